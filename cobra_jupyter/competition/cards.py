@@ -1,0 +1,74 @@
+"""The competition card: all that was decided, with its evidence, as JSON values for display."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .columns import plain
+from .record import Competition
+
+MOST_SHOWN = 30
+
+
+def card(competition: Competition) -> dict[str, Any]:
+    """Everything known, JSON-able. Reads no file: counts and distributions were taken while reading."""
+    c = competition
+    fields = (
+        "name", "id", "targets", "outputs", "task", "classes", "layout", "metric", "direction", "label_sources",
+        "kind", "columns", "split", "groups", "time", "evidence", "questions", "notes",
+    )  # fmt: skip
+    known = {name: _json(getattr(c, name)) for name in fields}
+    tables = {
+        role: _json(getattr(c, role) and getattr(c, role).code())
+        for role in ("sample", "train", "test", "labels")
+    }
+    files = [{"pattern": g.pattern, "count": g.count, "bytes": g.bytes} for g in c.files]
+    return {**known, "folder": str(c.folder), "tables": tables, "files": files, **_json(c.summary)}
+
+
+def summarize(train: pd.DataFrame | None, test: pd.DataFrame | None, sample: pd.DataFrame,
+              targets: tuple[str, ...], task: str) -> dict[str, Any]:  # fmt: skip
+    """Counts, missing shares (columns that miss any; train and test) and target distributions."""
+    result: dict[str, Any] = {"sample_rows": len(sample)}
+    for name, frame in (("train", train), ("test", test)):
+        if frame is not None:
+            missing = frame.isna().mean()
+            result[f"{name}_rows"], result[f"{name}_columns"] = frame.shape
+            result[f"{name}_missing"] = {str(k): round(float(v), 4) for k, v in missing[missing > 0].items()}
+    if train is not None:
+        result["target_distribution"] = {name: distribution(train[name], task) for name in targets}
+    return result
+
+
+def distribution(values: pd.Series, task: str) -> dict[str, Any]:
+    """Counts per value for labels (the 30 commonest), quantiles for numbers."""
+    values = values.dropna()
+    if task == "regression":
+        quantiles = {
+            f"{int(q * 100)}%": float(values.quantile(q)) for q in (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
+        }
+        return {"mean": float(values.mean()), "std": float(values.std()), "quantiles": quantiles}
+    try:
+        counts = values.value_counts()
+    except TypeError:
+        counts = values.astype(str).value_counts()
+    shown = {str(plain(k))[:80]: int(v) for k, v in counts.head(MOST_SHOWN).items()}
+    return {"values": len(counts), "counts": shown}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    if isinstance(value, np.generic):
+        return _json(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return asdict(value) if hasattr(value, "__dataclass_fields__") else str(value)

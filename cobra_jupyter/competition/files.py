@@ -1,0 +1,213 @@
+"""What lies in the folder: the public folder itself, its files safely listed, and their patterns."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from .record import CompetitionError, FileGroup
+from .tables import PACKED, table_stem, table_suffix, zip_members
+
+IMAGES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".dcm"}
+MOST_FILES = 1_000_000
+MANY_FOLDERS = 20
+FEW_FILES = 3
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Files below the public folder: (relative path, bytes); `notes` say what was passed over."""
+
+    files: tuple[tuple[str, int], ...]
+    notes: tuple[str, ...]
+
+
+def public_folder(folder: Path) -> Path:
+    """The folder with the sample submission: `folder`, or below it in MLE-bench's layout. Raises CompetitionError."""
+    if not folder.exists():
+        raise CompetitionError(f"{folder}: no such folder; give the path of a competition folder")
+    if not folder.is_dir():
+        raise CompetitionError(f"{folder}: not a folder; give the path of a competition folder")
+    folder = folder.resolve()
+    if folder.name == "private" and (folder.parent / "public").is_dir():
+        raise CompetitionError(f"{folder}: holds a grader's answers; give {folder.parent / 'public'} instead")
+    here = _public_of(folder)
+    if here is not None:
+        return here
+    below = [child for child in _folders(folder) if child.name != "private"]
+    found = [place for place in map(_public_of, below) if place is not None]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(sorted(child.name for child in below if _public_of(child) is not None)[:10])
+        raise CompetitionError(
+            f"{folder}: holds several competitions ({names}); give the path of one of them"
+        )
+    have = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
+    raise CompetitionError(
+        f"{folder}: no sample submission found (it holds {have}); add sample_submission.csv, a table with the"
+        " submission's columns and one row per row to predict"
+    )
+
+
+def _public_of(folder: Path) -> Path | None:
+    for place in (folder, folder / "public", folder / "prepared" / "public"):
+        if place.is_dir() and not _leaves(place, folder) and sample_names(_names(place)):
+            return place
+    return None
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [child for child in sorted(folder.iterdir()) if child.is_dir() and not child.is_symlink()]
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(child.name for child in folder.iterdir() if child.is_file() and not _leaves(child, folder))
+
+
+def _leaves(path: Path, folder: Path) -> bool:
+    return not path.resolve().is_relative_to(folder.resolve())
+
+
+def sample_names(names: list[str]) -> list[str]:
+    """The files of the likeliest sample-submission name, best first; [] if there is none."""
+    ranked = []
+    for name in names:
+        stem = re.sub(r"[^a-z]", "", table_stem(name))
+        if not (table_suffix(name) or name.lower().endswith(".zip")) or stem.startswith(("train", "test")):
+            continue
+        if stem == "samplesubmission":
+            rank = 0
+        elif "sample" in stem and "sub" in stem:
+            rank = 1
+        elif "submission" in stem or stem in {"sample", "sampleentry", "samplesolution"}:
+            rank = 2
+        else:
+            continue
+        ranked.append((rank, Path(name).suffix.lower() in PACKED, len(name), name))
+    return [name for *_, name in sorted(ranked)]
+
+
+def listing(folder: Path) -> Listing:
+    """All files below `folder`; links that leave it, and folders named private, are passed over."""
+    files: list[tuple[str, int]] = []
+    notes: list[str] = []
+    for path, size, problem in _walk(folder, ""):
+        if problem:
+            notes.append(f"{path}: {problem}")
+        elif len(files) == MOST_FILES:
+            notes.append(f"only the first {MOST_FILES:,} files were listed")
+            break
+        else:
+            files.append((path, size))
+    return Listing(tuple(files), tuple(notes[:20]))
+
+
+def _walk(root: Path, below: str) -> Iterator[tuple[str, int, str]]:
+    with os.scandir(root / below) as entries:
+        children = sorted(entries, key=lambda entry: entry.name)
+    for entry in children:
+        path = f"{below}/{entry.name}" if below else entry.name
+        if entry.name.startswith("."):
+            continue
+        if entry.is_symlink() and (_leaves(Path(entry.path), root) or entry.is_dir()):
+            yield path, 0, "a link, not followed"
+        elif entry.is_dir(follow_symlinks=False):
+            if entry.name == "private":
+                yield path, 0, "a folder of answers, not read"
+            else:
+                yield from _walk(root, path)
+        elif entry.is_file():
+            yield path, entry.stat().st_size, ""
+
+
+def table_paths(found: Listing) -> list[str]:
+    """Files that may be tables: at the top, or one folder below where that holds at most 20 files."""
+    crowd = Counter(path.rpartition("/")[0] for path, _ in found.files)
+    return [
+        path
+        for path, _ in found.files
+        if (table_suffix(path) or path.lower().endswith(".zip"))
+        and path.count("/") <= 1
+        and ("/" not in path or crowd[path.rpartition("/")[0]] <= MANY_FOLDERS)
+    ]
+
+
+def groups(folder: Path, found: Listing) -> tuple[tuple[FileGroup, ...], tuple[str, ...]]:
+    """The files by pattern, members of archives included, and notes on archives that cannot be used."""
+    result = list(_grouped(found.files, ""))
+    notes = []
+    for path, _ in found.files:
+        if path.lower().endswith(".zip"):
+            try:
+                with zipfile.ZipFile(folder / path) as archive:
+                    everything = sum(not info.is_dir() for info in archive.infolist())
+                members = zip_members(folder / path)
+            except (OSError, zipfile.BadZipFile) as error:
+                notes.append(f"{path}: not a readable zip archive ({error})")
+                continue
+            if len(members) < everything:
+                left = everything - len(members)
+                notes.append(f"{path}: {left} members passed over (unsafe names, hidden files)")
+            result += _grouped(tuple((info.filename, info.file_size) for info in members), f"{path}:")
+    return tuple(result), tuple(notes)
+
+
+def _grouped(files: tuple[tuple[str, int], ...], prefix: str) -> Iterator[FileGroup]:
+    children: dict[str, set[str]] = defaultdict(set)
+    for path, _ in files:
+        parts = PurePosixPath(path).parts[:-1]
+        for depth, part in enumerate(parts):
+            children["/".join(parts[:depth])].add(part)
+    gathered: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+    for path, size in files:
+        parts = PurePosixPath(path).parts[:-1]
+        shown = [
+            "<id>" if len(children["/".join(parts[:depth])]) > MANY_FOLDERS else part
+            for depth, part in enumerate(parts)
+        ]
+        gathered["/".join(shown), PurePosixPath(path).suffix.lower()].append((path, size))
+    for (place, suffix), members in gathered.items():
+        names = {PurePosixPath(path).name for path, _ in members}
+        if len(names) <= FEW_FILES:
+            for name in sorted(names):
+                yield _group(prefix, place, name, [m for m in members if PurePosixPath(m[0]).name == name])
+        else:
+            yield _group(prefix, place, f"*{suffix}", members)
+
+
+def _group(prefix: str, place: str, name: str, members: list[tuple[str, int]]) -> FileGroup:
+    step = max(1, len(members) // 5)
+    examples = tuple(prefix + path for path, _ in members[::step][:5])
+    pattern = prefix + (f"{place}/{name}" if place else name)
+    return FileGroup(pattern, len(members), sum(size for _, size in members), examples)
+
+
+def named_by(files: tuple[FileGroup, ...], ids: set[str]) -> tuple[FileGroup, ...]:
+    """The groups, with ``*`` shown as ``<id>`` where the files' names are row keys."""
+    return tuple(
+        replace(group, pattern=group.pattern.replace("*", "<id>")) if keyed(group, ids) else group
+        for group in files
+    )
+
+
+def keyed(group: FileGroup, ids: set[str]) -> bool:
+    """Whether files of the group, or the folders they lie in, are named by row keys."""
+    hits = sum(bool(ids & words_of(example)) for example in group.examples)
+    return group.count > FEW_FILES and hits > len(group.examples) / 2
+
+
+def words_of(example: str) -> set[str]:
+    """What of a file's path may be a row key: its name, with and without suffix, and its folders."""
+    path = PurePosixPath(example.rpartition(":")[2])
+    return {path.name, path.stem, *path.parts[:-1], str(path)}
+
+
+def is_image(group: FileGroup) -> bool:
+    """Whether the group holds images."""
+    return PurePosixPath(group.pattern.rpartition(":")[2].lower()).suffix in IMAGES

@@ -1,0 +1,256 @@
+"""What is predicted and in which form: targets, task, classes and layout of the submission."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from .columns import distinct, plain
+from .metric_words import LABELS, NUMERIC, PROBABILITY
+from .record import TASKS, CompetitionError
+
+MOST_CLASSES = 1000
+FEW_NUMBERS = 20
+POSITIVE = {"1", "true", "yes", "y", "t", "positive", "pos"}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Targets and their form; ``output_classes`` gives the class of each output where each has one (None: unseen)."""
+
+    targets: tuple[str, ...]
+    task: str
+    classes: tuple[Any, ...] = ()
+    layout: str = "values"
+    output_classes: tuple[Any, ...] = ()
+    evidence: dict[str, str] = field(default_factory=dict)
+    questions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def asked_targets(setting: str, columns: Sequence[str], path: str) -> tuple[str, ...]:
+    """The columns of ``target=a,b``. Raises CompetitionError for one the table lacks."""
+    names = (
+        (setting,)
+        if setting in columns
+        else tuple(name.strip() for name in setting.split(",") if name.strip())
+    )
+    missing = [name for name in names if name not in columns]
+    if missing or not names:
+        raise CompetitionError(
+            f"target={setting}: {path} has no column {', '.join(missing) or 'of that name'};"
+            f" it has {', '.join(map(str, columns[:20]))}"
+        )
+    return names
+
+
+def find_targets(
+    train: pd.DataFrame, outputs: Sequence[str], leave: set[str], path: str
+) -> tuple[tuple[str, ...], str]:
+    """(label columns, why): named like the outputs, holding the outputs' names as values, or the one test lacks."""
+    if set(outputs) <= set(train.columns):
+        return tuple(outputs), f"the sample submission asks for {_few(outputs)}, which {path} holds"
+    free = [str(c) for c in train.columns if c not in leave]
+    if len(outputs) > 1:
+        for name in [*free, *(str(c) for c in train.columns if c in leave)]:
+            if class_of_outputs(train[name], outputs) is not None:
+                return (name,), f"the values of {name} in {path} are the sample submission's columns"
+    if len(outputs) == 1 and len(free) == 1:
+        return (free[0],), f"{free[0]} is the only column of {path} that test rows lack"
+    return (), ""
+
+
+def class_of_outputs(values: pd.Series, outputs: Sequence[str]) -> tuple[Any, ...] | None:
+    """The class each output column stands for (None for one never seen), or None where outputs are no classes."""
+    if pd.api.types.is_float_dtype(values.dtype) and values.nunique() > MOST_CLASSES:
+        return None
+    if distinct(values) > len(outputs) or distinct(values) < 2:
+        return None
+    try:
+        seen = {_word(value): plain(value) for value in values.dropna().unique()}
+    except TypeError:
+        return None
+    for length in range(_common(outputs), -1, -1):
+        words = [_word(name[length:]) for name in outputs]
+        if set(seen) <= set(words):
+            return tuple(seen.get(word) for word in words)
+    return None
+
+
+def _common(names: Sequence[str]) -> int:
+    """Length of the beginning that all names share."""
+    first, last = min(names), max(names)
+    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+
+
+def _word(value: Any) -> str:
+    return str(plain(value)).strip().casefold().replace(" ", "_")
+
+
+def describe(
+    train: pd.DataFrame, targets: tuple[str, ...], sample: pd.DataFrame, outputs: Sequence[str],
+    metric: str | None, settings: Mapping[str, str],
+) -> Labels:  # fmt: skip
+    """Task, classes and layout from the label columns, the sample's columns and the metric."""
+    asked = settings.get("task")
+    if len(targets) > 1:
+        return _several(train, targets, asked)
+    values = train[targets[0]].dropna()
+    by_class = class_of_outputs(values, outputs) if len(outputs) > 1 else None
+    if by_class is not None and asked in (None, "binary", "multiclass"):
+        return _per_class(values, targets, by_class, asked)
+    task, why = (asked, "set by option") if asked else _task_of(values, metric)
+    if task == "regression":
+        _check_numbers(train, targets)
+        return Labels(targets, task, evidence={"task": why, "layout": "numbers as they are"})
+    if task == "multilabel":
+        return _several(train, targets, asked)
+    if task not in TASKS:
+        question = f"task: {why}; give it with --set task={'|'.join(TASKS)}, or write a candidate with decode"
+        return Labels(targets, "unknown", (), "label", (), {"task": why}, (question,))
+    return _classes(values, targets, task, why, sample, outputs, metric)
+
+
+def _several(train: pd.DataFrame, targets: tuple[str, ...], asked: str | None) -> Labels:
+    layout = "one column per target, as it is"
+    marks = all(
+        set(map(str, map(plain, train[t].dropna().unique()[:3]))) <= {"0", "1", "True", "False"}
+        for t in targets
+    )
+    if marks and asked in (None, "multilabel"):
+        return Labels(
+            targets,
+            "multilabel",
+            (),
+            "values",
+            (),
+            {"task": "all label columns are 0 or 1", "layout": layout},
+        )
+    if asked == "multilabel":
+        raise CompetitionError(
+            f"task=multilabel: the columns {_few(targets)} hold other values than 0 and 1; try task=regression"
+        )
+    if asked in ("binary", "multiclass"):
+        raise CompetitionError(
+            f"task={asked}: there are {len(targets)} label columns; give one with target=…"
+        )
+    if asked == "regression" or all(pd.api.types.is_numeric_dtype(train[t].dtype) for t in targets):
+        _check_numbers(train, targets)
+        return Labels(
+            targets,
+            "regression",
+            (),
+            "values",
+            (),
+            {"task": "all label columns are numbers", "layout": layout},
+        )
+    why = f"the label columns {_few(targets)} are neither numbers nor 0/1"
+    return Labels(
+        targets, "unknown", (), "values", (), {"task": why}, (f"task: {why}; give one with --set target=…",)
+    )
+
+
+def _check_numbers(train: pd.DataFrame, targets: Sequence[str]) -> None:
+    for target in targets:
+        if not pd.api.types.is_numeric_dtype(train[target].dtype):
+            raise CompetitionError(
+                f"task=regression: the column {target} is not a number everywhere; try task=multiclass"
+            )
+
+
+def _task_of(values: pd.Series, metric: str | None) -> tuple[str, str]:
+    several = distinct(values)
+    numbers = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
+    whole = numbers and bool((values % 1 == 0).all())
+    if numbers and metric in NUMERIC:
+        return "regression", f"{values.name} is a number and {metric} compares numbers"
+    if numbers and not whole:
+        return "regression", f"{values.name} holds fractions"
+    if several == 2:
+        return "binary", f"{values.name} has two values"
+    if numbers and several > FEW_NUMBERS and metric not in (*LABELS, *PROBABILITY):
+        return "regression", f"{values.name} holds {several} different whole numbers"
+    if several > MOST_CLASSES or (several > FEW_NUMBERS and several > len(values) / 2):
+        return (
+            "unknown",
+            f"{values.name} has {several} different values in {len(values)} rows, too many for classes",
+        )
+    return "multiclass", f"{values.name} has {several} different values"
+
+
+def sorted_classes(values: pd.Series) -> tuple[Any, ...]:
+    """The label values in order; mixed types are ordered as text."""
+    found = [plain(value) for value in values.dropna().unique()]
+    try:
+        return tuple(sorted(found))
+    except TypeError:
+        return tuple(sorted(found, key=str))
+
+
+def _per_class(
+    values: pd.Series, targets: tuple[str, ...], by_class: tuple[Any, ...], asked: str | None
+) -> Labels:
+    classes = sorted_classes(values)
+    unseen = sum(value is None for value in by_class)
+    return Labels(
+        targets,
+        asked or ("binary" if len(classes) == 2 else "multiclass"),
+        classes,
+        "class_probabilities",
+        by_class,
+        {
+            "task": f"{targets[0]} has {len(classes)} different values",
+            "layout": "the sample submission has a column per class",
+        },
+        notes=(f"{unseen} of the submission's classes never occur in train",) if unseen else (),
+    )
+
+
+def _classes(
+    values: pd.Series, targets: tuple[str, ...], task: str, why: str, sample: pd.DataFrame,
+    outputs: Sequence[str], metric: str | None,
+) -> Labels:  # fmt: skip
+    classes = sorted_classes(values)
+    if task == "binary" and len(classes) != 2:
+        raise CompetitionError(f"task=binary: {targets[0]} has {len(classes)} values; try task=multiclass")
+    evidence = {"task": why}
+    notes: tuple[str, ...] = ()
+    probability, evidence["layout"] = _probability(sample[outputs[0]], metric, classes)
+    if task == "binary":
+        classes, known = positive_last(classes, outputs[0])
+        if probability and not known:
+            notes = (f"{classes[1]!r} of {classes} is taken as the positive class (last in order)",)
+    if probability and task == "multiclass":
+        why = f"{targets[0]} has {len(classes)} classes, the submission one column, and {metric} needs probabilities"
+        return Labels(
+            targets, task, classes, "label", (), evidence, (f"metric: {why}; check --set metric and task",)
+        )
+    layout = "probability" if probability else "label"
+    return Labels(targets, task, classes, layout, (), evidence, notes=notes)
+
+
+def _probability(given: pd.Series, metric: str | None, classes: tuple[Any, ...]) -> tuple[bool, str]:
+    if metric in PROBABILITY:
+        return True, f"{metric} judges probabilities"
+    if metric is not None:
+        return False, f"{metric} judges labels"
+    fractions = pd.api.types.is_float_dtype(given.dtype) and not set(given.dropna()) <= set(classes)
+    return fractions, "the sample submission holds " + ("fractions" if fractions else "labels")
+
+
+def positive_last(classes: tuple[Any, ...], output: str) -> tuple[tuple[Any, ...], bool]:
+    """The two classes with the positive one last, and whether that is known (0/1, yes/no, named by the output)."""
+    for first, last in (classes, classes[::-1]):
+        if _word(last) == _word(output):
+            return (first, last), True
+    for first, last in (classes, classes[::-1]):
+        if _word(last) in POSITIVE and _word(first) not in POSITIVE:
+            return (first, last), True
+    return classes, False
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(map(str, names[:4])) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

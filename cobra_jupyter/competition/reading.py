@@ -1,0 +1,279 @@
+"""Read a competition folder: what is predicted, from what, judged how, and by which evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from . import cards, checks, files, kinds, metric, metric_words, roles
+from .findings import Findings, Tables
+from .labels import Labels, asked_targets, describe, find_targets
+from .record import Competition, CompetitionError, FileGroup
+from .settings import check_columns, checked
+from .tables import Reader, Table
+
+DESCRIPTIONS = ("description.md", "description.txt", "description_obfuscated.md", "readme.md", "readme.txt")
+
+
+def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Competition:
+    """Understand a competition folder: MLE-bench's ``public/``, its parents, or a folder of one competition.
+
+    `settings` win over what is found: id, target (``a,b`` for several), metric, direction, split, groups, time,
+    kind, task. What cannot be decided is in ``questions``, each naming the ``--set`` option; what was repaired or
+    passed over is in ``notes``. Raises CompetitionError, whose message names the file or option and the cure.
+    """
+    found = Findings(checked(settings or {}))
+    public = files.public_folder(Path(folder))
+    listed = files.listing(public)
+    groups, zip_notes = files.groups(public, listed)
+    reader = Reader(public)
+    description = _description(public, found)
+    sample, headers = roles.find_tables(reader, listed)
+    tables = Tables(*reader.frame(sample), headers=headers)
+    if tables.sample_frame.empty:
+        raise CompetitionError(f"{sample.path}: has no rows; it needs one row per row to predict")
+    key, outputs = _key_and_test(reader, tables, found)
+    targets = _train_and_targets(reader, tables, key, outputs, found, groups)
+    checks.same_ids(tables, key, found)
+    dropped = checks.usable_labels(tables, targets, found)
+    named = metric_words.find(description)
+    labels = _labels(tables, targets, outputs, named.metric, found)
+    judged, direction = metric.settle(labels, named, found)
+    ids = kinds.keys_in_names(tables, key, groups)
+    groups = files.named_by(groups, ids)
+    features = kinds.of_columns(tables, key, targets, found)
+    kind = kinds.of_competition(tables, labels, features, groups, ids, found)
+    _other_tables(tables, key, targets, found)
+    check_columns(
+        found.settings, tables.train_frame.columns if tables.train_frame is not None else (), "train"
+    )
+    summary = cards.summarize(
+        tables.train_frame, tables.test_frame, tables.sample_frame, labels.targets, labels.task
+    )
+    summary |= _how(tables, key, dropped)
+    return Competition(
+        folder=public, name=_name(public), description=description,
+        sample=tables.sample, train=tables.train, test=tables.test, labels=tables.labels,
+        id=key.name, id_parts=key.parts, id_separator=key.separator,
+        targets=labels.targets, outputs=outputs, task=labels.task, classes=labels.classes, layout=labels.layout,
+        output_classes=labels.output_classes, metric=judged, direction=direction,
+        label_sources=_label_sources(tables, targets, found), kind=kind, columns=features,
+        split=found.settings.get("split"), groups=found.settings.get("groups"), time=found.settings.get("time"),
+        evidence=found.evidence, questions=tuple(found.questions),
+        notes=tuple(dict.fromkeys([*listed.notes, *zip_notes, *reader.notes, *found.notes])),
+        files=groups, summary=summary,
+    )  # fmt: skip
+
+
+def _name(public: Path) -> str:
+    place = public.parent if public.name == "public" else public
+    return (place.parent if place.name == "prepared" else place).name
+
+
+def _description(public: Path, found: Findings) -> str:
+    by_name = {path.name.lower(): path for path in sorted(public.iterdir()) if path.is_file()}
+    for name in DESCRIPTIONS:
+        path = by_name.get(name)
+        if path is not None and path.resolve().is_relative_to(public):
+            raw = path.read_bytes()[: 1 << 20]
+            for encoding in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
+                try:
+                    return raw.decode(encoding)
+                except UnicodeDecodeError:
+                    found.notes.append(f"{path.name}: not in {encoding}")
+            return raw.decode("latin-1")
+    if "metric" not in found.settings:
+        raise CompetitionError(
+            f"{public}: no description.md, so the metric is unknown; add it, or give --set metric=…"
+            f" (known: {', '.join(metric_words.METRICS)})"
+        )
+    found.notes.append("there is no description.md")
+    return ""
+
+
+def _key_and_test(reader: Reader, tables: Tables, found: Findings) -> tuple[roles.Key, tuple[str, ...]]:
+    """Settles the test table and the row key; returns the key and the submission's columns to fill."""
+    sample = tables.sample_frame
+    tables.test = roles.find_test(tables.headers, list(sample.columns))
+    if tables.test is not None:
+        tables.test, tables.test_frame = _read(reader, tables.test, tables.headers)
+        if tables.test_frame.empty:
+            raise CompetitionError(f"{tables.test.path}: has no rows; put the test rows there")
+    names = (tables.sample.path, tables.test.path if tables.test else "")
+    key = roles.find_key(sample, tables.test_frame, names, found.settings.get("id"))
+    both = [t for t in (tables.sample, tables.test) if t is not None]
+    if key.name and not key.parts and not key.by_position and roles.textual(reader, both, key.name):
+        _as_text(reader, tables, key.name, found)
+    found.evidence["id"] = f"{key.name or 'no key'}: {key.why}"
+    kept = {key.name} | (set(tables.test_frame.columns) if tables.test_frame is not None else set())
+    outputs = [name for name in sample.columns if name not in kept] or [
+        name for name in sample.columns if name != key.name
+    ]
+    if not outputs:
+        raise CompetitionError(
+            f"{tables.sample.path}: has no column to predict beside {key.name}; add the columns asked for"
+        )
+    return key, tuple(outputs)
+
+
+def _read(reader: Reader, table: Table, headers: dict[Table, list[str]]) -> tuple[Table, pd.DataFrame]:
+    settled, frame = reader.frame(table)
+    if settled is not table:
+        headers[settled] = headers.pop(table)
+    return settled, frame
+
+
+def _as_text(reader: Reader, tables: Tables, key: str, found: Findings) -> None:
+    """Reads the tables again with the key as text."""
+    for role in ("sample", "test", "train", "labels"):
+        table = getattr(tables, role)
+        if table is None or table.call != "pd.read_csv" or key in table.options.get("dtype", {}):
+            continue
+        header = tables.headers.pop(table, None)
+        if header is not None and key not in header:
+            tables.headers[table] = header
+            continue
+        reader.forget(table)
+        settled, frame = reader.frame(table.as_text(key))
+        if header is not None:
+            tables.headers[settled] = header
+        setattr(tables, role, settled)
+        if role != "labels":
+            setattr(tables, f"{role}_frame", frame)
+    note = f"{key} is read as text: its leading zeros or letters matter"
+    if note not in found.notes:
+        found.notes.append(note)
+
+
+def _train_and_targets(
+    reader: Reader, tables: Tables, key: roles.Key, outputs: tuple[str, ...], found: Findings,
+    groups: tuple[FileGroup, ...],
+) -> tuple[str, ...]:  # fmt: skip
+    """Settles the training table and the label columns."""
+    setting = found.settings.get("target")
+    wanted = outputs if setting is None else tuple(name.strip() for name in setting.split(","))
+    train, labels = roles.find_train(tables.headers, wanted, tables.test, key.name)
+    if train is None:
+        _no_train(tables, groups, found)
+        return ()
+    tables.train, tables.train_frame = _read(reader, train, tables.headers)
+    if labels is not None:
+        tables.labels, _ = _read(reader, labels, tables.headers)
+    if tables.train_frame.empty:
+        raise CompetitionError(f"{train.path}: has no rows; put the training rows there")
+    have = [t for t in (tables.sample, tables.test, tables.train, tables.labels) if t is not None]
+    if key.name and not key.parts and not key.by_position and roles.textual(reader, have, key.name):
+        _as_text(reader, tables, key.name, found)
+    if tables.labels is not None:
+        _join_labels(reader, tables, key, wanted, found)
+    frame = tables.train_frame
+    if setting is not None:
+        found.evidence["target"] = "set by option"
+        return asked_targets(setting, list(frame.columns), train.path)
+    leave = {key.name} | (set(tables.test_frame.columns) if tables.test_frame is not None else set())
+    targets, why = find_targets(frame, outputs, leave, train.path)
+    gaps = not targets or bool(frame[list(targets)].isna().any(axis=None))
+    if gaps and any(map(_na_word, outputs)) and tables.train.call == "pd.read_csv":
+        # a class called None or NA: only empty cells are missing
+        tables.train, frame = reader.frame(tables.train.having(keep_default_na=False, na_values=[""]))
+        tables.train_frame = frame
+        targets, why = find_targets(frame, outputs, leave, train.path)
+    if not targets:
+        raise CompetitionError(
+            f"{tables.sample.path}: its columns {', '.join(outputs[:10])} are neither columns of {train.path}"
+            " nor values of one; give the label column with --set target=…"
+        )
+    found.evidence["target"] = why
+    return targets
+
+
+def _na_word(name: str) -> bool:
+    return name.strip().lower().rpartition("_")[2] in {"na", "n/a", "nan", "null", "none"}
+
+
+def _no_train(tables: Tables, groups: tuple[FileGroup, ...], found: Findings) -> None:
+    if not any("train" in group.pattern.lower() for group in groups):
+        names = ", ".join(group.pattern for group in groups[:10])
+        raise CompetitionError(
+            f"no training data: the folder holds {names}; add train.csv with the label column"
+        )
+    found.questions.append(
+        "target: no table holds labels; they may be in file names or files (see the listing): write a candidate that"
+        " reads them, or add a train.csv with the row key and the label and give --set target=…"
+    )
+
+
+def _join_labels(
+    reader: Reader, tables: Tables, key: roles.Key, wanted: tuple[str, ...], found: Findings
+) -> None:
+    if tables.labels is None or tables.train is None or tables.train_frame is None:
+        return
+    _, frame = reader.frame(tables.labels)
+    if frame[key.name].duplicated().any() or tables.train_frame[key.name].duplicated().any():
+        found.notes.append(
+            f"{tables.train.path}: not joined to {tables.labels.path}, their {key.name} repeat"
+        )
+        tables.train, tables.train_frame, tables.labels = tables.labels, frame, None
+        return
+    tables.train_frame = tables.train_frame.merge(frame[[key.name, *wanted]], on=key.name)
+    found.notes.append(f"{tables.train.path} and the labels of {tables.labels.path} are joined on {key.name}")
+    if tables.train_frame.empty:
+        raise CompetitionError(
+            f"{tables.labels.path}: shares no {key.name} with {tables.train.path}; repair one of them"
+        )
+
+
+def _labels(
+    tables: Tables, targets: tuple[str, ...], outputs: tuple[str, ...], metric: str | None, found: Findings
+) -> Labels:
+    if not targets or tables.train_frame is None:
+        found.evidence["task"] = "no table holds labels"
+        return Labels((), "unknown", layout="label" if len(outputs) == 1 else "values")
+    metric = found.settings.get("metric", metric)
+    result = describe(tables.train_frame, targets, tables.sample_frame, outputs, metric, found.settings)
+    found.evidence |= result.evidence
+    found.questions += result.questions
+    found.notes += result.notes
+    return result
+
+
+def _other_tables(tables: Tables, key: roles.Key, targets: tuple[str, ...], found: Findings) -> None:
+    used = {t.path for t in (tables.train, tables.test, tables.labels, tables.sample) if t is not None}
+    for table, header in tables.headers.items():
+        if table.path not in used and key.name and key.name in header:
+            others = ", ".join(name for name in header if name != key.name)
+            found.notes.append(f"{table.path}: a further table with {key.name} and {others[:120]}")
+
+
+def _label_sources(tables: Tables, targets: tuple[str, ...], found: Findings) -> tuple[str, ...]:
+    """Files that hold labels; each must be cut to what a fold may see."""
+    if tables.train is None:
+        return ()
+    test = tables.test.path if tables.test else ""
+    paths = {(tables.labels or tables.train).path} | {
+        table.path
+        for table, header in tables.headers.items()
+        if set(targets) & set(header) and table.path != test
+    }
+    found.evidence["label_sources"] = f"tables with a column {', '.join(targets[:4])}"
+    return tuple(sorted(paths))
+
+
+def _how(tables: Tables, key: roles.Key, dropped: int) -> dict[str, Any]:
+    """How `load` goes about it, for load_code and the card."""
+    train, test = tables.train_frame, tables.test_frame
+    written = [
+        t.path for t, f in ((tables.train, train), (tables.test, test))
+        if t is not None and f is not None and key.name in f.columns
+    ]  # fmt: skip
+    return {
+        "rows_without_label": dropped,
+        "id_written": written,
+        "test_by_position": bool(key.name and key.by_position),
+        "train_without_id": bool(
+            key.name and train is not None and key.name not in train.columns and not set(key.parts) <= set(train.columns)
+        ) or bool(key.name and train is not None and not key.parts and key.name not in train.columns),
+    }  # fmt: skip

@@ -1,0 +1,347 @@
+"""The live notebook in memory: cells addressed by id, changed by numbered operations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from cobra_jupyter.notebook.cell import CELL_TYPES, Cell, clean_cell
+from cobra_jupyter.notebook.coerce import (
+    cell_metadata,
+    count_of,
+    is_cell_id,
+    json_of,
+    notebook_metadata,
+    output_of,
+    text_of,
+)
+from cobra_jupyter.notebook.operation import History, Operation
+from cobra_jupyter.notebook.text import cell_text, notebook_text
+
+__all__ = ["Document", "Operation"]
+
+MAX_TEXT = 1 << 20  # characters of stored output a cell
+
+_log = logging.getLogger(__name__)
+
+
+class Document:
+    """A notebook that many read and one process writes. Not thread-safe: use it from one event loop.
+
+    Every method that changes something returns the `Operation` it made (the last one where there were
+    several) after giving it to all subscribers; methods on an unknown cell raise KeyError. Content is
+    coerced to valid nbformat 4.5.
+    """
+
+    def __init__(
+        self,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        max_text: int = MAX_TEXT,
+        log: str = "logs/agent.log",
+    ) -> None:
+        """max_text: characters of output stored a cell (images: eight times that); log: where the note
+        in a cell whose output is longer says that the rest can be read."""
+        self.seq = 0
+        self.serialised = 0  # cells written anew by `text` so far
+        self._metadata = notebook_metadata(metadata)
+        self._max_text = max_text
+        self._log_name = log
+        self._cells: dict[str, Cell] = {}
+        self._order: list[str] = []
+        self._displays: dict[str, dict[str, None]] = {}  # display id → cells it stands in
+        self._subscribers: list[Callable[[Operation], object]] = []
+        self._recent = History()
+        self._inserted: dict[str, int] = {}
+
+    @classmethod
+    def read(cls, text: str, *, max_text: int = MAX_TEXT, log: str = "logs/agent.log") -> Document:
+        """A document from a notebook's JSON text (any nbformat; cells without ids get them).
+
+        Raises nbformat.reader.NotJSONError or nbformat.ValidationError.
+        """
+        import nbformat
+
+        notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+        document = cls(metadata=notebook.metadata, max_text=max_text, log=log)
+        for cell in notebook.cells:
+            clean = clean_cell(cell, document)
+            document._insert(clean, document._order[-1] if document._order else None, 0)
+        seq = document._metadata.get("cobra", {}).get("seq", 0)
+        document.seq = seq if isinstance(seq, int) else 0
+        return document
+
+    # reading
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __contains__(self, cell_id: object) -> bool:
+        return cell_id in self._cells
+
+    def __iter__(self) -> Iterator[str]:
+        """The cells' ids in order."""
+        return iter(tuple(self._order))
+
+    def cell(self, cell_id: str) -> dict[str, Any]:
+        """A cell as nbformat has it (strings joined, not to be changed)."""
+        return self._cells[cell_id].to_json()
+
+    def inserted_at(self, cell_id: str) -> int:
+        """The seq of the operation that inserted a cell; 0 when it was read from a file."""
+        return self._inserted[cell_id]
+
+    def notebook(self) -> dict[str, Any]:
+        """The whole notebook as a dict of nbformat 4.5."""
+        cells = [self._cells[cell_id].to_json() for cell_id in self._order]
+        return {"cells": cells, "metadata": self._file_metadata(), "nbformat": 4, "nbformat_minor": 5}
+
+    def text(self) -> str:
+        """The file, as nbformat would write it; only cells changed since the last call are serialised."""
+        texts = [self._cell_text(self._cells[cell_id]) for cell_id in self._order]
+        return notebook_text(texts, self._file_metadata())
+
+    # following
+
+    def subscribe(self, callback: Callable[[Operation], object]) -> Callable[[], None]:
+        """Have every operation from now on given to `callback`; returns what ends that."""
+        self._subscribers.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in self._subscribers:
+                self._subscribers.remove(callback)
+
+        return unsubscribe
+
+    def since(self, seq: int) -> tuple[Operation, ...] | None:
+        """The operations after `seq`, or None where they are no longer all remembered (send the notebook)."""
+        return () if seq >= self.seq else self._recent.since(seq)
+
+    def apply(self, operation: Operation) -> bool:
+        """Apply an operation made by another copy; False (and no change) when its seq is not new."""
+        if operation.seq <= self.seq:
+            return False
+        self.seq = operation.seq
+        self._perform(operation)
+        self._publish(operation)
+        return True
+
+    # changing
+
+    def insert(
+        self,
+        cell_type: str = "code",
+        source: str = "",
+        *,
+        after: str | None = None,
+        first: bool = False,
+        cell_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        cell: Mapping[str, Any] | None = None,
+    ) -> Operation:
+        """A new cell after the cell `after`, at the start (`first`) or, by default, at the end.
+
+        `cell`: a whole nbformat cell to insert instead of cell_type, source and metadata. Raises ValueError
+        for an unknown type or an id that is not valid or not new, KeyError for an unknown `after`.
+        """
+        raw = (
+            dict(cell)
+            if cell is not None
+            else {"cell_type": cell_type, "source": source, "metadata": metadata}
+        )
+        if cell_id is not None:
+            raw["id"] = cell_id
+        if raw.get("cell_type") not in CELL_TYPES:
+            raise ValueError(f"no such cell type: {raw.get('cell_type')!r}")
+        if raw.get("id") is not None and (not is_cell_id(raw["id"]) or raw["id"] in self._cells):
+            raise ValueError(f"cell id not valid or not new: {raw['id']!r}")
+        if after is not None:
+            self._known(after)
+        elif not first and self._order:
+            after = self._order[-1]
+        clean = clean_cell(raw, self)
+        return self._commit("insert", clean["id"], {"cell": clean, "after": after})
+
+    def source(self, cell_id: str, text: str, *, append: bool = False) -> Operation:
+        """Set a cell's source, or append to it as it is generated."""
+        return self._commit("source", self._known(cell_id).id, {"text": text_of(text), "append": append})
+
+    def output(self, cell_id: str, output: Any) -> Operation | None:
+        """Append an output to a code cell, or act on an `update_display_data` or `clear_output` event.
+
+        Returns None where nothing changed: an unknown display id, no room left, a cell that is gone (a person
+        may delete one that runs) or is not code.
+        """
+        clean = output_of(output)
+        if clean["output_type"] == "update_display_data":
+            return self._update(clean)
+        cell = self._cells.get(cell_id)
+        if cell is None or cell.kind != "code":
+            return None
+        if clean["output_type"] == "clear_output":
+            return self.clear(cell_id, wait=clean["wait"])
+        kept, omitted = cell.outputs.fit(clean)
+        made = None
+        if kept is not None:
+            made = self._commit("output", cell_id, {"output": kept, "clear": cell.outputs.clear_next})
+        if omitted:
+            cell.outputs.omitted += omitted
+            made = self._note(cell) or made
+        return made
+
+    def clear(self, cell_id: str, *, wait: bool = False) -> Operation:
+        """Remove a cell's outputs, at once or (`wait`) when its next output comes."""
+        return self._commit("clear", self._known(cell_id).id, {"wait": wait})
+
+    def count(self, cell_id: str, count: int | None) -> Operation:
+        """Set a cell's prompt number; called as an execution ends, it makes the note on omissions exact."""
+        cell = self._known(cell_id)
+        if cell.outputs.omitted > cell.outputs.omitted_shown:
+            self._note(cell, exact=True)
+        return self._commit("count", cell_id, {"count": count_of(count)})
+
+    def delete(self, cell_id: str) -> Operation:
+        return self._commit("delete", self._known(cell_id).id, {})
+
+    def metadata(self, cell_id: str | None, patch: Mapping[str, Any]) -> Operation:
+        """Merge `patch` into the metadata of a cell or the notebook (None); a key with None is removed."""
+        target = "" if cell_id is None else self._known(cell_id).id
+        return self._commit("metadata", target, {"patch": json_of(patch)})
+
+    # inside
+
+    def _known(self, cell_id: str) -> Cell:
+        return self._cells[cell_id]
+
+    def _commit(self, op: str, cell_id: str, data: dict[str, Any]) -> Operation:
+        self.seq += 1
+        operation = Operation(op, cell_id, self.seq, data)
+        self._perform(operation)
+        self._publish(operation)
+        return operation
+
+    def _publish(self, operation: Operation) -> None:
+        self._recent.add(operation)
+        for callback in tuple(self._subscribers):
+            try:
+                callback(operation)
+            except Exception:  # one who listens must not stop the run
+                _log.exception("a subscriber of the notebook failed")
+
+    def _perform(self, operation: Operation) -> None:
+        """Change the document: the only place where cells change, so that copies stay equal."""
+        data, cell = operation.data, self._cells.get(operation.cell_id)
+        if operation.op == "insert":
+            if cell is None:
+                self._insert(data["cell"], data["after"], operation.seq)
+            return
+        if operation.op == "update_display":
+            self._replace(data)
+            return
+        if operation.op == "metadata" and operation.cell_id == "":
+            self._metadata = notebook_metadata(_merged(self._metadata, data["patch"]))
+            return
+        if cell is None:
+            return
+        cell.text = None
+        if operation.op == "source":
+            cell.source = cell.source + data["text"] if data["append"] else data["text"]
+        elif operation.op == "output":
+            self._put(cell, data["output"], data["clear"])
+        elif operation.op == "clear":
+            self._clear(cell, data["wait"])
+        elif operation.op == "count":
+            cell.count = data["count"]
+        elif operation.op == "metadata":
+            cell.metadata = cell_metadata(_merged(cell.metadata, data["patch"]))
+        elif operation.op == "delete":
+            self._clear(cell, wait=False)
+            del self._cells[cell.id], self._inserted[cell.id]
+            self._order.remove(cell.id)
+
+    def _insert(self, cell: dict[str, Any], after: str | None, seq: int) -> None:
+        position = 0 if after is None else len(self._order)
+        if after in self._cells and after != self._order[-1]:
+            position = self._order.index(after) + 1
+        self._order.insert(position, cell["id"])
+        made = self._cells[cell["id"]] = Cell(cell, self._max_text)
+        self._inserted[cell["id"]] = seq
+        for display_id in made.outputs.displays:
+            self._displays.setdefault(display_id, {})[made.id] = None
+
+    def _put(self, cell: Cell, output: dict[str, Any], clear: bool) -> None:
+        if clear:
+            self._clear(cell, wait=False)
+        cell.outputs.put(output)
+        if "transient" in output:
+            self._displays.setdefault(output["transient"]["display_id"], {})[cell.id] = None
+
+    def _clear(self, cell: Cell, wait: bool) -> None:
+        if wait:
+            cell.outputs.clear_next = True
+            cell.outputs.end_stream()
+            return
+        for display_id in cell.outputs.displays:
+            self._displays[display_id].pop(cell.id, None)
+        cell.outputs.clear()
+
+    def _update(self, clean: dict[str, Any]) -> Operation | None:
+        display_id: str = clean.get("transient", {}).get("display_id", "")
+        holders = [self._cells[cell_id] for cell_id in self._displays.get(display_id, ())]
+        if not holders:
+            return None
+        kept, omitted = holders[0].outputs.fit(clean, replaces=display_id)
+        if kept is None:
+            data = {"text/plain": f"[{omitted:,} characters are not stored here: {self._log_name}]"}
+            kept = {"data": data, "metadata": {}}
+        return self._display(display_id, kept["data"], kept["metadata"])
+
+    def _display(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> Operation:
+        targets: list[list[Any]] = [
+            [cell_id, position]
+            for cell_id in self._displays[display_id]
+            for position in self._cells[cell_id].outputs.displays[display_id]
+        ]
+        change = {"display_id": display_id, "data": data, "metadata": metadata, "targets": targets}
+        return self._commit("update_display", targets[0][0], change)
+
+    def _replace(self, change: dict[str, Any]) -> None:
+        for cell_id in self._displays.get(change["display_id"], ()):
+            cell = self._cells[cell_id]
+            cell.outputs.replace(change["display_id"], change["data"], change["metadata"])
+            cell.text = None
+
+    def _note(self, cell: Cell, exact: bool = False) -> Operation | None:
+        """Say in the cell how much of its output is not stored; renewed at each doubling and at the end."""
+        area = cell.outputs
+        if not exact and area.omitted < 2 * area.omitted_shown:
+            return None
+        omitted, new = area.omitted, area.omitted_shown == 0
+        data = {
+            "text/plain": f"[Output beyond {area.limit:,} characters is not stored: {omitted:,} more"
+            f"{'' if exact else ' so far'}. All of it: {self._log_name}]"
+        }
+        display_id = f"cobra-omitted-{cell.id}"
+        if new:
+            output = {"output_type": "display_data", "data": data, "metadata": {}}
+            change = {"output": {**output, "transient": {"display_id": display_id}}, "clear": area.clear_next}
+            made = self._commit("output", cell.id, change)
+            area.omitted = omitted  # a delayed clear has reset it
+        else:
+            made = self._display(display_id, data, {})
+        area.omitted_shown = omitted
+        return made
+
+    def _file_metadata(self) -> dict[str, Any]:
+        return {**self._metadata, "cobra": {**self._metadata.get("cobra", {}), "seq": self.seq}}
+
+    def _cell_text(self, cell: Cell) -> str:
+        if cell.text is None:
+            cell.text = cell_text(cell.to_json())
+            self.serialised += 1
+        return cell.text
+
+
+def _merged(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in {**old, **patch}.items() if value is not None}

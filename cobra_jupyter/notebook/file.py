@@ -1,0 +1,154 @@
+"""The notebook's file: written behind the document's changes, whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import logging
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cobra_jupyter.notebook.document import Document, Operation
+
+_log = logging.getLogger(__name__)
+
+
+class NotebookWriteError(OSError):
+    """The notebook could not be written; the file on disk is the previous one, unharmed."""
+
+
+class NotebookFile:
+    """Writes a document to `path` at most once every `interval` seconds while it changes.
+
+    A write goes to a file beside it that then takes its place, in a thread of its own; `flush` also waits
+    until the disk has it. Make it inside a running event loop (outside of one only `flush` writes).
+    """
+
+    def __init__(self, document: Document, path: Path, *, interval: float = 1.0) -> None:
+        self.path = Path(path).resolve()  # a link stays a link
+        self.error: NotebookWriteError | None = None  # of the last write, if it failed
+        self.writes = 0
+        self._document = document
+        self._interval = interval
+        self._dirty = True
+        self._synced = False
+        self._closed = False
+        self._digest: str | None = None
+        self._last = -interval
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._numbers = itertools.count()
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix="notebook-file"
+        )  # one: writes keep their order
+        self._unsubscribe = document.subscribe(self._changed)
+
+    def digest(self) -> str | None:
+        """SHA-256, in hex, of what was last written; None before the first write."""
+        return self._digest
+
+    async def flush(self) -> None:
+        """Write what is unwritten and wait until the disk has it. Raises NotebookWriteError."""
+        self._cancel_timer()
+        if self._dirty or not self._synced:
+            await self._write(sync=True)
+        if self.error is not None:
+            if not self._closed:
+                self._schedule()  # what could not be written now may be later
+            raise self.error
+
+    async def close(self) -> None:
+        """Flush and follow the document no longer. Raises NotebookWriteError, but is closed all the same."""
+        self._unsubscribe()
+        self._closed = True
+        try:
+            await self.flush()
+        finally:
+            self._thread.shutdown(wait=False)
+
+    def _changed(self, _: Operation) -> None:
+        self._dirty = True
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._timer is not None or (self._task is not None and not self._task.done()):
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        wait = max(0.0, self._last + self._interval - loop.time())
+        self._timer = loop.call_later(wait, self._begin)
+
+    def _begin(self) -> None:
+        self._timer = None
+        self._task = asyncio.create_task(self._write(sync=False))
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and self._dirty and not self._closed:
+            self._schedule()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _write(self, sync: bool) -> None:
+        loop = asyncio.get_running_loop()
+        self._last = loop.time()
+        self._synced = False
+        text = self._document.text()
+        self._dirty = False
+        # shielded: a cancelled wait must not lose what the thread reports
+        await asyncio.shield(asyncio.ensure_future(self._write_text(text, sync)))
+
+    async def _write_text(self, text: str, sync: bool) -> None:
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._replace, text, sync)
+        try:
+            self._digest = await work
+        except OSError as error:
+            self._dirty = True
+            if self.error is None:
+                _log.warning("notebook not written: %s", error)
+            self.error = NotebookWriteError(
+                error.errno, f"notebook not written ({error.strerror})", str(self.path)
+            )
+            self.error.__cause__ = error
+            return
+        self.error = None
+        self.writes += 1
+        self._synced = sync
+
+    def _replace(self, text: str, sync: bool) -> str:
+        data = text.encode("utf-8")
+        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}-{next(self._numbers)}.tmp")
+        try:
+            with fresh.open("xb") as file:
+                file.write(data)
+                file.flush()
+                if sync:
+                    os.fsync(file.fileno())
+            if self.path.exists():
+                shutil.copymode(self.path, fresh)
+            fresh.replace(self.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise
+        if sync:
+            _sync_folder(self.path.parent)
+        return hashlib.sha256(data).hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # some file systems refuse; the content is safe by then
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

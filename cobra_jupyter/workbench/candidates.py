@@ -1,0 +1,122 @@
+"""Candidates: self-contained modules, saved as versioned files and read (never run) by the harness."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+_BEFORE_FACTORS = ("Define `fit(train, ctx)` and `predict(model, rows, ctx)` at the top level of the cell, "
+                   "or `fit_predict(train, rows, ctx)` where a model is cheap.")  # fmt: skip
+
+
+class CandidateError(ValueError):
+    """A candidate cell that cannot be taken; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One version of a candidate. `factors` maps a factor to its levels, the first being the default."""
+
+    name: str
+    version: int
+    path: str
+    digest: str
+    factors: dict[str, list[Any]]
+    notes: dict[str, str]
+    functions: tuple[str, ...]
+    decode: dict[str, list[Any]]
+    summary: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}_v{self.version}"
+
+    def config(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A full config: every factor at its default, `chosen` over it. Extra keys pass through to ctx.config."""
+        return {**{factor: levels[0] for factor, levels in self.factors.items()}, **dict(chosen or {})}
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def parse(name: str, source: str) -> dict[str, Any]:
+    """What the harness must know of a candidate's source. Raises CandidateError naming the line."""
+    if not _NAME.fullmatch(name):
+        raise CandidateError(f"{name!r} is no name for a candidate: lower-case letters, digits and _, starting with a letter")
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise CandidateError(f"{name}: syntax error in line {error.lineno}: {error.msg}") from error
+    functions = tuple(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+    if "fit_predict" not in functions and not {"fit", "predict"} <= set(functions):
+        raise CandidateError(f"{name} defines {', '.join(functions) or 'no function'}. {_BEFORE_FACTORS}")
+    factors = _literal(tree, name, "FACTORS")
+    for factor, levels in factors.items():
+        if not isinstance(levels, list) or not levels:
+            raise CandidateError(f"{name}: FACTORS[{factor!r}] must be a list of levels, the first being the default")
+    decode = _literal(tree, name, "DECODE")
+    if decode and "decode" not in functions:
+        raise CandidateError(f"{name} has DECODE settings and no decode(raw, rows, params)")
+    notes = {str(k): str(v) for k, v in _literal(tree, name, "NOTES").items()}
+    summary = (ast.get_docstring(tree) or "").strip().split("\n")[0]
+    return {"factors": factors, "notes": notes, "functions": functions, "decode": decode, "summary": summary}
+
+
+def _literal(tree: ast.Module, name: str, variable: str) -> dict[str, Any]:
+    """The value of a top-level `VARIABLE = {…}` written as a literal; {} when absent."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == variable for t in node.targets):
+            try:
+                value = ast.literal_eval(node.value)
+                json.dumps(value, allow_nan=False)
+            except (ValueError, TypeError) as error:
+                raise CandidateError(f"{name}: {variable} must be a literal of JSON values: {error}") from error
+            if not isinstance(value, dict):
+                raise CandidateError(f"{name}: {variable} must be a dictionary")
+            return value
+    return {}
+
+
+class Candidates:
+    """All versions of all candidates of a run, in `code/<name>_vN.py`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._versions: dict[str, list[Candidate]] = {}
+
+    def add(self, name: str, source: str) -> tuple[Candidate, bool]:
+        """Save a cell as the next version; the same text again is the version there is. → candidate, is it new."""
+        facts = parse(name, source)
+        digest = hashlib.sha256(source.encode()).hexdigest()
+        versions = self._versions.setdefault(name, [])
+        for known in versions:
+            if known.digest == digest:
+                return known, False
+        version = len(versions) + 1
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{name}_v{version}.py"
+        path.write_text(source, encoding="utf-8")
+        candidate = Candidate(name, version, str(path), digest, **facts)
+        versions.append(candidate)
+        return candidate, True
+
+    def get(self, name: str) -> Candidate:
+        """The newest version of `name`, or version N of `name_vN`. Raises CandidateError listing what there is."""
+        if versions := self._versions.get(name):
+            return versions[-1]
+        for versions in self._versions.values():
+            for candidate in versions:
+                if candidate.key == name:
+                    return candidate
+        known = ", ".join(v[-1].key for v in self._versions.values()) or "none yet: write a %%candidate cell"
+        raise CandidateError(f"there is no candidate {name!r}; there are: {known}")
+
+    def source(self, candidate: Candidate) -> str:
+        return Path(candidate.path).read_text(encoding="utf-8")

@@ -1,0 +1,305 @@
+"""`cobra` as cells see it: a thin client of the harness. What it shows is a view; the record is kept elsewhere."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.workbench import display
+from cobra_jupyter.workbench.rpc import CallError, ConnectionLost, Peer
+
+SOCKET = "COBRA_SOCKET"  # set by the runner in the kernel's environment
+
+
+class CobraError(Exception):
+    """A call that was refused or failed; the message says what to do. Shown without the machinery's traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"CobraError: {self}"]
+
+
+class Result(Mapping[str, Any]):
+    """What a call returned: a mapping whose keys are attributes too (`result.score`, `result["score"]`)."""
+
+    def __init__(self, kind: str, data: Mapping[str, Any]) -> None:
+        self._kind, self._data = kind, dict(data)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._data[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self._data:
+            raise AttributeError(f"a {self._kind} has no {name!r}; it has {', '.join(self._data)}")
+        return self._data[name]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._data]
+
+    def __repr__(self) -> str:
+        return display.text(self._kind, self._data)
+
+
+class Cobra:
+    """The workbench: open a competition, freeze a protocol, try candidates, blend the best, submit.
+
+    A session, in order:
+
+        cobra.open()                       # what is predicted, from what, judged how
+        cobra.protocol()                   # freeze folds and metric
+        %%candidate ridge                  # a cell with fit(train, ctx) and predict(model, rows, ctx)
+        cobra.trial("ridge")               # cross-validated score ± standard error
+        cobra.ablate("ridge")              # which of its FACTORS matter, on small data
+        cobra.scale("ridge", {...})        # the best combination at full size
+        cobra.blend(); cobra.select()      # weights on out-of-fold predictions; the rule chooses
+        cobra.submit()                     # submission.csv
+
+    Every call shows its result and returns it. Scores come from the harness, which alone holds the labels; help
+    on each call with `cobra.trial?`.
+    """
+
+    def __init__(self, show: Callable[..., Any] | None = None) -> None:
+        self._show = show or display.show
+        self._peer: Peer | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    # ---- the steps
+
+    def open(self, folder: str | Path | None = None, **options: str) -> Result:
+        """Read a competition folder (MLE-bench's `public/` layout) and show its card.
+
+        In a run the folder is known; elsewhere name it. Whatever the card gets wrong can be set:
+        `cobra.open("data/x", target="price", metric="rmse")`; options are id, target, metric, direction, split,
+        groups, time, kind and task. The card gives evidence for each thing and lists what it could not decide.
+        """
+        self._connect(folder)
+        return self._call("open", folder=str(Path(folder).resolve()) if folder else None, options=options)
+
+    def protocol(
+        self, *, split: str | None = None, folds: int | None = None, repeats: int | None = None,
+        groups: str | None = None, time: str | None = None, metric: str | None = None, vault: bool | None = None,
+    ) -> Result:  # fmt: skip
+        """Freeze how candidates are judged: split, folds, repeats and metric. Do this before the first trial.
+
+        By default the split follows from the data, with a reason. `split` is kfold, stratified, group,
+        stratified_group or time; `groups` names the column whose rows belong together (`column[0]`: the part before
+        the first separator; "duplicates": rows with equal features); `time` the column that orders rows. The metric is
+        tested first: the truth itself must beat shuffled truth and a constant. Calling it again makes protocol n+1;
+        trials of different protocols are never compared.
+        """
+        return self._call(
+            "protocol", split=split, folds=folds, repeats=repeats, groups=groups, time=time, metric=metric, vault=vault
+        )
+
+    def candidate(self, name: str, source: str) -> Result:
+        """Save a candidate; the `%%candidate NAME` cell magic calls this with the cell's text.
+
+            %%candidate ridge
+            FACTORS = {"alpha": [1.0, 0.1, 10.0]}        # the first level is the default
+            NOTES = {"alpha": "matters little; free; less with more rows"}
+            def fit(train, ctx):                          # train: DataFrame with features and targets
+                ...; return model                         # ctx: config, targets, classes, columns, seed, n_jobs,
+            def predict(model, rows, ctx):                #      inner(), save(model), data, shared(name), seconds_left
+                ...; return raw                           # class → (n, C) probabilities in ctx.classes' order (binary:
+                                                          #   P(positive) will do); numbers → (n, targets) floats
+        It must be self-contained (its own imports). The same text again is the same version; changed text is a new one.
+        Optional: `decode(raw, rows, params)` with `DECODE = {"threshold": [0.4, 0.5]}`, chosen on out-of-fold rows.
+        """
+        return self._call("candidate", name=name, source=source)
+
+    def shared(self, name: str, source: str) -> Result:
+        """Make a label-free artefact once for all rows; the `%%shared NAME` cell magic calls this.
+
+            %%shared tokens
+            def make(rows, ctx):       # called for all train rows, then for all test rows (ctx.side tells which)
+                return DataFrame       # one row per row of `rows`; ctx.data is the competition folder without labels
+
+        Candidates read it with `ctx.shared("tokens").loc[rows.index]`.
+        """
+        return self._call("shared", name=name, source=source)
+
+    def metric(self, name: str, source: str) -> Result:
+        """Take a metric of your own; the `%%metric NAME` cell magic calls this. Then call `cobra.protocol()`.
+
+            %%metric pinball
+            DIRECTION = "minimize"     # or "maximize"
+            WANTS = "value"            # "probability", "label" (codes) or "value"
+            BEST = 0.0                 # the score of a perfect prediction
+            def metric(truth, prediction): return float(...)
+        """
+        return self._call("metric", name=name, source=source)
+
+    def trial(
+        self, candidate: str, config: Mapping[str, Any] | None = None, *, folds: int | list[int] | None = None,
+        fraction: float = 1.0, seed: int = 0, repeats: int = 1, timeout: float | None = None, background: bool = False,
+    ) -> Result:  # fmt: skip
+        """Run a candidate on the protocol's folds and score its out-of-fold predictions.
+
+        `config` overrides factor defaults. `folds` (numbers) and `fraction` (of the training rows) make it small;
+        held-out rows are always scored whole. The result has `id`, `score`, `se`, `fold_scores`, `seconds`; a failed
+        trial has `failure` (kind, message, place, tail) and no score. Equal work is done once: asking again returns
+        the same trial. `background=True` returns a job at once; see `jobs` and `wait`.
+        """
+        return self._call(
+            "trial", candidate=candidate, config=config, folds=folds, fraction=fraction, seed=seed,
+            repeats=repeats, timeout=timeout, background=background,
+        )  # fmt: skip
+
+    def ablate(
+        self, candidate: str, factors: Mapping[str, list[Any]] | list[str] | None = None, *,
+        config: Mapping[str, Any] | None = None, seconds: float | None = None, fraction: float | None = None,
+        folds: list[int] | None = None, seed: int = 0,
+    ) -> Result:  # fmt: skip
+        """Find out which factors matter: each level against the baseline on small data, then the winners together.
+
+        `factors`: all of the candidate's FACTORS by default, some by name, or {factor: levels}. The size is chosen
+        so that everything fits `seconds` (default: a fifth of the budget). Effects are paired differences with
+        standard errors, positive = better. The result has `effects`, `importance`, `best` (a config) and `best_trial`.
+        """
+        wish = dict(factors) if isinstance(factors, Mapping) else factors
+        return self._call(
+            "ablate", candidate=candidate, factors=wish, config=config, seconds=seconds, fraction=fraction,
+            folds=folds, seed=seed,
+        )  # fmt: skip
+
+    def effects(self) -> Result:
+        """Show all effects measured so far, strongest first, over all candidates."""
+        return self._call("effects")
+
+    def probe(self, candidate: str, config: Mapping[str, Any] | None = None) -> Result:
+        """Predict the time and memory of the full-size trial from small fits at two sizes."""
+        return self._call("probe", candidate=candidate, config=config)
+
+    def scale(
+        self, candidate: str, config: Mapping[str, Any] | None = None, *, seed: int = 0, repeats: int | None = None,
+        background: bool = False,
+    ) -> Result:  # fmt: skip
+        """Run the full-size trial: all rows, all folds, the protocol's repeats. Refused when it cannot fit the time left."""
+        return self._call("scale", candidate=candidate, config=config, seed=seed, repeats=repeats, background=background)
+
+    def blend(self, trials: list[str] | None = None, *, seconds: float | None = None) -> Result:
+        """Blend the full-size trials (or those named): weights on out-of-fold rows, judged by nested folds.
+
+        `seconds`: what refitting all members may take, so that the result can still be proven (default: by time left).
+        """
+        return self._call("blend", trials=trials, seconds=seconds)
+
+    def select(self) -> Result:
+        """Choose what to submit by the stated rule: best cross-validated score, ties to the cheaper."""
+        return self._call("select")
+
+    def submit(self, what: str | None = None) -> Result:
+        """Predict the test rows with the selection (or a trial or blend by id) and write `submission.csv`, checked."""
+        return self._call("submit", what=what)
+
+    def audit(self) -> Result:
+        """Look for leaks, duplicates, drift and useless columns. Each finding has evidence and a proposal."""
+        return self._call("audit")
+
+    def jobs(self) -> Result:
+        """Show the background jobs."""
+        return self._call("jobs")
+
+    def wait(self, *ids: str, seconds: float | None = None) -> Result:
+        """Wait for background jobs (all, or those named) to end, at most `seconds`."""
+        return self._call("wait", ids=list(ids) or None, seconds=seconds)
+
+    def status(self) -> Result:
+        """Show time left, reserve, jobs."""
+        return self._call("status")
+
+    def delegate(self, role: str, brief: str) -> Result:
+        """Hand a task to another agent (in a run)."""
+        return self._call("delegate", role=role, brief=brief)
+
+    def recall(self, id: str) -> Result:
+        """Read an earlier record of the run by its id."""
+        return self._call("recall", id=id)
+
+    def finish(self, why: str = "") -> Result:
+        """Say that the work is done; the run ends after this cell with what was submitted last."""
+        return self._call("finish", why=why)
+
+    # ---- machinery
+
+    def _call(self, name: str, **args: Any) -> Result:
+        peer = self._connect(None)
+        live = display.Live(self._show)
+        try:
+            answer = peer.call(name, args, live.progress)
+        except CallError as error:
+            raise CobraError(str(error)) from None
+        except ConnectionLost as error:
+            raise CobraError(f"the harness is gone ({error}); restart the kernel") from None
+        result = Result(answer["kind"], answer["data"])
+        live.finish(answer["kind"], answer["data"])
+        return result
+
+    def _connect(self, folder: str | Path | None) -> Peer:
+        if self._peer is not None and not self._peer.closed.is_set():
+            return self._peer
+        try:
+            path = os.environ.get(SOCKET) or self._start_harness(folder)
+            self._peer = Peer.connect(path)
+        except ConnectionLost as error:
+            raise CobraError(str(error)) from None
+        return self._peer
+
+    def _start_harness(self, folder: str | Path | None) -> str:
+        """A notebook without a run has a harness of its own, with a folder beside the notebook."""
+        if folder is None:
+            raise CobraError("open a competition first: cobra.open('path/to/competition')")
+        private = Path(tempfile.mkdtemp(prefix="cobra-"))
+        run = Path.cwd() / "cobra-workbench" / time.strftime("%Y%m%d-%H%M%S")
+        run.mkdir(parents=True, exist_ok=True)
+        facts = {**default_facts(), "socket": str(private / "s"), "folder": str(run), "token": secrets.token_hex(16)}
+        self._process = start_process(facts, Path(__file__).parents[2], run / "harness.log")
+        atexit.register(self._stop_harness, private)
+        return str(facts["socket"])
+
+    def _stop_harness(self, private: Path) -> None:
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
+            self._process.wait(10)
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def default_facts() -> dict[str, Any]:
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = int(psutil.virtual_memory().available * 0.8 / cores)
+    return {"competition": None, "options": {}, "seed": 0, "slots": cores, "memory_bytes": memory,
+            "started": time.time(), "budget": None}  # fmt: skip
+
+
+def start_process(facts: Mapping[str, Any], path: Path, log: Path, python: str = sys.executable, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a harness process and wait until it listens. Raises ConnectionLost with the end of its log."""
+    environment = {**(os.environ if env is None else env), "PYTHONPATH": str(path), "PYTHONUNBUFFERED": "1"}
+    with log.open("ab") as stderr:
+        process = subprocess.Popen(
+            [python, "-m", "cobra_jupyter.workbench"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+    assert process.stdin and process.stdout
+    process.stdin.write(json.dumps(dict(facts)).encode() + b"\n")
+    process.stdin.flush()
+    if process.stdout.readline().strip() != b"ready":
+        process.kill()
+        raise ConnectionLost(f"the harness did not start; its log ends: {log.read_text(errors='replace')[-2000:]}")
+    return process

@@ -1,0 +1,86 @@
+"""What a candidate is given besides its rows."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass
+class Context:
+    """`ctx` in `fit(train, ctx)`, `predict(model, rows, ctx)` and `make(rows, ctx)`."""
+
+    config: dict[str, Any]
+    targets: list[str]
+    id: str
+    task: str
+    classes: list[Any]
+    columns: dict[str, str]
+    metric: str
+    direction: str
+    seed: int
+    n_jobs: int
+    device: str
+    out: Path
+    deadline: float
+    side: str = "train"
+    _units: Any = None
+    _time_ordered: bool = False
+    _data: Callable[[], Path] | None = None
+    _shared: dict[str, list[Path]] = field(default_factory=dict)
+    _read_shared: Callable[[Path], Any] | None = None
+    _cache: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until this fit is stopped."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def data(self) -> Path:
+        """A read-only copy of the competition folder, without the labels of held-out rows. Made when first asked for."""
+        if self._data is None:
+            raise RuntimeError("this step has no data folder")
+        if "data" not in self._cache:
+            self._cache["data"] = self._data()
+        return Path(self._cache["data"])
+
+    def inner(self, share: float = 0.2) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Split the rows given to `fit` for early stopping: (training positions, validation positions). Units stay
+        whole; with a time protocol the latest rows validate."""
+        n = len(self._units)
+        if self._time_ordered:  # units are ranks in time then
+            order, cut = np.argsort(self._units, kind="stable"), max(1, int(n * (1 - share)))
+            return np.sort(order[:cut]), np.sort(order[cut:])
+        names = np.unique(self._units)
+        held = np.random.default_rng(self.seed).permutation(names)[: max(1, round(share * len(names)))]
+        valid = np.isin(self._units, held)
+        return np.flatnonzero(~valid), np.flatnonzero(valid)
+
+    def save(self, model: Any) -> None:
+        """Keep a snapshot. If time runs out, the last one predicts and the trial counts as partial."""
+        part = self.out / "snapshot.part"
+        part.write_bytes(pickle.dumps(model, protocol=5))
+        part.replace(self.out / "snapshot.pkl")
+
+    def shared(self, name: str) -> pd.DataFrame:
+        """The artefact of a `%%shared` cell, indexed by row number: `ctx.shared("x").loc[rows.index]`."""
+        if name not in self._cache:
+            if name not in self._shared or self._read_shared is None:
+                known = ", ".join(self._shared) or "none"
+                raise KeyError(f"there is no shared artefact {name!r} (there are: {known}); make it with a %%shared cell")
+            self._cache[name] = pd.concat([self._read_shared(path) for path in self._shared[name]])
+        return self._cache[name]
+
+
+def seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)

@@ -1,0 +1,84 @@
+"""Work that goes on while the caller does other things."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Job:
+    """A background call: `state` is running, done, failed or cancelled; `result` what the call returned."""
+
+    id: str
+    what: str
+    started: float
+    state: str = "running"
+    seconds: float = 0.0
+    result: Any = None
+    error: str | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def record(self) -> dict[str, Any]:
+        running = self.state == "running"
+        return {
+            "id": self.id, "what": self.what, "state": self.state, "error": self.error,
+            "seconds": round(time.time() - self.started if running else self.seconds, 3),
+            "result": None if self.result is None else self.result.get("data", {}).get("id"),
+        }  # fmt: skip
+
+
+class Jobs:
+    """The jobs of a run."""
+
+    def __init__(self, emit: Callable[[str, dict[str, Any]], None]) -> None:
+        self._emit = emit
+        self._jobs: dict[str, Job] = {}
+        self._numbers = itertools.count(1)
+        self._changed = threading.Condition()
+
+    def start(self, what: str, work: Callable[[threading.Event], Any]) -> Job:
+        job = Job(f"j{next(self._numbers):02d}", what, time.time())
+        self._jobs[job.id] = job
+        self._emit("job", job.record())
+        threading.Thread(target=self._run, args=(job, work), name=job.id, daemon=True).start()
+        return job
+
+    def _run(self, job: Job, work: Callable[[threading.Event], Any]) -> None:
+        state = "failed"
+        try:
+            job.result = work(job.cancelled)
+            failed = job.result.get("data", {}).get("failure") and job.result["data"].get("score") is None
+            state = "cancelled" if job.cancelled.is_set() else "failed" if failed else "done"
+        except Exception as error:  # told to whoever asks for the job
+            job.error = f"{type(error).__name__}: {error}"
+        with self._changed:
+            job.seconds, job.state = time.time() - job.started, state
+            self._changed.notify_all()
+        self._emit("job", job.record())
+
+    def all(self) -> list[Job]:
+        return list(self._jobs.values())
+
+    def running(self) -> list[Job]:
+        return [job for job in self._jobs.values() if job.state == "running"]
+
+    def wait(self, ids: list[str] | None, seconds: float, cancelled: threading.Event) -> list[Job]:
+        """Wait until the named jobs (all when None) have ended or the time is over. Raises KeyError naming a strange id."""
+        unknown = set(ids or ()) - set(self._jobs)
+        if unknown:
+            raise KeyError(f"there is no job {', '.join(sorted(unknown))}; there are: {', '.join(self._jobs) or 'none'}")
+        wanted = [job for job in self._jobs.values() if ids is None or job.id in ids]
+        end = time.monotonic() + seconds
+        with self._changed:
+            while any(job.state == "running" for job in wanted) and time.monotonic() < end and not cancelled.is_set():
+                self._changed.wait(0.2)
+        return wanted
+
+    def cancel_all(self) -> None:
+        for job in self.running():
+            job.cancelled.set()

@@ -1,0 +1,29 @@
+"""`%load_ext cobra_jupyter`: the name `cobra` and the cell magics %%candidate, %%shared and %%metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cobra_jupyter.workbench.client import Cobra, CobraError
+
+
+def load(shell: Any) -> None:
+    """Give a shell `cobra` and the magics; loading twice changes nothing."""
+    if isinstance(shell.user_ns.get("cobra"), Cobra):
+        return
+    cobra = Cobra()
+    shell.push({"cobra": cobra})
+    for name, call in (("candidate", cobra.candidate), ("shared", cobra.shared), ("metric", cobra.metric)):
+        shell.register_magic_function(_magic(name, call), "cell", name)
+
+
+def _magic(name: str, call: Callable[[str, str], Any]) -> Callable[[str, str], None]:
+    def magic(line: str, cell: str) -> None:
+        words = line.split()
+        if len(words) != 1:
+            raise CobraError(f"write %%{name} NAME in the cell's first line")
+        call(words[0], cell)
+
+    magic.__doc__ = call.__doc__
+    return magic

@@ -1,0 +1,230 @@
+"""The warm server and its workers: one forked process per piece of work, with limits, and nothing left behind.
+
+A worker costs a few milliseconds because it is forked from a server in which the libraries are loaded already.
+It has a session of its own; when it ends, however it ends, its descendants end too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from multiprocessing import connection, resource_tracker
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cobra_jupyter.workbench.worker import Work, main
+
+PRELOAD = (
+    "cobra_jupyter.workbench.worker", "cobra_jupyter.workbench.warm", "lightgbm",
+)  # fmt: skip
+THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+TAIL_BYTES = 4_000
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why work came to nothing: kind is error, timeout, out_of_memory, killed, invalid_prediction or cancelled."""
+
+    kind: str
+    message: str
+    rule: str | None = None
+    place: str | None = None
+    tail: str = ""
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a piece of work. `answer` is the worker's JSON; seconds are wall time including the fork."""
+
+    failure: Failure | None
+    answer: dict[str, Any]
+    seconds: float
+
+
+class Pool:
+    """Runs work in forked processes, at most `slots` at once. Thread-safe."""
+
+    def __init__(self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None) -> None:
+        self.slots = slots
+        self.memory_bytes = memory_bytes
+        self._data_view = data_view
+        self._free = threading.BoundedSemaphore(slots)
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(PRELOAD))
+        self._running: set[int] = set()
+        self._starting = threading.Lock()
+        _adopt_orphans()
+
+    def warm(self) -> None:
+        """Start the server and load its libraries, so that the first trial does not pay for it."""
+        with self._starting:
+            process = self._context.Process(target=_nothing, daemon=False)
+            process.start()
+        process.join()
+
+    def run(self, work: Work, seconds: float, cancelled: threading.Event | None = None) -> Outcome:
+        """Do `work` within `seconds` of wall time, waiting for a free slot first."""
+        cancelled = cancelled or threading.Event()
+        while not self._free.acquire(timeout=0.2):
+            if cancelled.is_set():
+                return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
+        try:
+            if cancelled.is_set():
+                return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
+            return self._run(work, seconds, cancelled)
+        finally:
+            self._free.release()
+
+    def _run(self, work: Work, seconds: float, cancelled: threading.Event) -> Outcome:
+        begun = time.monotonic()
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=main, args=(work, seconds, theirs), daemon=False)
+        with self._starting:
+            process.start()
+        theirs.close()
+        assert process.pid is not None
+        self._running.add(process.pid)
+        try:
+            answer, failure = self._watch(process, ours, work, begun + seconds, cancelled)
+        finally:
+            _end(process.pid)
+            process.join(5)
+            ours.close()
+            self._running.discard(process.pid)
+            _end_orphans(self._known())
+        if failure:
+            failure = Failure(**{**failure.record(), "tail": _tail(work.out / "output.log")})
+        return Outcome(failure, answer, time.monotonic() - begun)
+
+    def _watch(
+        self, process: Any, pipe: connection.Connection, work: Work, deadline: float, cancelled: threading.Event
+    ) -> tuple[dict[str, Any], Failure | None]:
+        """Wait for the worker's answer; serve its question for the data folder; enforce time and memory."""
+        while True:
+            ready = connection.wait([pipe, process.sentinel], timeout=0.1)
+            if pipe in ready:
+                try:
+                    message = json.loads(pipe.recv_bytes(2**20))
+                except (EOFError, OSError, ValueError):
+                    process.join(5)
+                    return {}, self._death(process, deadline)
+                if message.get("ask") == "data":
+                    assert self._data_view
+                    pipe.send_bytes(json.dumps({"data": str(self._data_view(work))}).encode())
+                    continue
+                return message, _worker_failure(message)
+            if process.sentinel in ready:
+                return {}, self._death(process, deadline)
+            if cancelled.is_set():
+                return {}, Failure("cancelled", "cancelled")
+            if time.monotonic() > deadline:
+                return {}, Failure("timeout", f"not done within its time; give the trial more with timeout=…, or make it smaller")
+            used = _tree_memory(process.pid)
+            if used > self.memory_bytes:
+                return {}, Failure("out_of_memory", f"used {used / 2**20:.0f} MiB; {self.memory_bytes / 2**20:.0f} MiB are allowed")
+
+    def _death(self, process: Any, deadline: float) -> Failure:
+        code = process.exitcode
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            hint = ", most likely by the system for want of memory" if code == -signal.SIGKILL else ""
+            return Failure("killed", f"the process was ended by {name}{hint}")
+        return Failure("killed", f"the process left without an answer (exit code {code})")
+
+    def _known(self) -> set[int]:
+        tracker = getattr(resource_tracker._resource_tracker, "_pid", None)
+        server = getattr(multiprocessing.forkserver._forkserver, "_forkserver_pid", None)
+        return {pid for pid in (tracker, server) if pid} | set(self._running)
+
+    def close(self) -> None:
+        """End every worker, then the warm server."""
+        for pid in list(self._running):
+            _end(pid)
+        with contextlib.suppress(Exception):
+            multiprocessing.forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
+def limit_threads(environment: dict[str, str] | os._Environ[str]) -> None:
+    """One thread per worker, set before numerical libraries load: trials run beside each other instead."""
+    for name in THREAD_LIMITS:
+        environment[name] = "1"
+
+
+def _nothing() -> None:
+    gc.freeze()
+
+
+def _worker_failure(message: dict[str, Any]) -> Failure | None:
+    if message.get("status") == "ok":
+        return None
+    return Failure(
+        str(message.get("kind", "error")), str(message.get("message", "")), message.get("rule"), message.get("place")
+    )
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-25:])
+    except OSError:
+        return ""
+
+
+def _tree_memory(pid: int) -> int:
+    """Bytes held by a process and its descendants, shared pages counted once per process as private ones."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for member in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                total += member.memory_info().rss
+    return total
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of orphans below us (Linux), so that a worker's double-forked child cannot slip away."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+
+def _end(pid: int) -> None:
+    """Kill a worker, its session and all its descendants."""
+    family: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        worker = psutil.Process(pid)
+        with contextlib.suppress(psutil.Error):
+            worker.suspend()  # so that it cannot fork while we look
+        family = [*worker.children(recursive=True), worker]
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    for member in family:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+
+
+def _end_orphans(known: set[int]) -> None:
+    """Kill and reap what was left to us by workers that are gone."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process().children():
+            if child.pid in known:
+                continue
+            with contextlib.suppress(psutil.Error, ChildProcessError):
+                _end(child.pid)
+                os.waitpid(child.pid, os.WNOHANG)

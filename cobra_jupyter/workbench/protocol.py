@@ -1,0 +1,334 @@
+"""How candidates are judged: split, folds, repeats, vault and metric, frozen and hashed.
+
+A protocol *is* a few lines of plain pandas and scikit-learn code. The harness runs these very lines to make its
+folds, the notebook shows them, and `solution.ipynb` repeats them, so the three cannot disagree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+SPLITS = ("kfold", "stratified", "group", "stratified_group", "time")
+DUPLICATES = "duplicates"  # groups= this word: rows with equal features are one unit
+VAULT_FROM = 20_000  # units; below, a vault costs more than it tells
+VAULT_SHARE, VAULT_MOST = 0.05, 10_000
+Positions = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class ProtocolError(ValueError):
+    """The protocol asked for cannot be made from this data; the message says why and what to ask instead."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A frozen protocol. Scores made under different protocols are never compared."""
+
+    number: int
+    metric: str
+    direction: str
+    task: str
+    split: str
+    folds: int
+    repeats: int
+    seed: int
+    groups: str | None
+    time: str | None
+    rows: int
+    units: int
+    vault_rows: int
+    reason: str
+    code: str
+    digest: str
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The protocol's rows. `splits[repeat][fold]` = (training positions, held-out positions) in the train table;
+    `units` (n,) integer code of each row's unit; `vault` positions of rows no fold ever sees."""
+
+    splits: tuple[tuple[tuple[Positions, Positions], ...], ...]
+    units: Positions
+    vault: Positions
+
+    def held_out(self, repeat: int, fold: int) -> Positions:
+        return self.splits[repeat][fold][1]
+
+    def training(self, repeat: int, fold: int) -> Positions:
+        return self.splits[repeat][fold][0]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A split and why."""
+
+    split: str
+    groups: str | None
+    time: str | None
+    reason: str
+
+
+def group_code(groups: str) -> str:
+    """Plain code for the unit of each row: a column, `column[0]` (its first part, as in 0013_01), or duplicates."""
+    if groups == DUPLICATES:
+        return 'pd.util.hash_pandas_object(train[test.columns.drop(ID, errors="ignore")].astype(str), index=False)'
+    if match := re.fullmatch(r"(.*)\[0\]", groups):
+        return f'train[{match[1]!r}].astype(str).str.split(r"[_\\-/: ]").str[0]'
+    return f"train[{groups!r}].astype(str)"
+
+
+def _group_values(frame: pd.DataFrame, groups: str) -> pd.Series:
+    if match := re.fullmatch(r"(.*)\[0\]", groups):
+        return frame[match[1]].astype(str).str.split(r"[_\-/: ]").str[0]
+    return frame[groups].astype(str)
+
+
+def choose(competition: Any, train: pd.DataFrame, test: pd.DataFrame, split: str | None, groups: str | None, time: str | None) -> Choice:
+    """The split the data asks for; what the person set wins. Raises ProtocolError for what cannot be."""
+    _check_wishes(train, split, groups, time)
+    classes = competition.task in ("binary", "multiclass")
+    if split == "time" or time:
+        time = time or _time_column(competition, train)
+        return Choice("time", groups, time, f"set by option: rows are ordered by `{time}` and judged on what comes later")
+    if groups or split in ("group", "stratified_group"):
+        groups = groups or _group_column(competition, train, test)
+        if not groups:
+            raise ProtocolError(f"split={split} needs groups=COLUMN: no column was found that groups rows")
+        kind = split if split in ("group", "stratified_group") else "stratified_group" if classes else "group"
+        return Choice(kind, groups, None, f"set by option: rows with the same `{groups}` stay together")
+    if split:
+        return Choice(split, None, None, "set by option")
+    return _choice_by_evidence(competition, train, test, classes)
+
+
+def _check_wishes(train: pd.DataFrame, split: str | None, groups: str | None, time: str | None) -> None:
+    if split and split not in SPLITS:
+        raise ProtocolError(f"split={split} is unknown; known: {', '.join(SPLITS)}")
+    for option, column in (("groups", groups), ("time", time)):
+        name = re.sub(r"\[0\]$", "", column) if column else None
+        if name and name != DUPLICATES and name not in train.columns:
+            raise ProtocolError(f"{option}={column}: the train table has no such column; it has {', '.join(map(str, train.columns[:20]))}")
+
+
+def _choice_by_evidence(competition: Any, train: pd.DataFrame, test: pd.DataFrame, classes: bool) -> Choice:
+    if later := _later_in_test(competition, train, test):
+        return Choice("time", None, later, f"every `{later}` of test is later than those of train, so folds look ahead too")
+    if column := _group_column(competition, train, test):
+        kind = "stratified_group" if classes else "group"
+        return Choice(kind, column, None, f"rows share `{column}` and test holds none of train's values: a unit is never in both, so folds keep units whole")
+    if _duplicates_stay_in_train(competition, train, test):
+        return Choice("stratified_group" if classes else "group", DUPLICATES, None, "many train rows have a twin with equal features, test rows do not: twins stay in one fold")
+    if classes:
+        return Choice("stratified", None, None, "rows are independent as far as the data shows (no group or time separates test from train); folds keep the class shares")
+    return Choice("kfold", None, None, "rows are independent as far as the data shows (no group or time separates test from train)")
+
+
+def _shared(competition: Any, train: pd.DataFrame, test: pd.DataFrame, kinds: Sequence[str]) -> list[str]:
+    both = [c for c in test.columns if c in train.columns]
+    return [c for c in both if competition.columns.get(c, "id" if c == competition.id else "") in kinds]
+
+
+def _time_column(competition: Any, train: pd.DataFrame) -> str:
+    for name, kind in competition.columns.items():
+        if kind == "date" and name in train.columns:
+            return str(name)
+    raise ProtocolError("split=time needs time=COLUMN: no date column was found")
+
+
+def _later_in_test(competition: Any, train: pd.DataFrame, test: pd.DataFrame) -> str | None:
+    for name in _shared(competition, train, test, ("date",)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            old = pd.to_datetime(train[name], errors="coerce", utc=True)
+            new = pd.to_datetime(test[name], errors="coerce", utc=True)
+        if old.notna().mean() > 0.9 and new.notna().mean() > 0.9 and new.min() > old.max():
+            return name
+    return None
+
+
+def _group_column(competition: Any, train: pd.DataFrame, test: pd.DataFrame) -> str | None:
+    """The column (or first part of one) whose values repeat within train and within test but never in both."""
+    found: list[tuple[float, str]] = []
+    for name in _shared(competition, train, test, ("id", "category", "compound", "number")):
+        if train[name].dtype.kind == "f":
+            continue
+        parts = [name] if train[name].dtype.kind in "iub" else [name, f"{name}[0]"]
+        for groups in parts:
+            old, new = _group_values(train, groups), _group_values(test, groups)
+            sizes = old.value_counts()
+            repeated = float((sizes[sizes > 1].sum()) / max(len(old), 1))
+            if repeated >= 0.3 and len(sizes) >= 20 and not set(old).intersection(new):
+                found.append((repeated, groups))
+    return max(found)[1] if found else None
+
+
+def _duplicates_stay_in_train(competition: Any, train: pd.DataFrame, test: pd.DataFrame) -> bool:
+    columns = [c for c in test.columns if c in train.columns and c != competition.id]
+    if not columns or len(train) * len(columns) > 20_000_000:
+        return False
+    old = pd.util.hash_pandas_object(train[columns].astype(str), index=False)
+    new = pd.util.hash_pandas_object(test[columns].astype(str), index=False)
+    twins, seen = float(old.duplicated(keep=False).mean()), float(new.isin(set(old)).mean())
+    return twins > 0.02 and seen < twins / 4
+
+
+def _splitter_code(protocol: dict[str, Any], strata: str) -> list[str]:
+    folds, seed = protocol["folds"], protocol["seed"]
+    name, target = {
+        "kfold": ("KFold", ""),
+        "stratified": ("StratifiedKFold", f", {strata}"),
+        "group": ("GroupKFold", ", None, units"),
+        "stratified_group": ("StratifiedGroupKFold", f", {strata}, units"),
+    }[protocol["split"]]
+    if protocol["split"] == "group":  # GroupKFold shuffles only from scikit-learn 1.6 on: shuffle the names of the units
+        return [
+            f"for repeat in range({protocol['repeats']}):",
+            f"    names = np.random.default_rng({seed} + repeat).permutation(units.max() + 1)",
+            f"    folds.append([(rows[a], rows[b]) for a, b in GroupKFold({folds}).split(rows, None, names[units[rows]])])",
+        ]
+    arguments = target.replace("units", "units[rows]").replace(strata, f"{strata}.iloc[rows]") if target else ""
+    return [
+        f"for repeat in range({protocol['repeats']}):",
+        f"    splitter = {name}({folds}, shuffle=True, random_state={seed} + repeat)",
+        f"    folds.append([(rows[a], rows[b]) for a, b in splitter.split(rows{arguments})])",
+    ]
+
+
+def write_code(protocol: dict[str, Any], target: str, numeric_time: bool = False) -> str:
+    """The plain code of a protocol: from `train` and `test` to `units`, `vault`, `folds[repeat][k]`."""
+    imports = {"kfold": "KFold", "stratified": "StratifiedKFold", "group": "GroupKFold", "stratified_group": "StratifiedGroupKFold", "time": "TimeSeriesSplit"}
+    extra = ", GroupShuffleSplit" if protocol["vault_rows"] else ""
+    strata = f"train[{target!r}].astype(str)"
+    lines = [f"from sklearn.model_selection import {imports[protocol['split']]}{extra}", ""]
+    if protocol["groups"]:
+        lines.append(f"units = pd.factorize({group_code(protocol['groups'])})[0]  # rows of one unit are never split")
+    else:
+        lines.append("units = np.arange(len(train))  # every row is a unit of its own")
+    if protocol["vault_rows"]:
+        lines += [
+            f"keep = GroupShuffleSplit(1, test_size={protocol['vault_rows'] / protocol['rows']!r}, random_state={protocol['seed']})",
+            "rows, vault = next(keep.split(units, groups=units))  # the vault is seen by no fold",
+        ]
+    else:
+        lines.append("rows, vault = np.arange(len(train)), np.arange(0)")
+    lines.append("folds = []  # folds[repeat][k] = positions of the training rows, positions of the held-out rows")
+    if protocol["split"] == "time":
+        column = f"train[{protocol['time']!r}]"
+        when = column if numeric_time else f'pd.to_datetime({column}, errors="coerce", utc=True)'
+        lines += [
+            f'order = rows[np.argsort({when}.to_numpy()[rows], kind="stable")]',
+            f"splits = TimeSeriesSplit({protocol['folds']}).split(order)",
+            "folds.append([(np.sort(order[a]), np.sort(order[b])) for a, b in splits])",
+        ]
+    else:
+        lines += _splitter_code(protocol, strata)
+    return "\n".join(lines)
+
+
+def make_folds(code: str, train: pd.DataFrame, test: pd.DataFrame, key: str) -> Folds:
+    """Run a protocol's code. Raises ProtocolError where scikit-learn refuses the split."""
+    scope: dict[str, Any] = {"np": np, "pd": pd, "train": train, "test": test, "ID": key}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(compile(code, "<protocol>", "exec"), scope)  # our own text, made by write_code
+    except ValueError as error:
+        raise ProtocolError(f"this split cannot be made: {error}. Fewer folds or another split may help.") from error
+    splits = tuple(
+        tuple((np.asarray(a, np.int64), np.asarray(b, np.int64)) for a, b in repeat) for repeat in scope["folds"]
+    )
+    if any(len(a) == 0 or len(b) == 0 for repeat in splits for a, b in repeat):
+        raise ProtocolError("this split leaves a fold empty: ask for fewer folds or other groups")
+    return Folds(splits, np.asarray(scope["units"], np.int64), np.asarray(scope["vault"], np.int64))
+
+
+def freeze(
+    competition: Any,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    *,
+    number: int,
+    seed: int,
+    split: str | None = None,
+    folds: int | None = None,
+    repeats: int | None = None,
+    groups: str | None = None,
+    time: str | None = None,
+    vault: bool | None = None,
+) -> tuple[Protocol, Folds]:
+    """Choose, build and hash a protocol. `folds` default 5; `repeats` by size; `vault` by size (20,000 units)."""
+    choice = choose(competition, train, test, split, groups, time)
+    units = len(train) if not choice.groups else 0
+    if choice.groups:
+        scope = {"np": np, "pd": pd, "train": train, "test": test, "ID": competition.id}
+        units = int(pd.Series(eval(group_code(choice.groups), scope)).nunique())
+    folds = _fold_count(folds, units, choice)
+    repeats = 1 if choice.split == "time" else repeats or (4 if units < 700 else 2 if units < 4_000 else 1)
+    if repeats < 1:
+        raise ProtocolError("repeats must be 1 or more")
+    use_vault = choice.split != "time" and (vault if vault is not None else units >= VAULT_FROM)
+    facts: dict[str, Any] = {
+        "number": number, "metric": competition.metric, "direction": competition.direction,
+        "task": competition.task, "split": choice.split, "folds": folds, "repeats": repeats, "seed": seed,
+        "groups": choice.groups, "time": choice.time, "rows": len(train), "units": units,
+        "vault_rows": min(VAULT_MOST, int(len(train) * VAULT_SHARE)) if use_vault else 0,
+        "reason": choice.reason,
+    }  # fmt: skip
+    numeric_time = bool(choice.time) and train[choice.time].dtype.kind in "iuf"
+    code = write_code(facts, competition.targets[0], numeric_time)
+    made = make_folds(code, train, test, competition.id)
+    stamp = json.dumps({**facts, "code": code}, sort_keys=True, default=str).encode()
+    assignment = b"".join(b.tobytes() for repeat in made.splits for _, b in repeat)
+    digest = hashlib.sha256(stamp + assignment + made.vault.tobytes()).hexdigest()
+    return Protocol(**facts, code=code, digest=digest), made
+
+
+def _fold_count(wish: int | None, units: int, choice: Choice) -> int:
+    folds = wish or 5
+    if folds < 2:
+        raise ProtocolError("folds must be 2 or more")
+    if units < folds:
+        if wish:
+            raise ProtocolError(f"{wish} folds of {units} units cannot be made")
+        folds = max(2, units)
+    return folds
+
+
+def truth_of(competition: Any, train: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """The labels as metrics take them: codes (n,) for classes, floats (n, T) else."""
+    targets = list(competition.targets)
+    if competition.task in ("binary", "multiclass"):
+        if len(targets) > 1:  # one indicator column per class
+            return np.asarray(train[targets].to_numpy(float).argmax(axis=1), np.int64)
+        codes = {str(value): code for code, value in enumerate(competition.classes)}
+        return train[targets[0]].astype(str).map(codes).to_numpy(np.int64)
+    return np.asarray(train[targets].to_numpy(float))
+
+
+def subsample(units: Positions, positions: Positions, truth: Any, fraction: float, seed: int) -> Positions:
+    """A share of a fold's training rows, whole units at a time, class shares kept where rows are the units. Sorted."""
+    if fraction >= 1:
+        return positions
+    rng = np.random.default_rng([seed, len(positions)])
+    names = np.unique(units[positions])
+    if len(names) < len(positions):
+        kept = rng.permutation(names)[: max(2, round(fraction * len(names)))]
+        return positions[np.isin(units[positions], kept)]
+    if truth.ndim > 1:
+        return np.sort(rng.permutation(positions)[: max(2, round(fraction * len(positions)))])
+    parts = []
+    for code in np.unique(truth[positions]):
+        members = rng.permutation(positions[truth[positions] == code])
+        parts.append(members[: max(2, round(fraction * len(members)))])
+    return np.sort(np.concatenate(parts))

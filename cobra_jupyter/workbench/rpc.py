@@ -1,0 +1,229 @@
+"""Calls between kernel, harness and runner: JSON frames over a Unix socket.
+
+A frame is a 4-byte big-endian length and that many bytes of JSON; nothing is ever unpickled, because either end
+may run code an agent wrote.
+
+    caller → callee   {"id": 7, "call": "trial", "args": {…}} · {"cancel": 7}
+    callee → caller   {"id": 7, "progress": {…}} (any number) · {"id": 7, "result": …} or {"id": 7, "error": {…}}
+
+The runner proves itself with a token; then the harness may also call the runner (records, the agent's requests)
+over the same connection, in the same grammar.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+MAX_FRAME = 64 * 2**20  # bytes; results travel as files, so a larger frame is a mistake
+Json = Any
+
+
+class CallError(Exception):
+    """The other end refused or failed a call: `kind` is its exception's name, the message is for people."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class ConnectionLost(ConnectionError):
+    """The other end is gone."""
+
+
+def encode(message: Json) -> bytes:
+    """One frame; NaN and infinities are refused (ValueError), so that every frame is JSON anywhere."""
+    body = json.dumps(message, allow_nan=False, separators=(",", ":")).encode()
+    if len(body) > MAX_FRAME:
+        raise ValueError(f"a message of {len(body)} bytes is longer than {MAX_FRAME}")
+    return struct.pack("!I", len(body)) + body
+
+
+def _read_exactly(sock: socket.socket, size: int) -> bytes:
+    parts = []
+    while size:
+        part = sock.recv(min(size, 2**20))
+        if not part:
+            raise ConnectionLost("the connection was closed")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def read(sock: socket.socket) -> Json:
+    """The next frame; ConnectionLost at the end of the stream or on a malformed frame."""
+    (size,) = struct.unpack("!I", _read_exactly(sock, 4))
+    if size > MAX_FRAME:
+        raise ConnectionLost(f"a frame of {size} bytes was announced")
+    try:
+        return json.loads(_read_exactly(sock, size))
+    except ValueError as error:
+        raise ConnectionLost(f"a frame is not JSON: {error}") from error
+
+
+class Call:
+    """One call being served: report progress, look whether the caller gave up."""
+
+    def __init__(self, peer: Peer, number: int) -> None:
+        self._peer = peer
+        self._number = number
+        self.cancelled = threading.Event()
+
+    def progress(self, **news: Json) -> None:
+        with contextlib.suppress(OSError):
+            self._peer.send({"id": self._number, "progress": news})
+
+
+Handler = Callable[[Call, str, dict[str, Json]], Json]
+
+
+class Peer:
+    """One end of a connection: serves the other end's calls, and calls it."""
+
+    def __init__(self, sock: socket.socket, handler: Handler | None = None) -> None:
+        self._sock = sock
+        self._handler = handler
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, _Reply] = {}
+        self._serving: dict[int, Call] = {}
+        self.closed = threading.Event()
+        self._reader = threading.Thread(target=self._read_frames, name="cobra-rpc", daemon=True)
+        self._reader.start()
+
+    @classmethod
+    def connect(cls, path: str | Path, handler: Handler | None = None) -> Peer:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.connect(str(path))
+        except OSError as error:
+            sock.close()
+            raise ConnectionLost(f"no harness answers at {path}: {error}") from error
+        return cls(sock, handler)
+
+    def call(
+        self,
+        name: str,
+        args: Mapping[str, Json] | None = None,
+        on_progress: Callable[[dict[str, Json]], None] | None = None,
+    ) -> Json:
+        """Call the other end and wait. An interrupt (KeyboardInterrupt) cancels the call there, then is raised."""
+        number = next(self._numbers)
+        reply = self._waiting[number] = _Reply()
+        try:
+            self.send({"id": number, "call": name, "args": dict(args or {})})
+            while True:
+                try:
+                    message = reply.next()
+                except KeyboardInterrupt:
+                    self.send({"cancel": number})
+                    raise
+                if "progress" in message:
+                    if on_progress:
+                        on_progress(message["progress"])
+                elif "error" in message:
+                    raise CallError(message["error"]["kind"], message["error"]["message"])
+                else:
+                    return message["result"]
+        finally:
+            self._waiting.pop(number, None)
+
+    def send(self, message: Json) -> None:
+        frame = encode(message)
+        with self._lock:
+            self._sock.sendall(frame)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()
+
+    def _read_frames(self) -> None:
+        try:
+            while True:
+                self._take(read(self._sock))
+        except (OSError, ConnectionLost):
+            pass
+        finally:
+            self.closed.set()
+            for call in list(self._serving.values()):
+                call.cancelled.set()
+            lost = {"error": {"kind": "ConnectionLost", "message": "the other end is gone"}}
+            for reply in list(self._waiting.values()):
+                reply.put(lost)
+
+    def _take(self, message: dict[str, Json]) -> None:
+        if "call" in message and self._handler is not None:
+            call = self._serving[message["id"]] = Call(self, message["id"])
+            threading.Thread(target=self._serve, args=(call, message), daemon=True).start()
+        elif "cancel" in message:
+            if call_ := self._serving.get(message["cancel"]):
+                call_.cancelled.set()
+        elif reply := self._waiting.get(message.get("id", 0)):
+            reply.put(message)
+
+    def _serve(self, call: Call, message: dict[str, Json]) -> None:
+        number = message["id"]
+        answer: dict[str, Json]
+        try:
+            assert self._handler is not None
+            answer = {"id": number, "result": self._handler(call, message["call"], message.get("args", {}))}
+            encode(answer)
+        except Exception as error:  # every failure travels to the caller as a typed error
+            answer = {"id": number, "error": {"kind": type(error).__name__, "message": str(error)}}
+        finally:
+            self._serving.pop(number, None)
+        with contextlib.suppress(OSError):
+            self.send(answer)
+
+
+class _Reply:
+    """Messages of one call, waited for in slices so that a signal reaches the main thread at once."""
+
+    def __init__(self) -> None:
+        self._messages: list[dict[str, Json]] = []
+        self._ready = threading.Condition()
+
+    def put(self, message: dict[str, Json]) -> None:
+        with self._ready:
+            self._messages.append(message)
+            self._ready.notify()
+
+    def next(self) -> dict[str, Json]:
+        with self._ready:
+            while not self._messages:
+                self._ready.wait()
+            return self._messages.pop(0)
+
+
+class Listener:
+    """Accepts connections on a Unix socket, in a folder only its owner may enter."""
+
+    def __init__(self, path: Path, accept: Callable[[socket.socket], None]) -> None:
+        if len(str(path)) > 100:
+            raise ValueError(f"{path} is too long for a Unix socket (about 107 bytes)")
+        self._sock = socket.socket(socket.AF_UNIX)
+        self._sock.bind(str(path))
+        path.chmod(0o600)
+        self._sock.listen(16)
+        self._accept = accept
+
+    def serve_forever(self) -> None:
+        while True:
+            try:
+                sock, _ = self._sock.accept()
+            except OSError:
+                return
+            self._accept(sock)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()

@@ -1,0 +1,58 @@
+"""What a full-size trial will cost, from fits at smaller sizes; what cannot fit is refused before it starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cobra_jupyter.workbench.trials import Fit, Trial
+
+
+class TooExpensive(ValueError):
+    """The predicted cost exceeds what is left; the message gives the figures and what would fit."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Measured fits and the prediction for one fit on all rows: seconds = a · rows ** exponent, memory likewise."""
+
+    candidate: str
+    config: dict[str, Any]
+    measured: tuple[dict[str, float], ...]
+    rows: int
+    exponent: float
+    fit_seconds: float
+    rss_mb: float
+    trial_seconds: float
+    memory_mb: float
+    fits_memory: bool
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def extrapolate(points: Sequence[tuple[float, float]], at: float, low: float, high: float) -> tuple[float, float]:
+    """Power law through the outermost points (x, y) evaluated at `at`. → value, exponent, the latter kept in
+    [low, high] because two noisy points say little."""
+    (x1, y1), (x2, y2) = min(points), max(points)
+    exponent = math.log(max(y2, 1e-6) / max(y1, 1e-6)) / math.log(x2 / x1) if x2 > x1 else 1.0
+    exponent = min(high, max(low, exponent))
+    return y2 * (at / x2) ** exponent, exponent
+
+
+def predict(trials: Sequence[Trial], rows: int, folds: int, slots: int, memory_mb: float) -> Probe:
+    """The full run's cost from trials of one candidate and config at one or two sizes."""
+    fits: list[Fit] = [fit for trial in trials for fit in trial.fits if fit.status == "ok"]
+    if not fits:
+        raise TooExpensive("no fit of this candidate succeeded, so its cost is unknown")
+    seconds, exponent = extrapolate([(f.rows, f.seconds) for f in fits], rows, 0.5, 2.0)
+    memory, _ = extrapolate([(f.rows, f.rss_mb) for f in fits], rows, 0.0, 1.5)
+    beside = min(slots, folds)
+    return Probe(
+        candidate=trials[0].spec.candidate.key, config=trials[0].spec.config,
+        measured=tuple({"rows": f.rows, "seconds": round(f.seconds, 3), "rss_mb": round(f.rss_mb, 1)} for f in fits),
+        rows=rows, exponent=round(exponent, 3), fit_seconds=seconds, rss_mb=memory,
+        trial_seconds=seconds * folds / beside, memory_mb=memory_mb, fits_memory=memory <= memory_mb,
+    )  # fmt: skip

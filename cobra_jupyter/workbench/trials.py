@@ -1,0 +1,342 @@
+"""Trials: a candidate with a config, on some folds, on a share of the data. Equal work is done once."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cobra_jupyter.workbench.candidates import Candidate
+from cobra_jupyter.workbench.judge import Judge, OutOfFold, Score
+from cobra_jupyter.workbench.metrics import MetricUndefined
+from cobra_jupyter.workbench.pool import Failure, Pool
+from cobra_jupyter.workbench.views import Key, Views
+from cobra_jupyter.workbench.worker import Work
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a trial is to do. `folds` are fold numbers of the protocol; with all of them, `repeats` may exceed 1."""
+
+    candidate: Candidate
+    config: dict[str, Any]
+    folds: tuple[int, ...]
+    repeats: int
+    fraction: float
+    seed: int
+    timeout: float
+
+    @property
+    def keys(self) -> list[Key]:
+        return [(repeat, fold) for repeat in range(self.repeats) for fold in self.folds]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fold's fit. `status` is ok, partial (predicted from a snapshot) or failed."""
+
+    digest: str
+    repeat: int
+    fold: int
+    status: str
+    folder: str
+    seed: int
+    rows: int = 0
+    seconds: float = 0.0
+    fit_seconds: float = 0.0
+    predict_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    rss_mb: float = 0.0
+    seconds_given: float = 0.0
+    warnings: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial. `score` is None when it failed."""
+
+    id: str
+    spec: Spec
+    protocol: int
+    status: str
+    score: Score | None
+    fits: tuple[Fit, ...]
+    seconds: float
+    failure: Failure | None = None
+    oof: OutOfFold | None = field(default=None, repr=False, compare=False)
+    full: bool = False  # every fold of at least one repeat, all data
+
+    @property
+    def cost(self) -> float:
+        """Seconds of worker time: what the trial costs, however many ran beside each other."""
+        return sum(fit.seconds for fit in self.fits)
+
+    @property
+    def rss_mb(self) -> float:
+        return max((fit.rss_mb for fit in self.fits), default=0.0)
+
+    @property
+    def label(self) -> str:
+        chosen = {k: v for k, v in self.spec.config.items() if v != self.spec.candidate.config().get(k)}
+        inner = ", ".join(f"{k}={v}" for k, v in chosen.items())
+        return f"{self.spec.candidate.name}({inner})"
+
+    def record(self) -> dict[str, Any]:
+        """JSON for the ledger and the cell: everything but predictions."""
+        spec = self.spec
+        return {
+            "id": self.id, "candidate": spec.candidate.key, "name": spec.candidate.name, "label": self.label,
+            "config": spec.config, "folds": list(spec.folds), "repeats": spec.repeats, "fraction": spec.fraction,
+            "seed": spec.seed, "protocol": self.protocol, "status": self.status, "full": self.full,
+            "score": self.score.value if self.score else None, "se": self.score.se if self.score else None,
+            "fold_scores": list(self.score.folds) if self.score else [],
+            "rows": self.score.rows if self.score else 0, "params": self.score.params if self.score else {},
+            "seconds": round(self.seconds, 3), "cost": round(self.cost, 3), "rss_mb": round(self.rss_mb, 1),
+            "fits": [
+                {"repeat": f.repeat, "fold": f.fold, "digest": f.digest, "status": f.status, "seconds": round(f.seconds, 3),
+                 "rows": f.rows, "raw": f"trials/{f.digest}/raw0.npy"} for f in self.fits
+            ],
+            "warnings": sorted({w for f in self.fits for w in f.warnings}),
+            "failure": self.failure.record() if self.failure else None,
+        }  # fmt: skip
+
+
+class DecodeFailed(RuntimeError):
+    """A candidate's own decode came to nothing."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def decode_settings(candidate: Candidate) -> list[dict[str, Any]]:
+    """Every combination of a candidate's DECODE levels, at most 60; [{}] where it has none."""
+    grid = itertools.product(*candidate.decode.values())
+    return [dict(zip(candidate.decode, values, strict=True)) for values in itertools.islice(grid, 60)] or [{}]
+
+
+class Trials:
+    """Runs trials under one protocol and remembers every fit, so that equal work is done once."""
+
+    def __init__(
+        self, folder: Path, pool: Pool, views: Views, judge: Judge, make_context: Callable[[], dict[str, Any]],
+        forbidden: tuple[str, ...], next_id: Callable[[], str], shared: Callable[[], dict[str, list[Path]]],
+        on_trial: Callable[[Trial], None] = lambda trial: None,
+    ) -> None:  # fmt: skip
+        self.folder, self.pool, self.views, self.judge = folder, pool, views, judge
+        self._make_context, self._forbidden, self._next_id, self._shared = make_context, forbidden, next_id, shared
+        self._on_trial = on_trial
+        self._fits: dict[str, Future[Fit]] = {}
+        self._trials: dict[str, Trial] = {}
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(64, thread_name_prefix="fit")
+
+    def known(self, spec: Spec) -> Trial | None:
+        """The trial that did exactly this; one that ran out of less time than `spec` gives does not count."""
+        trial = self._trials.get(self._trial_key(spec))
+        return None if trial and any(_retry(fit, spec) for fit in trial.fits) else trial
+
+    def run(
+        self, spec: Spec, cancelled: threading.Event, on_fit: Callable[[Fit, int, int], None] | None = None
+    ) -> Trial:
+        """Run a trial, or return the one that did exactly this."""
+        if trial := self.known(spec):
+            return trial
+        begun = time.monotonic()
+        futures = [self._fit_future(spec, key, cancelled) for key in spec.keys]
+        fits: list[Fit] = []
+        for number, future in enumerate(futures):
+            fits.append(future.result())
+            if on_fit:
+                on_fit(fits[-1], number + 1, len(futures))
+        trial = self._judged(spec, tuple(fits), time.monotonic() - begun)
+        if trial.failure is None or trial.failure.kind != "cancelled":
+            with self._lock:
+                self._trials[self._trial_key(spec)] = trial
+            self._write(trial)
+            self._on_trial(trial)
+        return trial
+
+    def _trial_key(self, spec: Spec) -> str:
+        return "|".join(self._digest(spec, key) for key in spec.keys)
+
+    def _digest(self, spec: Spec, key: Key) -> str:
+        what = [
+            spec.candidate.key, spec.candidate.digest, spec.config, key, spec.fraction, spec.seed,
+            self.judge.protocol.digest,
+            {name: [p.parent.name for p in paths] for name, paths in self._shared_of(spec).items()},
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:20]
+
+    def _shared_of(self, spec: Spec) -> dict[str, list[Path]]:
+        """The shared artefacts a candidate names in its source; only these are opened for it."""
+        source = Path(spec.candidate.path).read_text(encoding="utf-8")
+        return {name: paths for name, paths in self._shared().items() if f'"{name}"' in source or f"'{name}'" in source}
+
+    def _fit_future(self, spec: Spec, key: Key, cancelled: threading.Event) -> Future[Fit]:
+        digest = self._digest(spec, key)
+        with self._lock:
+            known = self._fits.get(digest)
+            if known is not None and not (known.done() and _retry(known.result(), spec)):
+                return known
+            future = self._fits[digest] = self._threads.submit(self._fit, spec, key, digest, cancelled)
+            return future
+
+    def _fit(self, spec: Spec, key: Key, digest: str, cancelled: threading.Event) -> Fit:
+        out = self.folder / digest
+        work = self.work("fit", spec, key, out, rows=(self.views.held_out(key),))
+        outcome = self.pool.run(work, spec.timeout, cancelled)
+        facts = {
+            "digest": digest, "repeat": key[0], "fold": key[1], "folder": str(out), "seed": self.seed(spec, key),
+            "seconds": outcome.seconds, "seconds_given": spec.timeout,
+        }  # fmt: skip
+        if outcome.failure is None:
+            return Fit(status="ok", **facts, **_facts(outcome.answer))
+        if outcome.failure.kind == "timeout" and (out / "snapshot.pkl").exists():
+            (out / "snapshot.pkl").replace(out / "model.pkl")
+            again = self.pool.run(self.work("predict", spec, key, out, rows=(self.views.held_out(key),)), 120, cancelled)
+            if again.failure is None:
+                return Fit(status="partial", failure=outcome.failure, **facts)
+        return Fit(status="failed", failure=outcome.failure, **facts)
+
+    def seed(self, spec: Spec, key: Key) -> int:
+        """Each fit its own seed, so that repeats and folds average over it."""
+        return spec.seed + 100 * key[0] + key[1]
+
+    def work(self, kind: str, spec: Spec, key: Key, out: Path, rows: tuple[Path, ...]) -> Work:
+        data = self.views.data_path(key)
+        return Work(
+            kind=kind, out=out, source=Path(spec.candidate.path),
+            context={**self._make_context(), "config": spec.config, "seed": self.seed(spec, key),
+                     "_time_ordered": self.views.time_ordered},
+            train=self.views.train(key), units=self.views.units(key),
+            positions=self.views.positions(key, spec.fraction, spec.seed),
+            rows=rows, model=self.folder / self._digest(spec, key) / "model.pkl",
+            keep_model=spec.fraction >= 1, shared=self._shared_of(spec),
+            forbidden=self._forbidden, allowed=(str(data),),
+        )  # fmt: skip
+
+    def _judged(self, spec: Spec, fits: tuple[Fit, ...], seconds: float) -> Trial:
+        protocol = self.judge.protocol
+        full = spec.fraction >= 1 and len(spec.folds) == protocol.folds
+        common = {"id": self._next_id(), "spec": spec, "protocol": protocol.number, "fits": fits, "seconds": seconds}
+        for fit in fits:
+            if fit.status == "failed":
+                return Trial(**common, status="failed", score=None, failure=fit.failure)
+        parts = {(f.repeat, f.fold): np.load(Path(f.folder) / "raw0.npy", allow_pickle=False) for f in fits}
+        oof = self.judge.collect(parts)
+        try:
+            if "decode" in spec.candidate.functions:
+                oof = self._decoded(spec, fits, oof)
+            score = self.judge.score(oof)
+        except DecodeFailed as error:
+            return Trial(**common, status="failed", score=None, failure=error.failure)
+        except MetricUndefined as error:
+            failure = Failure("invalid_prediction", f"no score: {error}", rule="scorable")
+            return Trial(**common, status="failed", score=None, failure=failure)
+        status = "partial" if any(f.status == "partial" for f in fits) else "ok"
+        failure_ = next((f.failure for f in fits if f.failure), None)
+        return Trial(**common, status=status, score=score, oof=oof, full=full, failure=failure_)
+
+    def _decoded(self, spec: Spec, fits: tuple[Fit, ...], oof: OutOfFold) -> OutOfFold:
+        """Run the candidate's own decode, label-free, for every setting of its DECODE grid."""
+        settings = decode_settings(spec.candidate)
+        decoded: list[Array] = []
+        for repeat in range(len(oof.raw)):
+            whole: Array | None = None
+            for fit in (f for f in fits if f.repeat == repeat):
+                key = (fit.repeat, fit.fold)
+                parts = self.decode(spec, key, Path(fit.folder) / "raw0.npy", self.views.held_out(key), "decode")
+                if whole is None:
+                    whole = np.zeros((len(settings), len(oof.fold[repeat]), *parts[0].shape[1:]), parts[0].dtype)
+                whole[:, self.judge.folds.held_out(*key)] = np.stack(parts)
+            assert whole is not None
+            decoded.append(whole)
+        return OutOfFold(oof.raw, oof.fold, tuple(decoded), tuple(settings))
+
+    def decode(self, spec: Spec, key: Key, raw: Path, rows: Path, name: str) -> list[Array]:
+        """What the candidate's decode makes of raw predictions, per setting: codes (n,) for labels, else (n, columns)."""
+        out = self.folder / self._digest(spec, key) / name
+        settings = decode_settings(spec.candidate)
+        work = self.work("decode", spec, key, out, (rows,))
+        work = replace(work, arrays=raw, context={**work.context, "config": {**spec.config, "__decode__": settings}})
+        outcome = self.pool.run(work, max(spec.timeout, 60))
+        if outcome.failure:
+            raise DecodeFailed(outcome.failure)
+        arrays = [np.load(out / f"decoded{i}.npy", allow_pickle=False) for i in range(len(settings))]
+        if self.judge.metric.wants == "label" and self.judge.protocol.task in ("binary", "multiclass"):
+            return [self._codes(array) for array in arrays]
+        return arrays
+
+    def _codes(self, labels: Array) -> Array:
+        codes = {str(value): code for code, value in enumerate(self._make_context()["classes"])}
+        unknown = {str(v) for v in labels.ravel()} - set(codes)
+        if unknown:
+            what = f"labels: decode() returned {sorted(unknown)[:3]}, which are no classes of the target"
+            raise DecodeFailed(Failure("invalid_prediction", what, rule="labels"))
+        return np.array([codes[str(v)] for v in labels.ravel()], np.int64)
+
+    def _write(self, trial: Trial) -> None:
+        folder = self.folder / trial.id
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "trial.json").write_text(json.dumps(trial.record(), indent=1, allow_nan=False))
+
+    def predict(self, trial: Trial, rows: Path, name: str, cancelled: threading.Event) -> Array:
+        """The bag of a trial's fold models on other rows (test, vault): mean raw prediction (n, width).
+
+        Raises RuntimeError naming the fold whose model would not predict.
+        """
+        futures = [
+            self._threads.submit(self._predict_one, trial, (fit.repeat, fit.fold), Path(fit.folder), rows, name, cancelled)
+            for fit in trial.fits
+        ]
+        raws = [future.result() for future in futures]
+        return np.asarray(np.mean(raws, axis=0))
+
+    def _predict_one(
+        self, trial: Trial, key: Key, folder: Path, rows: Path, name: str, cancelled: threading.Event
+    ) -> Array:
+        out = folder / name
+        if not (out / "done").exists():
+            refit = not (folder / "model.pkl").exists()
+            work = self.work("fit" if refit else "predict", trial.spec, key, out, (rows,))
+            outcome = self.pool.run(work, max(trial.spec.timeout, 60), cancelled)
+            if outcome.failure:
+                raise RuntimeError(f"{trial.id}: fold {key[1]} did not predict {name}: {outcome.failure.message}")
+            (out / "done").touch()
+        return np.asarray(np.load(out / "raw0.npy", allow_pickle=False))
+
+    def finished(self) -> list[Trial]:
+        return sorted(self._trials.values(), key=lambda trial: int(trial.id[1:]))
+
+
+def _retry(fit: Fit, spec: Spec) -> bool:
+    """Cancelled work, and work that ran out of less time than there is now, may be done again."""
+    if fit.failure is None:
+        return False
+    return fit.failure.kind == "cancelled" or (fit.failure.kind == "timeout" and fit.seconds_given < spec.timeout)
+
+
+def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "rows": int(answer.get("rows", 0)), "fit_seconds": float(answer.get("fit_seconds", 0)),
+        "predict_seconds": float(answer.get("predict_seconds", 0)), "cpu_seconds": float(answer.get("cpu_seconds", 0)),
+        "rss_mb": float(answer.get("rss_mb", 0)), "warnings": tuple(answer.get("warnings", ())),
+    }  # fmt: skip
+
+
+def config_key(config: Mapping[str, Any]) -> str:
+    return json.dumps(dict(config), sort_keys=True)
+

@@ -1,0 +1,398 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import pytest
+from jupyter_client.asynchronous import AsyncKernelClient
+
+from cobra_jupyter.kernel.process import MARK, scrubbed
+from cobra_jupyter.kernel.session import Execution, KernelDied, KernelError, KernelSession
+
+T = TypeVar("T")
+
+
+class Bench:
+    """One kernel for the module and the loop it lives on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.foreign: list[tuple[str, dict[str, Any]]] = []
+        self.session = self.run(self._made(folder))
+
+    async def _made(self, folder: Path) -> KernelSession:
+        session = KernelSession(
+            "python3",
+            folder,
+            paths=[folder / "pack"],
+            variables={"COBRA_GIVEN": "yes"},
+            on_foreign=lambda msg_id, event: self.foreign.append((msg_id, event)),
+            grace=1.0,
+        )
+        await session.start()
+        return session
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(asyncio.wait_for(work, 60))
+
+    def execute(self, code: str, timeout: float | None = None) -> tuple[Execution, list[dict[str, Any]]]:
+        outputs: list[dict[str, Any]] = []
+        return self.run(self.session.execute(code, outputs.append, timeout)), outputs
+
+    def value(self, code: str) -> Any:
+        ended, outputs = self.execute(code)
+        assert ended.status == "ok", ended
+        return eval(outputs[-1]["data"]["text/plain"])
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    secrets = {
+        "GEMINI_API_KEY": "s3cret-a",
+        "MY_TOKEN": "s3cret-b",
+        "AWS_REGION": "s3cret-c",
+        "DB_URL": "postgres://u:s3cret-d@host/db",
+        "db_password": "s3cret-e",
+    }
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in secrets.items():
+            environment.setenv(name, value)
+        environment.setenv("HARMLESS", "stays")
+        bench = Bench(tmp_path_factory.mktemp("run"))
+        yield bench
+        bench.run(bench.session.shutdown())
+        bench.loop.close()
+
+
+@pytest.fixture
+def living(kernel: Bench) -> Bench:
+    if not kernel.session.alive:
+        kernel.run(kernel.session.restart())
+    return kernel
+
+
+def processes_marked(mark: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_a_result_comes_with_its_count(living: Bench) -> None:
+    ended, outputs = living.execute("1+1")
+    assert ended.status == "ok"
+    assert ended.execution_count == outputs[0]["execution_count"]
+    assert outputs[0]["output_type"] == "execute_result"
+    assert outputs[0]["data"] == {"text/plain": "2"}
+
+
+def test_outputs_arrive_in_order_and_while_the_cell_runs(living: Bench) -> None:
+    arrived: list[tuple[float, dict[str, Any]]] = []
+    code = (
+        "import sys, time\n"
+        "from IPython.display import display\n"
+        "for i in range(3):\n"
+        "    print(i, flush=True); print('e', i, file=sys.stderr, flush=True); display(i); time.sleep(.15)\n"
+    )
+    ended = living.run(
+        living.session.execute(code, lambda output: arrived.append((time.monotonic(), output)))
+    )
+    assert ended.status == "ok"
+    assert [output["output_type"] for _, output in arrived] == ["stream", "stream", "display_data"] * 3
+    assert [output["text"] for _, output in arrived if output.get("name") == "stdout"] == [
+        "0\n",
+        "1\n",
+        "2\n",
+    ]
+    assert arrived[-1][0] - arrived[0][0] > 0.25
+
+
+def test_many_lines_lose_none(living: Bench) -> None:
+    _, outputs = living.execute("for i in range(20000): print(i, flush=i % 7 == 0)")
+    text = "".join(output["text"] for output in outputs)
+    assert text == "".join(f"{number}\n" for number in range(20000))
+
+
+def test_carriage_returns_and_display_events_pass_unchanged(living: Bench) -> None:
+    code = (
+        "from IPython.display import clear_output, display\n"
+        "print('10%\\r20%', end='', flush=True)\n"
+        "shown = display(1, display_id='d')\n"
+        "shown.update(2)\n"
+        "clear_output(wait=True)\n"
+        "print('end')\n"
+    )
+    _, outputs = living.execute(code)
+    assert [output["output_type"] for output in outputs] == [
+        "stream",
+        "display_data",
+        "update_display_data",
+        "clear_output",
+        "stream",
+    ]
+    assert outputs[0]["text"] == "10%\r20%"
+    assert outputs[1]["transient"] == outputs[2]["transient"] == {"display_id": "d"}
+    assert outputs[2]["data"] == {"text/plain": "2"}
+    assert outputs[3]["wait"] is True
+
+
+def test_an_error_has_its_name_and_traceback(living: Bench) -> None:
+    ended, outputs = living.execute("print('before')\n1/0")
+    assert (ended.status, ended.ename, ended.evalue) == ("error", "ZeroDivisionError", "division by zero")
+    assert [output["output_type"] for output in outputs] == ["stream", "error"]
+    assert list(ended.traceback) == outputs[1]["traceback"]
+
+
+def test_a_cell_that_asks_for_input_gets_an_error(living: Bench) -> None:
+    ended, _ = living.execute("input('?')", timeout=10)
+    assert ended.status == "error"
+
+
+def test_executions_queue_up(living: Bench) -> None:
+    async def both() -> list[Execution]:
+        calls = [living.session.execute(f"import time; time.sleep(.1); print({number})") for number in (1, 2)]
+        return list(await asyncio.gather(*calls))
+
+    first, second = living.run(both())
+    assert first.execution_count is not None
+    assert second.execution_count == first.execution_count + 1
+
+
+def test_what_on_output_raises_is_raised_when_the_cell_has_ended(living: Bench) -> None:
+    def broken(_: dict[str, Any]) -> None:
+        raise LookupError("broken")
+
+    with pytest.raises(LookupError):
+        living.run(living.session.execute("print(1); done = True", broken))
+    assert living.value("done")
+
+
+@pytest.mark.parametrize("code", ["while True: pass", "import time; time.sleep(1000)"])
+def test_an_interrupt_ends_python_code_soon(living: Bench, code: str) -> None:
+    async def scenario() -> tuple[Execution, float]:
+        running = asyncio.create_task(living.session.execute("kept = 1\n" + code))
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        await living.session.interrupt()
+        return await running, time.monotonic() - began
+
+    ended, seconds = living.run(scenario())
+    assert (ended.status, ended.ename) == ("interrupted", "KeyboardInterrupt")
+    assert seconds < 1.0
+    assert living.value("kept") == 1
+
+
+def test_an_interrupt_right_after_the_start_is_not_lost(living: Bench) -> None:
+    async def scenario() -> Execution:
+        running = asyncio.create_task(living.session.execute("import time; time.sleep(1000)"))
+        await asyncio.sleep(0)
+        await living.session.interrupt()
+        return await running
+
+    assert living.run(scenario()).status == "interrupted"
+
+
+def test_an_interrupt_of_an_idle_kernel_does_no_harm(living: Bench) -> None:
+    living.run(living.session.interrupt())
+    assert living.value("1") == 1
+
+
+def test_a_timeout_interrupts(living: Bench) -> None:
+    ended, _ = living.execute("import time; time.sleep(1000)", timeout=0.3)
+    assert ended.status == "timeout"
+    assert ended.seconds < 2
+    assert living.session.alive
+
+
+def test_code_that_heeds_no_signal_is_killed_with_its_group(living: Bench) -> None:
+    code = (
+        "import signal, subprocess, time\n"
+        "subprocess.Popen(['sleep', '1000'])\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})\n"
+        "while True:\n"
+        "    try: time.sleep(1)\n"
+        "    except BaseException: pass\n"
+    )
+    ended, _ = living.execute(code, timeout=0.5)
+    assert ended.status == "timeout"
+    assert ended.ename == "KernelDied"
+    assert not living.session.alive
+    assert not processes_marked(living.session._mark)
+
+
+def test_a_kernel_that_kills_itself_is_reported_and_can_be_restarted(living: Bench) -> None:
+    began = time.monotonic()
+    ended, outputs = living.execute("print('last words', flush=True)\nimport os; os.kill(os.getpid(), 9)")
+    assert time.monotonic() - began < 1.5
+    assert ended.status == "died"
+    assert "SIGKILL" in ended.evalue
+    assert outputs[0]["text"] == "last words\n"
+    assert not living.session.alive
+    with pytest.raises(KernelDied):
+        living.execute("1")
+    connection = living.session.connection_file
+    living.run(living.session.restart())
+    assert living.session.connection_file == connection
+    assert living.value("1+1") == 2
+
+
+def test_a_restart_under_a_running_cell_ends_it(living: Bench) -> None:
+    async def scenario() -> Execution:
+        running = asyncio.create_task(living.session.execute("import time; time.sleep(1000)"))
+        await asyncio.sleep(0.2)
+        await living.session.restart()
+        return await running
+
+    assert living.run(scenario()).status == "died"
+    assert living.value("'time' in dir()") is False
+
+
+def test_secrets_are_neither_in_the_kernels_environment_nor_in_proc(living: Bench) -> None:
+    inside = living.value("import os; dict(os.environ)")
+    assert "s3cret" not in str(inside)
+    assert inside["HARMLESS"] == "stays"
+    assert inside["COBRA_GIVEN"] == "yes"
+    assert inside["PYTHONPATH"].split(os.pathsep)[0].endswith("pack")
+    if Path("/proc/self/environ").exists():
+        assert b"s3cret" not in Path(f"/proc/{living.session.pid}/environ").read_bytes()
+
+
+def test_the_kernel_runs_in_the_folder_and_in_a_session_of_its_own(living: Bench) -> None:
+    assert Path(living.value("import os; os.getcwd()")).name.startswith("run")
+    assert living.value("os.getpgrp() == os.getpid() == os.getsid(0)")
+    assert os.getsid(0) != living.session.pid
+
+
+def test_sockets_and_keys_lie_in_a_private_folder(living: Bench) -> None:
+    connection = living.session.connection_file
+    assert connection is not None
+    assert connection.parent.stat().st_mode & 0o077 == 0
+    assert len(str(connection.parent)) < 80
+    assert all(entry.parent == connection.parent for entry in connection.parent.glob("k-*"))
+
+
+def test_what_another_client_runs_is_seen(living: Bench) -> None:
+    async def scenario() -> str:
+        client = AsyncKernelClient()
+        client.load_connection_file(str(living.session.connection_file))
+        client.start_channels(stdin=False, hb=False, control=False)
+        msg_id = client.execute("shared = 5\nprint('by hand')")
+        await client.get_shell_msg(timeout=10)
+        await asyncio.sleep(0.2)
+        client.stop_channels()
+        return str(msg_id)
+
+    msg_id = living.run(scenario())
+    events = [event for parent, event in living.foreign if parent == msg_id]
+    assert [event["output_type"] for event in events] == ["execute_input", "stream", "idle"]
+    assert living.value("shared") == 5
+
+
+def test_resources_are_of_the_whole_family(living: Bench) -> None:
+    living.execute("import subprocess; child = subprocess.Popen(['sleep', '1000'])")
+    living.session.resources()
+    living.execute("import time\nend = time.time() + .3\nwhile time.time() < end: pass")
+    used = living.session.resources()
+    living.execute("child.kill(); child.wait()")
+    assert used.processes == 2
+    assert used.rss_bytes > 10_000_000
+    assert used.cpu_percent > 20
+
+
+def test_shutdown_leaves_no_process_no_socket_and_no_folder(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        session = KernelSession("python3", tmp_path)
+        await session.start()
+        private = session.connection_file
+        assert private is not None
+        code = (
+            "import subprocess\n"
+            "subprocess.Popen(['sleep', '1000'])\n"
+            "subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
+            "subprocess.run('nohup setsid sleep 1000 >/dev/null 2>&1 &', shell=True)\n"
+        )
+        assert (await session.execute(code)).status == "ok"
+        await asyncio.sleep(0.1)
+        assert len(processes_marked(session._mark)) == 4
+        open_files = len(psutil.Process().open_files()) + len(psutil.Process().net_connections("unix"))
+        await session.shutdown()
+        assert not processes_marked(session._mark)
+        assert not private.parent.exists()
+        assert (
+            len(psutil.Process().open_files()) + len(psutil.Process().net_connections("unix")) <= open_files
+        )
+        with pytest.raises(KernelDied):
+            await session.execute("1")
+        await session.shutdown()
+
+    asyncio.run(scenario())
+
+
+def test_shutdown_while_a_cell_runs_takes_less_than_two_seconds(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        session = KernelSession("python3", tmp_path)
+        await session.start()
+        running = asyncio.create_task(session.execute("import time; time.sleep(1000)"))
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        await session.shutdown()
+        assert time.monotonic() - began < 2
+        assert (await running).status == "died"
+
+    asyncio.run(scenario())
+
+
+def test_a_kernel_that_cannot_start_says_why_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels = tmp_path / "jupyter" / "kernels" / "broken"
+    kernels.mkdir(parents=True)
+    spec = '{"argv": ["python", "-c", "raise SystemExit(\'no such thing\')"], "display_name": "b", "language": "python"}'
+    (kernels / "kernel.json").write_text(spec)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+
+    async def scenario() -> None:
+        session = KernelSession("broken", tmp_path)
+        with pytest.raises(KernelError, match="no such thing"):
+            await session.start()
+        assert session.connection_file is None
+
+    asyncio.run(scenario())
+
+
+def test_an_unknown_kernel_names_those_that_exist(tmp_path: Path) -> None:
+    with pytest.raises(KernelError, match="python3"):
+        KernelSession("no-such-kernel", tmp_path)
+
+
+def test_scrubbing_keeps_what_is_no_secret() -> None:
+    kept = {
+        "PATH": "/bin",
+        "HOME": "/h",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HTTPS_PROXY": "http://proxy:3128",
+    }
+    gone = {
+        "X_API_KEY": "1",
+        "hf_token": "1",
+        "GOOGLE_CLOUD_PROJECT": "1",
+        "PGPASSWORD": "1",
+        "SSH_AUTH_SOCK": "1",
+    }
+    assert scrubbed({**kept, **gone, "PIP_INDEX_URL": "https://u:p@host/simple"}) == kept
+
+
+def test_a_terminals_interrupt_does_not_reach_the_kernel(living: Bench) -> None:
+    assert living.session.pid is not None
+    assert os.getpgid(living.session.pid) != os.getpgrp()
+    assert signal.getsignal(signal.SIGINT) is not None
