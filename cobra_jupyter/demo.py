@@ -37,7 +37,8 @@ class Demo:
 
 
 def write(folder: Path | str) -> list[Path]:
-    """Write the competitions below `folder` as ``<id>/prepared/public`` and ``…/private``; returns their folders.
+    """Write the competitions below `folder` as ``<id>/prepared/public`` and ``…/private``; returns their
+    folders.
 
     Whatever an earlier call wrote for the same ids is replaced; the files are the same every time.
     """
@@ -276,8 +277,8 @@ def _diabetes() -> pd.DataFrame:
 
     random = np.random.default_rng(SEED + 2)
     bunch = load_diabetes(as_frame=True, scaled=False)
-    frame = bunch.data.rename(columns={"bp": "blood_pressure", "s1": "tc", "s2": "ldl", "s3": "hdl", "s4": "tch",
-                                       "s5": "ltg", "s6": "glucose"})  # fmt: skip
+    frame = bunch.data.rename(columns={"bp": "blood_pressure", "s1": "tc", "s2": "ldl", "s3": "hdl",
+                                       "s4": "tch", "s5": "ltg", "s6": "glucose"})  # fmt: skip
     weight = pd.cut(
         frame["bmi"], [0, 18.5, 25, 30, np.inf], labels=["under", "normal", "over", "obese"], right=False
     )

@@ -53,7 +53,9 @@ def test_the_same_files_every_time(folder: Path, tmp_path: Path) -> None:
         assert path.read_bytes() == (folder / path.relative_to(tmp_path)).read_bytes()
 
 
-@pytest.mark.parametrize(("id", "score"), [("demo-digits", 2.302585), ("demo-tumours", 0.5), ("demo-diabetes", 78.27)])
+@pytest.mark.parametrize(
+    ("id", "score"), [("demo-digits", 2.302585), ("demo-tumours", 0.5), ("demo-diabetes", 78.27)]
+)
 def test_the_sample_submission_is_valid_and_scores_poorly(folder: Path, id: str, score: float) -> None:
     result = demo.grade(folder, id, read(folder / id).folder / "sample_submission.csv")
     assert result["competition"] == id
@@ -63,7 +65,8 @@ def test_the_sample_submission_is_valid_and_scores_poorly(folder: Path, id: str,
 
 def test_the_truth_scores_best_in_any_order(folder: Path, tmp_path: Path) -> None:
     c = read(folder / "demo-digits")
-    truth = pd.read_csv(folder / "demo-digits" / "prepared" / "private" / "test.csv").sample(frac=1, random_state=0)
+    answers = pd.read_csv(folder / "demo-digits" / "prepared" / "private" / "test.csv")
+    truth = answers.sample(frac=1, random_state=0)
     perfect = pd.DataFrame({c.id: truth[c.id]})
     for output, value in zip(c.outputs, c.output_classes, strict=True):
         perfect[output] = (truth["digit"] == value).astype(float)

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The loop: context in, reply out, cell run, observation recorded."""

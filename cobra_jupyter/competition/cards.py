@@ -18,7 +18,8 @@ def card(competition: Competition) -> dict[str, Any]:
     """Everything known, JSON-able. Reads no file: counts and distributions were taken while reading."""
     c = competition
     fields = (
-        "name", "id", "targets", "outputs", "task", "classes", "layout", "metric", "direction", "label_sources",
+        "name", "id", "targets", "outputs", "task", "classes", "layout", "metric", "direction",
+        "label_sources",
         "kind", "columns", "split", "groups", "time", "evidence", "questions", "notes",
     )  # fmt: skip
     known = {name: _json(getattr(c, name)) for name in fields}

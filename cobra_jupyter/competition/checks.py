@@ -22,7 +22,8 @@ def same_ids(tables: Tables, key: roles.Key, found: Findings) -> None:
     if key.by_position:
         if len(test) != len(sample):
             raise CompetitionError(
-                f"{tables.test.path}: has {len(test)} rows, {tables.sample.path} {len(sample)}; they must agree"
+                f"{tables.test.path}: has {len(test)} rows, {tables.sample.path} {len(sample)};"
+                f" they must agree"
             )
         found.notes.append(
             f"{tables.test.path} has no {key.name}: its rows are taken in the sample submission's order"
@@ -34,8 +35,10 @@ def same_ids(tables: Tables, key: roles.Key, found: Findings) -> None:
     if extra or lacking:
         example = next(iter(sorted(map(str, lacking or extra))))
         raise CompetitionError(
-            f"{tables.sample.path} and {tables.test.path}: their {key.name} differ ({len(lacking)} only in the sample,"
-            f" {len(extra)} only in the test table, e.g. {example}); make them the same, or give the key with --set id=…"
+            f"{tables.sample.path} and {tables.test.path}: their {key.name} differ ({len(lacking)}"
+            f" only in the sample,"
+            f" {len(extra)} only in the test table, e.g. {example}); make them the same, or give"
+            f" the key with --set id=…"
         )
 
 
@@ -48,12 +51,14 @@ def _key_values(frame: pd.DataFrame, key: roles.Key) -> pd.Series:
 def _once(ids: pd.Series, path: str, name: str) -> None:
     if ids.isna().any():
         raise CompetitionError(
-            f"{path}: {int(ids.isna().sum())} rows have no {name}; fill it, or give another key with --set id=…"
+            f"{path}: {int(ids.isna().sum())} rows have no {name}; fill it, or give another key"
+            f" with --set id=…"
         )
     repeated = ids[ids.duplicated()]
     if len(repeated):
         raise CompetitionError(
-            f"{path}: {len(repeated)} rows repeat an earlier {name}, e.g. {repeated.iloc[0]}; keep one row each, or give"
+            f"{path}: {len(repeated)} rows repeat an earlier {name}, e.g. {repeated.iloc[0]}; keep"
+            f" one row each, or give"
             " another key with --set id=…"
         )
 
@@ -69,7 +74,8 @@ def usable_labels(tables: Tables, targets: tuple[str, ...], found: Findings) -> 
         tables.train_frame = train = train.dropna(subset=list(targets)).reset_index(drop=True)
     if len(train) == 0:
         raise CompetitionError(
-            f"{table.path}: no row has a label in {', '.join(targets)}; give the label column with --set target=…"
+            f"{table.path}: no row has a label in {', '.join(targets)}; give the label column with"
+            f" --set target=…"
         )
     if len(train) == 1:
         raise CompetitionError(
@@ -79,7 +85,8 @@ def usable_labels(tables: Tables, targets: tuple[str, ...], found: Findings) -> 
     if len(constant) == len(targets):
         value = train[targets[0]].iloc[0]
         raise CompetitionError(
-            f"{table.path}: the label column {', '.join(targets)} has one value only ({value}): one class, nothing to"
+            f"{table.path}: the label column {', '.join(targets)} has one value only ({value}): one"
+            f" class, nothing to"
             " learn; give the label column with --set target=…"
         )
     if constant:

@@ -21,7 +21,9 @@ _MARKS = "/|:;,_-"
 
 
 def kinds(frame: pd.DataFrame, leave: set[str]) -> dict[str, str]:
-    """Column → "number", "category", "flag", "date", "text", "compound" or "id", for all columns but `leave`."""
+    """Column → "number", "category", "flag", "date", "text", "compound" or "id", for all columns but
+    `leave`.
+    """
     return {str(name): kind(frame[name]) for name in frame.columns if name not in leave}
 
 

@@ -28,7 +28,9 @@ class Listing:
 
 
 def public_folder(folder: Path) -> Path:
-    """The folder with the sample submission: `folder`, or below it in MLE-bench's layout. Raises CompetitionError."""
+    """The folder with the sample submission: `folder`, or below it in MLE-bench's layout. Raises
+    CompetitionError.
+    """
     if not folder.exists():
         raise CompetitionError(f"{folder}: no such folder; give the path of a competition folder")
     if not folder.is_dir():

@@ -48,7 +48,8 @@ def _parts_of_key(ids: pd.Series, name: str, found: Findings) -> None:
         first = ids.astype(str).str.split(parts[1], regex=False).str[0].nunique()
         if 1 < first < 0.95 * len(ids):
             found.evidence["id"] += (
-                f"; it has {parts[0]} parts by {parts[1]!r}, the first with {first} values in {len(ids)} rows of train"
+                f"; it has {parts[0]} parts by {parts[1]!r}, the first with {first} values in"
+                f" {len(ids)} rows of train"
                 f" (rows may belong together: --set 'groups={name}[0]')"
             )
 

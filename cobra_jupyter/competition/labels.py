@@ -19,7 +19,9 @@ POSITIVE = {"1", "true", "yes", "y", "t", "positive", "pos"}
 
 @dataclass(frozen=True)
 class Labels:
-    """Targets and their form; ``output_classes`` gives the class of each output where each has one (None: unseen)."""
+    """Targets and their form; ``output_classes`` gives the class of each output where each has one (None:
+    unseen).
+    """
 
     targets: tuple[str, ...]
     task: str
@@ -50,7 +52,9 @@ def asked_targets(setting: str, columns: Sequence[str], path: str) -> tuple[str,
 def find_targets(
     train: pd.DataFrame, outputs: Sequence[str], leave: set[str], path: str
 ) -> tuple[tuple[str, ...], str]:
-    """(label columns, why): named like the outputs, holding the outputs' names as values, or the one test lacks."""
+    """(label columns, why): named like the outputs, holding the outputs' names as values, or the one test
+    lacks.
+    """
     if set(outputs) <= set(train.columns):
         return tuple(outputs), f"the sample submission asks for {_few(outputs)}, which {path} holds"
     free = [str(c) for c in train.columns if c not in leave]
@@ -64,7 +68,9 @@ def find_targets(
 
 
 def class_of_outputs(values: pd.Series, outputs: Sequence[str]) -> tuple[Any, ...] | None:
-    """The class each output column stands for (None for one never seen), or None where outputs are no classes."""
+    """The class each output column stands for (None for one never seen), or None where outputs are no
+    classes.
+    """
     if pd.api.types.is_float_dtype(values.dtype) and values.nunique() > MOST_CLASSES:
         return None
     if distinct(values) > len(outputs) or distinct(values) < 2:
@@ -131,7 +137,8 @@ def _several(train: pd.DataFrame, targets: tuple[str, ...], asked: str | None) -
         )
     if asked == "multilabel":
         raise CompetitionError(
-            f"task=multilabel: the columns {_few(targets)} hold other values than 0 and 1; try task=regression"
+            f"task=multilabel: the columns {_few(targets)} hold other values than 0 and 1; try"
+            f" task=regression"
         )
     if asked in ("binary", "multiclass"):
         raise CompetitionError(
@@ -224,7 +231,7 @@ def _classes(
         if probability and not known:
             notes = (f"{classes[1]!r} of {classes} is taken as the positive class (last in order)",)
     if probability and task == "multiclass":
-        why = f"{targets[0]} has {len(classes)} classes, the submission one column, and {metric} needs probabilities"
+        why = f"{targets[0]} has {len(classes)} classes, the submission one column; {metric} needs more"
         return Labels(
             targets, task, classes, "label", (), evidence, (f"metric: {why}; check --set metric and task",)
         )
@@ -242,7 +249,9 @@ def _probability(given: pd.Series, metric: str | None, classes: tuple[Any, ...])
 
 
 def positive_last(classes: tuple[Any, ...], output: str) -> tuple[tuple[Any, ...], bool]:
-    """The two classes with the positive one last, and whether that is known (0/1, yes/no, named by the output)."""
+    """The two classes with the positive one last, and whether that is known (0/1, yes/no, named by the
+    output).
+    """
     for first, last in (classes, classes[::-1]):
         if _word(last) == _word(output):
             return (first, last), True

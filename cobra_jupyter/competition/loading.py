@@ -9,9 +9,10 @@ from .tables import Table, python
 
 
 def load(competition: Competition) -> Data:
-    """Read the tables once. Rows of train without a label are dropped, test rows follow the sample submission.
+    """Read the tables once. Rows of train without a label are dropped, test rows follow the sample
+    submission.
 
-    ``train.index`` is 0..n-1 and ``test.index`` n..n+m-1. Without a test table the sample's columns other than
+    ``train.index`` is 0..n-1 and ``test.index`` n..n+m-1. Without a test table the sample's columns but
     ``outputs`` stand for it; without a training table ``train`` has no rows.
     """
     c = competition
@@ -47,7 +48,7 @@ def _train(c: Competition, table: Table) -> pd.DataFrame:
 
 def with_id(c: Competition, frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with the row key made of its parts, where the key is made so."""
-    if c.id_parts and c.id not in frame.columns:
+    if c.id_parts and c.id not in frame.columns and set(c.id_parts) <= set(frame.columns):
         key = frame[c.id_parts[0]].astype(str)
         for part in c.id_parts[1:]:
             key = key + c.id_separator + frame[part].astype(str)
@@ -56,7 +57,9 @@ def with_id(c: Competition, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def load_code(competition: Competition) -> str:
-    """Plain pandas code that makes ``train``, ``test`` and ``sample`` as `load` does; ``DATA`` is a pathlib.Path."""
+    """Plain pandas code that makes ``train``, ``test`` and ``sample`` as `load` does; ``DATA`` is a
+    pathlib.Path.
+    """
     c = competition
     tables = [table for table in (c.sample, c.train, c.test, c.labels) if table is not None]
     lines = ["import zipfile", ""] if any(table.member for table in tables) else []
@@ -69,7 +72,8 @@ def load_code(competition: Competition) -> str:
             lines.append(f"test.insert(0, {python(c.id)}, sample[{python(c.id)}].to_numpy())")
         elif c.id:
             lines.append(
-                f"test = test.set_index({python(c.id)}, drop=False).loc[sample[{python(c.id)}]].reset_index(drop=True)"
+                f"test = test.set_index({python(c.id)},"
+                f" drop=False).loc[sample[{python(c.id)}]].reset_index(drop=True)"
             )
     lines += ["train = pd.DataFrame()"] if c.train is None else _train_lines(c, c.train)
     return "\n".join([*lines, "test.index = pd.RangeIndex(len(train), len(train) + len(test))", ""])
@@ -95,7 +99,7 @@ def _train_lines(c: Competition, table: Table) -> list[str]:
 
 
 def _id_lines(c: Competition, name: str, table: Table) -> list[str]:
-    if not c.id_parts or table.path in c.summary.get("id_written", []):
+    if table.path not in c.summary.get("id_made", []):
         return []
     joined = f" + {python(c.id_separator)} + ".join(
         f"{name}[{python(part)}].astype(str)" for part in c.id_parts

@@ -33,7 +33,8 @@ def _fitting(named: metric_words.Named, labels: Labels, found: Findings) -> str 
     if metric is None:
         quote = f"the description says “{named.quote}”" if named.quote else "the description names none"
         found.questions.append(
-            f"metric: {quote}; none known here fits: write it in a %%metric cell or give it with --set metric=…"
+            f"metric: {quote}; none known here fits: write it in a %%metric cell or give it with"
+            f" --set metric=…"
             f" (known: {known})"
         )
         return None
@@ -45,7 +46,8 @@ def _fitting(named: metric_words.Named, labels: Labels, found: Findings) -> str 
     if fitted == "f1" and labels.task == "multiclass":
         fitted = "f1_macro"
         found.questions.append(
-            "metric: the description says F1 without its average over classes; f1_macro is taken, give another with"
+            "metric: the description says F1 without its average over classes; f1_macro is taken,"
+            " give another with"
             " --set metric=f1_micro or f1_weighted"
         )
     numeric = labels.task == "regression"

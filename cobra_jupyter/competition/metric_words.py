@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 MAXIMIZED = (
     "accuracy", "balanced_accuracy", "roc_auc", "mean_columnwise_roc_auc", "f1", "f1_macro", "f1_micro",
-    "f1_weighted", "matthews_corrcoef", "quadratic_weighted_kappa", "average_precision", "r2", "pearson", "spearman",
+    "f1_weighted", "matthews_corrcoef", "quadratic_weighted_kappa", "average_precision", "r2",
+    "pearson", "spearman",
 )  # fmt: skip
 MINIMIZED = (
     "log_loss", "multi_column_log_loss", "brier_score", "rmse", "mean_columnwise_rmse", "mse", "mae",
@@ -15,10 +16,12 @@ MINIMIZED = (
 )  # fmt: skip
 METRICS = MAXIMIZED + MINIMIZED
 PROBABILITY = (
-    "roc_auc", "mean_columnwise_roc_auc", "log_loss", "multi_column_log_loss", "average_precision", "brier_score",
+    "roc_auc", "mean_columnwise_roc_auc", "log_loss", "multi_column_log_loss", "average_precision",
+    "brier_score",
 )  # fmt: skip
 NUMERIC = (
-    "rmse", "mean_columnwise_rmse", "mse", "mae", "median_absolute_error", "rmsle", "mean_columnwise_rmsle", "mape",
+    "rmse", "mean_columnwise_rmse", "mse", "mae", "median_absolute_error", "rmsle",
+    "mean_columnwise_rmsle", "mape",
     "smape", "r2", "pearson", "spearman",
 )  # fmt: skip
 LABELS = (
@@ -36,20 +39,30 @@ _RMSLE = r"root mean squared? log(?:arithmic)? errors?"
 _COLUMNS = r"(?:mean )?(?:\(?over columns\)? |column ?wise |per column )"
 _F1 = r"f ?[_-]?1(?: ?[- ]?(?:score|measure))?"
 
-# longest match wins in a sentence, so a specific phrase hides a general one; "" marks a metric not computed here
+# longest match wins in a sentence, so a specific phrase hides a general one; "": not computed here
 WORDS: tuple[tuple[str, str], ...] = (
     (r"(?:classification|categori[sz]ation|prediction|overall)? ?accuracy(?: score)?", "accuracy"),
     (r"(?:percentage|percent|proportion|fraction|share) of (?:\w+ ){0,4}(?:correctly|correct)", "accuracy"),
-    (r"(?:percentage|percent|proportion|fraction|share|number) of (?:\w+ ){0,6}(?:are correct|correctly \w+)", "accuracy"),
+    (
+        r"(?:percentage|percent|proportion|fraction|share|number) of (?:\w+ ){0,6}"
+        r"(?:are correct|correctly \w+)",
+        "accuracy",
+    ),
     (r"balanced (?:classification )?accuracy(?: score)?", "balanced_accuracy"),
     (r"(?:mean|average|macro averaged) (?:per class )?recall(?: over classes)?", "balanced_accuracy"),
     (_AUC, "roc_auc"),
     (rf"(?:mean|average) {_COLUMNS}{_AUC}", "mean_columnwise_roc_auc"),
     (rf"{_COLUMNS}(?:mean )?{_AUC}", "mean_columnwise_roc_auc"),
-    (rf"(?:mean|average) of (?:the )?(?:individual )?{_AUC}s?(?: of each (?:predicted )?column)?", "mean_columnwise_roc_auc"),
+    (
+        rf"(?:mean|average) of (?:the )?(?:individual )?{_AUC}s?(?: of each (?:predicted )?column)?",
+        "mean_columnwise_roc_auc",
+    ),
     (rf"(?:binary |average |multi ?class |mean )*{_LOG_LOSS}(?: \({_LOG_LOSS}\))?", "log_loss"),
     (r"negative log likelihood", "log_loss"),
-    (rf"(?:mean )?(?:multi ?column|column ?wise|multi ?label) (?:mean )?{_LOG_LOSS}", "multi_column_log_loss"),
+    (
+        rf"(?:mean )?(?:multi ?column|column ?wise|multi ?label) (?:mean )?{_LOG_LOSS}",
+        "multi_column_log_loss",
+    ),
     (rf"(?:mean|average) column ?wise {_LOG_LOSS}", "multi_column_log_loss"),
     (_F1, "f1"),
     (rf"binary {_F1}", "f1"),
@@ -78,7 +91,10 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"\bmae\b", "mae"),
     (r"median absolute error", "median_absolute_error"),
     (rf"{_RMSLE}(?: \(?rmsle\)?)?", "rmsle"),
-    (rf"root mean squared? error (?:\(?rmse\)? )?(?:between|of) (?:the )?(?:natural )?log(?:arithm)?s?(?:arithm)?", ""),
+    (
+        r"root mean squared? error (?:\(?rmse\)? )?(?:between|of) (?:the )?(?:natural )?log(?:arithm)?s?",
+        "rmsle",
+    ),
     (r"\brmsle\b", "rmsle"),
     (rf"(?:mean )?{_COLUMNS}(?:mean )?(?:{_RMSLE}|rmsle)", "mean_columnwise_rmsle"),
     (r"mean absolute percentage error(?: \(?mape\)?)?", "mape"),
@@ -107,13 +123,17 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"hamming loss|hinge loss|top \d+ (?:accuracy|error)|misclassification (?:rate|error)|error rate", ""),
     (rf"(?:partial|weighted|label weighted) {_AUC}", ""),
     (rf"weighted (?:multi ?class |multi ?label |average )*{_LOG_LOSS}", ""),
-    (r"weighted (?:mean absolute|root mean squared?|mean squared?) (?:scaled )?error|\bwrmsse\b|\bwmae\b", ""),
+    (
+        r"weighted (?:mean absolute|root mean squared?|mean squared?) (?:scaled )?error|\bwrmsse\b|\bwmae\b",
+        "",
+    ),
     (r"(?:cohen s )?kappa(?: score)?|linear(?:ly)? weighted kappa", ""),
     (r"concordance index|c index|sharpe ratio", ""),
 )  # fmt: skip
 _WORDS = tuple((re.compile(rf"(?<![a-z0-9]){pattern}(?![a-z0-9])"), name) for pattern, name in WORDS)
 _CUE = re.compile(
-    r"evaluat|scored|metric|final score|score is|measured|judged|assessed|ranked|submissions? (?:are|is|will)|calculated"
+    r"evaluat|scored|metric|final score|score is|measured|judged|assessed|ranked|calculated"
+    r"|submissions? (?:are|is|will)"
 )
 _TITLE = re.compile(r"evaluat|metric|scoring|how .*scored|judg", re.I)
 _FORMAT = re.compile(r"submission|format|timeline|prize|rules|faq|data|citation", re.I)

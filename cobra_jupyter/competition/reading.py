@@ -21,9 +21,10 @@ DESCRIPTIONS = ("description.md", "description.txt", "description_obfuscated.md"
 def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Competition:
     """Understand a competition folder: MLE-bench's ``public/``, its parents, or a folder of one competition.
 
-    `settings` win over what is found: id, target (``a,b`` for several), metric, direction, split, groups, time,
-    kind, task. What cannot be decided is in ``questions``, each naming the ``--set`` option; what was repaired or
-    passed over is in ``notes``. Raises CompetitionError, whose message names the file or option and the cure.
+    `settings` win over what is found: id, target (``a,b`` for several), metric, direction, split, groups,
+    time, kind, task. What cannot be decided is in ``questions``, each naming the ``--set`` option; what was
+    repaired or passed over is in ``notes``. Raises CompetitionError, whose message names the file or option
+    and the cure.
     """
     found = Findings(checked(settings or {}))
     public = files.public_folder(Path(folder))
@@ -58,10 +59,12 @@ def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Compe
         folder=public, name=_name(public), description=description,
         sample=tables.sample, train=tables.train, test=tables.test, labels=tables.labels,
         id=key.name, id_parts=key.parts, id_separator=key.separator,
-        targets=labels.targets, outputs=outputs, task=labels.task, classes=labels.classes, layout=labels.layout,
+        targets=labels.targets, outputs=outputs, task=labels.task, classes=labels.classes,
+        layout=labels.layout,
         output_classes=labels.output_classes, metric=judged, direction=direction,
         label_sources=_label_sources(tables, targets, found), kind=kind, columns=features,
-        split=found.settings.get("split"), groups=found.settings.get("groups"), time=found.settings.get("time"),
+        split=found.settings.get("split"), groups=found.settings.get("groups"),
+        time=found.settings.get("time"),
         evidence=found.evidence, questions=tuple(found.questions),
         notes=tuple(dict.fromkeys([*listed.notes, *zip_notes, *reader.notes, *found.notes])),
         files=groups, summary=summary,
@@ -201,7 +204,8 @@ def _no_train(tables: Tables, groups: tuple[FileGroup, ...], found: Findings) ->
             f"no training data: the folder holds {names}; add train.csv with the label column"
         )
     found.questions.append(
-        "target: no table holds labels; they may be in file names or files (see the listing): write a candidate that"
+        "target: no table holds labels; they may be in file names or files (see the listing): write"
+        " a candidate that"
         " reads them, or add a train.csv with the row key and the label and give --set target=…"
     )
 
@@ -265,15 +269,14 @@ def _label_sources(tables: Tables, targets: tuple[str, ...], found: Findings) ->
 def _how(tables: Tables, key: roles.Key, dropped: int) -> dict[str, Any]:
     """How `load` goes about it, for load_code and the card."""
     train, test = tables.train_frame, tables.test_frame
-    written = [
-        t.path for t, f in ((tables.train, train), (tables.test, test))
-        if t is not None and f is not None and key.name in f.columns
-    ]  # fmt: skip
+    lacking = [
+        (table.path, set(key.parts) <= set(frame.columns) if key.parts else False)
+        for table, frame in ((tables.train, train), (tables.test, test))
+        if table is not None and frame is not None and key.name and key.name not in frame.columns
+    ]
     return {
         "rows_without_label": dropped,
-        "id_written": written,
+        "id_made": [path for path, made in lacking if made],
         "test_by_position": bool(key.name and key.by_position),
-        "train_without_id": bool(
-            key.name and train is not None and key.name not in train.columns and not set(key.parts) <= set(train.columns)
-        ) or bool(key.name and train is not None and not key.parts and key.name not in train.columns),
-    }  # fmt: skip
+        "train_without_id": bool(tables.train and (tables.train.path, False) in lacking),
+    }

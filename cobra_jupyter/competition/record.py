@@ -23,7 +23,9 @@ class CompetitionError(ValueError):
 
 @dataclass(frozen=True)
 class FileGroup:
-    """Files of one pattern, e.g. ``train/<id>/geometry.xyz``; members of an archive as ``train.zip:*.jpg``."""
+    """Files of one pattern, e.g. ``train/<id>/geometry.xyz``; members of an archive as
+    ``train.zip:*.jpg``.
+    """
 
     pattern: str
     count: int
@@ -33,7 +35,9 @@ class FileGroup:
 
 @dataclass(frozen=True)
 class Competition:
-    """A competition folder, understood. ``id`` is "" where the submission has no key and is matched by position."""
+    """A competition folder, understood. ``id`` is "" where the submission has no key and is matched by
+    position.
+    """
 
     folder: Path
     name: str
@@ -61,7 +65,9 @@ class Competition:
     labels: Table | None = None
     """A second training table that holds the labels, joined to ``train`` on ``id``; usually None."""
     output_classes: tuple[Any, ...] = ()
-    """For the layout class_probabilities the class of each of ``outputs`` (None: never seen in train), else ()."""
+    """For the layout class_probabilities the class of each of ``outputs`` (None: never seen in train),
+    else ().
+    """
     id_parts: tuple[str, ...] = ()
     """Columns whose values, joined by ``id_separator``, make ``id`` where the tables lack it."""
     id_separator: str = "_"

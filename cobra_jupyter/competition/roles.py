@@ -73,7 +73,8 @@ def _stem(table: Table) -> str:
 def find_train(
     headers: dict[Table, list[str]], wanted: Sequence[str], test: Table | None, key: str
 ) -> tuple[Table | None, Table | None]:
-    """(train, labels): the table with the columns `wanted`, else the one named so; labels is one to be joined.
+    """(train, labels): the table with the columns `wanted`, else the one named so; labels is one to be
+    joined.
 
     `labels` is given where the labels lie apart from a larger table of features with the same row key.
     """
@@ -143,14 +144,17 @@ def _made_key(sample: pd.DataFrame, test: pd.DataFrame, names: tuple[str, str]) 
                 return Key(name, why, (str(a), str(b)), mark)
     if len(sample) != len(test):
         raise CompetitionError(
-            f"{names[1]} has no column of {names[0]} ({', '.join(map(str, sample.columns[:5]))}) and other length"
+            f"{names[1]} has no column of {names[0]} ({', '.join(map(str, sample.columns[:5]))})"
+            f" and other length"
             f" ({len(test)} and {len(sample)} rows): their ids differ; add the column {name} to {names[1]}"
         )
     return Key(name, f"{names[1]} lacks {name}: its rows are those of {names[0]}, in order", by_position=True)
 
 
 def textual(reader: Reader, tables: Sequence[Table], key: str) -> bool:
-    """Whether a key must be read as text: leading zeros in one table, or text in one and numbers in another."""
+    """Whether a key must be read as text: leading zeros in one table, or text in one and numbers in
+    another.
+    """
     kinds = set()
     for table in tables:
         settled, frame = reader.frame(table)

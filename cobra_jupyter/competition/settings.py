@@ -34,7 +34,9 @@ def checked(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_columns(settings: Mapping[str, str], columns: Iterable[str], path: str) -> None:
-    """Raises CompetitionError where ``groups`` (a column, `column[0]`, or duplicates) or ``time`` is no column."""
+    """Raises CompetitionError where ``groups`` (a column, `column[0]`, or duplicates) or ``time`` is no
+    column.
+    """
     columns = list(columns)
     for key in ("groups", "time"):
         value = settings.get(key)
@@ -43,7 +45,8 @@ def check_columns(settings: Mapping[str, str], columns: Iterable[str], path: str
         if key == "groups" and re.sub(r"\[0\]$", "", value) in columns:
             continue
         raise CompetitionError(
-            f"{key}={value}: {path} has no such column{_close(value, columns)}; it has {', '.join(columns[:20])}"
+            f"{key}={value}: {path} has no such column{_close(value, columns)}; it has"
+            f" {', '.join(columns[:20])}"
         )
 
 

@@ -47,7 +47,9 @@ class Table:
             return reader(file, **self.options)
 
     def code(self, data: str = "DATA") -> str:
-        """The Python expression that reads the same frame; needs ``pd``, and ``zipfile`` where `member` is set."""
+        """The Python expression that reads the same frame; needs ``pd``, and ``zipfile`` where `member` is
+        set.
+        """
         source = f"{data} / {python(self.path)}"
         if self.member:
             source = f"zipfile.ZipFile({source}).open({python(self.member)})"

@@ -138,7 +138,8 @@ class KernelSession:
         """Run code; `on_output` gets each output and event as it arrives, in order. Calls queue up.
 
         timeout: seconds, then the kernel is interrupted as by `interrupt`. Input requests fail in the kernel.
-        Raises KernelDied when no kernel lives to begin with and, at the end, what `on_output` raised.
+        Raises KernelDied when no kernel lives to begin with and, at the end, what `on_output` raised; where
+        the call is cancelled, the kernel runs on.
         """
         async with self._lock:
             wire, death = self._living()

@@ -1,6 +1,6 @@
 """Charts for the notebook, as SVG text: effects, progress, bars, fold scores.
 
-Colour never says anything alone: shape, side or words say it too. Values that are not finite are shown as failed.
+Colour never says anything alone: shape, side or words say it too. Values that are not finite show as failed.
 """
 
 from __future__ import annotations
@@ -45,23 +45,21 @@ def _left_out(count: int, y: float) -> list[str]:
     return [svg.text(MARGIN, y, f"… and {count} more", style="soft", size=11)] if count > 0 else []
 
 
-# ---- effects -------------------------------------------------------------------------------------------------
+# ---- effects --------------------------------------------------------------------------------------
 
 
 def forest(rows: Sequence[Effect], title: str, unit: str = "", direction: str = "maximize") -> str:
     """A dot with a whisker of ±1 SE per level, grouped by factor, about a line at zero.
 
-    Effects are differences in the metric (unit names it); with direction "minimize" the better side is the left.
+    Effects are differences in the metric (unit names it); with direction "minimize" the better side is left.
     """
     if not rows:
         return svg.nothing(title)
     shown = list(rows[:MAX_ROWS])
     groups = {row.factor: [r for r in shown if r.factor == row.factor] for row in shown}
     left, right = 206.0, WIDTH - 168.0
-    reach = (
-        max((abs(r.effect or 0) + _error(r) for r in shown if svg.finite(r.effect)), default=0.0) * 1.08
-        or 1.0
-    )
+    ends = (abs(r.effect or 0.0) + _error(r) for r in shown if svg.finite(r.effect))
+    reach = 1.08 * max(ends, default=0.0) or 1.0
     scale = (right - left) / (2 * reach)
     middle = (left + right) / 2
     y = TOP + 22.0
@@ -141,7 +139,7 @@ def _forest_row(row: Effect, y: float, middle: float, scale: float, places: int,
     return parts
 
 
-# ---- bars and folds ------------------------------------------------------------------------------------------
+# ---- bars and folds -------------------------------------------------------------------------------
 
 
 def bars(rows: Sequence[Bar], title: str, unit: str = "") -> str:

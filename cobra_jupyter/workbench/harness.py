@@ -427,7 +427,9 @@ class Harness:
             params.append(score.params)
         values, samples = self.judge.score_rows(rows, raws, params)
         loss = self.judge.sign * (values[1] - values[0])
-        se = metrics.standard_error(self.judge.sign * (samples[1] - samples[0]), len(rows), min(len(rows), 20_000))
+        units = len(np.unique(self.judge.folds.units[rows]))
+        drawn = metrics.drawn_units(self.judge.metric, units)
+        se = metrics.standard_error(self.judge.sign * (samples[1] - samples[0]), units, drawn)
         vetoed = loss > 3 * se
         note = f"vault of {len(rows)} rows: chosen {values[0]:.5f}, runner-up {values[1]:.5f}, difference {-loss:+.5f} ± {se:.5f}"
         if vetoed:
@@ -501,7 +503,7 @@ class Harness:
             "what": self.submitted["what"], "load": competitions.load_code(competition), "protocol": self._judged().code,
             "folder": str(competition.folder), "id": competition.id, "sha256": self.submitted["sha256"],
             "context": self._context(), "members": described, "layout": competition.layout,
-            "outputs": list(competition.outputs), "wants": self.judge.metric.wants, "params": score.params,
+            "outputs": list(competition.outputs), "class_places": submission.class_places(competition) if competition.output_classes else [], "wants": self.judge.metric.wants, "params": score.params,
             "slots": self.settings.slots, "time_ordered": self.views.time_ordered, **self._judgement(),
         })  # fmt: skip
 

@@ -38,9 +38,7 @@ def table(
     outputs = list(competition.outputs)
     classes = np.asarray(competition.classes)
     if competition.layout == "class_probabilities":
-        order = {str(value): place for place, value in enumerate(competition.classes)}
-        places = [order[output] if output in order else _suffix(output, order, place) for place, output in enumerate(outputs)]
-        made[outputs] = raw[:, places]
+        made[outputs] = _take(raw, class_places(competition))
     elif competition.layout == "probability":
         made[outputs[0]] = raw[:, -1]
     elif competition.layout == "label":
@@ -54,10 +52,14 @@ def table(
     return made
 
 
-def _suffix(output: str, order: dict[str, int], place: int) -> int:
-    """A class column named with a prefix (`class_EAP`, `Status_C`): by its ending, else by position."""
-    ends = [code for value, code in order.items() if output.lower().endswith(value.lower())]
-    return ends[0] if len(ends) == 1 else place
+def class_places(competition: Any) -> list[int]:
+    """Which column of the raw prediction each output takes; -1 (a column of zeros) for a class train never shows."""
+    codes = {str(value): code for code, value in enumerate(competition.classes)}
+    return [codes.get(str(value), -1) for value in competition.output_classes]
+
+
+def _take(raw: Array, places: list[int]) -> Array:
+    return np.hstack([raw, np.zeros((len(raw), 1))])[:, places]
 
 
 def check(made: pd.DataFrame, sample: pd.DataFrame, outputs: tuple[str, ...]) -> None:

@@ -1,7 +1,7 @@
 """SVG by hand: text that fits, axes with round numbers, one card that reads on light and dark pages.
 
-A card brings its own background, so that it is readable whatever the page's colour; where the reader's system is
-dark, it turns dark as a whole. Lengths are in pixels at a width of `WIDTH`.
+A card brings its own background, so that it is readable whatever the page's colour; where the reader's system
+is dark, it turns dark as a whole. Lengths are in pixels at a width of `WIDTH`.
 """
 
 from __future__ import annotations
@@ -69,9 +69,11 @@ def shorten(text: str, room: float, size: float = 12) -> str:
     text = " ".join(str(text).split())
     if text_width(text, size) <= room:
         return text
-    while text and text_width(text + "…", size) > room:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    used, kept = text_width("…", size), 0
+    while kept < len(text) and used + text_width(text[kept], size) <= room:
+        used += text_width(text[kept], size)
+        kept += 1
+    return text[:kept].rstrip() + "…"
 
 
 def text(
@@ -157,7 +159,8 @@ def nothing(title: str) -> str:
 def img(svg: str, alt: str) -> str:
     """An HTML image of an SVG, shown even where inline SVG is stripped (untrusted notebooks)."""
     data = base64.b64encode(svg.encode()).decode()
-    return f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}" style="max-width:100%;height:auto"/>'
+    look = 'style="max-width:100%;height:auto"'
+    return f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}" {look}/>'
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:

@@ -8,17 +8,27 @@ EVALUATION = "# Overview\n\n## Evaluation\n\n{}\n\n## Submission File\n\nid,accu
 
 PHRASES = [
     ("Submissions are evaluated on accuracy.", "accuracy"),
-    ("based on their [classification accuracy](https://x.org/log-loss), the percentage of correct labels", "accuracy"),
+    (
+        "based on their [classification accuracy](https://x.org/log-loss), the percentage of correct labels",
+        "accuracy",
+    ),
     ("evaluated on the categorization accuracy of the predictions", "accuracy"),
     ("evaluated using multi-class classification accuracy", "accuracy"),
     ("Your score is the percentage of passengers you correctly predict.", "accuracy"),
     ("Submissions are evaluated by balanced accuracy.", "balanced_accuracy"),
-    ("evaluated on [area under the ROC curve](http://w.org) between the predicted probability and the target", "roc_auc"),
+    (
+        "evaluated on [area under the ROC curve](http://w.org) between the predicted probability"
+        " and the target",
+        "roc_auc",
+    ),
     ("evaluated on the AUC", "roc_auc"),
     ("scored on area under the receiver operating characteristic curve", "roc_auc"),
     ("evaluated on the area under the receiver operating characteristic (ROC) curve", "roc_auc"),
     ("judged on AUROC", "roc_auc"),
-    ("evaluated on the mean column-wise ROC AUC. In other words, the score is the average of the AUCs", "mean_columnwise_roc_auc"),
+    (
+        "evaluated on the mean column-wise ROC AUC. In other words, the score is the average of the AUCs",
+        "mean_columnwise_roc_auc",
+    ),
     ("evaluated on mean column-wise area under the ROC curve", "mean_columnwise_roc_auc"),
     ("Submissions are scored on log loss", "log_loss"),
     ("evaluated using the multi-class logarithmic loss", "log_loss"),
@@ -49,7 +59,10 @@ PHRASES = [
     ("evaluated on macro-averaged F1", "f1_macro"),
     ("evaluated on micro-averaged F1-score", "f1_micro"),
     ("evaluated with weighted F1", "f1_weighted"),
-    ("scored based on the quadratic weighted kappa, which measures the agreement", "quadratic_weighted_kappa"),
+    (
+        "scored based on the quadratic weighted kappa, which measures the agreement",
+        "quadratic_weighted_kappa",
+    ),
     ("evaluated using the Matthews correlation coefficient (MCC)", "matthews_corrcoef"),
     ("evaluated on the average precision score", "average_precision"),
     ("evaluated on the area under the precision-recall curve", "average_precision"),
@@ -88,7 +101,9 @@ def test_a_metric_not_computed_here_is_none_and_quoted(phrase: str) -> None:
 
 
 def test_the_sentence_on_scoring_wins_over_earlier_and_later_mentions() -> None:
-    text = "Many use accuracy as a guide.\n\nSubmissions are evaluated using the log loss. A model with good AUC may help."
+    text = (
+        "Many use accuracy as a guide.\n\nSubmissions are evaluated using the log loss. A good AUC may help."
+    )
     assert metric_words.find(EVALUATION.format(text)).metric == "log_loss"
 
 

@@ -49,7 +49,8 @@ def test_the_public_folder_is_found_from_its_parents(tmp_path: Path, below: str)
     "name",
     [
         "sample_submission.csv", "sampleSubmission.csv", "SampleSubmission.csv", "sample_submission_null.csv",
-        "gender_submission.csv", "random_submission.csv", "sample_submission.csv.zip", "sampleSubmission.csv.gz",
+        "gender_submission.csv", "random_submission.csv", "sample_submission.csv.zip",
+        "sampleSubmission.csv.gz",
         "sample_submission_stage_1.csv", "sample_sub.csv",
     ],
 )  # fmt: skip
@@ -383,7 +384,8 @@ def test_free_text_labels_are_no_task_known_here(tmp_path: Path) -> None:
 def test_settings_win(tmp_path: Path) -> None:
     folder = competition(tmp_path)
     settings = {
-        "id": "id", "target": "y", "metric": "roc_auc", "direction": "minimize", "split": "group", "groups": "id[0]",
+        "id": "id", "target": "y", "metric": "roc_auc", "direction": "minimize", "split": "group",
+        "groups": "id[0]",
         "time": "count", "kind": "text", "task": "binary",
     }  # fmt: skip
     c = read(folder, settings)

@@ -93,7 +93,7 @@ def test_a_document_is_valid_after_every_operation_whatever_the_kernel_sends() -
     document.subscribe(
         lambda operation: copy.apply(Operation.from_json(json.loads(json.dumps(operation.to_json()))))
     )
-    for step in range(500):
+    for step in range(300):
         cells = list(document)
         choice = chance.random()
         if not cells or choice < 0.1:

@@ -226,7 +226,15 @@ def test_sanity_says_why_it_does_not_hold() -> None:
     turned = Metric("turned", "minimize", "label", frozenset({"binary"}), metrics.get("accuracy").function)
     found = metrics.sanity(turned, np.array([0, 1] * 9), "binary", [0, 1], 0)
     assert not found["holds"]
-    assert "scores 1, not 0" in found["reason"]
+    assert "no better than the shuffled" in found["reason"]
+
+
+def test_sanity_accepts_a_metric_of_another_scale() -> None:
+    def percent(truth: Any, called: Any) -> float:
+        return 100 * metrics.get("accuracy").function(truth, called)
+
+    metric = Metric("percent", "maximize", "label", frozenset({"binary"}), percent)
+    assert metrics.sanity(metric, np.array([0, 1] * 9), "binary", [0, 1], 0)["holds"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """Numbers out of text files that belong to rows (`train/<id>/…`, `test/<id>.txt`, …); label-free.
 
-A line is a list of numbers with, at most, a few words ("atom 1.0 2.0 3.0 Ga", "walk,0.3,9.8"). Lines with the same words are
-one *type*. Per file: how many lines each type has and the statistics of their columns. Where lines hold three numbers
-they may be points in space: then also the distances from the points of one type to their nearest ones of another,
-around the edges of the cell when lattice vectors are given.
+A line is a list of numbers with, at most, a few words ("atom 1.0 2.0 3.0 Ga", "walk,0.3,9.8"). Lines with
+the same words are one *type*. Per file: how many lines each type has and the statistics of their columns.
+Where lines hold three numbers they may be points in space: then also the distances from the points of one
+type to their nearest ones of another, around the edges of the cell when lattice vectors are given.
 """
 
 from __future__ import annotations
@@ -108,21 +108,20 @@ def point_features(types: dict[str, np.ndarray], kinds: list[str]) -> dict[str, 
     if lattice is not None:
         volume = float(abs(np.linalg.det(lattice)))
         made |= {"volume": volume, "volume per point": volume / len(points)}
-    table = distances(points, lattice)
+    table = distances(points, lattice).astype("float32")
     np.fill_diagonal(table[:, : len(points)], np.inf)  # a point is not its own neighbour
     owners = np.tile(names, table.shape[1] // len(names))
     for a in [*sets, "any"]:
-        for b in [*sets, "any"]:
+        for b in [*sets, "any"] if a != "any" else ["any"]:
             part = table[names == a] if a != "any" else table
             part = part[:, owners == b] if b != "any" else part
             near = np.sort(np.partition(part, min(NEAREST, part.shape[1] - 1), axis=1)[:, :NEAREST], axis=1)
             near = np.where(np.isfinite(near), near, np.nan)
-            for k in (0, 1, 3, 5):
+            for k in (0, 3, 5):
                 if k < near.shape[1] and np.isfinite(near[:, k]).any():
                     made[f"{a} to {b} nearest {k + 1} mean"] = float(np.nanmean(near[:, k]))
             if np.isfinite(near[:, 0]).any():
                 made[f"{a} to {b} nearest std"] = float(np.nanstd(near[:, 0]))
-                made[f"{a} to {b} nearest min"] = float(np.nanmin(near[:, 0]))
                 reach = 1.25 * np.nanmin(table)  # neighbours at about the shortest distance of all
                 made[f"{a} to {b} close"] = float((part < reach).sum(1).mean())
     return made

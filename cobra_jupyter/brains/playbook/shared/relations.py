@@ -1,14 +1,15 @@
 """Where a row stands among all rows of train and test; label-free.
 
-One row alone hides what several tell together: who travels in the same group (ids like "0013_02" share "0013"),
-how often a value occurs, whose surname or cabin is the same. Counted over train and test together, so that a group
-cut in two by the split is still seen whole. Columns are floats, NaN where the key is missing.
+One row alone hides what several tell together: who travels in the same group (ids like "0013_02" share
+"0013"), how often a value occurs, whose surname or cabin is the same. Counted over train and test together,
+so that a group cut in two by the split is still seen whole. Columns are floats, NaN where the key is
+missing.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ def all_rows(rows: pd.DataFrame, names: list[str], ctx: Any) -> pd.DataFrame:
 
 
 def keys_of(everything: pd.DataFrame, ctx: Any) -> dict[str, pd.Series]:
-    """Columns that rows may share: id prefixes, categories, compounds and their beginnings, last words of texts."""
+    """What rows may share: id prefixes, categories, compounds and their beginnings, last words of texts."""
     keys = {}
     for name in everything:
         kind, column = ctx.columns.get(name, ""), everything[name]
@@ -50,28 +51,21 @@ def keys_of(everything: pd.DataFrame, ctx: Any) -> dict[str, pd.Series]:
 
 
 def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
-    """One row per row of `rows`: sizes of the groups it is in, its place in them, how it differs from their mean."""
+    """One row per row of `rows`: which groups it is in, how large they are, its place in them."""
     names = [name for name in rows.columns if name in ctx.columns or name == ctx.id]
     everything = all_rows(rows, names, ctx)
-    numbers = {
-        n: pd.to_numeric(everything[n], errors="coerce") for n in names if ctx.columns.get(n) == "number"
-    }
-    made: dict[str, pd.Series] = {}
+    made: dict[str, pd.Series] = {"missing": everything.isna().sum(axis=1)}
     for name, key in keys_of(everything, ctx).items():
-        group = key.groupby(key)
-        size = group.transform("size").where(key.notna())
+        size = key.groupby(key).transform("size").where(key.notna())
         if size.max() < 2:
             continue  # every value stands alone: nothing is shared
         made[f"{name} size"] = size
-        if 1.05 < size.mean() < 30:  # small groups know each other; large ones are categories
-            for column, values in numbers.items():
-                mean = values.groupby(key).transform("mean")
-                made[f"{column} mean in {name}"] = mean
-                made[f"{column} from mean in {name}"] = values - mean
+        if size.median() < 30:  # the labels of such neighbours may tell: a code for the group
+            known = {value: float(crc32(value.encode())) for value in key[size > 1].unique()}
+            made[f"group: {name}"] = key.map(known)
         if name.endswith(" prefix"):
             made[f"{name} number"] = pd.to_numeric(key.str.replace(r"\D", "", regex=True), errors="coerce")
-            last = everything[re.sub(" prefix$", "", name)].str.extract(r"(\d+)\D*$", expand=False)
+            last = everything[name.removesuffix(" prefix")].str.extract(r"(\d+)\D*$", expand=False)
             made[f"{name} place"] = pd.to_numeric(last, errors="coerce")
-    made["missing"] = everything.isna().sum(axis=1)
     features = pd.DataFrame(made).astype("float64").iloc[: len(rows)]
     return features.replace([np.inf, -np.inf], np.nan).set_index(rows.index)

@@ -1,0 +1,103 @@
+"""The harness as the runner sees it: a child process on the kernel's Python, called over its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.kernel.process import scrubbed
+from cobra_jupyter.workbench.client import start_process
+from cobra_jupyter.workbench.rpc import Call, CallError, ConnectionLost, Peer
+
+__all__ = ["CallError", "ConnectionLost", "HarnessProcess"]
+
+Handler = Callable[[str, dict[str, Any]], Any]
+
+
+class HarnessProcess:
+    """Starts a harness, hands its records and questions to `on_record` and `on_ask`, ends it with everything below it.
+
+    Both callbacks run in threads of the connection; the harness waits for them.
+    """
+
+    def __init__(self, python: str, pack: Path, log: Path, facts: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        self._python, self._pack, self._log, self._facts = python, pack, log, dict(facts)
+        self._environment = scrubbed(environment)
+        self._private = Path(tempfile.mkdtemp(prefix="cobra-"))
+        self.socket = self._private / "harness"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._peer: Peer | None = None
+
+    def start(self, on_record: Handler, on_ask: Handler) -> None:
+        """Raises ConnectionLost with the end of the log when it does not start."""
+        token = secrets.token_hex(16)
+        facts = {**self._facts, "socket": str(self.socket), "token": token}
+        self._process = start_process(facts, self._pack, self._log, self._python, self._environment)
+
+        def serve(call: Call, name: str, args: dict[str, Any]) -> Any:
+            if name == "record":
+                return on_record(args["kind"], args["data"])
+            return on_ask(args["what"], args["args"])
+
+        self._peer = Peer.connect(self.socket, serve)
+        self._peer.call("hello", {"token": token})
+
+    async def call(self, name: str, **args: Any) -> dict[str, Any]:
+        """→ the result's data. Raises CallError or ConnectionLost."""
+        assert self._peer
+        answer = await asyncio.to_thread(self._peer.call, name, args)
+        data: dict[str, Any] = answer["data"] if answer else {}
+        return data
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self, patience: float = 5.0) -> None:
+        """End it, politely first; nothing of it is left afterwards."""
+        if self._process is not None:
+            with contextlib.suppress(OSError, CallError, ConnectionLost):
+                if self._peer and self.alive:
+                    self._peer.send({"id": 0, "call": "shutdown", "args": {}})
+            with contextlib.suppress(OSError):
+                assert self._process.stdin
+                self._process.stdin.close()
+            try:
+                self._process.wait(patience)
+            except subprocess.TimeoutExpired:
+                _kill_family(self._process.pid)
+                self._process.wait(5)
+        if self._peer:
+            self._peer.close()
+        shutil.rmtree(self._private, ignore_errors=True)
+
+    def log_tail(self) -> str:
+        try:
+            return self._log.read_text(errors="replace")[-2000:]
+        except OSError:
+            return ""
+
+
+def _kill_family(pid: int) -> None:
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for member in [*process.children(recursive=True), process]:
+            with contextlib.suppress(psutil.Error):
+                member.kill()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write atomically."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=1, allow_nan=False, default=str) + "\n", encoding="utf-8")
+    part.replace(path)

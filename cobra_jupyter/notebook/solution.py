@@ -1,0 +1,252 @@
+"""`solution.ipynb`: what the winner needs, in plain pandas and scikit-learn, without cobra_jupyter."""
+
+from __future__ import annotations
+
+import json
+import pprint
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import nbformat.v4 as v4
+
+Json = Mapping[str, Any]
+
+SETTINGS = '''\
+import os
+
+# One thread a fit, as in the run: set before numerical libraries load, so that sums add up in the same order.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ[name] = "1"
+
+import importlib
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+DATA = Path(os.environ.get("COBRA_DATA", {folder!r}))  # the competition's public folder
+PROCESSES = {slots}  # fits beside each other; any number gives the same result
+RETRAIN = {retrain}  # False: predict with the run's saved models instead of fitting anew
+RUN = Path(os.environ.get("COBRA_RUN", ".."))  # the run's folder, for saved models
+sys.path.insert(0, str(Path.cwd()))  # the cells below write the winner's modules here
+sys.dont_write_bytecode = True'''
+
+CONTEXT = '''\
+class Context:
+    """What a candidate is given besides its rows; the same values as in the run."""
+
+    facts = {facts}
+
+    def __init__(self, member, seed, units, side="train"):
+        self.__dict__.update(self.facts, config=member["config"], seed=seed, side=side)
+        self.out, self.data = Path.cwd(), DATA
+        self.seconds_left = member["seconds_given"]
+        self.units = units
+
+    def inner(self, share=0.2):
+        """A split of the training rows for early stopping that keeps units whole."""
+{inner}
+
+    def save(self, model):
+        pass
+
+    def shared(self, name):
+        return SHARED[name]
+
+
+def seed_everything(seed):
+    random.seed(seed)
+    np.random.seed(seed % 2**32)'''
+
+INNER = '''\
+        names = np.unique(self.units)
+        held = np.random.default_rng(self.seed).permutation(names)[: max(1, round(share * len(names)))]
+        valid = np.isin(self.units, held)
+        return np.flatnonzero(~valid), np.flatnonzero(valid)'''
+
+INNER_TIME = '''\
+        order = np.argsort(self.units, kind="stable")
+        cut = max(1, int(len(order) * (1 - share)))
+        return np.sort(order[:cut]), np.sort(order[cut:])'''
+
+FIT = '''\
+def predict_test(member, repeat, fold):
+    """One fold's model on the test rows: its raw prediction."""
+    training, _ = folds[repeat][fold]
+    seed = member["seed"] + 100 * repeat + fold
+    module = importlib.import_module(member["name"])
+    ctx = Context(member, seed, units[training])
+    seed_everything(seed)
+    if hasattr(module, "fit_predict"):
+        raw = module.fit_predict(train.iloc[training], test, ctx)
+    else:
+        if RETRAIN:
+            model = module.fit(train.iloc[training], ctx)
+        else:
+            model = pd.read_pickle(RUN / member["models"][f"{repeat}-{fold}"], compression=None)
+        seed_everything(seed)
+        raw = module.predict(model, test, Context(member, seed, None))
+    return standard(raw)
+
+
+def standard(raw):
+    """Raw predictions as a matrix: probabilities that sum to 1, or numbers."""
+    raw = np.asarray(raw, dtype=np.float64)
+    raw = raw.reshape(-1, 1) if raw.ndim == 1 else raw
+    if TASK == "binary" and raw.shape[1] == 1:
+        raw = np.hstack([1 - raw, raw])
+    if TASK in ("binary", "multiclass"):
+        raw = raw / raw.sum(axis=1, keepdims=True)
+    return raw
+
+
+jobs = [(m, repeat, fold) for m in MEMBERS for repeat in range(m["repeats"]) for fold in m["folds"]]
+raws = Parallel(n_jobs=PROCESSES)(delayed(predict_test)(*job) for job in jobs)'''
+
+BLEND = '''\
+blend = np.sum([
+    member["weight"] * np.mean([raw for (m, _, _), raw in zip(jobs, raws) if m is member], axis=0)
+    for member in MEMBERS
+], axis=0)'''
+
+SHARED = '''\
+# Label-free artefacts, made once for train and once for test rows.
+SHARED = {{}}
+for name in {names!r}:
+    make = importlib.import_module(name).make
+    parts = []
+    for side, rows in (("train", train.drop(columns={targets!r})), ("test", test)):
+        seed_everything(0)
+        made = make(rows, Context({{"config": {{}}, "seconds_given": 0}}, 0, None, side))
+        made = made if isinstance(made, pd.DataFrame) else pd.DataFrame(np.asarray(made))
+        made.index = rows.index
+        parts.append(made)
+    SHARED[name] = pd.concat(parts)'''
+
+
+def build(solution: Json, retrain: bool = True, facts: Json | None = None) -> dict[str, Any]:
+    """The notebook (nbformat dict) from the harness's description of what was submitted."""
+    cells = list(_cells(solution, retrain, facts or {}))
+    for number, cell in enumerate(cells):
+        cell["id"] = f"solution-{number}"
+    metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python"},
+    }
+    made: dict[str, Any] = v4.new_notebook(cells=cells, metadata=metadata)  # type: ignore[no-untyped-call]
+    return made
+
+
+def _code(source: str) -> Any:
+    return v4.new_code_cell(source)  # type: ignore[no-untyped-call]
+
+
+def _text(source: str) -> Any:
+    return v4.new_markdown_cell(source)  # type: ignore[no-untyped-call]
+
+
+def _cells(s: Json, retrain: bool, facts: Json) -> Iterator[Any]:
+    members = s["members"]
+    yield _text(_title(s, facts))
+    yield _code(SETTINGS.format(folder=s["folder"], slots=s["slots"], retrain=retrain))
+    yield _text("## The tables")
+    yield _code(s["load"].replace("import pandas as pd\n\n", "").strip())
+    yield _text(f"## The folds\nThe frozen protocol: the {s['metric']} is judged on held-out rows; a member is the mean of its folds' models.")
+    yield _code(_protocol(s))
+    yield _text("## The models\nEach module is a candidate of the run, word for word.")
+    for name, source in _modules(members):
+        yield _code(f"%%writefile {name}.py\n{source.rstrip()}\n")
+    yield _code(_context(s))
+    shared = sorted({name for member in members for name in member["shared"]})
+    if shared:
+        yield _code(SHARED.format(names=shared, targets=s["context"]["targets"]))
+    yield _code(_members(s))
+    yield _text("## Fit every fold, predict the test rows")
+    yield _code(FIT)
+    yield _text("## Blend, decode, write")
+    yield _code(BLEND)
+    yield _code(_write(s))
+
+
+def _title(s: Json, facts: Json) -> str:
+    score = f", cross-validated {s['metric']} **{facts['score']:.5f} ± {facts['se']:.5f}**" if facts.get("score") is not None else ""
+    lines = [f"- {m['weight']:.2f} × {m['label']}" for m in s["members"]]
+    return (
+        f"# Solution: {facts.get('competition', 'submission')}\nMakes `submission.csv` from the competition's folder{score}. Plain Python: "
+        "needs numpy, pandas, scikit-learn" + (" and lightgbm" if any("lightgbm" in m["source"] for m in s["members"]) else "")
+        + ".\nRun all cells; set the environment variable `COBRA_DATA` if the data lies elsewhere.\n\n" + "\n".join(lines)
+    )  # fmt: skip
+
+
+def _protocol(s: Json) -> str:
+    text = f"ID = {s['id']!r}  # the row key\n{s['protocol']}"
+    return text
+
+
+def _modules(members: list[Json]) -> Iterator[tuple[str, str]]:
+    seen = set()
+    for member in members:
+        for name, source in [*member["shared"].items(), (member["name"], member["source"])]:
+            if name not in seen:
+                seen.add(name)
+                yield name, source
+
+
+def _context(s: Json) -> str:
+    facts = {key: value for key, value in s["context"].items()}
+    written = pprint.pformat(facts, width=100, sort_dicts=False, compact=True).replace("\n", "\n    ")
+    return CONTEXT.format(facts=written, inner=INNER_TIME if s["time_ordered"] else INNER)
+
+
+def _members(s: Json) -> str:
+    rows = []
+    for m in s["members"]:
+        kept = {k: m[k] for k in ("name", "weight", "config", "folds", "repeats", "seed", "seconds_given")}
+        kept["models"] = {f"{p['repeat']}-{p['fold']}": p["path"] for p in m["models"]}
+        rows.append(pprint.pformat(kept, width=100, sort_dicts=False, compact=True))
+    listed = ",\n".join(rows)
+    return f"TASK = {s['context']['task']!r}\nMEMBERS = [\n{listed},\n]"
+
+
+def _write(s: Json) -> str:
+    """Decoding and writing, in the words the layout needs."""
+    params, outputs, classes = s["params"], list(s["outputs"]), s["context"]["classes"]
+    lines = ["submission = sample.copy()"]
+    if s["layout"] == "class_probabilities":
+        places = list(s["class_places"])
+        if -1 in places:
+            lines.append("blend = np.hstack([blend, np.zeros((len(blend), 1))])  # classes that train never shows")
+        lines.append(f"submission[{outputs!r}] = blend[:, {places}]")
+    elif s["layout"] == "probability":
+        lines.append(f"submission[{outputs[0]!r}] = blend[:, -1]")
+    elif s["layout"] == "label":
+        lines += [f"classes = np.asarray({json_python(classes)})", f"codes = {_codes(s)}", f"submission[{outputs[0]!r}] = classes[codes]"]
+    elif s["wants"] == "label":
+        lines.append(f"submission[{outputs!r}] = {_codes(s)}.reshape(len(sample), -1)")
+    elif "minimum" in params:
+        lines.append(f"submission[{outputs!r}] = np.maximum(blend, {params['minimum']!r})")
+    else:
+        lines.append(f"submission[{outputs!r}] = blend")
+    lines += ['submission.to_csv("submission.csv", index=False)', "submission.head()"]
+    return "\n".join(lines)
+
+
+def _codes(s: Json) -> str:
+    task, params = s["context"]["task"], s["params"]
+    if s.get("own_decode"):
+        name = s["members"][0]["name"]
+        return f"importlib.import_module({name!r}).decode(blend, test, {params!r})"
+    if task in ("binary", "multilabel"):
+        column = "blend[:, -1]" if task == "binary" else "blend"
+        return f"({column} > {params.get('threshold', 0.5)!r}).astype(int)"
+    if params.get("rule") == "expectation":
+        return "np.clip(np.rint(blend @ np.arange(blend.shape[1])), 0, blend.shape[1] - 1).astype(int)"
+    return "blend.argmax(axis=1)"
+
+
+def json_python(value: Any) -> str:
+    """JSON values as a Python literal."""
+    return repr(json.loads(json.dumps(value)))
