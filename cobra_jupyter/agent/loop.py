@@ -15,7 +15,7 @@ from cobra_jupyter.kernel.session import Execution, KernelSession
 from cobra_jupyter.ledger import Ledger
 from cobra_jupyter.notebook.document import Document
 
-MOST_TURNS = 2_000
+MOST_TURNS = 50_000
 FAILURES_IN_A_ROW = 6
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _SETUP = re.compile(r"^\s*%load_ext cobra_jupyter|^\s*cobra\.open\(", re.MULTILINE)

@@ -182,7 +182,7 @@ def _title(s: Json, facts: Json) -> str:
 
 
 def _protocol(s: Json) -> str:
-    text = f"ID = {s['id']!r}  # the row key\n{s['protocol']}"
+    text = f"ID = {s['id']!r}  # the row key\n{s['protocol_code']}"
     return text
 
 

@@ -88,6 +88,8 @@ class Ablate:
         self.base = candidate.config(base)
         self.begun, self.seconds, self.trial_seconds = time.monotonic(), seconds, trial_seconds
         self.cancelled, self.publish, self.id = cancelled, publish, id
+        self._stop = threading.Event()  # set when the time is over
+        self._small: dict[str, Trial] = {}  # by config: trials of the size at which effects are measured
         self.comparisons = 0
         self._threads = ThreadPoolExecutor(trials.pool.slots + 1)
 
@@ -96,15 +98,18 @@ class Ablate:
         return self.seconds - (time.monotonic() - self.begun)
 
     def run(self, fidelity: Fidelity | None = None) -> Ablation:
-        """Raises RuntimeError when the baseline itself fails."""
+        """Raises RuntimeError when the baseline itself fails or takes all the time."""
         fidelity = fidelity or self._fidelity()
-        baseline = self._trial(self.base, fidelity).result()
-        if baseline.score is None:
-            raise RuntimeError(f"the baseline of {self.candidate.key} failed: {baseline.failure and baseline.failure.message}")
-        singles = [(f, level) for f, levels in self.factors.items() for level in levels if level != self.base[f]]
+        baseline = self._baseline(fidelity)
+        singles = [
+            (f, level) for f, levels in self.factors.items() for level in levels if level != self.base[f]
+        ]
         self.comparisons = len(singles)
         twin = self._trial(self.base, fidelity, self.seed + 1000) if self.left > 0 else None
-        running = {(f, config_key({f: level})): self._trial({**self.base, f: level}, fidelity) for f, level in singles}
+        running = {
+            (f, config_key({f: level})): self._trial({**self.base, f: level}, fidelity)
+            for f, level in singles
+        }
         effects: list[Effect] = [self._untried(f, level, "running") for f, level in singles]
         by_key: dict[int, Trial] = {}
         for place, (factor, level) in enumerate(singles):
@@ -114,19 +119,29 @@ class Ablate:
                 by_key[place] = trial
             self.publish(self._table(fidelity, baseline, effects, [], baseline, None, None))
         seed_sd = self._seed_sd(baseline, self._wait(twin) if twin else None)
-        effects = [self._effect(baseline, by_key.get(i), e.factor, e.level, seed_sd) for i, e in enumerate(effects)]
+        effects = [
+            self._effect(baseline, by_key.get(i), e.factor, e.level, seed_sd) for i, e in enumerate(effects)
+        ]
         combos, best, agreement = self._combine(fidelity, baseline, effects, by_key)
         table = self._table(fidelity, baseline, effects, combos, best, agreement, seed_sd)
         self.publish(table)
         return table
 
+    def _baseline(self, fidelity: Fidelity) -> Trial:
+        trial = self._wait(self._trial(self.base, fidelity))
+        if trial is None:
+            raise RuntimeError(f"the baseline of {self.candidate.key} was not done within {self.seconds:.0f} s")
+        if trial.score is None:
+            why = trial.failure.message if trial.failure else ""
+            raise RuntimeError(f"the baseline of {self.candidate.key} failed: {why}")
+        return trial
+
     def _fidelity(self) -> Fidelity:
         """The largest size at which all trials fit the time, judged by one small fit."""
         n, protocol = len(self.trials.judge.truth), self.trials.judge.protocol
         small = min(1.0, SMALL_ROWS / n) if n > 2 * SMALL_ROWS else 1.0
-        first = self._trial(self.base, Fidelity(small, (0,))).result()
-        if first.score is None:
-            raise RuntimeError(f"the baseline of {self.candidate.key} failed: {first.failure and first.failure.message}")
+        last = (self.trials.judge.protocol.folds - 1,)  # of a time split the one that learns from most rows
+        first = self._baseline(Fidelity(small, last))
         levels = sum(len(levels) - 1 for levels in self.factors.values())
         planned = 1.6 * (levels + 4)  # levels cost more than the baseline on average; combinations follow
         folds = range(protocol.folds)
@@ -137,33 +152,42 @@ class Ablate:
                     continue  # two folds of fewer rows tell more
                 wall = planned * max(cost * count / self.trials.pool.slots, 0.02)
                 if wall <= 0.8 * self.left and cost <= self.trial_seconds:
-                    return Fidelity(fraction, tuple(folds)[-count:] if count < protocol.folds else tuple(folds))
-        return Fidelity(FRACTIONS[-1], (0,))
+                    return Fidelity(
+                        fraction, tuple(folds)[-count:] if count < protocol.folds else tuple(folds)
+                    )
+        return Fidelity(FRACTIONS[-1], last)
 
     def _trial(self, config: dict[str, Any], fidelity: Fidelity, seed: int | None = None) -> Future[Trial]:
         spec = Spec(
             self.candidate, config, fidelity.folds, 1, fidelity.fraction, self.seed if seed is None else seed,
             max(5.0, min(self.trial_seconds * 5, self.left)),
         )  # fmt: skip
-        return self._threads.submit(self.trials.run, spec, self.cancelled)
+        return self._threads.submit(self.trials.run, spec, self._stop)
 
     def _wait(self, future: Future[Trial]) -> Trial | None:
-        """The trial, or None when the ablation's time is over before it began."""
+        """The trial, or None when the ablation's time is over before it was done."""
         while not future.done():
-            if (self.left <= 0 or self.cancelled.is_set()) and future.cancel():
-                return None
+            if self.left <= 0 or self.cancelled.is_set():
+                self._stop.set()
+                future.cancel()
             threading.Event().wait(0.01)
-        return None if future.cancelled() else future.result()
+        trial = None if future.cancelled() else future.result()
+        stopped = trial is not None and trial.failure is not None and trial.failure.kind == "cancelled"
+        return None if stopped else trial
 
     def _untried(self, factor: str, level: Any, note: str) -> Effect:
         return Effect(factor, level, self.base[factor], None, None, "not tried", False, None, None, note)
 
-    def _effect(self, baseline: Trial, trial: Trial | None, factor: str, level: Any, seed_sd: float | None) -> Effect:
+    def _effect(
+        self, baseline: Trial, trial: Trial | None, factor: str, level: Any, seed_sd: float | None
+    ) -> Effect:
         if trial is None:
             return self._untried(factor, level, "no time left in this ablation")
         if trial.oof is None or baseline.oof is None:
             why = trial.failure.message if trial.failure else ""
-            return Effect(factor, level, self.base[factor], None, None, "failed", False, None, trial.id, why[:200])
+            return Effect(
+                factor, level, self.base[factor], None, None, "failed", False, None, trial.id, why[:200]
+            )
         found = self.trials.judge.difference(baseline.oof, trial.oof)
         if seed_sd:
             found = replace(found, se=math.hypot(found.se, seed_sd))
@@ -173,8 +197,8 @@ class Ablate:
         )  # fmt: skip
 
     def confirmed(self, gain: float, se: float) -> bool:
-        """A claim holds when it exceeds what the best of m null effects would reach."""
-        return gain > se * math.sqrt(2 * math.log(self.comparisons + 1))
+        """A claim, for better or worse, holds when it exceeds what the best of m null effects would reach."""
+        return abs(gain) > se * math.sqrt(2 * math.log(self.comparisons + 1))
 
     def _seed_sd(self, baseline: Trial, twin: Trial | None) -> float | None:
         """SD of a difference of two trials from the seed alone, estimated from one pair."""
@@ -206,8 +230,11 @@ class Ablate:
             if trial is not None and trial.oof is not None and baseline.oof is not None:
                 pool.append(trial)
                 gain = self.trials.judge.difference(baseline.oof, trial.oof)
-                combos.append({"change": change, "gain": gain.gain, "se": gain.se, "trial": trial.id, "rung": 0})
+                combos.append(
+                    {"change": change, "gain": gain.gain, "se": gain.se, "trial": trial.id, "rung": 0}
+                )
         self.comparisons += len(combos)
+        self._small = {config_key(trial.spec.config): trial for trial in pool}
         return self._halve(fidelity, baseline, pool, combos)
 
     def _halve(
@@ -224,14 +251,30 @@ class Ablate:
             growth = (larger.fraction / fidelity.fraction) ** 1.1
             if sum(t.cost for t in survivors) * growth / self.trials.pool.slots > self.left:
                 break
-            done = [self._wait(self._trial(t.spec.config, larger)) for t in survivors]
-            again = [(old, new) for old, new in zip(survivors, done, strict=True) if new is not None and new.score]
+            running = [self._trial(t.spec.config, larger) for t in survivors]
+            done = [self._wait(future) for future in running]
+            again = [
+                (old, new) for old, new in zip(survivors, done, strict=True) if new is not None and new.score
+            ]
             if len(again) < 2:
                 break
             if agreement is None and len(again) > 2:
-                agreement = _spearman([o.score.value for o, _ in again if o.score], [n.score.value for _, n in again if n.score])
-            ranked = sorted((new for _, new in again), key=lambda t: -judge.sign * (t.score.value if t.score else 0))
-            combos += [{"change": _change(self.base, t.spec.config), "gain": None, "se": None, "trial": t.id, "rung": rung} for t in ranked]
+                agreement = _spearman(
+                    [o.score.value for o, _ in again if o.score], [n.score.value for _, n in again if n.score]
+                )
+            ranked = sorted(
+                (new for _, new in again), key=lambda t: -judge.sign * (t.score.value if t.score else 0)
+            )
+            combos += [
+                {
+                    "change": _change(self.base, t.spec.config),
+                    "gain": None,
+                    "se": None,
+                    "trial": t.id,
+                    "rung": rung,
+                }
+                for t in ranked
+            ]
             fidelity = larger
         return combos, ranked[0], agreement
 
@@ -239,8 +282,8 @@ class Ablate:
         self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect], combos: Sequence[dict[str, Any]],
         best: Trial, agreement: float | None, seed_sd: float | None,
     ) -> Ablation:  # fmt: skip
-        same = best.spec.fraction == baseline.spec.fraction and best.oof is not None and baseline.oof is not None
-        found = self.trials.judge.difference(baseline.oof, best.oof) if same and baseline.oof and best.oof else None
+        small = self._small.get(config_key(best.spec.config), baseline)  # compared at the size of the effects
+        found = self.trials.judge.difference(baseline.oof, small.oof) if baseline.oof and small.oof else None
         spread: dict[str, float] = {}
         for factor in self.factors:
             gains = [e.gain for e in effects if e.factor == factor and e.gain is not None]
@@ -263,5 +306,5 @@ def _change(base: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
 
 def _spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
     ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
-    value = np.corrcoef(*ranks)[0, 1]
+    value = np.corrcoef(np.stack(ranks).astype(float))[0, 1]
     return float(value) if np.isfinite(value) else None

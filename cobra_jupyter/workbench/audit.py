@@ -28,7 +28,12 @@ class Finding:
 
 
 def findings(
-    competition: Any, train: pd.DataFrame, test: pd.DataFrame, truth: Any, protocol: Protocol | None, folds: Folds | None
+    competition: Any,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    truth: Any,
+    protocol: Protocol | None,
+    folds: Folds | None,
 ) -> list[Finding]:
     """All findings, gravest first."""
     rng = np.random.default_rng(0)
@@ -52,7 +57,11 @@ def _features(competition: Any, train: pd.DataFrame, test: pd.DataFrame) -> list
 
 
 def _only_in_train(competition: Any, train: pd.DataFrame, test: pd.DataFrame) -> Iterator[Finding]:
-    extra = [c for c in train.columns if c not in test.columns and c not in competition.targets and c != competition.id]
+    extra = [
+        c
+        for c in train.columns
+        if c not in test.columns and c not in competition.targets and c != competition.id
+    ]
     if extra:
         yield Finding("columns only in train", "warning", f"{', '.join(map(str, extra[:20]))}: not in the test table",
                       "leave them unused: candidates must live on what test rows have")  # fmt: skip
@@ -84,10 +93,14 @@ def _id_tells(competition: Any, train: pd.DataFrame, truth: Any) -> Iterator[Fin
                               "leave the id unused as a number")  # fmt: skip
 
 
-def _implausible_power(competition: Any, train: pd.DataFrame, truth: Any, test: pd.DataFrame) -> Iterator[Finding]:
+def _implausible_power(
+    competition: Any, train: pd.DataFrame, truth: Any, test: pd.DataFrame
+) -> Iterator[Finding]:
     for name in _features(competition, train, test)[:500]:
         values = train[name]
-        codes = values if values.dtype.kind in "iufb" else pd.Series(pd.factorize(values)[0], index=values.index)
+        codes = (
+            values if values.dtype.kind in "iufb" else pd.Series(pd.factorize(values)[0], index=values.index)
+        )
         if codes.nunique() < 2:
             continue
         strength = _rank_correlation(codes.astype(float).fillna(-1e9), truth)
@@ -138,16 +151,30 @@ def _columns_without_use(competition: Any, train: pd.DataFrame, test: pd.DataFra
     constant = [c for c in _features(competition, train, test) if train[c].nunique(dropna=False) < 2]
     if constant:
         yield Finding("constant columns", "note", ", ".join(map(str, constant[:20])), "they can be dropped")
-    empty = [c for c in _features(competition, train, test) if test[c].isna().all() and not train[c].isna().all()]
+    empty = [
+        c for c in _features(competition, train, test) if test[c].isna().all() and not train[c].isna().all()
+    ]
     if empty:
-        yield Finding("empty in test", "warning", f"{', '.join(map(str, empty[:20]))}: no value in any test row", "leave them unused")
+        yield Finding(
+            "empty in test",
+            "warning",
+            f"{', '.join(map(str, empty[:20]))}: no value in any test row",
+            "leave them unused",
+        )
 
 
-def _groups_across_folds(competition: Any, train: pd.DataFrame, protocol: Protocol, folds: Folds) -> Iterator[Finding]:
+def _groups_across_folds(
+    competition: Any, train: pd.DataFrame, protocol: Protocol, folds: Folds
+) -> Iterator[Finding]:
     """Columns whose values repeat and whose labels agree within a value: a sign that rows belong together."""
     if protocol.groups:
         for repeat in folds.splits:
             for training, held_out in repeat:
                 if np.intersect1d(folds.units[training], folds.units[held_out]).size:
-                    yield Finding("unit in two sides", "leak", f"units of {protocol.groups} stand on both sides of a fold", "this is a defect: report it")
+                    yield Finding(
+                        "unit in two sides",
+                        "leak",
+                        f"units of {protocol.groups} stand on both sides of a fold",
+                        "this is a defect: report it",
+                    )
                     return

@@ -47,7 +47,9 @@ class Blend:
         }  # fmt: skip
 
 
-def find(judge: Judge, trials: Sequence[Trial], cost_limit: float) -> tuple[list[tuple[Trial, float]], OutOfFold, float]:
+def find(
+    judge: Judge, trials: Sequence[Trial], cost_limit: float
+) -> tuple[list[tuple[Trial, float]], OutOfFold, float]:
     """Weights of a blend of full trials whose members cost at most `cost_limit` worker seconds together.
 
     → members with weights (descending), nested out-of-fold predictions, in-sample score.
@@ -63,7 +65,9 @@ def find(judge: Judge, trials: Sequence[Trial], cost_limit: float) -> tuple[list
             rng = np.random.default_rng(0)
             picked = [np.sort(rng.permutation(rows)[: MOST_ROWS // repeats]) for rows in picked]
         truth = np.concatenate([judge.truth[rows] for rows in picked])
-        raws = [np.concatenate([t.oof.raw[r][rows] for r, rows in enumerate(picked)]) for t in trials if t.oof]
+        raws = [
+            np.concatenate([t.oof.raw[r][rows] for r, rows in enumerate(picked)]) for t in trials if t.oof
+        ]
         return greedy(loss, truth, raws, costs, cost_limit)
 
     nested = [np.full_like(trials[0].oof.raw[r], np.nan) for r in range(repeats) if trials[0].oof]
@@ -75,16 +79,25 @@ def find(judge: Judge, trials: Sequence[Trial], cost_limit: float) -> tuple[list
     weights = weigh(-1)
     whole = tuple(_mix(weights, [t.oof.raw[r] for t in trials if t.oof]) for r in range(repeats))
     in_sample = judge.score(OutOfFold(whole, tuple(owners)), with_se=False).value
-    members = sorted(((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0), key=lambda m: -m[1])
+    members = sorted(
+        ((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0), key=lambda m: -m[1]
+    )
     return members, OutOfFold(tuple(nested), tuple(owners)), in_sample
 
 
 def greedy(
-    loss: Callable[[Array, Array], float], truth: Array, raws: Sequence[Array], costs: Sequence[float], cost_limit: float
+    loss: Callable[[Array, Array], float],
+    truth: Array,
+    raws: Sequence[Array],
+    costs: Sequence[float],
+    cost_limit: float,
 ) -> Array:
     """Ensemble selection with replacement (Caruana et al., 2004): from the best single one, add whichever member
     lowers the loss most, until none does. → weights (members,), summing to 1."""
-    single = [loss(truth, raw) if cost <= cost_limit or len(raws) == 1 else np.inf for raw, cost in zip(raws, costs, strict=True)]
+    single = [
+        loss(truth, raw) if cost <= cost_limit or len(raws) == 1 else np.inf
+        for raw, cost in zip(raws, costs, strict=True)
+    ]
     counts = np.zeros(len(raws))
     best = int(np.argmin(single if np.isfinite(single).any() else costs))
     counts[best], total, lowest = 1, raws[best].copy(), single[best]
@@ -114,7 +127,9 @@ def _loss(judge: Judge) -> Callable[[Array, Array], float]:
     known = metric.name in metrics.names()
     smooth = metric.row_loss is not None or metric.name in ("roc_auc", "mean_columnwise_roc_auc")
     if not known or metric.wants == "label" or not smooth:
-        proper = {"regression": "rmse", "multilabel": "multi_column_log_loss"}.get(judge.protocol.task, "log_loss")
+        proper = {"regression": "rmse", "multilabel": "multi_column_log_loss"}.get(
+            judge.protocol.task, "log_loss"
+        )
         metric = metrics.get(proper)
     sign, task = metrics.sign(metric), judge.protocol.task
     params = metrics.decode_grid(metric, task)[0]

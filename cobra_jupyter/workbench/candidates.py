@@ -49,7 +49,9 @@ class Candidate:
 def parse(name: str, source: str) -> dict[str, Any]:
     """What the harness must know of a candidate's source. Raises CandidateError naming the line."""
     if not _NAME.fullmatch(name):
-        raise CandidateError(f"{name!r} is no name for a candidate: lower-case letters, digits and _, starting with a letter")
+        raise CandidateError(
+            f"{name!r} is no name for a candidate: lower-case letters, digits and _, starting with a letter"
+        )
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
@@ -60,7 +62,9 @@ def parse(name: str, source: str) -> dict[str, Any]:
     factors = _literal(tree, name, "FACTORS")
     for factor, levels in factors.items():
         if not isinstance(levels, list) or not levels:
-            raise CandidateError(f"{name}: FACTORS[{factor!r}] must be a list of levels, the first being the default")
+            raise CandidateError(
+                f"{name}: FACTORS[{factor!r}] must be a list of levels, the first being the default"
+            )
     decode = _literal(tree, name, "DECODE")
     if decode and "decode" not in functions:
         raise CandidateError(f"{name} has DECODE settings and no decode(raw, rows, params)")
@@ -72,12 +76,16 @@ def parse(name: str, source: str) -> dict[str, Any]:
 def _literal(tree: ast.Module, name: str, variable: str) -> dict[str, Any]:
     """The value of a top-level `VARIABLE = {…}` written as a literal; {} when absent."""
     for node in tree.body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == variable for t in node.targets):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == variable for t in node.targets
+        ):
             try:
                 value = ast.literal_eval(node.value)
                 json.dumps(value, allow_nan=False)
             except (ValueError, TypeError) as error:
-                raise CandidateError(f"{name}: {variable} must be a literal of JSON values: {error}") from error
+                raise CandidateError(
+                    f"{name}: {variable} must be a literal of JSON values: {error}"
+                ) from error
             if not isinstance(value, dict):
                 raise CandidateError(f"{name}: {variable} must be a dictionary")
             return value

@@ -103,7 +103,14 @@ class Cobra:
         trials of different protocols are never compared.
         """
         return self._call(
-            "protocol", split=split, folds=folds, repeats=repeats, groups=groups, time=time, metric=metric, vault=vault
+            "protocol",
+            split=split,
+            folds=folds,
+            repeats=repeats,
+            groups=groups,
+            time=time,
+            metric=metric,
+            vault=vault,
         )
 
     def candidate(self, name: str, source: str) -> Result:
@@ -136,11 +143,11 @@ class Cobra:
     def metric(self, name: str, source: str) -> Result:
         """Take a metric of your own; the `%%metric NAME` cell magic calls this. Then call `cobra.protocol()`.
 
-            %%metric pinball
-            DIRECTION = "minimize"     # or "maximize"
-            WANTS = "value"            # "probability", "label" (codes) or "value"
-            BEST = 0.0                 # the score of a perfect prediction
-            def metric(truth, prediction): return float(...)
+        %%metric pinball
+        DIRECTION = "minimize"     # or "maximize"
+        WANTS = "value"            # "probability", "label" (codes) or "value"
+        BEST = 0.0                 # the score of a perfect prediction
+        def metric(truth, prediction): return float(...)
         """
         return self._call("metric", name=name, source=source)
 
@@ -190,7 +197,9 @@ class Cobra:
         background: bool = False,
     ) -> Result:  # fmt: skip
         """Run the full-size trial: all rows, all folds, the protocol's repeats. Refused when it cannot fit the time left."""
-        return self._call("scale", candidate=candidate, config=config, seed=seed, repeats=repeats, background=background)
+        return self._call(
+            "scale", candidate=candidate, config=config, seed=seed, repeats=repeats, background=background
+        )
 
     def blend(self, trials: list[str] | None = None, *, seconds: float | None = None) -> Result:
         """Blend the full-size trials (or those named): weights on out-of-fold rows, judged by nested folds.
@@ -237,11 +246,11 @@ class Cobra:
 
     # ---- machinery
 
-    def _call(self, name: str, **args: Any) -> Result:
+    def _call(self, call: str, /, **args: Any) -> Result:
         peer = self._connect(None)
         live = display.Live(self._show)
         try:
-            answer = peer.call(name, args, live.progress)
+            answer = peer.call(call, args, live.progress)
         except CallError as error:
             raise CobraError(str(error)) from None
         except ConnectionLost as error:
@@ -267,7 +276,12 @@ class Cobra:
         private = Path(tempfile.mkdtemp(prefix="cobra-"))
         run = Path.cwd() / "cobra-workbench" / time.strftime("%Y%m%d-%H%M%S")
         run.mkdir(parents=True, exist_ok=True)
-        facts = {**default_facts(), "socket": str(private / "s"), "folder": str(run), "token": secrets.token_hex(16)}
+        facts = {
+            **default_facts(),
+            "socket": str(private / "s"),
+            "folder": str(run),
+            "token": secrets.token_hex(16),
+        }
         self._process = start_process(facts, Path(__file__).parents[2], run / "harness.log")
         atexit.register(self._stop_harness, private)
         return str(facts["socket"])
@@ -288,7 +302,13 @@ def default_facts() -> dict[str, Any]:
             "started": time.time(), "budget": None}  # fmt: skip
 
 
-def start_process(facts: Mapping[str, Any], path: Path, log: Path, python: str = sys.executable, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+def start_process(
+    facts: Mapping[str, Any],
+    path: Path,
+    log: Path,
+    python: str = sys.executable,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
     """Start a harness process and wait until it listens. Raises ConnectionLost with the end of its log."""
     environment = {**(os.environ if env is None else env), "PYTHONPATH": str(path), "PYTHONUNBUFFERED": "1"}
     with log.open("ab") as stderr:
@@ -301,5 +321,7 @@ def start_process(facts: Mapping[str, Any], path: Path, log: Path, python: str =
     process.stdin.flush()
     if process.stdout.readline().strip() != b"ready":
         process.kill()
-        raise ConnectionLost(f"the harness did not start; its log ends: {log.read_text(errors='replace')[-2000:]}")
+        raise ConnectionLost(
+            f"the harness did not start; its log ends: {log.read_text(errors='replace')[-2000:]}"
+        )
     return process

@@ -76,7 +76,9 @@ class Context:
         if name not in self._cache:
             if name not in self._shared or self._read_shared is None:
                 known = ", ".join(self._shared) or "none"
-                raise KeyError(f"there is no shared artefact {name!r} (there are: {known}); make it with a %%shared cell")
+                raise KeyError(
+                    f"there is no shared artefact {name!r} (there are: {known}); make it with a %%shared cell"
+                )
             self._cache[name] = pd.concat([self._read_shared(path) for path in self._shared[name]])
         return self._cache[name]
 

@@ -39,7 +39,7 @@ def write_frame(value: Any, path: Path) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     with part.open("wb") as file:
         file.write(table)
-        for chunk in (head, *buffers):
+        for chunk in (memoryview(head), *buffers):
             file.write(b"\0" * _padding(file.tell()))
             file.write(chunk)
     part.replace(path)

@@ -21,16 +21,18 @@ from cobra_jupyter.workbench import audit, blending, metrics, protocol, scaling,
 from cobra_jupyter.workbench.ablation import Ablate, Ablation, Fidelity
 from cobra_jupyter.workbench.blending import Blend
 from cobra_jupyter.workbench.candidates import Candidates
+from cobra_jupyter.workbench.custom import CustomMetric
 from cobra_jupyter.workbench.jobs import Jobs
 from cobra_jupyter.workbench.judge import Judge
-from cobra_jupyter.workbench.metrics import Metric
+from cobra_jupyter.workbench.metrics import Metric, MetricUndefined
 from cobra_jupyter.workbench.pool import Pool
+from cobra_jupyter.workbench.protocol import Folds, Protocol
 from cobra_jupyter.workbench.rpc import Call
 from cobra_jupyter.workbench.scaling import TooExpensive
 from cobra_jupyter.workbench.selection import Selection, rank
 from cobra_jupyter.workbench.shared import Artefacts
 from cobra_jupyter.workbench.studies import Studies
-from cobra_jupyter.workbench.trials import Spec, Trial, Trials
+from cobra_jupyter.workbench.trials import Spec, Trial, Trials, decode_settings
 from cobra_jupyter.workbench.views import Views
 from cobra_jupyter.workbench.worker import Work
 
@@ -40,9 +42,10 @@ UNLIMITED = 7 * 86_400.0
 PROOF_OVERHEAD = 12.0  # seconds: a fresh kernel, imports, reading the tables, on a busy machine
 ENFORCED = (
     "Labels are held by the harness process. A fit gets its training side's labels only, and `ctx.data` without those of "
-    "held-out rows; a Python audit hook refuses to open other views and label files. Not enforced without isolation: code "
-    "that reads files through native libraries or child processes, or that a cell fed with labels read in the kernel, "
-    "as kernel and workers run as the same user."
+    "held-out rows; a Python audit hook refuses to open other views, other fits' folders and label files. Not enforced "
+    "without isolation: code that reads files through native libraries or child processes, that leaves labels in a file "
+    "elsewhere for the fit of another fold, or that a cell fed with labels read in the kernel, as kernel and workers run "
+    "as the same user."
 )
 
 
@@ -79,8 +82,10 @@ class Harness:
         self._numbers = {kind: itertools.count(1) for kind in "tabs"}
         self._competition: competitions.Competition | None = None
         self._data: competitions.Data | None = None
-        self._custom: tuple[Metric, Path] | None = None
-        self._protocol: protocol.Protocol | None = None
+        self._custom: CustomMetric | None = None
+        self._protocol: Protocol | None = None
+        self._all_views: list[Views] = []
+        self._solution: dict[str, Any] | None = None
         self._protocols = 0
         self._lock = threading.RLock()
         threading.Thread(target=self.pool.warm, name="warm", daemon=True).start()
@@ -118,11 +123,19 @@ class Harness:
         where = self.settings.competition or folder
         if not where:
             raise NotReady("name the competition's folder: cobra.open('path/to/competition')")
-        if self._competition is None or options:
-            self._competition = competitions.read(where, {**self.settings.options, **dict(options or {})})
-            self._data = competitions.load(self._competition)
-        card = {**competitions.card(self._competition), "enforced": ENFORCED}
-        return self._publish("card", card)
+        if self._competition is not None:
+            opened = self._competition.folder
+            if folder and not opened.is_relative_to(Path(folder).resolve()):
+                raise NotReady(f"{opened} is open here; for another competition restart the kernel")
+            if not options:
+                return _result("card", self._card(self._competition))
+        self._competition = competitions.read(where, {**self.settings.options, **dict(options or {})})
+        self._data = competitions.load(self._competition)
+        self._protocol = None  # what was frozen was frozen for what was known before
+        return self._publish("card", self._card(self._competition))
+
+    def _card(self, competition: competitions.Competition) -> dict[str, Any]:
+        return {**competitions.card(competition), "enforced": ENFORCED}
 
     def protocol(
         self, call: Call, split: str | None = None, folds: int | None = None, repeats: int | None = None,
@@ -130,58 +143,75 @@ class Harness:
     ) -> Result:  # fmt: skip
         """Freeze split, folds and metric; test the metric before it is trusted."""
         competition, data = self._opened()
-        if metric and not (self._custom and self._custom[0].name == metric):
+        if metric and not (self._custom and self._custom.name == metric):
             known = metrics.get(metric)
             competition = replace(competition, metric=known.name, direction=known.direction)
             self._custom = None
         if self._custom:
-            competition = replace(competition, metric=self._custom[0].name, direction=self._custom[0].direction)
+            competition = replace(
+                competition, metric=self._custom.name, direction=self._custom.metric.direction
+            )
         if competition.metric is None or competition.direction is None:
-            raise NotReady(" ".join(competition.questions) or "no metric: give one with metric=… or a %%metric cell")
+            raise NotReady(
+                " ".join(competition.questions) or "no metric: give one with metric=… or a %%metric cell"
+            )
         if competition.task not in ("binary", "multiclass", "multilabel", "regression"):
-            raise NotReady(" ".join(competition.questions) or f"task {competition.task} cannot be judged here yet: set task=… or kind=…")
-        self._competition = competition
+            raise NotReady(
+                " ".join(competition.questions)
+                or f"task {competition.task} cannot be judged here yet: set task=… or kind=…"
+            )
         truth = protocol.truth_of(competition, data.train)
         frozen, made = protocol.freeze(
             competition, data.train, data.test, number=self._protocols + 1, seed=self.settings.seed,
             split=split or competition.split, folds=folds, repeats=repeats,
             groups=groups or competition.groups, time=time or competition.time, vault=vault,
         )  # fmt: skip
-        judged_by = self._custom[0] if self._custom else metrics.get(competition.metric)
+        judged_by = self._custom.metric if self._custom else metrics.get(competition.metric)
         sanity = metrics.sanity(judged_by, truth, competition.task, competition.classes, self.settings.seed)
         if not sanity["holds"]:
-            raise NotReady(f"the metric {judged_by.name} failed its sanity check: {sanity['reason']}. Set another with metric=… or a %%metric cell.")
+            raise NotReady(
+                f"the metric {judged_by.name} failed its sanity check: {sanity['reason']}. "
+                "Set another with metric=… or a %%metric cell."
+            )
         self._protocols += 1
         self._start_protocol(competition, data, truth, frozen, made, judged_by)
         return self._publish("protocol", {**frozen.record(), "sanity": sanity, "wants": judged_by.wants})
 
     def _start_protocol(
         self, competition: competitions.Competition, data: competitions.Data, truth: Any,
-        frozen: protocol.Protocol, made: protocol.Folds, metric: Metric,
+        frozen: Protocol, made: Folds, metric: Metric,
     ) -> None:  # fmt: skip
-        self._protocol = frozen
-        self.judge = Judge(
-            frozen, made, truth, metric, competition.classes, self._evaluate_custom if self._custom else None
-        )
+        if self._protocol:
+            self.studies.close()
+        self._protocol, self._competition = frozen, competition
+        evaluate = self._custom.evaluate if self._custom else None
+        self.judge = Judge(frozen, made, truth, metric, competition.classes, evaluate)
         folder = self.settings.folder
-        self.views = Views(folder / "views" / f"p{frozen.number}", competition, data.train, data.test, truth, frozen, made)
+        self.views = Views(
+            folder / "views" / f"p{frozen.number}", competition, data.train, data.test, truth, frozen, made
+        )
+        self._all_views.append(self.views)
         self.artefacts = Artefacts(folder / "shared", self.pool, self.views, self._context, self._forbidden())
         self.studies = Studies(folder / "studies.db", frozen.direction)
         self.trials = Trials(
             folder / "trials", self.pool, self.views, self.judge, self._context, self._forbidden(),
             lambda: f"t{next(self._numbers['t']):03d}", self.artefacts.paths, self._on_trial,
         )  # fmt: skip
-        self.blends, self.selection = {}, None
+        self.ablations, self.blends, self.selection = [], {}, None
 
     def _on_trial(self, trial: Trial) -> None:
+        if trial.full:
+            self.selection = None  # made without this one
         self._emit("trial", trial.record())
         self.studies.add(trial)
 
     def _forbidden(self) -> tuple[str, ...]:
         competition, _ = self._opened()
         labels = [str(competition.folder / source) for source in competition.label_sources]
-        private = [competition.folder.parent / "private", competition.folder.parent.parent / "private"]
-        return (str(self.settings.folder / "views"), *labels, *map(str, private))
+        folder = competition.folder
+        private = [str(place / "private") for place in (folder, folder.parent, folder.parent.parent)]
+        own = [str(self.settings.folder / name) for name in ("views", "trials")]  # models remember labels
+        return (*own, *labels, *private)
 
     def _context(self) -> dict[str, Any]:
         competition, _ = self._opened()
@@ -194,11 +224,8 @@ class Harness:
     def _data_view(self, work: Work) -> Path:
         """The data folder a worker asked for: that of its fold, made now if need be."""
         wanted = Path(work.allowed[0])
-        for repeat in range(len(self.judge.folds.splits)):
-            for fold in range(len(self.judge.folds.splits[repeat])):
-                if self.views.data_path((repeat, fold)) == wanted:
-                    return self.views.data((repeat, fold))
-        return self.views.data(None)
+        (views,) = (views for views in self._all_views if views.folder == wanted.parent)
+        return views.data_at(wanted)
 
     # ---- cells: candidates, shared artefacts, metrics
 
@@ -216,31 +243,11 @@ class Harness:
 
     def metric(self, call: Call, name: str, source: str) -> Result:
         """Take an agent- or person-written metric; it is used by the next `protocol`."""
-        folder = self.settings.folder / "code"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"metric_{name}.py"
-        facts = metric_facts(name, source)
-        path.write_text(source, encoding="utf-8")
-
-        def function(truth: Any, prediction: Any) -> float:
-            return self._evaluate_custom(truth, [prediction], [])[0][0]
-
-        tasks = frozenset({"binary", "multiclass", "multilabel", "regression"})
-        self._custom = (Metric(name, facts["direction"], facts["wants"], tasks, function, perfect=facts["best"]), path)
-        return self._publish("metric", {"name": name, **facts, "path": f"code/{path.name}"})
-
-    def _evaluate_custom(self, truth: Any, predictions: list[Any], draws: Sequence[Any]) -> tuple[list[float], Any]:
-        assert self._custom
-        out = self.settings.folder / "trials" / f"score{next(self._numbers['s'])}"
-        out.mkdir(parents=True)
-        arrays = out / "arrays.npz"
-        empty = np.empty((0, len(truth)), np.int64)
-        np.savez(arrays, truth=truth, predictions=np.stack(predictions), draws=np.stack(draws) if len(draws) else empty)
-        done = self.pool.run(Work("score", out, self._custom[1], arrays=arrays, forbidden=self._forbidden()), 120)
-        arrays.unlink()
-        if done.failure:
-            raise metrics.MetricUndefined(f"{self._custom[0].name}: {done.failure.message}")
-        return list(done.answer["scores"]), np.load(out / "samples.npy", allow_pickle=False)
+        folder = self.settings.folder
+        scores = folder / "views" / "scores"  # where candidates cannot look
+        self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, self._forbidden())
+        path = f"code/{self._custom.path.name}"
+        return self._publish("metric", {"name": name, **self._custom.facts, "path": path})
 
     # ---- trials
 
@@ -253,7 +260,9 @@ class Harness:
         what = f"trial of {spec.candidate.key}"
         return self._maybe_background(call, background, what, lambda stop: self._run_trial(call, spec, stop))
 
-    def _maybe_background(self, call: Call, background: bool, what: str, work: Callable[[threading.Event], Result]) -> Result:
+    def _maybe_background(
+        self, call: Call, background: bool, what: str, work: Callable[[threading.Event], Result]
+    ) -> Result:
         if background:
             return _result("job", self.jobs.start(what, work).record())
         return work(call.cancelled)
@@ -269,23 +278,31 @@ class Harness:
         fraction: float, seed: int, repeats: int, timeout: float | None,
     ) -> Spec:  # fmt: skip
         frozen = self._judged()
-        if folds is None:
-            chosen = tuple(range(frozen.folds))
-        else:
-            chosen = tuple(sorted({folds} if isinstance(folds, int) else set(folds)))
-        if not chosen or not all(0 <= fold < frozen.folds for fold in chosen):
-            raise ValueError(f"folds are numbered 0 … {frozen.folds - 1}, not {folds}")
-        if not 0 < fraction <= 1:
-            raise ValueError(f"fraction is a share of the training rows, above 0 and at most 1, not {fraction}")
+        chosen = self._folds(folds)
+        _check_fraction(fraction)
         if not 1 <= repeats <= frozen.repeats:
             raise ValueError(f"the protocol has {frozen.repeats} repeats, {repeats} were asked for")
         found = self.candidates.get(candidate)
-        return Spec(found, found.config(config), chosen, repeats, float(fraction), int(seed), self._limit(timeout))
+        return Spec(
+            found, found.config(config), chosen, repeats, float(fraction), int(seed), self._limit(timeout)
+        )
+
+    def _folds(self, folds: int | list[int] | None) -> tuple[int, ...]:
+        count = self._judged().folds
+        if folds is None:
+            return tuple(range(count))
+        chosen = tuple(sorted({folds} if isinstance(folds, int) else set(folds)))
+        if not chosen or not all(0 <= fold < count for fold in chosen):
+            raise ValueError(f"folds are numbered 0 … {count - 1}, not {folds}")
+        return chosen
 
     def _limit(self, timeout: float | None) -> float:
         left = self.seconds_left - self.reserve()
         if left <= 1:
-            raise TooExpensive(f"{self.seconds_left:.0f} s are left and {self.reserve():.0f} s are kept for the submission and its proof: nothing more can start")
+            raise TooExpensive(
+                f"{self.seconds_left:.0f} s are left and {self.reserve():.0f} s are kept for the submission "
+                "and its proof: nothing more can start"
+            )
         return round(min(timeout or left, left), 1)
 
     # ---- ablation
@@ -296,7 +313,7 @@ class Harness:
         fraction: float | None = None, folds: list[int] | None = None, seed: int = 0,
     ) -> Result:  # fmt: skip
         """Test factors one at a time on small data, then combinations of the winners."""
-        frozen = self._judged()
+        self._judged()
         found = self.candidates.get(candidate)
         chosen = _factors(found.factors, factors)
         left = self.seconds_left - self.reserve()
@@ -309,8 +326,8 @@ class Harness:
             call.cancelled, lambda table: call.progress(ablation=table.record()), id,
         )  # fmt: skip
         fidelity = None
-        if fraction or folds:
-            fidelity = Fidelity(fraction or 1.0, tuple(folds if folds is not None else range(frozen.folds)))
+        if fraction is not None or folds is not None:
+            fidelity = Fidelity(_check_fraction(1.0 if fraction is None else fraction), self._folds(folds))
         table = ablate.run(fidelity)
         self.ablations.append(table)
         return self._publish("ablation", {**table.record(), "notes": found.notes, **self._judgement()})
@@ -332,21 +349,35 @@ class Harness:
 
     # ---- full size
 
-    def probe(self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, repeats: int | None = None) -> Result:
+    def probe(
+        self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, repeats: int | None = None
+    ) -> Result:
         """Measure small fits and predict the full trial's time and memory."""
         return self._publish("probe", self._probe(call, candidate, config, repeats).record())
 
-    def _probe(self, call: Call, candidate: str, config: Mapping[str, Any] | None, repeats: int | None) -> scaling.Probe:
+    def _probe(
+        self, call: Call, candidate: str, config: Mapping[str, Any] | None, repeats: int | None
+    ) -> scaling.Probe:
         frozen = self._judged()
         spec = self._spec(candidate, config, None, 1.0, 0, 1, None)
-        known = [t for t in self.trials.finished() if t.spec.candidate == spec.candidate and t.spec.config == spec.config and t.score]
+        known = [
+            t
+            for t in self.trials.finished()
+            if t.spec.candidate == spec.candidate and t.spec.config == spec.config and t.score
+        ]
         sizes = {t.spec.fraction for t in known}
-        n = len(self.judge.folds.training(0, 0))
-        wanted = [] if 1.0 in sizes else [f for f in (min(1.0, 1_000 / n), min(1.0, 4_000 / n)) if f not in sizes]
+        last = frozen.folds - 1  # of a time split the one that learns from most rows
+        n = len(self.judge.folds.training(0, last))
+        wanted = (
+            [] if 1.0 in sizes else [f for f in (min(1.0, 1_000 / n), min(1.0, 4_000 / n)) if f not in sizes]
+        )
         for fraction in sorted(set(wanted)) if len(sizes) < 2 else ():
-            trial = self.trials.run(replace(spec, folds=(0,), fraction=fraction), call.cancelled)
+            trial = self.trials.run(replace(spec, folds=(last,), fraction=fraction), call.cancelled)
             if trial.score is None:
-                raise TooExpensive(f"{spec.candidate.key} failed on {fraction:.0%} of the rows: {trial.failure and trial.failure.message}")
+                raise TooExpensive(
+                    f"{spec.candidate.key} failed on {fraction:.0%} of the rows: "
+                    f"{trial.failure and trial.failure.message}"
+                )
             known.append(trial)
         folds = frozen.folds * (repeats or frozen.repeats)
         return scaling.predict(known, n, folds, self.settings.slots, self.settings.memory_bytes / 2**20)
@@ -360,13 +391,19 @@ class Harness:
         repeats = repeats or frozen.repeats
         probe = self._probe(call, candidate, config, repeats)
         if not probe.fits_memory:
-            raise TooExpensive(f"one fit of {probe.candidate} would need about {probe.rss_mb:.0f} MiB; {probe.memory_mb:.0f} MiB are allowed")
+            raise TooExpensive(
+                f"one fit of {probe.candidate} would need about {probe.rss_mb:.0f} MiB; "
+                f"{probe.memory_mb:.0f} MiB are allowed"
+            )
         left = self.seconds_left - self.reserve()
-        while repeats > 1 and probe.trial_seconds * repeats / (probe_repeats := repeats) > 0.35 * left:
-            repeats -= 1
-            probe = replace(probe, trial_seconds=probe.trial_seconds * repeats / probe_repeats)
+        one = probe.trial_seconds / repeats
+        repeats = max(1, min(repeats, int(0.35 * left / max(one, 1e-6))))
+        probe = replace(probe, trial_seconds=one * repeats)
         if 1.2 * probe.trial_seconds > left:
-            raise TooExpensive(f"{probe.candidate} at full size would take about {probe.trial_seconds:.0f} s and {max(left, 0):.0f} s are left before the reserve")
+            raise TooExpensive(
+                f"{probe.candidate} at full size would take about {probe.trial_seconds:.0f} s "
+                f"and {max(left, 0):.0f} s are left before the reserve"
+            )
         spec = self._spec(candidate, config, None, 1.0, seed, repeats, max(30.0, 4 * probe.trial_seconds))
         what = f"full-size {spec.candidate.key}"
         return self._maybe_background(call, background, what, lambda stop: self._run_trial(call, spec, stop))
@@ -388,7 +425,7 @@ class Harness:
             seconds=time.monotonic() - begun, considered=len(pool), protocol=self._judged().number, oof=nested,
             trials=tuple(t for t, _ in members),
         )  # fmt: skip
-        self.blends[blend.id] = blend
+        self.blends[blend.id], self.selection = blend, None
         return self._publish("blend", {**blend.record(), **self._judgement()})
 
     def _proof_limit(self) -> float:
@@ -402,10 +439,15 @@ class Harness:
         if ids is not None:
             missing = set(ids) - {t.id for t in full}
             if missing:
-                raise ValueError(f"{', '.join(sorted(missing))}: not a finished full-size trial; full-size are: {', '.join(t.id for t in full) or 'none'}")
+                raise ValueError(
+                    f"{', '.join(sorted(missing))}: not a finished full-size trial; "
+                    f"full-size are: {', '.join(t.id for t in full) or 'none'}"
+                )
             full = [t for t in full if t.id in ids]
         if not full:
-            raise NotReady("no full-size trial has finished: run cobra.trial(name) or cobra.scale(name) first")
+            raise NotReady(
+                "no full-size trial has finished: run cobra.trial(name) or cobra.scale(name) first"
+            )
         return full
 
     def select(self, call: Call) -> Result:
@@ -420,21 +462,26 @@ class Harness:
         rows = self.judge.folds.vault
         if not len(rows) or selection.runner_up is None:
             return selection
-        raws, params = [], []
-        for id in (selection.chosen, selection.runner_up):
-            members, score = self._members(id)
-            raws.append(self._bag(members, self.views.vault(), "vault", call.cancelled))
-            params.append(score.params)
-        values, samples = self.judge.score_rows(rows, raws, params)
+        predictions = [
+            self._prediction(id, self.views.vault(), "vault", call.cancelled)
+            for id in (selection.chosen, selection.runner_up)
+        ]
+        try:
+            values, samples = self.judge.score_rows(rows, predictions)
+        except MetricUndefined as error:
+            return replace(selection, vault=f"the vault tells nothing: {error}")
         loss = self.judge.sign * (values[1] - values[0])
-        units = len(np.unique(self.judge.folds.units[rows]))
-        drawn = metrics.drawn_units(self.judge.metric, units)
-        se = metrics.standard_error(self.judge.sign * (samples[1] - samples[0]), units, drawn)
+        se = metrics.standard_error(samples[1] - samples[0], *self.judge.drawn(rows))
         vetoed = loss > 3 * se
-        note = f"vault of {len(rows)} rows: chosen {values[0]:.5f}, runner-up {values[1]:.5f}, difference {-loss:+.5f} ± {se:.5f}"
+        note = (
+            f"vault of {len(rows)} rows: chosen {values[0]:.5f}, runner-up {values[1]:.5f}, "
+            f"difference {-loss:+.5f} ± {se:.5f}"
+        )
         if vetoed:
             note += ": worse by more than 3 SE, vetoed; audit the split"
-            return replace(selection, chosen=selection.runner_up, runner_up=selection.chosen, vault=note, vetoed=True)
+            return replace(
+                selection, chosen=selection.runner_up, runner_up=selection.chosen, vault=note, vetoed=True
+            )
         return replace(selection, vault=note)
 
     def _members(self, id: str) -> tuple[list[tuple[Trial, float]], Any]:
@@ -443,8 +490,18 @@ class Harness:
         (trial,) = self._full_trials([id])
         return [(trial, 1.0)], trial.score
 
-    def _bag(self, members: list[tuple[Trial, float]], rows: Path, name: str, cancelled: threading.Event) -> Any:
+    def _bag(
+        self, members: list[tuple[Trial, float]], rows: Path, name: str, cancelled: threading.Event
+    ) -> Any:
         return np.sum([w * self.trials.predict(t, rows, name, cancelled) for t, w in members], axis=0)
+
+    def _prediction(self, what: str, rows: Path, name: str, cancelled: threading.Event) -> Any:
+        """What a trial or blend says of other rows, in the form that the metric wants."""
+        members, score = self._members(what)
+        raw = self._bag(members, rows, name, cancelled)
+        if self._decodes_itself(what):
+            return self._own_decode(members[0][0], score, raw, rows, name)
+        return metrics.decode(raw, self.judge.metric.wants, self._judged().task, score.params)
 
     def submit(self, call: Call, what: str | None = None) -> Result:
         """Predict the test rows with the selected (or named) trial or blend, decode, check, write."""
@@ -458,7 +515,9 @@ class Harness:
         members, score = self._members(what)
         begun = time.monotonic()
         raw = self._bag(members, self.views.test(), "test", call.cancelled)
-        decoded = self._own_decode(members, score, raw)
+        decoded = None
+        if self._decodes_itself(what):
+            decoded = self._own_decode(members[0][0], score, raw, self.views.test(), "test")
         made = submission.table(competition, data.sample, raw, self.judge.metric, score.params, decoded)
         submission.check(made, data.sample, competition.outputs)
         written = submission.write(made, self.settings.folder / "submission.csv")
@@ -468,27 +527,29 @@ class Harness:
             "path": "submission.csv", "cost": round(cost, 3), "seconds": round(time.monotonic() - begun, 3),
             "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members], **self._judgement(),
         }  # fmt: skip
-        self.submitted = record
+        self.submitted, self._solution = record, self._described(record)
         return self._publish("submission", record)
 
-    def _own_decode(self, members: list[tuple[Trial, float]], score: Any, raw: Any) -> Any:
-        """A single candidate's own decode with the parameters its out-of-fold rows chose; blends decode as usual."""
-        (trial, _), *others = members
-        if others or "decode" not in trial.spec.candidate.functions:
-            return None
-        from cobra_jupyter.workbench.trials import decode_settings
+    def _decodes_itself(self, what: str) -> bool:
+        """A trial may have a decode of its own; blends decode as usual."""
+        return what not in self.blends and "decode" in self._members(what)[0][0][0].spec.candidate.functions
 
-        path = self.trials.folder / trial.fits[0].digest / "test_raw.npy"
+    def _own_decode(self, trial: Trial, score: Any, raw: Any, rows: Path, name: str) -> Any:
+        """A candidate's own decode with the parameters its out-of-fold rows chose."""
+        path = self.trials.folder / trial.fits[0].digest / f"{name}_raw.npy"
         np.save(path, raw)
-        parts = self.trials.decode(trial.spec, (0, trial.spec.folds[0]), path, self.views.test(), "decode-test")
+        parts = self.trials.decode(trial.spec, (0, trial.spec.folds[0]), path, rows, f"decode-{name}")
         return parts[decode_settings(trial.spec.candidate).index(score.params)]
 
     def solution(self, call: Call) -> Result:
-        """All that `solution.ipynb` needs of what was submitted last."""
-        competition, _ = self._opened()
-        if self.submitted is None:
+        """All that `solution.ipynb` needs of what was submitted last, under whichever protocol that was."""
+        if self._solution is None:
             raise NotReady("nothing was submitted")
-        members, score = self._members(self.submitted["what"])
+        return _result("solution", self._solution)
+
+    def _described(self, submitted: dict[str, Any]) -> dict[str, Any]:
+        competition, _ = self._opened()
+        members, score = self._members(submitted["what"])
         described = []
         for trial, weight in members:
             candidate = trial.spec.candidate
@@ -499,13 +560,15 @@ class Harness:
                 "functions": list(candidate.functions), "shared": self.artefacts.sources(trial.fits[0], self.trials),
                 "models": [{"repeat": f.repeat, "fold": f.fold, "path": f"trials/{f.digest}/model.pkl"} for f in trial.fits],
             })  # fmt: skip
-        return _result("solution", {
-            "what": self.submitted["what"], "load": competitions.load_code(competition), "protocol": self._judged().code,
-            "folder": str(competition.folder), "id": competition.id, "sha256": self.submitted["sha256"],
+        return {
+            "what": submitted["what"], "load": competitions.load_code(competition), "protocol_code": self._judged().code,
+            "folder": str(competition.folder), "id": competition.id, "sha256": submitted["sha256"],
             "context": self._context(), "members": described, "layout": competition.layout,
-            "outputs": list(competition.outputs), "class_places": submission.class_places(competition) if competition.output_classes else [], "wants": self.judge.metric.wants, "params": score.params,
+            "outputs": list(competition.outputs), "class_places": submission.class_places(competition),
+            "wants": self.judge.metric.wants, "params": score.params,
+            "own_decode": self._decodes_itself(submitted["what"]),
             "slots": self.settings.slots, "time_ordered": self.views.time_ordered, **self._judgement(),
-        })  # fmt: skip
+        }  # fmt: skip
 
     # ---- audit, jobs, the agent
 
@@ -543,7 +606,7 @@ class Harness:
             raise NotReady("no competition is open: call cobra.open() first")
         return self._competition, self._data
 
-    def _judged(self) -> protocol.Protocol:
+    def _judged(self) -> Protocol:
         if self._protocol is None:
             raise NotReady("no protocol is frozen: call cobra.protocol() first")
         return self._protocol
@@ -563,7 +626,15 @@ def _result(kind: str, data: dict[str, Any]) -> Result:
     return {"kind": kind, "data": data}
 
 
-def _factors(known: dict[str, list[Any]], wish: Mapping[str, list[Any]] | list[str] | None) -> dict[str, list[Any]]:
+def _check_fraction(fraction: float) -> float:
+    if not 0 < fraction <= 1:
+        raise ValueError(f"fraction is a share of the training rows, above 0 and at most 1, not {fraction}")
+    return fraction
+
+
+def _factors(
+    known: dict[str, list[Any]], wish: Mapping[str, list[Any]] | list[str] | None
+) -> dict[str, list[Any]]:
     """The factors to test: all, some by name, or some with levels of their own."""
     if wish is None:
         chosen = dict(known)
@@ -573,27 +644,8 @@ def _factors(known: dict[str, list[Any]], wish: Mapping[str, list[Any]] | list[s
         chosen = {factor: known.get(factor, []) for factor in wish}
     strange = [factor for factor in chosen if factor not in known]
     if strange:
-        raise ValueError(f"{', '.join(strange)}: not a factor of this candidate; its factors are {', '.join(known) or 'none'}")
+        raise ValueError(
+            f"{', '.join(strange)}: not a factor of this candidate; "
+            f"its factors are {', '.join(known) or 'none'}"
+        )
     return chosen
-
-
-def metric_facts(name: str, source: str) -> dict[str, Any]:
-    """DIRECTION, WANTS and BEST of a metric cell. Raises ValueError naming what is missing."""
-    import ast
-
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        raise ValueError(f"{name}: syntax error in line {error.lineno}: {error.msg}") from error
-    values: dict[str, Any] = {"WANTS": "value"}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in ("DIRECTION", "WANTS", "BEST"):
-            values[node.targets[0].id] = ast.literal_eval(node.value)
-    if not any(isinstance(node, ast.FunctionDef) and node.name == "metric" for node in tree.body):
-        raise ValueError(f"{name}: define metric(truth, prediction) -> float")
-    if values.get("DIRECTION") not in ("maximize", "minimize"):
-        raise ValueError(f'{name}: set DIRECTION = "maximize" or "minimize"')
-    if values["WANTS"] not in ("probability", "label", "value"):
-        raise ValueError(f'{name}: WANTS is "probability", "label" or "value"')
-    best = values.get("BEST", 1.0 if values["DIRECTION"] == "maximize" else 0.0)
-    return {"direction": values["DIRECTION"], "wants": values["WANTS"], "best": float(best)}

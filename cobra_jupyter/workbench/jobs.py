@@ -71,11 +71,17 @@ class Jobs:
         """Wait until the named jobs (all when None) have ended or the time is over. Raises KeyError naming a strange id."""
         unknown = set(ids or ()) - set(self._jobs)
         if unknown:
-            raise KeyError(f"there is no job {', '.join(sorted(unknown))}; there are: {', '.join(self._jobs) or 'none'}")
+            raise KeyError(
+                f"there is no job {', '.join(sorted(unknown))}; there are: {', '.join(self._jobs) or 'none'}"
+            )
         wanted = [job for job in self._jobs.values() if ids is None or job.id in ids]
         end = time.monotonic() + seconds
         with self._changed:
-            while any(job.state == "running" for job in wanted) and time.monotonic() < end and not cancelled.is_set():
+            while (
+                any(job.state == "running" for job in wanted)
+                and time.monotonic() < end
+                and not cancelled.is_set()
+            ):
                 self._changed.wait(0.2)
         return wanted
 

@@ -99,8 +99,7 @@ class Judge:
             values.append(value)
             if with_se:
                 samples.append(drawn[0])
-                units = len(np.unique(self.folds.units[rows]))
-                m = metrics.drawn_units(self.metric, units)
+                units, m = self.drawn(rows)
             for fold in np.unique(oof.fold[repeat][rows]):
                 per_fold.append(self._one(np.flatnonzero(oof.fold[repeat] == fold), prediction))
         se = 0.0
@@ -121,8 +120,7 @@ class Judge:
             (va, vb), drawn = self._scores(rows, pair, True)
             gains.append(self.sign * (vb - va))
             samples.append(self.sign * (drawn[1] - drawn[0]))
-            units = len(np.unique(self.folds.units[rows]))
-            m = metrics.drawn_units(self.metric, units)
+            units, m = self.drawn(rows)
             shared = len(rows)
         if not gains:
             raise ValueError("these two share no out-of-fold rows")
@@ -130,12 +128,14 @@ class Judge:
         se = metrics.standard_error(np.mean([s[:least] for s in samples], axis=0), units, m)
         return Difference(float(np.mean(gains)), se, shared)
 
-    def score_rows(self, rows: Positions, raws: list[Array], params: list[dict[str, Any]]) -> tuple[list[float], Array]:
-        """Scores and bootstrap samples of raw predictions on given rows (the vault)."""
-        predictions = [
-            metrics.decode(raw, self.metric.wants, self.protocol.task, p) for raw, p in zip(raws, params, strict=True)
-        ]
+    def score_rows(self, rows: Positions, predictions: list[Array]) -> tuple[list[float], Array]:
+        """Scores and bootstrap samples of decoded predictions of given rows (the vault)."""
         return self._scores(rows, predictions, True)
+
+    def drawn(self, rows: Positions) -> tuple[int, int]:
+        """How many units these rows have, and how many of them a bootstrap draw holds."""
+        units = len(np.unique(self.folds.units[rows]))
+        return units, units if self._evaluate else metrics.drawn_units(self.metric, units)
 
     def decoded(self, oof: OutOfFold, repeat: int) -> tuple[Array, dict[str, Any]]:
         """Predictions as the metric wants them. Where decoding has parameters, each fold's are chosen on the other
@@ -175,14 +175,18 @@ class Judge:
         except MetricUndefined:
             return None
 
-    def _scores(self, rows: Positions, predictions: list[Array], with_samples: bool) -> tuple[list[float], Array]:
+    def _scores(
+        self, rows: Positions, predictions: list[Array], with_samples: bool
+    ) -> tuple[list[float], Array]:
         truth, units = self.truth[rows], self.folds.units[rows]
         if self._evaluate:
             draws = _draws(units) if with_samples else []
             return self._evaluate(truth, predictions, draws)
         values = [float(self.metric.function(truth, prediction)) for prediction in predictions]
         none: Array = np.empty((len(values), 0))
-        samples = metrics.bootstrap(self.metric, truth, predictions, units, draws=DRAWS) if with_samples else none
+        samples = (
+            metrics.bootstrap(self.metric, truth, predictions, units, draws=DRAWS) if with_samples else none
+        )
         return values, samples
 
 
@@ -193,4 +197,6 @@ def _draws(units: Positions, draws: int = 60) -> list[Positions]:
     if len(names) == len(units):
         return [rng.integers(len(units), size=len(units)) for _ in range(draws)]
     members = [np.flatnonzero(codes == code) for code in range(len(names))]
-    return [np.concatenate([members[i] for i in rng.integers(len(names), size=len(names))]) for _ in range(draws)]
+    return [
+        np.concatenate([members[i] for i in rng.integers(len(names), size=len(names))]) for _ in range(draws)
+    ]

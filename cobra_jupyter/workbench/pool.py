@@ -29,7 +29,13 @@ from cobra_jupyter.workbench.worker import Work, main
 PRELOAD = (
     "cobra_jupyter.workbench.worker", "cobra_jupyter.workbench.warm", "lightgbm",
 )  # fmt: skip
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 TAIL_BYTES = 4_000
 
 
@@ -59,7 +65,9 @@ class Outcome:
 class Pool:
     """Runs work in forked processes, at most `slots` at once. Thread-safe."""
 
-    def __init__(self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None) -> None:
+    def __init__(
+        self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None
+    ) -> None:
         self.slots = slots
         self.memory_bytes = memory_bytes
         self._data_view = data_view
@@ -112,33 +120,44 @@ class Pool:
         return Outcome(failure, answer, time.monotonic() - begun)
 
     def _watch(
-        self, process: Any, pipe: connection.Connection, work: Work, deadline: float, cancelled: threading.Event
+        self,
+        process: Any,
+        pipe: connection.Connection,
+        work: Work,
+        deadline: float,
+        cancelled: threading.Event,
     ) -> tuple[dict[str, Any], Failure | None]:
         """Wait for the worker's answer; serve its question for the data folder; enforce time and memory."""
         while True:
             ready = connection.wait([pipe, process.sentinel], timeout=0.1)
             if pipe in ready:
                 try:
-                    message = json.loads(pipe.recv_bytes(2**20))
-                except (EOFError, OSError, ValueError):
+                    message = dict(json.loads(pipe.recv_bytes(2**20)))
+                except (EOFError, OSError, ValueError, TypeError):
                     process.join(5)
-                    return {}, self._death(process, deadline)
+                    return {}, self._death(process)
                 if message.get("ask") == "data":
                     assert self._data_view
                     pipe.send_bytes(json.dumps({"data": str(self._data_view(work))}).encode())
                     continue
                 return message, _worker_failure(message)
             if process.sentinel in ready:
-                return {}, self._death(process, deadline)
+                return {}, self._death(process)
             if cancelled.is_set():
                 return {}, Failure("cancelled", "cancelled")
             if time.monotonic() > deadline:
-                return {}, Failure("timeout", f"not done within its time; give the trial more with timeout=…, or make it smaller")
+                return {}, Failure(
+                    "timeout",
+                    f"not done within its time; give the trial more with timeout=…, or make it smaller",
+                )
             used = _tree_memory(process.pid)
             if used > self.memory_bytes:
-                return {}, Failure("out_of_memory", f"used {used / 2**20:.0f} MiB; {self.memory_bytes / 2**20:.0f} MiB are allowed")
+                return {}, Failure(
+                    "out_of_memory",
+                    f"used {used / 2**20:.0f} MiB; {self.memory_bytes / 2**20:.0f} MiB are allowed",
+                )
 
-    def _death(self, process: Any, deadline: float) -> Failure:
+    def _death(self, process: Any) -> Failure:
         code = process.exitcode
         if code is not None and code < 0:
             name = signal.Signals(-code).name
@@ -173,7 +192,10 @@ def _worker_failure(message: dict[str, Any]) -> Failure | None:
     if message.get("status") == "ok":
         return None
     return Failure(
-        str(message.get("kind", "error")), str(message.get("message", "")), message.get("rule"), message.get("place")
+        str(message.get("kind", "error")),
+        str(message.get("message", "")),
+        message.get("rule"),
+        message.get("place"),
     )
 
 

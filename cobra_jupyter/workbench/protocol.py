@@ -82,7 +82,8 @@ class Choice:
 def group_code(groups: str) -> str:
     """Plain code for the unit of each row: a column, `column[0]` (its first part, as in 0013_01), or duplicates."""
     if groups == DUPLICATES:
-        return 'pd.util.hash_pandas_object(train[test.columns.drop(ID, errors="ignore")].astype(str), index=False)'
+        columns = 'test.columns.intersection(train.columns).drop(ID, errors="ignore")'
+        return f"pd.util.hash_pandas_object(train[{columns}].astype(str), index=False)"
     if match := re.fullmatch(r"(.*)\[0\]", groups):
         return f'train[{match[1]!r}].astype(str).str.split(r"[_\\-/: ]").str[0]'
     return f"train[{groups!r}].astype(str)"
@@ -94,13 +95,25 @@ def _group_values(frame: pd.DataFrame, groups: str) -> pd.Series:
     return frame[groups].astype(str)
 
 
-def choose(competition: Any, train: pd.DataFrame, test: pd.DataFrame, split: str | None, groups: str | None, time: str | None) -> Choice:
+def choose(
+    competition: Any,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    split: str | None,
+    groups: str | None,
+    time: str | None,
+) -> Choice:
     """The split the data asks for; what the person set wins. Raises ProtocolError for what cannot be."""
     _check_wishes(train, split, groups, time)
     classes = competition.task in ("binary", "multiclass")
     if split == "time" or time:
         time = time or _time_column(competition, train)
-        return Choice("time", groups, time, f"set by option: rows are ordered by `{time}` and judged on what comes later")
+        return Choice(
+            "time",
+            groups,
+            time,
+            f"set by option: rows are ordered by `{time}` and judged on what comes later",
+        )
     if groups or split in ("group", "stratified_group"):
         groups = groups or _group_column(competition, train, test)
         if not groups:
@@ -118,20 +131,47 @@ def _check_wishes(train: pd.DataFrame, split: str | None, groups: str | None, ti
     for option, column in (("groups", groups), ("time", time)):
         name = re.sub(r"\[0\]$", "", column) if column else None
         if name and name != DUPLICATES and name not in train.columns:
-            raise ProtocolError(f"{option}={column}: the train table has no such column; it has {', '.join(map(str, train.columns[:20]))}")
+            raise ProtocolError(
+                f"{option}={column}: the train table has no such column; it has {', '.join(map(str, train.columns[:20]))}"
+            )
 
 
 def _choice_by_evidence(competition: Any, train: pd.DataFrame, test: pd.DataFrame, classes: bool) -> Choice:
     if later := _later_in_test(competition, train, test):
-        return Choice("time", None, later, f"every `{later}` of test is later than those of train, so folds look ahead too")
+        return Choice(
+            "time",
+            None,
+            later,
+            f"every `{later}` of test is later than those of train, so folds look ahead too",
+        )
     if column := _group_column(competition, train, test):
         kind = "stratified_group" if classes else "group"
-        return Choice(kind, column, None, f"rows share `{column}` and test holds none of train's values: a unit is never in both, so folds keep units whole")
+        return Choice(
+            kind,
+            column,
+            None,
+            f"rows share `{column}` and test holds none of train's values: a unit is never in both, so folds keep units whole",
+        )
     if _duplicates_stay_in_train(competition, train, test):
-        return Choice("stratified_group" if classes else "group", DUPLICATES, None, "many train rows have a twin with equal features, test rows do not: twins stay in one fold")
+        return Choice(
+            "stratified_group" if classes else "group",
+            DUPLICATES,
+            None,
+            "many train rows have a twin with equal features, test rows do not: twins stay in one fold",
+        )
     if classes:
-        return Choice("stratified", None, None, "rows are independent as far as the data shows (no group or time separates test from train); folds keep the class shares")
-    return Choice("kfold", None, None, "rows are independent as far as the data shows (no group or time separates test from train)")
+        return Choice(
+            "stratified",
+            None,
+            None,
+            "rows are independent as far as the data shows (no group or time separates test from train); folds keep the class shares",
+        )
+    return Choice(
+        "kfold",
+        None,
+        None,
+        "rows are independent as far as the data shows (no group or time separates test from train)",
+    )
 
 
 def _shared(competition: Any, train: pd.DataFrame, test: pd.DataFrame, kinds: Sequence[str]) -> list[str]:
@@ -191,13 +231,17 @@ def _splitter_code(protocol: dict[str, Any], strata: str) -> list[str]:
         "group": ("GroupKFold", ", None, units"),
         "stratified_group": ("StratifiedGroupKFold", f", {strata}, units"),
     }[protocol["split"]]
-    if protocol["split"] == "group":  # GroupKFold shuffles only from scikit-learn 1.6 on: shuffle the names of the units
+    if (
+        protocol["split"] == "group"
+    ):  # GroupKFold shuffles only from scikit-learn 1.6 on: shuffle the names of the units
         return [
             f"for repeat in range({protocol['repeats']}):",
             f"    names = np.random.default_rng({seed} + repeat).permutation(units.max() + 1)",
             f"    folds.append([(rows[a], rows[b]) for a, b in GroupKFold({folds}).split(rows, None, names[units[rows]])])",
         ]
-    arguments = target.replace("units", "units[rows]").replace(strata, f"{strata}.iloc[rows]") if target else ""
+    arguments = (
+        target.replace("units", "units[rows]").replace(strata, f"{strata}.iloc[rows]") if target else ""
+    )
     return [
         f"for repeat in range({protocol['repeats']}):",
         f"    splitter = {name}({folds}, shuffle=True, random_state={seed} + repeat)",
@@ -207,12 +251,19 @@ def _splitter_code(protocol: dict[str, Any], strata: str) -> list[str]:
 
 def write_code(protocol: dict[str, Any], target: str, numeric_time: bool = False) -> str:
     """The plain code of a protocol: from `train` and `test` to `units`, `vault`, `folds[repeat][k]`."""
-    imports = {"kfold": "KFold", "stratified": "StratifiedKFold", "group": "GroupKFold", "stratified_group": "StratifiedGroupKFold", "time": "TimeSeriesSplit"}
+    imports = {
+        "kfold": "KFold",
+        "stratified": "StratifiedKFold",
+        "group": "GroupKFold",
+        "stratified_group": "StratifiedGroupKFold",
+        "time": "TimeSeriesSplit",
+    }
     extra = ", GroupShuffleSplit" if protocol["vault_rows"] else ""
     strata = f"train[{target!r}].astype(str)"
     lines = [f"from sklearn.model_selection import {imports[protocol['split']]}{extra}", ""]
     if protocol["groups"]:
-        lines.append(f"units = pd.factorize({group_code(protocol['groups'])})[0]  # rows of one unit are never split")
+        values = group_code(protocol["groups"])
+        lines += ["# rows of one unit are never split", f"units = pd.factorize({values}, use_na_sentinel=False)[0]"]
     else:
         lines.append("units = np.arange(len(train))  # every row is a unit of its own")
     if protocol["vault_rows"]:
@@ -222,15 +273,21 @@ def write_code(protocol: dict[str, Any], target: str, numeric_time: bool = False
         ]
     else:
         lines.append("rows, vault = np.arange(len(train)), np.arange(0)")
-    lines.append("folds = []  # folds[repeat][k] = positions of the training rows, positions of the held-out rows")
+    lines.append(
+        "folds = []  # folds[repeat][k] = positions of the training rows, positions of the held-out rows"
+    )
     if protocol["split"] == "time":
         column = f"train[{protocol['time']!r}]"
-        when = column if numeric_time else f'pd.to_datetime({column}, errors="coerce", utc=True)'
+        when = f"{column}.to_numpy()"
+        if not numeric_time:
+            when = f'pd.to_datetime({column}, errors="coerce", utc=True).to_numpy("datetime64[ns]")'
         lines += [
-            f'order = rows[np.argsort({when}.to_numpy()[rows], kind="stable")]',
+            f'order = rows[np.argsort({when}[rows], kind="stable")]',
             f"splits = TimeSeriesSplit({protocol['folds']}).split(order)",
             "folds.append([(np.sort(order[a]), np.sort(order[b])) for a, b in splits])",
         ]
+        if protocol["groups"]:  # what comes later may hold units seen before: these are not learned from
+            lines.append("folds = [[(a[~np.isin(units[a], units[b])], b) for a, b in folds[0]]]")
     else:
         lines += _splitter_code(protocol, strata)
     return "\n".join(lines)
@@ -244,9 +301,12 @@ def make_folds(code: str, train: pd.DataFrame, test: pd.DataFrame, key: str) -> 
             warnings.simplefilter("ignore")
             exec(compile(code, "<protocol>", "exec"), scope)  # our own text, made by write_code
     except ValueError as error:
-        raise ProtocolError(f"this split cannot be made: {error}. Fewer folds or another split may help.") from error
+        raise ProtocolError(
+            f"this split cannot be made: {error}. Fewer folds or another split may help."
+        ) from error
     splits = tuple(
-        tuple((np.asarray(a, np.int64), np.asarray(b, np.int64)) for a, b in repeat) for repeat in scope["folds"]
+        tuple((np.asarray(a, np.int64), np.asarray(b, np.int64)) for a, b in repeat)
+        for repeat in scope["folds"]
     )
     if any(len(a) == 0 or len(b) == 0 for repeat in splits for a, b in repeat):
         raise ProtocolError("this split leaves a fold empty: ask for fewer folds or other groups")
@@ -272,10 +332,13 @@ def freeze(
     units = len(train) if not choice.groups else 0
     if choice.groups:
         scope = {"np": np, "pd": pd, "train": train, "test": test, "ID": competition.id}
-        units = int(pd.Series(eval(group_code(choice.groups), scope)).nunique())
+        units = int(pd.Series(eval(group_code(choice.groups), scope)).nunique(dropna=False))
     folds = _fold_count(folds, units, choice)
-    repeats = 1 if choice.split == "time" else repeats or (4 if units < 700 else 2 if units < 4_000 else 1)
-    if repeats < 1:
+    if choice.split == "time":
+        repeats = 1
+    elif repeats is None:
+        repeats = 4 if units < 700 else 2 if units < 4_000 else 1
+    elif repeats < 1:
         raise ProtocolError("repeats must be 1 or more")
     use_vault = choice.split != "time" and (vault if vault is not None else units >= VAULT_FROM)
     facts: dict[str, Any] = {
@@ -288,6 +351,7 @@ def freeze(
     numeric_time = bool(choice.time) and train[choice.time].dtype.kind in "iuf"
     code = write_code(facts, competition.targets[0], numeric_time)
     made = make_folds(code, train, test, competition.id)
+    facts["vault_rows"] = len(made.vault)
     stamp = json.dumps({**facts, "code": code}, sort_keys=True, default=str).encode()
     assignment = b"".join(b.tobytes() for repeat in made.splits for _, b in repeat)
     digest = hashlib.sha256(stamp + assignment + made.vault.tobytes()).hexdigest()
@@ -295,7 +359,7 @@ def freeze(
 
 
 def _fold_count(wish: int | None, units: int, choice: Choice) -> int:
-    folds = wish or 5
+    folds = 5 if wish is None else wish
     if folds < 2:
         raise ProtocolError("folds must be 2 or more")
     if units < folds:

@@ -58,14 +58,17 @@ def _read_exactly(sock: socket.socket, size: int) -> bytes:
 
 
 def read(sock: socket.socket) -> Json:
-    """The next frame; ConnectionLost at the end of the stream or on a malformed frame."""
+    """The next frame, a JSON object; ConnectionLost at the end of the stream or on a malformed frame."""
     (size,) = struct.unpack("!I", _read_exactly(sock, 4))
     if size > MAX_FRAME:
         raise ConnectionLost(f"a frame of {size} bytes was announced")
     try:
-        return json.loads(_read_exactly(sock, size))
-    except ValueError as error:
+        message = json.loads(_read_exactly(sock, size))
+    except (ValueError, RecursionError) as error:
         raise ConnectionLost(f"a frame is not JSON: {error}") from error
+    if not isinstance(message, dict):
+        raise ConnectionLost("a frame is not a JSON object")
+    return message
 
 
 class Call:
@@ -114,17 +117,16 @@ class Peer:
         args: Mapping[str, Json] | None = None,
         on_progress: Callable[[dict[str, Json]], None] | None = None,
     ) -> Json:
-        """Call the other end and wait. An interrupt (KeyboardInterrupt) cancels the call there, then is raised."""
+        """Call the other end and wait; ConnectionLost when it goes away. An interrupt (KeyboardInterrupt) cancels
+        the call there, then is raised."""
         number = next(self._numbers)
         reply = self._waiting[number] = _Reply()
         try:
             self.send({"id": number, "call": name, "args": dict(args or {})})
             while True:
-                try:
-                    message = reply.next()
-                except KeyboardInterrupt:
-                    self.send({"cancel": number})
-                    raise
+                message = reply.next()
+                if "lost" in message:
+                    raise ConnectionLost(message["lost"])
                 if "progress" in message:
                     if on_progress:
                         on_progress(message["progress"])
@@ -132,13 +134,19 @@ class Peer:
                     raise CallError(message["error"]["kind"], message["error"]["message"])
                 else:
                     return message["result"]
+        except KeyboardInterrupt:
+            self.send({"cancel": number})
+            raise
         finally:
             self._waiting.pop(number, None)
 
     def send(self, message: Json) -> None:
         frame = encode(message)
         with self._lock:
-            self._sock.sendall(frame)
+            try:
+                self._sock.sendall(frame)
+            except OSError as error:
+                raise ConnectionLost(f"the other end is gone: {error}") from error
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -149,19 +157,22 @@ class Peer:
         try:
             while True:
                 self._take(read(self._sock))
-        except (OSError, ConnectionLost):
+        except (OSError, TypeError):  # the connection is gone, or what came is no frame of this grammar
             pass
         finally:
             self.closed.set()
+            self.close()
             for call in list(self._serving.values()):
                 call.cancelled.set()
-            lost = {"error": {"kind": "ConnectionLost", "message": "the other end is gone"}}
             for reply in list(self._waiting.values()):
-                reply.put(lost)
+                reply.put({"lost": "the other end is gone"})
 
     def _take(self, message: dict[str, Json]) -> None:
         if "call" in message and self._handler is not None:
-            call = self._serving[message["id"]] = Call(self, message["id"])
+            number = message.get("id")
+            if not isinstance(number, int) or number in self._serving:
+                raise ConnectionLost("a call needs a number of its own")
+            call = self._serving[number] = Call(self, number)
             threading.Thread(target=self._serve, args=(call, message), daemon=True).start()
         elif "cancel" in message:
             if call_ := self._serving.get(message["cancel"]):
@@ -177,11 +188,16 @@ class Peer:
             answer = {"id": number, "result": self._handler(call, message["call"], message.get("args", {}))}
             encode(answer)
         except Exception as error:  # every failure travels to the caller as a typed error
-            answer = {"id": number, "error": {"kind": type(error).__name__, "message": str(error)}}
+            answer = {"id": number, "error": {"kind": type(error).__name__, "message": _words(error)}}
         finally:
             self._serving.pop(number, None)
         with contextlib.suppress(OSError):
             self.send(answer)
+
+
+def _words(error: BaseException) -> str:
+    """What an exception says; a KeyError would say it in quotes."""
+    return str(error.args[0] if isinstance(error, KeyError) and error.args else error)
 
 
 class _Reply:

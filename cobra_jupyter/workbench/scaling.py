@@ -33,13 +33,17 @@ class Probe:
         return asdict(self)
 
 
-def extrapolate(points: Sequence[tuple[float, float]], at: float, low: float, high: float) -> tuple[float, float]:
+def extrapolate(
+    points: Sequence[tuple[float, float]], at: float, low: float, high: float
+) -> tuple[float, float]:
     """Power law through the outermost points (x, y) evaluated at `at`. → value, exponent, the latter kept in
-    [low, high] because two noisy points say little."""
+    [low, high] because two noisy points say little. A straight line is believed where it says more: a constant
+    part of the cost flattens the power law at small sizes."""
     (x1, y1), (x2, y2) = min(points), max(points)
     exponent = math.log(max(y2, 1e-6) / max(y1, 1e-6)) / math.log(x2 / x1) if x2 > x1 else 1.0
     exponent = min(high, max(low, exponent))
-    return y2 * (at / x2) ** exponent, exponent
+    line = y2 + max(0.0, (y2 - y1) / (x2 - x1)) * (at - x2) if x2 > x1 else 0.0
+    return max(line, y2 * (at / x2) ** exponent), exponent
 
 
 def predict(trials: Sequence[Trial], rows: int, folds: int, slots: int, memory_mb: float) -> Probe:

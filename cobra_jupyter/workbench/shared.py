@@ -23,9 +23,20 @@ class Artefacts:
     """The shared artefacts of a protocol: name → frames of train and test rows."""
 
     def __init__(
-        self, folder: Path, pool: Pool, views: Views, context: Callable[[], dict[str, Any]], forbidden: tuple[str, ...]
+        self,
+        folder: Path,
+        pool: Pool,
+        views: Views,
+        context: Callable[[], dict[str, Any]],
+        forbidden: tuple[str, ...],
     ) -> None:
-        self._folder, self._pool, self._views, self._context, self._forbidden = folder, pool, views, context, forbidden
+        self._folder, self._pool, self._views, self._context, self._forbidden = (
+            folder,
+            pool,
+            views,
+            context,
+            forbidden,
+        )
         self._paths: dict[str, list[Path]] = {}
         self._sources: dict[str, str] = {}
 
@@ -55,12 +66,22 @@ class Artefacts:
             if not (out / "made.frame").exists():
                 data = self._views.data(None)
                 context = {**self._context(), "config": {}, "seed": 0, "side": side}
-                work = Work("make", out, path, context, rows=(rows,), forbidden=self._forbidden, allowed=(str(data),))
+                work = Work(
+                    "make", out, path, context, rows=(rows,), forbidden=self._forbidden, allowed=(str(data),)
+                )
                 done = self._pool.run(work, seconds, cancelled)
                 if done.failure:
-                    raise SharedError(f"{name} ({side} rows): {done.failure.kind}: {done.failure.message} {done.failure.place or ''}".strip())
+                    raise SharedError(
+                        f"{name} ({side} rows): {done.failure.kind}: {done.failure.message} {done.failure.place or ''}".strip()
+                    )
                 took += done.seconds
                 columns = done.answer["columns"]
             made.append(out / "made.frame")
         self._paths[name], self._sources[name] = made, source
-        return {"name": name, "digest": digest, "columns": columns[:200], "seconds": round(took, 3), "path": f"shared/{path.name}"}
+        return {
+            "name": name,
+            "digest": digest,
+            "columns": columns[:200],
+            "seconds": round(took, 3),
+            "path": f"shared/{path.name}",
+        }

@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cobra_jupyter.workbench.trials import Trial
 
@@ -15,7 +15,8 @@ class Studies:
     """Writes trials to Optuna from a thread of its own: a database write costs more than a small trial."""
 
     def __init__(self, path: Path, direction: str) -> None:
-        self._path, self._direction = path, direction
+        self._path = path
+        self._direction: Literal["minimize", "maximize"] = "maximize" if direction == "maximize" else "minimize"
         self._queue: queue.Queue[Trial | None] = queue.Queue()
         self._studies: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._write_all, name="studies", daemon=True)
@@ -33,21 +34,29 @@ class Studies:
             try:
                 self._write(trial)
             except Exception:  # the record holds the trial; the study is a copy for other tools
-                logging.getLogger(__name__).exception("trial %s could not be written to %s", trial.id, self._path)
+                logging.getLogger(__name__).exception(
+                    "trial %s could not be written to %s", trial.id, self._path
+                )
 
     def _write(self, trial: Trial) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         factors = trial.spec.candidate.factors
-        params = {f: trial.spec.config[f] for f, levels in factors.items() if _known(trial.spec.config.get(f), levels)}
+        params = {
+            f: trial.spec.config[f]
+            for f, levels in factors.items()
+            if _known(trial.spec.config.get(f), levels)
+        }
         state = optuna.trial.TrialState.COMPLETE if trial.score else optuna.trial.TrialState.FAIL
         self._study(trial).add_trial(
             optuna.trial.create_trial(
                 state=state,
                 value=trial.score.value if trial.score else None,
                 params=params,
-                distributions={f: optuna.distributions.CategoricalDistribution(_levels(factors[f])) for f in params},
+                distributions={
+                    f: optuna.distributions.CategoricalDistribution(_levels(factors[f])) for f in params
+                },
                 user_attrs={k: v for k, v in trial.record().items() if k not in ("fits", "failure")},
             )
         )
@@ -58,7 +67,10 @@ class Studies:
         name = f"p{trial.protocol}-{trial.spec.candidate.key}"
         if name not in self._studies:
             self._studies[name] = optuna.create_study(
-                storage=f"sqlite:///{self._path}", study_name=name, direction=self._direction, load_if_exists=True
+                storage=f"sqlite:///{self._path}",
+                study_name=name,
+                direction=self._direction,
+                load_if_exists=True,
             )
         return self._studies[name]
 

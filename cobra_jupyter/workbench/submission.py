@@ -28,7 +28,12 @@ class Written:
 
 
 def table(
-    competition: Any, sample: pd.DataFrame, raw: Array, metric: Metric, params: dict[str, Any], decoded: Array | None
+    competition: Any,
+    sample: pd.DataFrame,
+    raw: Array,
+    metric: Metric,
+    params: dict[str, Any],
+    decoded: Array | None,
 ) -> pd.DataFrame:
     """The submission for raw test predictions (n, width), rows in the order of the sample submission.
 
@@ -45,7 +50,9 @@ def table(
         codes = decoded if decoded is not None else metrics.decode(raw, "label", competition.task, params)
         made[outputs[0]] = classes[np.asarray(codes, np.int64).reshape(-1)]
     else:
-        values = decoded if decoded is not None else metrics.decode(raw, metric.wants, competition.task, params)
+        values = (
+            decoded if decoded is not None else metrics.decode(raw, metric.wants, competition.task, params)
+        )
         made[outputs] = np.asarray(values, float).reshape(len(made), -1)
         if metric.wants == "label":
             made[outputs] = made[outputs].astype(int)
@@ -55,7 +62,7 @@ def table(
 def class_places(competition: Any) -> list[int]:
     """Which column of the raw prediction each output takes; -1 (a column of zeros) for a class train never shows."""
     codes = {str(value): code for code, value in enumerate(competition.classes)}
-    return [codes.get(str(value), -1) for value in competition.output_classes]
+    return [-1 if value is None else codes[str(value)] for value in competition.output_classes]
 
 
 def _take(raw: Array, places: list[int]) -> Array:

@@ -20,7 +20,7 @@ from cobra_jupyter.workbench.judge import Judge, OutOfFold, Score
 from cobra_jupyter.workbench.metrics import MetricUndefined
 from cobra_jupyter.workbench.pool import Failure, Pool
 from cobra_jupyter.workbench.views import Key, Views
-from cobra_jupyter.workbench.worker import Work
+from cobra_jupyter.workbench.worker import Work, check_raw
 
 Array = np.ndarray[Any, Any]
 
@@ -136,7 +136,12 @@ class Trials:
         on_trial: Callable[[Trial], None] = lambda trial: None,
     ) -> None:  # fmt: skip
         self.folder, self.pool, self.views, self.judge = folder, pool, views, judge
-        self._make_context, self._forbidden, self._next_id, self._shared = make_context, forbidden, next_id, shared
+        self._make_context, self._forbidden, self._next_id, self._shared = (
+            make_context,
+            forbidden,
+            next_id,
+            shared,
+        )
         self._on_trial = on_trial
         self._fits: dict[str, Future[Fit]] = {}
         self._trials: dict[str, Trial] = {}
@@ -157,8 +162,11 @@ class Trials:
         begun = time.monotonic()
         futures = [self._fit_future(spec, key, cancelled) for key in spec.keys]
         fits: list[Fit] = []
-        for number, future in enumerate(futures):
-            fits.append(future.result())
+        for number, (key, future) in enumerate(zip(spec.keys, futures, strict=True)):
+            fit = future.result()
+            if _cancelled(fit) and not cancelled.is_set():  # another trial shared it and was cancelled
+                fit = self._fit_future(spec, key, cancelled).result()
+            fits.append(fit)
             if on_fit:
                 on_fit(fits[-1], number + 1, len(futures))
         trial = self._judged(spec, tuple(fits), time.monotonic() - begun)
@@ -183,7 +191,11 @@ class Trials:
     def _shared_of(self, spec: Spec) -> dict[str, list[Path]]:
         """The shared artefacts a candidate names in its source; only these are opened for it."""
         source = Path(spec.candidate.path).read_text(encoding="utf-8")
-        return {name: paths for name, paths in self._shared().items() if f'"{name}"' in source or f"'{name}'" in source}
+        return {
+            name: paths
+            for name, paths in self._shared().items()
+            if f'"{name}"' in source or f"'{name}'" in source
+        }
 
     def _fit_future(self, spec: Spec, key: Key, cancelled: threading.Event) -> Future[Fit]:
         digest = self._digest(spec, key)
@@ -196,20 +208,36 @@ class Trials:
 
     def _fit(self, spec: Spec, key: Key, digest: str, cancelled: threading.Event) -> Fit:
         out = self.folder / digest
+        for name in ("model.pkl", "snapshot.pkl"):  # of an attempt that was given less time
+            (out / name).unlink(missing_ok=True)
         work = self.work("fit", spec, key, out, rows=(self.views.held_out(key),))
         outcome = self.pool.run(work, spec.timeout, cancelled)
-        facts = {
+        facts: dict[str, Any] = {
             "digest": digest, "repeat": key[0], "fold": key[1], "folder": str(out), "seed": self.seed(spec, key),
             "seconds": outcome.seconds, "seconds_given": spec.timeout,
         }  # fmt: skip
         if outcome.failure is None:
+            if broken := self._broken(out / "raw0.npy", key):
+                return Fit(status="failed", failure=broken, **facts)
             return Fit(status="ok", **facts, **_facts(outcome.answer))
         if outcome.failure.kind == "timeout" and (out / "snapshot.pkl").exists():
             (out / "snapshot.pkl").replace(out / "model.pkl")
-            again = self.pool.run(self.work("predict", spec, key, out, rows=(self.views.held_out(key),)), 120, cancelled)
+            again = self.pool.run(
+                self.work("predict", spec, key, out, rows=(self.views.held_out(key),)), 120, cancelled
+            )
             if again.failure is None:
                 return Fit(status="partial", failure=outcome.failure, **facts)
         return Fit(status="failed", failure=outcome.failure, **facts)
+
+    def _broken(self, raw: Path, key: Key) -> Failure | None:
+        """The worker checked its prediction, but agent-written code ran in it: what the file holds counts."""
+        context, rows = self._make_context(), len(self.judge.folds.held_out(*key))
+        try:
+            array = np.load(raw, allow_pickle=False)
+            check_raw(array, rows, context["task"], len(context["classes"]), len(context["targets"]))
+        except (OSError, ValueError) as error:
+            return Failure("invalid_prediction", str(error), rule=str(error).split(":")[0])
+        return None
 
     def seed(self, spec: Spec, key: Key) -> int:
         """Each fit its own seed, so that repeats and folds average over it."""
@@ -231,7 +259,13 @@ class Trials:
     def _judged(self, spec: Spec, fits: tuple[Fit, ...], seconds: float) -> Trial:
         protocol = self.judge.protocol
         full = spec.fraction >= 1 and len(spec.folds) == protocol.folds
-        common = {"id": self._next_id(), "spec": spec, "protocol": protocol.number, "fits": fits, "seconds": seconds}
+        common: dict[str, Any] = {
+            "id": self._next_id(),
+            "spec": spec,
+            "protocol": protocol.number,
+            "fits": fits,
+            "seconds": seconds,
+        }
         for fit in fits:
             if fit.status == "failed":
                 return Trial(**common, status="failed", score=None, failure=fit.failure)
@@ -258,9 +292,13 @@ class Trials:
             whole: Array | None = None
             for fit in (f for f in fits if f.repeat == repeat):
                 key = (fit.repeat, fit.fold)
-                parts = self.decode(spec, key, Path(fit.folder) / "raw0.npy", self.views.held_out(key), "decode")
+                parts = self.decode(
+                    spec, key, Path(fit.folder) / "raw0.npy", self.views.held_out(key), "decode"
+                )
                 if whole is None:
-                    whole = np.zeros((len(settings), len(oof.fold[repeat]), *parts[0].shape[1:]), parts[0].dtype)
+                    whole = np.zeros(
+                        (len(settings), len(oof.fold[repeat]), *parts[0].shape[1:]), parts[0].dtype
+                    )
                 whole[:, self.judge.folds.held_out(*key)] = np.stack(parts)
             assert whole is not None
             decoded.append(whole)
@@ -271,7 +309,9 @@ class Trials:
         out = self.folder / self._digest(spec, key) / name
         settings = decode_settings(spec.candidate)
         work = self.work("decode", spec, key, out, (rows,))
-        work = replace(work, arrays=raw, context={**work.context, "config": {**spec.config, "__decode__": settings}})
+        work = replace(
+            work, arrays=raw, context={**work.context, "config": {**spec.config, "__decode__": settings}}
+        )
         outcome = self.pool.run(work, max(spec.timeout, 60))
         if outcome.failure:
             raise DecodeFailed(outcome.failure)
@@ -299,7 +339,9 @@ class Trials:
         Raises RuntimeError naming the fold whose model would not predict.
         """
         futures = [
-            self._threads.submit(self._predict_one, trial, (fit.repeat, fit.fold), Path(fit.folder), rows, name, cancelled)
+            self._threads.submit(
+                self._predict_one, trial, (fit.repeat, fit.fold), Path(fit.folder), rows, name, cancelled
+            )
             for fit in trial.fits
         ]
         raws = [future.result() for future in futures]
@@ -314,7 +356,9 @@ class Trials:
             work = self.work("fit" if refit else "predict", trial.spec, key, out, (rows,))
             outcome = self.pool.run(work, max(trial.spec.timeout, 60), cancelled)
             if outcome.failure:
-                raise RuntimeError(f"{trial.id}: fold {key[1]} did not predict {name}: {outcome.failure.message}")
+                raise RuntimeError(
+                    f"{trial.id}: fold {key[1]} did not predict {name}: {outcome.failure.message}"
+                )
             (out / "done").touch()
         return np.asarray(np.load(out / "raw0.npy", allow_pickle=False))
 
@@ -322,11 +366,17 @@ class Trials:
         return sorted(self._trials.values(), key=lambda trial: int(trial.id[1:]))
 
 
+def _cancelled(fit: Fit) -> bool:
+    return fit.failure is not None and fit.failure.kind == "cancelled"
+
+
 def _retry(fit: Fit, spec: Spec) -> bool:
     """Cancelled work, and work that ran out of less time than there is now, may be done again."""
     if fit.failure is None:
         return False
-    return fit.failure.kind == "cancelled" or (fit.failure.kind == "timeout" and fit.seconds_given < spec.timeout)
+    return fit.failure.kind == "cancelled" or (
+        fit.failure.kind == "timeout" and fit.seconds_given < spec.timeout
+    )
 
 
 def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -339,4 +389,3 @@ def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def config_key(config: Mapping[str, Any]) -> str:
     return json.dumps(dict(config), sort_keys=True)
-

@@ -6,7 +6,6 @@ their own view only.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -97,18 +96,22 @@ class Views:
                 part.replace(target)
         return target
 
+    def data_at(self, path: Path) -> Path:
+        """The data folder of that `data_path`, made now if need be."""
+        if path == self.data_path(None):
+            return self.data(None)
+        _, repeat, fold = path.name.split("-")
+        return self.data((int(repeat), int(fold)))
+
     def _link(self, part: Path, key: Key | None) -> None:
-        sources = set(self._competition.label_sources)
-        for entry in sorted(self._competition.folder.iterdir()):
-            inside = [s for s in sources if s == entry.name or s.startswith(entry.name + "/")]
-            if not inside and not entry.is_symlink():
-                (part / entry.name).symlink_to(entry.resolve())
-            elif entry.is_dir():
-                _link_without(entry, part / entry.name, {s.removeprefix(entry.name + "/") for s in inside})
         table = self._competition.train
-        if table is not None and not getattr(table, "member", ""):
-            rows = self._unlabelled(self._train) if key is None else self._train.iloc[self._folds.training(*key)]
-            _write_table(rows, part / table.path)
+        own = {table.path} if table is not None else set()  # written anew, so never linked
+        _link_without(self._competition.folder, part, {"private", *own, *self._competition.label_sources})
+        if table is not None and not table.member:
+            rows = (
+                self._unlabelled(self._train) if key is None else self._train.iloc[self._folds.training(*key)]
+            )
+            _write_table(rows, part / table.path, table.options)
 
     def _unlabelled(self, frame: pd.DataFrame) -> pd.DataFrame:
         return frame.drop(columns=list(self._competition.targets))
@@ -140,20 +143,24 @@ def _locate(values: Positions, wanted: Positions) -> Positions:
 
 
 def _link_without(source: Path, target: Path, left_out: Iterable[str]) -> None:
+    """Links to everything in `source` but the paths left out; a folder that holds one of them is made anew."""
     left_out = set(left_out)
-    target.mkdir()
+    target.mkdir(exist_ok=True)
     for path in source.iterdir():
-        if path.name not in left_out and not path.is_symlink():
+        within = {name.removeprefix(path.name + "/") for name in left_out if name.startswith(path.name + "/")}
+        if path.name in left_out or path.is_symlink():
+            continue
+        if within:
+            _link_without(path, target / path.name, within)
+        else:
             (target / path.name).symlink_to(path.resolve())
 
 
-def _write_table(rows: pd.DataFrame, path: Path) -> None:
-    """Write rows in the format a file name promises; formats that need missing libraries are left out."""
+def _write_table(rows: pd.DataFrame, path: Path, options: dict[str, Any]) -> None:
+    """Write rows so that they are read like the original; formats that need missing libraries are left out."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_symlink() or path.exists():
-        os.unlink(path)
     suffixes = "".join(path.suffixes[-2:]).lower()
-    if ".jsonl" in suffixes or ".ndjson" in suffixes:
+    if ".jsonl" in suffixes or ".ndjson" in suffixes or options.get("lines"):
         rows.to_json(path, orient="records", lines=True)
     elif ".json" in suffixes:
         rows.to_json(path, orient="records")
@@ -162,7 +169,5 @@ def _write_table(rows: pd.DataFrame, path: Path) -> None:
             rows.to_parquet(path, index=False)
         except ImportError:
             return
-    elif ".tsv" in suffixes:
-        rows.to_csv(path, sep="\t", index=False)
     else:
-        rows.to_csv(path, index=False)
+        rows.to_csv(path, sep=options.get("sep", ","), index=False)

@@ -7,12 +7,15 @@ with files in its own folder: the harness never unpickles anything of it.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import faulthandler
 import importlib.util
 import json
 import os
 import pickle
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -59,6 +62,7 @@ class InvalidPrediction(ValueError):
 def main(work: Work, seconds: float, pipe: Connection) -> None:
     """Entry point of a worker process; never raises."""
     os.setsid()
+    _end_with_parent()
     work.out.mkdir(parents=True, exist_ok=True)
     _redirect_output(work.out / "output.log")
     faulthandler.enable()
@@ -77,6 +81,13 @@ def main(work: Work, seconds: float, pipe: Connection) -> None:
     pipe.send_bytes(json.dumps(answer, default=str).encode())
     pipe.close()
     os._exit(0)  # no atexit, no thread of a library may hold the slot
+
+
+def _end_with_parent() -> None:
+    """Should the harness be killed outright, its warm server ends, and we with it (Linux)."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
 
 
 def _redirect_output(path: Path) -> None:
@@ -146,7 +157,9 @@ def _predict(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
     model = pickle.loads(stored)  # agent-made, so opened here, behind the guard
     answer: dict[str, Any] = {"status": "ok", "entered": time.time()}
     for number, rows in enumerate(frames):
-        answer["warnings"] = _write_raw(module.predict(model, rows, ctx), rows, ctx, work.out / f"raw{number}.npy")
+        answer["warnings"] = _write_raw(
+            module.predict(model, rows, ctx), rows, ctx, work.out / f"raw{number}.npy"
+        )
     return answer
 
 
@@ -178,7 +191,9 @@ def _decode(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
         if len(decoded) != len(rows):
             raise InvalidPrediction(f"rows: decode() returned {len(decoded)} values for {len(rows)} rows")
         columns = decoded.reshape(len(rows), -1)
-        np.save(work.out / f"decoded{number}.npy", columns.astype(str) if columns.dtype.kind in "OUS" else columns)
+        np.save(
+            work.out / f"decoded{number}.npy", columns.astype(str) if columns.dtype.kind in "OUS" else columns
+        )
     del ctx
     return {"status": "ok"}
 
@@ -187,13 +202,21 @@ def _score(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
     """Score with an agent-written metric. It sees truth, as it must; it runs here so that it sees nothing else."""
     assert work.arrays
     with np.load(work.arrays) as stored:
-        truth, predictions, draws = stored["truth"], stored["predictions"], stored["draws"]
+        truth, predictions = stored["truth"], stored["predictions"]
+        draws = np.split(stored["rows"], stored["ends"][:-1]) if len(stored["ends"]) else []
     guard(work)
     metric = load_module(work.source).metric
     scores = [float(metric(truth, prediction)) for prediction in predictions]
-    samples = [[float(metric(truth[draw], prediction[draw])) for draw in draws] for prediction in predictions]
+    samples = [[_resampled(metric, truth[draw], prediction[draw]) for draw in draws] for prediction in predictions]
     np.save(work.out / "samples.npy", np.asarray(samples, float).reshape(len(scores), len(draws)))
     return {"status": "ok", "scores": scores}
+
+
+def _resampled(metric: Callable[..., Any], truth: Any, prediction: Any) -> float:
+    try:
+        return float(metric(truth, prediction))
+    except Exception:  # a draw without positives, say; the harness leaves it out
+        return float("nan")
 
 
 def load_module(path: Path) -> ModuleType:
@@ -216,14 +239,16 @@ def guard(work: Work) -> None:
     def within(path: str, roots: tuple[str, ...]) -> bool:
         return any(path == root or path.startswith(root + os.sep) for root in roots)
 
-    def look(event: str, arguments: tuple[Any, ...]) -> None:
+    def look(event: str, arguments: tuple[Any, ...]) -> None:  # runs at every audited event: be quick
         if event not in ("open", "os.listdir", "os.scandir", "os.link", "os.rename", "shutil.copyfile"):
             return
-        target = arguments[0]
+        target: Any = arguments[0]
         if isinstance(target, (str, bytes, os.PathLike)):
             path = os.path.realpath(os.fsdecode(target))
             if within(path, forbidden) and not within(path, allowed):
-                raise PermissionError(f"{path} is not part of this fold's view; read ctx.data, which holds what a fold may see")
+                raise PermissionError(
+                    f"{path} is not part of this fold's view; read ctx.data, which holds what a fold may see"
+                )
 
     sys.addaudithook(look)
 
@@ -249,7 +274,9 @@ def _write_raw(raw: Any, rows: pd.DataFrame, ctx: Context, path: Path) -> list[s
     return warnings
 
 
-def check_raw(raw: Any, n: int, task: str, classes: int, targets: int) -> tuple[np.ndarray[Any, Any], list[str]]:
+def check_raw(
+    raw: Any, n: int, task: str, classes: int, targets: int
+) -> tuple[np.ndarray[Any, Any], list[str]]:
     """A raw prediction in its standard shape, and warnings. Raises InvalidPrediction naming the broken rule.
 
     Rules: numbers (it is numeric), rows (one per row asked for), shape (columns as the task has them), finite,
@@ -263,14 +290,18 @@ def check_raw(raw: Any, n: int, task: str, classes: int, targets: int) -> tuple[
     if array.ndim != 2 or len(array) != n:
         raise InvalidPrediction(f"rows: {n} rows were asked for, the prediction has shape {np.shape(raw)}")
     if not np.isfinite(array).all():
-        raise InvalidPrediction(f"finite: {int((~np.isfinite(array)).any(axis=1).sum())} of {n} rows hold NaN or infinity")
+        raise InvalidPrediction(
+            f"finite: {int((~np.isfinite(array)).any(axis=1).sum())} of {n} rows hold NaN or infinity"
+        )
     if task == "binary" and array.shape[1] == 1:
         if array.min() < 0 or array.max() > 1:
             raise InvalidPrediction("probabilities: values lie outside 0…1")
         array = np.hstack([1 - array, array])
     width = classes if task in ("binary", "multiclass") else targets
     if array.shape[1] != width:
-        raise InvalidPrediction(f"shape: {width} columns are needed for a {task} task, the prediction has {array.shape[1]}")
+        raise InvalidPrediction(
+            f"shape: {width} columns are needed for a {task} task, the prediction has {array.shape[1]}"
+        )
     if task in ("binary", "multiclass"):
         if array.min() < 0 or (array.sum(axis=1) <= 0).any():
             raise InvalidPrediction("probabilities: some are negative, or a row sums to 0")

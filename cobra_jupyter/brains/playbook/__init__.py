@@ -1,1 +1,20 @@
-"""TODO"""
+"""The playbook: a brain without a language model. General recipes by kind of data, never by competition."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from cobra_jupyter.agent.context import Context
+from cobra_jupyter.brains.playbook.plan import next_step
+
+
+class Playbook:
+    """Writes the next step of its plan, as the record stands."""
+
+    name = "playbook"
+
+    async def reply(self, context: Context) -> AsyncIterator[str]:
+        step = next_step(context)
+        yield f"## {step.title}\n{step.text}\n"
+        if step.code:
+            yield f"\n```python\n{step.code}\n```\n"

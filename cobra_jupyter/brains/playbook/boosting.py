@@ -9,22 +9,25 @@ target. The number of trees is found on an inner split; then all rows are used.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 try:
     import lightgbm
 except ImportError:
-    lightgbm = None
+    lightgbm = None  # type: ignore[assignment]
 
+Array = np.ndarray[Any, Any]
 SHARED = ["columns", "relations", "files"]  # the first is needed, the others joined by the factor "more"
 FACTORS = {
     "more": ["none", "relations", "files", "relations+files"],
     "interactions": ["sums", "none", "pairs"],
-    "categories": ["native", "target", "ordinal", "frequency"],
+    "categories": ["target", "native", "ordinal", "frequency"],
     "leaves": [15, 7, 31, 63],
     "sampling": [0.4, 0.7, 1.0],
-    "pace": ["0.05", "0.02", "fixed"],
+    "pace": ["fixed", "0.05", "0.02"],
     "bag": [1, 4],
     "target": ["metric", "none", "log1p"],
 }
@@ -34,7 +37,7 @@ NOTES = {
     "categories": "how categories become numbers: target means for many levels, native for few",
     "leaves": "size of one tree: more rows bear more leaves, so judge it at full size; cost grows with it",
     "sampling": "share of rows and columns that each tree sees: low on small or noisy data, and cheaper",
-    "pace": "learning rate with early stopping, or 400 rounds at 0.03: slower is slightly better and dearer",
+    "pace": "400 rounds at 0.03, or a rate with early stopping: better from some 50,000 rows on, dearer",
     "bag": "models with other seeds that are averaged: a small, sure gain at that many times the cost",
     "target": "regression: log1p for skewed positive labels; 'metric': only for a logarithmic metric",
 }
@@ -43,20 +46,22 @@ NOTES = {
 class Bag:
     """Boosters that differ in their seeds, averaged; answers like a scikit-learn model."""
 
-    def __init__(self, boosters, classes, threads):
+    def __init__(self, boosters: list[Any], classes: Any, threads: int) -> None:
         self.boosters, self.classes_, self.threads = boosters, classes, threads
 
-    def predict(self, X):
-        return np.mean([b.predict(X.to_numpy(), num_threads=self.threads) for b in self.boosters], axis=0)
+    def predict(self, X: pd.DataFrame) -> Array:
+        P = [b.predict(X.to_numpy(), num_threads=self.threads) for b in self.boosters]
+        return np.asarray(np.mean(P, axis=0))
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: pd.DataFrame) -> Array:
         P = self.predict(X)
         return P if P.ndim == 2 else np.column_stack([1 - P, P])
 
 
-def fit_trees(X, y, native, ctx):
+def fit_trees(X: pd.DataFrame, y: Array, native: list[int], ctx: Any) -> Any:
     """Boosted trees for one label."""
-    classes, codes = np.unique(y, return_inverse=True) if ctx.task != "regression" else (None, y)
+    classes: Any = None if ctx.task == "regression" else np.unique(y)
+    codes = y if classes is None else np.searchsorted(classes, y)
     if len(np.unique(y)) < 2:
         return float(y[0])
     (inner, held), slow = ctx.inner(), ctx.config["pace"] == "fixed"
@@ -84,7 +89,7 @@ def fit_trees(X, y, native, ctx):
         "num_threads": ctx.n_jobs,
         "verbose": -1,
     }
-    settings = {"categorical_feature": native, "params": {"verbose": -1, "max_bin": 127}}
+    settings: dict[str, Any] = {"categorical_feature": native, "params": {"verbose": -1, "max_bin": 127}}
     X, rounds = X.to_numpy(), 400
     if early:
         data = lightgbm.Dataset(X[inner], codes[inner], **settings)
@@ -97,7 +102,7 @@ def fit_trees(X, y, native, ctx):
     return Bag([lightgbm.train(params | {"seed": seed}, data, rounds) for seed in seeds], classes, ctx.n_jobs)
 
 
-def fit_without_lightgbm(X, y, native, rate, ctx):
+def fit_without_lightgbm(X: pd.DataFrame, y: Array, native: list[int], rate: float, ctx: Any) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     settings = {
@@ -116,33 +121,36 @@ def fit_without_lightgbm(X, y, native, rate, ctx):
     ).fit(X, y)
 
 
-def fit(train, ctx):
+def fit(train: pd.DataFrame, ctx: Any) -> Any:
     book, X, Y = learn_features(train, ctx)
     coded = {feature for feature, *_ in book["codes"]} if ctx.config["categories"] == "native" else set()
     native = [i for i, name in enumerate(X.columns) if name in coded]
     return book, [fit_trees(X, y, native, ctx) for y in Y.T]
 
 
-def predict(model, rows, ctx):
+def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
     book, models = model
     return answers(models, features(rows, book, ctx), book, ctx)
 
 
 # ---- from shared columns to a model and back: this block is the same in every recipe for tables ------------
-def mean_label(codes, label, prior):
+def mean_label(codes: pd.Series, label: pd.Series, prior: float) -> Any:
     """code → mean label, drawn towards the mean of all by `prior` rows of it."""
     group = label.groupby(codes)
     return ((group.sum() + prior * label.mean()) / (group.size() + prior)).to_dict()
 
 
-def encode(codes, Y, ctx):
+def encode(codes: pd.DataFrame, Y: Array, ctx: Any) -> tuple[list[Any], dict[str, Array]]:
     """How category codes become features: a list of (feature, column, code → float, float of other codes).
     For "target" also those of the training rows themselves, each made from the labels of other rows only."""
-    book, own = [], {}
+    book: list[Any] = []
+    own: dict[str, Array] = {}
     fold = np.random.default_rng(ctx.seed).permutation(len(codes)) % 5
     for name, column in codes.items():
         group = "group: " in name  # few rows share the code: only the labels of the others can tell
         level, prior = ("target", 1) if group else (ctx.config["categories"], 10)
+        if level == "target" and Y.shape[1] > 10:
+            level = "ordinal"  # a feature a class and column would be too many
         counts = column.value_counts().sort_index().sort_values(ascending=False, kind="stable")
         counts = counts[counts > 1].iloc[: 60 if level == "onehot" else 250]
         if level == "onehot":
@@ -162,7 +170,7 @@ def encode(codes, Y, ctx):
     return book, own
 
 
-def shared_columns(rows, ctx):
+def shared_columns(rows: pd.DataFrame, ctx: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     """→ (float features, category codes) that `%%shared` cells made for these rows."""
     names = ["columns", *(name for name in ctx.config["more"].split("+") if name != "none")]
     tables = [ctx.shared(name).loc[rows.index] for name in names]
@@ -174,7 +182,7 @@ def shared_columns(rows, ctx):
     return table[[c for c in table if c not in codes and not c.startswith(left_out)]], table[codes]
 
 
-def features(rows, book, ctx):
+def features(rows: pd.DataFrame, book: dict[str, Any], ctx: Any) -> pd.DataFrame:
     """The float frame a model sees; `book` holds what `learn_features` found in the training rows."""
     numbers, codes = shared_columns(rows, ctx)
     coded = {feature: codes[c].map(values).fillna(other) for feature, c, values, other in book["codes"]}
@@ -182,14 +190,14 @@ def features(rows, book, ctx):
     return X.reindex(columns=book.get("columns", X.columns))
 
 
-def learn_features(train, ctx):
+def learn_features(train: pd.DataFrame, ctx: Any) -> tuple[dict[str, Any], pd.DataFrame, Array]:
     """→ (book, X, Y): Y has a column a target, of class codes 0, 1, … or of numbers on the scale learnt."""
     one_of = ctx.task in ("binary", "multiclass")
     order = {str(label): i for i, label in enumerate(ctx.classes)} if one_of else {}
     labels = train[list(ctx.targets)]
     Y = (labels.map(lambda v: order[str(v)]) if one_of else labels).to_numpy("float64")
     log = ctx.config["target"] == "log1p" or (ctx.config["target"] == "metric" and "rmsle" in str(ctx.metric))
-    book = {"log": bool(ctx.task == "regression" and log and Y.min() > -1)}
+    book: dict[str, Any] = {"log": bool(ctx.task == "regression" and log and Y.min() > -1)}
     book["low"] = 0.0 if Y.min() >= 0 else -np.inf
     Y = np.log1p(Y) if book["log"] else Y
     per_class = np.eye(len(order))[Y[:, 0].astype(int)][:, 1:] if one_of else Y
@@ -201,13 +209,13 @@ def learn_features(train, ctx):
     return book, X[book["columns"]], Y
 
 
-def answers(models, X, book, ctx):
+def answers(models: list[Any], X: Any, book: dict[str, Any], ctx: Any) -> Any:
     """Raw predictions of the models, one a target, on the scale of the labels. A float stands for the only
     label seen in training; other models have `predict`, or `classes_` and `predict_proba`."""
     if ctx.task == "regression":
-        P = [np.full(len(X), m) if isinstance(m, float) else m.predict(X) for m in models]
-        P = np.column_stack(P)
-        return np.maximum(np.expm1(P) if book["log"] else P, book["low"])
+        values = [np.full(len(X), m) if isinstance(m, float) else m.predict(X) for m in models]
+        numbers = np.expm1(np.column_stack(values)) if book["log"] else np.column_stack(values)
+        return np.maximum(numbers, book["low"])
     several = []
     for m in models:
         P = np.full((len(X), len(ctx.classes) if ctx.task == "multiclass" else 2), 1e-6)

@@ -7,11 +7,14 @@ of trees and lines, so a blend gains; and where near-copies of rows exist it sho
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
+Array = np.ndarray[Any, Any]
 SHARED = ["columns", "relations", "files"]  # the first is needed, the others joined by the factor "more"
 FACTORS = {
     "more": ["none", "relations", "files", "relations+files"],
@@ -26,14 +29,14 @@ NOTES = {
     "more": "joins shared columns on related rows or per-id files: a large gain where they exist",
     "neighbours": "how many rows are asked: more for noisy labels and many rows, few for exact relations",
     "scale": "ranks tame outliers and skew; standard keeps distances as measured",
-    "columns": "weighed by how far a column goes with the label, so that idle columns do not blur the distance",
+    "columns": "weighed by how far a column goes with the label, so that idle ones do not blur it",
     "interactions": "sums, counts, shares over like columns: they count these columns twice in the distance",
     "categories": "a column a level, or the mean label of the level where there are many",
     "target": "regression: log1p for skewed positive labels; 'metric': only for a logarithmic metric",
 }
 
 
-def space(X, book, ctx):
+def space(X: pd.DataFrame, book: dict[str, Any], ctx: Any) -> Any:
     """Rows as points: filled with the median, scaled, weighed."""
     filled = X.fillna(book["middle"]).to_numpy()
     for step in book["steps"]:
@@ -41,7 +44,7 @@ def space(X, book, ctx):
     return np.clip(filled, -8, 8) * book["weights"]
 
 
-def weights(points, Y, ctx):
+def weights(points: Array, Y: Array, ctx: Any) -> Any:
     """Strongest correlation of each column's value, or of its distance from the middle, with any label."""
     if ctx.config["columns"] == "equal":
         return np.ones(points.shape[1])
@@ -54,7 +57,7 @@ def weights(points, Y, ctx):
     )
 
 
-def fit_neighbours(points, y, ctx):
+def fit_neighbours(points: Array, y: Array, ctx: Any) -> Any:
     if len(np.unique(y)) < 2:
         return float(y[0])
     kind = KNeighborsRegressor if ctx.task == "regression" else KNeighborsClassifier
@@ -62,15 +65,15 @@ def fit_neighbours(points, y, ctx):
     return kind(count, weights=by_distance, n_jobs=ctx.n_jobs).fit(points, y)
 
 
-def by_distance(distance):
+def by_distance(distance: Array) -> Any:
     """Nearer rows count more; a copy of the row does not count for all."""
     return 1 / (distance + 0.5 * distance.mean(axis=1, keepdims=True) + 1e-9)
 
 
-def fit(train, ctx):
+def fit(train: pd.DataFrame, ctx: Any) -> Any:
     book, X, Y = learn_features(train, ctx)
     book["middle"], book["steps"], points = X.median(), [], X.fillna(X.median()).to_numpy()
-    ranks = QuantileTransformer(n_quantiles=max(2, min(200, len(X) // 3)), random_state=ctx.seed)
+    ranks = QuantileTransformer(n_quantiles=min(len(X), max(2, min(200, len(X) // 3))), random_state=ctx.seed)
     for step in [ranks, StandardScaler()] if ctx.config["scale"] == "ranks" else [StandardScaler()]:
         points = step.fit_transform(points)
         book["steps"].append(step)
@@ -79,27 +82,30 @@ def fit(train, ctx):
     return book, [fit_neighbours(points, y, ctx) for y in Y.T]
 
 
-def predict(model, rows, ctx):
+def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
     book, models = model
     X = features(rows, book, ctx)
     return answers(models, space(X, book, ctx), book, ctx)
 
 
 # ---- from shared columns to a model and back: this block is the same in every recipe for tables ------------
-def mean_label(codes, label, prior):
+def mean_label(codes: pd.Series, label: pd.Series, prior: float) -> Any:
     """code → mean label, drawn towards the mean of all by `prior` rows of it."""
     group = label.groupby(codes)
     return ((group.sum() + prior * label.mean()) / (group.size() + prior)).to_dict()
 
 
-def encode(codes, Y, ctx):
+def encode(codes: pd.DataFrame, Y: Array, ctx: Any) -> tuple[list[Any], dict[str, Array]]:
     """How category codes become features: a list of (feature, column, code → float, float of other codes).
     For "target" also those of the training rows themselves, each made from the labels of other rows only."""
-    book, own = [], {}
+    book: list[Any] = []
+    own: dict[str, Array] = {}
     fold = np.random.default_rng(ctx.seed).permutation(len(codes)) % 5
     for name, column in codes.items():
         group = "group: " in name  # few rows share the code: only the labels of the others can tell
         level, prior = ("target", 1) if group else (ctx.config["categories"], 10)
+        if level == "target" and Y.shape[1] > 10:
+            level = "ordinal"  # a feature a class and column would be too many
         counts = column.value_counts().sort_index().sort_values(ascending=False, kind="stable")
         counts = counts[counts > 1].iloc[: 60 if level == "onehot" else 250]
         if level == "onehot":
@@ -119,7 +125,7 @@ def encode(codes, Y, ctx):
     return book, own
 
 
-def shared_columns(rows, ctx):
+def shared_columns(rows: pd.DataFrame, ctx: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     """→ (float features, category codes) that `%%shared` cells made for these rows."""
     names = ["columns", *(name for name in ctx.config["more"].split("+") if name != "none")]
     tables = [ctx.shared(name).loc[rows.index] for name in names]
@@ -131,7 +137,7 @@ def shared_columns(rows, ctx):
     return table[[c for c in table if c not in codes and not c.startswith(left_out)]], table[codes]
 
 
-def features(rows, book, ctx):
+def features(rows: pd.DataFrame, book: dict[str, Any], ctx: Any) -> pd.DataFrame:
     """The float frame a model sees; `book` holds what `learn_features` found in the training rows."""
     numbers, codes = shared_columns(rows, ctx)
     coded = {feature: codes[c].map(values).fillna(other) for feature, c, values, other in book["codes"]}
@@ -139,14 +145,14 @@ def features(rows, book, ctx):
     return X.reindex(columns=book.get("columns", X.columns))
 
 
-def learn_features(train, ctx):
+def learn_features(train: pd.DataFrame, ctx: Any) -> tuple[dict[str, Any], pd.DataFrame, Array]:
     """→ (book, X, Y): Y has a column a target, of class codes 0, 1, … or of numbers on the scale learnt."""
     one_of = ctx.task in ("binary", "multiclass")
     order = {str(label): i for i, label in enumerate(ctx.classes)} if one_of else {}
     labels = train[list(ctx.targets)]
     Y = (labels.map(lambda v: order[str(v)]) if one_of else labels).to_numpy("float64")
     log = ctx.config["target"] == "log1p" or (ctx.config["target"] == "metric" and "rmsle" in str(ctx.metric))
-    book = {"log": bool(ctx.task == "regression" and log and Y.min() > -1)}
+    book: dict[str, Any] = {"log": bool(ctx.task == "regression" and log and Y.min() > -1)}
     book["low"] = 0.0 if Y.min() >= 0 else -np.inf
     Y = np.log1p(Y) if book["log"] else Y
     per_class = np.eye(len(order))[Y[:, 0].astype(int)][:, 1:] if one_of else Y
@@ -158,13 +164,13 @@ def learn_features(train, ctx):
     return book, X[book["columns"]], Y
 
 
-def answers(models, X, book, ctx):
+def answers(models: list[Any], X: Any, book: dict[str, Any], ctx: Any) -> Any:
     """Raw predictions of the models, one a target, on the scale of the labels. A float stands for the only
     label seen in training; other models have `predict`, or `classes_` and `predict_proba`."""
     if ctx.task == "regression":
-        P = [np.full(len(X), m) if isinstance(m, float) else m.predict(X) for m in models]
-        P = np.column_stack(P)
-        return np.maximum(np.expm1(P) if book["log"] else P, book["low"])
+        values = [np.full(len(X), m) if isinstance(m, float) else m.predict(X) for m in models]
+        numbers = np.expm1(np.column_stack(values)) if book["log"] else np.column_stack(values)
+        return np.maximum(numbers, book["low"])
     several = []
     for m in models:
         P = np.full((len(X), len(ctx.classes) if ctx.task == "multiclass" else 2), 1e-6)

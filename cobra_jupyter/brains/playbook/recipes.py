@@ -22,9 +22,9 @@ TABLE_TASKS = ("binary", "multiclass", "multilabel", "regression")
 class Recipe:
     """A candidate of the playbook.
 
-    `cost` ranks recipes by the time of one fit (1 is cheapest). `needs` names the shared artefacts without which
-    it cannot be fitted; `shared` those it can join besides, as levels of its factor "more". `kinds` are the kinds
-    of competition it is for, `rows` the most training rows for which it is worth its time.
+    `cost` ranks recipes by the time of one fit (1 is cheapest). `needs` names the shared artefacts without
+    which it cannot be fitted; `shared` those it can join besides, as levels of its factor "more". `kinds` are
+    the kinds of competition it is for, `rows` the most training rows for which it is worth its time.
     """
 
     name: str
@@ -70,8 +70,8 @@ class Recipe:
         return kept
 
     def start(self, made: Iterable[str]) -> dict[str, Any]:
-        """Config to begin with: the defaults; per-id files are joined where they are made, for that nearly always
-        helps, while "relations" has to win its place."""
+        """Config to begin with: the defaults; per-id files are joined where they are made, since that
+        nearly always helps, while "relations" has to win its place."""
         config = {name: levels[0] for name, levels in self.factors.items()}
         return config | ({"more": "files"} if "files" in made else {})
 

@@ -8,6 +8,8 @@ then set them apart.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import (
@@ -17,6 +19,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
+Array = np.ndarray[Any, Any]
 SHARED = ["columns", "relations", "files"]  # the first is needed, the others joined by the factor "more"
 FACTORS = {
     "more": ["none", "relations", "files", "relations+files"],
@@ -36,10 +39,10 @@ NOTES = {
     "leaf": "rows a leaf needs at least: more for noisy labels and probabilities, 1 for exact relations",
     "target": "regression: log1p for skewed positive labels; 'metric': only for a logarithmic metric",
 }
-TREES = 200
+TREES = 120
 
 
-def fit_forest(X, y, ctx):
+def fit_forest(X: Array, y: Array, ctx: Any) -> Any:
     if len(np.unique(y)) < 2:
         return float(y[0])
     extra, numbers = ctx.config["forest"] == "extra", ctx.task == "regression"
@@ -58,36 +61,39 @@ def fit_forest(X, y, ctx):
     )  # threads would add up the trees in any order: other last digits each time
 
 
-def filled(X, book):
+def filled(X: pd.DataFrame, book: dict[str, Any]) -> Any:
     return X.fillna(book["missing"]).to_numpy("float32")
 
 
-def fit(train, ctx):
+def fit(train: pd.DataFrame, ctx: Any) -> Any:
     book, X, Y = learn_features(train, ctx)
     book["missing"] = X.min() - 1 - X.std().fillna(0)
     return book, [fit_forest(filled(X, book), y, ctx) for y in Y.T]
 
 
-def predict(model, rows, ctx):
+def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
     book, models = model
     return answers(models, filled(features(rows, book, ctx), book), book, ctx)
 
 
 # ---- from shared columns to a model and back: this block is the same in every recipe for tables ------------
-def mean_label(codes, label, prior):
+def mean_label(codes: pd.Series, label: pd.Series, prior: float) -> Any:
     """code → mean label, drawn towards the mean of all by `prior` rows of it."""
     group = label.groupby(codes)
     return ((group.sum() + prior * label.mean()) / (group.size() + prior)).to_dict()
 
 
-def encode(codes, Y, ctx):
+def encode(codes: pd.DataFrame, Y: Array, ctx: Any) -> tuple[list[Any], dict[str, Array]]:
     """How category codes become features: a list of (feature, column, code → float, float of other codes).
     For "target" also those of the training rows themselves, each made from the labels of other rows only."""
-    book, own = [], {}
+    book: list[Any] = []
+    own: dict[str, Array] = {}
     fold = np.random.default_rng(ctx.seed).permutation(len(codes)) % 5
     for name, column in codes.items():
         group = "group: " in name  # few rows share the code: only the labels of the others can tell
         level, prior = ("target", 1) if group else (ctx.config["categories"], 10)
+        if level == "target" and Y.shape[1] > 10:
+            level = "ordinal"  # a feature a class and column would be too many
         counts = column.value_counts().sort_index().sort_values(ascending=False, kind="stable")
         counts = counts[counts > 1].iloc[: 60 if level == "onehot" else 250]
         if level == "onehot":
@@ -107,7 +113,7 @@ def encode(codes, Y, ctx):
     return book, own
 
 
-def shared_columns(rows, ctx):
+def shared_columns(rows: pd.DataFrame, ctx: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     """→ (float features, category codes) that `%%shared` cells made for these rows."""
     names = ["columns", *(name for name in ctx.config["more"].split("+") if name != "none")]
     tables = [ctx.shared(name).loc[rows.index] for name in names]
@@ -119,7 +125,7 @@ def shared_columns(rows, ctx):
     return table[[c for c in table if c not in codes and not c.startswith(left_out)]], table[codes]
 
 
-def features(rows, book, ctx):
+def features(rows: pd.DataFrame, book: dict[str, Any], ctx: Any) -> pd.DataFrame:
     """The float frame a model sees; `book` holds what `learn_features` found in the training rows."""
     numbers, codes = shared_columns(rows, ctx)
     coded = {feature: codes[c].map(values).fillna(other) for feature, c, values, other in book["codes"]}
@@ -127,14 +133,14 @@ def features(rows, book, ctx):
     return X.reindex(columns=book.get("columns", X.columns))
 
 
-def learn_features(train, ctx):
+def learn_features(train: pd.DataFrame, ctx: Any) -> tuple[dict[str, Any], pd.DataFrame, Array]:
     """→ (book, X, Y): Y has a column a target, of class codes 0, 1, … or of numbers on the scale learnt."""
     one_of = ctx.task in ("binary", "multiclass")
     order = {str(label): i for i, label in enumerate(ctx.classes)} if one_of else {}
     labels = train[list(ctx.targets)]
     Y = (labels.map(lambda v: order[str(v)]) if one_of else labels).to_numpy("float64")
     log = ctx.config["target"] == "log1p" or (ctx.config["target"] == "metric" and "rmsle" in str(ctx.metric))
-    book = {"log": bool(ctx.task == "regression" and log and Y.min() > -1)}
+    book: dict[str, Any] = {"log": bool(ctx.task == "regression" and log and Y.min() > -1)}
     book["low"] = 0.0 if Y.min() >= 0 else -np.inf
     Y = np.log1p(Y) if book["log"] else Y
     per_class = np.eye(len(order))[Y[:, 0].astype(int)][:, 1:] if one_of else Y
@@ -146,13 +152,13 @@ def learn_features(train, ctx):
     return book, X[book["columns"]], Y
 
 
-def answers(models, X, book, ctx):
+def answers(models: list[Any], X: Any, book: dict[str, Any], ctx: Any) -> Any:
     """Raw predictions of the models, one a target, on the scale of the labels. A float stands for the only
     label seen in training; other models have `predict`, or `classes_` and `predict_proba`."""
     if ctx.task == "regression":
-        P = [np.full(len(X), m) if isinstance(m, float) else m.predict(X) for m in models]
-        P = np.column_stack(P)
-        return np.maximum(np.expm1(P) if book["log"] else P, book["low"])
+        values = [np.full(len(X), m) if isinstance(m, float) else m.predict(X) for m in models]
+        numbers = np.expm1(np.column_stack(values)) if book["log"] else np.column_stack(values)
+        return np.maximum(numbers, book["low"])
     several = []
     for m in models:
         P = np.full((len(X), len(ctx.classes) if ctx.task == "multiclass" else 2), 1e-6)

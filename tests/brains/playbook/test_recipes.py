@@ -171,7 +171,7 @@ def test_every_level_of_every_factor_runs(recipe, factor, level, folder, made):
 
 
 @both
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
 def test_one_label_or_few_rows_do_not_crash(recipe, task, folder, made):
     check(run(recipe, task, folder, made, rows=4)[-1], task)
     train = labelled(table(120, 0, 1), task)
@@ -232,5 +232,5 @@ def test_columns_say_what_they_are(made):
         columns
     )
     assert "number: day month" in columns
-    assert "sums: length * above 0" in columns
+    assert {"sums: length *", "sums: length * max", "pairs: length_1 - length_2"} <= set(columns)
     assert not np.isinf(columns.to_numpy()).any()

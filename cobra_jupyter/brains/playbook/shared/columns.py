@@ -90,7 +90,7 @@ def like_columns(numbers: pd.DataFrame) -> dict[str, list[str]]:
     ]
     sets = {"amounts": often}
     for name in numbers:
-        tokens = re.split(r"[\s_.-]+|(?<=\D)(?=\d)", name)
+        tokens = re.split(r"[\s_.-]+|(?<=[^\W\d_])(?=\d)", name)
         for i in range(len(tokens) if len(tokens) > 1 else 0):
             sets.setdefault(" ".join([*tokens[:i], "*", *tokens[i + 1 :]]), []).append(name)
     return dict([item for item in sets.items() if 2 <= len(item[1]) <= 12][:12])
@@ -128,7 +128,7 @@ def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
     kinds = {n: k for n, k in ctx.columns.items() if n in rows and k != "id" and n != ctx.id}
     sample = other_side(list(kinds), ctx)  # the largest table: the same for train and test
     sample = sample if len(sample) else rows[list(kinds)]
-    made: dict[str, pd.Series] = {}
+    made: dict[str, pd.Series] = {} if kinds else {"number: nothing": pd.Series(0.0, rows.index)}
     plain: dict[str, pd.Series] = {}
     for name, kind in kinds.items():
         made |= features_of(name, kind, rows[name], sample[name])

@@ -91,7 +91,7 @@ def distances(points: np.ndarray, lattice: np.ndarray | None) -> np.ndarray:
     shifts = np.zeros((1, 3)) if lattice is None else steps @ lattice
     images = (points[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
     squared = (points**2).sum(1)[:, None] + (images**2).sum(1)[None, :] - 2 * points @ images.T
-    return np.sqrt(np.maximum(squared, 0.0))
+    return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
 
 
 def point_features(types: dict[str, np.ndarray], kinds: list[str]) -> dict[str, float]:

@@ -1,0 +1,59 @@
+"""Time: what was given, what is left, what is kept for the submission and its proof."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class BudgetError(ValueError):
+    """A budget that cannot be read or is too small for anything."""
+
+
+def parse(text: str) -> float:
+    """Seconds of a duration like 90s, 10m, 1h30m, 24h or a bare number of seconds."""
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        seconds = float(text)
+    elif re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
+        seconds = sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+(?:\.\d+)?)([smhd])", text))
+    else:
+        raise BudgetError(f"--budget {text}: write a duration like 90s, 10m, 1h30m or 24h")
+    if seconds < 30:
+        raise BudgetError(f"--budget {text}: too small for anything; 30s is the least, 3m a sensible start")
+    return seconds
+
+
+def spoken(seconds: float) -> str:
+    """`4 min 10 s`."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@dataclass
+class Budget:
+    """The clock of a run; `started` is when its process did (epoch seconds)."""
+
+    seconds: float
+    started: float
+    reserve: float = 0.0
+
+    @property
+    def used(self) -> float:
+        return time.time() - self.started
+
+    @property
+    def left(self) -> float:
+        return self.seconds - self.used
+
+    @property
+    def free(self) -> float:
+        """Seconds for new work: what is left before the reserve."""
+        return self.left - self.reserve

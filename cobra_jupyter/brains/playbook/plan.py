@@ -1,0 +1,305 @@
+"""The playbook's plan: which step comes next, decided from the record and the clock alone.
+
+A step is a heading, a few sentences and a cell. Its heading marks it as done, so the plan needs no memory: the same
+record gives the same next step.
+"""
+
+from __future__ import annotations
+
+import json
+import pprint
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cobra_jupyter.agent.context import Context
+from cobra_jupyter.brains.playbook.recipes import Recipe, shared_source
+from cobra_jupyter.brains.playbook.view import View
+
+ABLATION_SHARES = {"boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03}  # of the budget
+MOST_ROUNDS = 12  # of refinement
+PATIENCE = 3  # rounds without gain
+
+
+@dataclass(frozen=True)
+class Step:
+    """One turn: `code` is empty for a turn of words only."""
+
+    title: str
+    text: str
+    code: str = ""
+
+
+def next_step(context: Context) -> Step:
+    """The first step of the plan that is not done and fits the time."""
+    view = View(context)
+    for phase in (_beginning, _fallback, _prior, _factors, _ablations, _full_size, _refinement):
+        for step in phase(view):
+            if step.title not in view.titles:
+                return step
+    return _ending(view)
+
+
+# ---- 1 to 3: read, look, freeze
+
+
+def _beginning(view: View) -> Iterator[Step]:
+    yield Step(
+        "The competition",
+        "What is predicted, from what, and how it is judged. Each statement comes with its evidence.",
+        "%load_ext cobra_jupyter\ncard = cobra.open()",
+    )
+    table = (view.card.get("tables") or {}).get("train")
+    look = (
+        f'from pathlib import Path\nimport pandas as pd\n\nDATA = Path(card["folder"])\ntrain = {table}\n'
+        if table
+        else ""
+    )
+    show = "display(train.head())\ndisplay(train.describe(include='all').T)\n" if table else ""
+    yield Step(
+        "A look at the data",
+        "The first rows, a summary of every column, and checks for leaks, duplicates and drift between train and test.",
+        f"{look}{show}audit = cobra.audit()",
+    )
+    yield Step(
+        "Protocol",
+        "Folds and metric are frozen before anything is trained. The metric is tested first: the truth itself has to beat "
+        "a shuffled truth and a constant.",
+        "protocol = cobra.protocol()",
+    )  # fmt: skip
+
+
+# ---- 4: something valid in place, within the first minutes
+
+
+def _shared(view: View, names: tuple[str, ...]) -> Iterator[Step]:
+    for name in names:
+        yield Step(
+            f"Shared features: {name}",
+            f"Made once for all rows, without labels; candidates read them with `ctx.shared({name!r})`.",
+            f"%%shared {name}\n{shared_source(name).rstrip()}",
+        )
+
+
+def _candidate(view: View, recipe: Recipe) -> Iterator[Step]:
+    yield Step(
+        f"Candidate: {recipe.name}",
+        "A self-contained module: its `FACTORS` are what the ablation will vary.",
+        f"%%candidate {recipe.name}\n{recipe.source.rstrip()}",
+    )
+
+
+def _fallback(view: View) -> Iterator[Step]:
+    if not view.recipes:
+        yield Step(
+            "No recipe",
+            f"The playbook has no recipe for {view.card.get('kind')} data with a {view.card.get('task')} target yet.",
+            'cobra.finish("the playbook has no recipe for this kind of data")',
+        )
+        return
+    simple = min(view.recipes, key=lambda recipe: recipe.cost)
+    yield from _shared(view, simple.needs)
+    yield from _candidate(view, simple)
+    yield Step(
+        "Fallback",
+        "A simple model and a valid submission: from here on there is always one.",
+        f'fallback = cobra.trial("{simple.name}")\ncobra.submit(fallback.id)',
+    )
+
+
+# ---- 5: the strongest prior trains at full size while the rest is prepared
+
+
+def _prior(view: View) -> Iterator[Step]:
+    strongest = view.recipes[0]
+    yield from _shared(view, strongest.needs)
+    yield from _candidate(view, strongest)
+    if view.free > 0.15 * view.budget:
+        yield Step(
+            "Strongest prior, full size",
+            f"Tables are usually won by {strongest.family}: it trains on all rows as a background job while we look for the factors that matter.",
+            f'job = cobra.scale("{strongest.name}", background=True)',
+        )
+    yield from _shared(view, tuple(name for name in strongest.shared if _worth_making(view, name)))
+
+
+def _worth_making(view: View, name: str) -> bool:
+    """Features of files need files named by row; relations need time to be worth it."""
+    if name == "files":
+        return view.free > 0.5 * view.budget and any(
+            "<id>" in group["pattern"] for group in view.card.get("files", ())
+        )
+    return view.free > 0.4 * view.budget
+
+
+# ---- 6: key factors and their ablation on small data
+
+
+def _factors(view: View) -> Iterator[Step]:
+    rows = []
+    for recipe in view.recipes:
+        for factor, levels in recipe.factors_with(view.made, view.card["task"]).items():
+            shown = ", ".join(f"`{level}`" for level in levels)
+            rows.append(f"| {recipe.name} | **{factor}** | {shown} | {recipe.notes.get(factor, '')} |")
+    table = "\n".join(
+        [
+            "| candidate | factor | levels (default first) | what we expect |",
+            "| --- | --- | --- | --- |",
+            *rows,
+        ]
+    )
+    yield Step(
+        "Key factors",
+        f"What may decide this competition, to be tested one at a time on small data.\n\n{table}",
+    )
+
+
+def _ablations(view: View) -> Iterator[Step]:
+    for recipe in view.recipes:
+        if view.free < 0.3 * view.budget:
+            return
+        yield from _candidate(view, recipe)
+        seconds = round(ABLATION_SHARES.get(recipe.family, 0.03) * view.budget, 1)
+        factors = recipe.factors_with(view.made, view.card["task"])
+        start = _differing(recipe, recipe.start(view.made))
+        yield Step(
+            f"Ablation: {recipe.name}",
+            "Each level against the default on small data, then the winners together.",
+            f'{recipe.name}_effects = cobra.ablate("{recipe.name}", {_code(factors)},{_config(start)} seconds={seconds})',
+        )
+
+
+def _differing(recipe: Recipe, config: Mapping[str, Any]) -> dict[str, Any]:
+    return {factor: level for factor, level in config.items() if level != recipe.factors[factor][0]}
+
+
+def _code(value: Any) -> str:
+    """A literal as a person would write it, over several lines when long."""
+    return pprint.pformat(value, width=100, sort_dicts=False, compact=True).replace("\n", "\n    ")
+
+
+def _config(config: Mapping[str, Any]) -> str:
+    return f" config={_code(dict(config))}," if config else ""
+
+
+# ---- 7 and 8: the best combinations at full size, a blend after each
+
+
+def _full_size(view: View) -> Iterator[Step]:
+    for recipe in view.recipes:
+        config = view.best_config(recipe)
+        title = f"Full size: {recipe.name}"
+        if (
+            title not in view.titles
+            and not view.tried_full(recipe, config)
+            and _fits(view, view.cost(recipe))
+        ):
+            yield from _candidate(view, recipe)
+            yield Step(title, _why(view, recipe), _scale(recipe, config) + "\nblend = cobra.blend()")
+    if view.context.running_jobs():
+        yield Step(
+            "The background job", "Its result belongs in the blend.", "cobra.wait()\nblend = cobra.blend()"
+        )
+
+
+def _fits(view: View, cost: float) -> bool:
+    """Whether a trial of `cost` wall seconds still leaves time to refit it in the proof."""
+    return 2.5 * cost < view.free and view.free > 5
+
+
+def _why(view: View, recipe: Recipe) -> str:
+    found = view.ablation(recipe.name)
+    if not found:
+        return f"No ablation of {recipe.name} was possible in the time; the defaults stand."
+    changed = _differing(recipe, found["best"])
+    if not changed:
+        return f"The ablation found nothing better than the defaults of {recipe.name} ({found['fidelity']}); they run on all rows and folds."
+    words = ", ".join(f"{k} = {v}" for k, v in changed.items())
+    return f"The best combination on small data ({found['fidelity']}): {words}; gain {found['best_gain']:+.5f} ± {found['best_se']:.5f}. Now on all rows and folds."
+
+
+def _scale(recipe: Recipe, config: Mapping[str, Any], seed: int = 0) -> str:
+    changed = _differing(recipe, config)
+    second = f", {_code(changed)}" if changed else ""
+    return f'cobra.scale("{recipe.name}"{second}{f", seed={seed}" if seed else ""})'
+
+
+# ---- exploit: variants of the best, other seeds, for as long as they help
+
+
+def _refinement(view: View) -> Iterator[Step]:
+    rounds = sum(title.startswith("Refinement") for title in view.titles)
+    if rounds >= MOST_ROUNDS or not view.full() or _stalled(view, rounds):
+        return
+    for recipe, config, seed, why in _ideas(view):
+        if not view.tried_full(recipe, config, seed) and _fits(view, view.cost(recipe)):
+            title = f"Refinement {rounds + 1}: {recipe.name}"
+            yield Step(title, why, _scale(recipe, config, seed) + "\nblend = cobra.blend()")
+            return
+
+
+def _stalled(view: View, rounds: int) -> bool:
+    recent = view.gains[-PATIENCE:]
+    return rounds >= PATIENCE and len(recent) == PATIENCE and max(recent) <= 0
+
+
+def _ideas(view: View) -> Iterator[tuple[Recipe, dict[str, Any], int, str]]:
+    """Alternating: the best family's runner-up levels, and another seed of the best."""
+    families = {recipe.name: recipe for recipe in view.recipes}
+    best = view.full()[0]
+    recipe = families.get(best["name"], view.recipes[0])
+    base = dict(best["config"])
+    near = list(_near(view, recipe, base))
+    seeds = [1000 * n for n in range(1, 4)]
+    for place in range(max(len(near), len(seeds))):
+        if place < len(near):
+            change, effect = near[place]
+            words = ", ".join(f"{k} = {v}" for k, v in change.items())
+            yield recipe, {**base, **change}, 0, (
+                f"{words} was unresolved on small data ({effect['gain']:+.5f} ± {effect['se']:.5f}); at full size it may "
+                "differ, and a different model is welcome in the blend."
+            )  # fmt: skip
+        if place < len(seeds):
+            yield (
+                recipe,
+                base,
+                seeds[place],
+                "The same model from another seed: averaging takes away variance that no factor can.",
+            )
+
+
+def _near(
+    view: View, recipe: Recipe, base: Mapping[str, Any]
+) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
+    """Levels that small data could not tell from the best, the most promising first."""
+    found = view.ablation(recipe.name)
+    effects = [
+        e for e in (found or {}).get("effects", ()) if e["gain"] is not None and e["verdict"] != "worse"
+    ]
+    for effect in sorted(effects, key=lambda e: -(e["gain"] + e["se"])):
+        if base.get(effect["factor"]) != effect["level"]:
+            yield {effect["factor"]: effect["level"]}, effect
+
+
+# ---- 12: choose, submit, finish
+
+
+def _ending(view: View) -> Step:
+    choose = "Choose and submit"
+    if choose not in view.titles:
+        blend = "cobra.blend()\n" if len(view.full()) > 1 and not view.context.all("blend") else ""
+        code = (
+            f"{blend}selection = cobra.select()\ncobra.submit()\ncobra.effects()"
+            if view.full()
+            else "cobra.status()"
+        )
+        return Step(choose, "By cross-validation alone, by the rule stated with the result.", code)
+    best = view.context.last("submission") or {}
+    why = (
+        f"submitted {best['what']}, {best['metric']} {best['score']:.5f} ± {best['se']:.5f} by cross-validation"
+        if best
+        else "nothing could be trained"
+    )
+    return Step(
+        "Finish", "Nothing more fits the time, or nothing more helped.", f"cobra.finish({json.dumps(why)})"
+    )

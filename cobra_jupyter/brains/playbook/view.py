@@ -1,0 +1,92 @@
+"""The record in the playbook's words: what was done, what is best, what a next trial would cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cobra_jupyter.agent.context import Context
+from cobra_jupyter.brains.playbook.recipes import RECIPES, Recipe
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class View:
+    """Read-only questions to a context."""
+
+    context: Context
+
+    @cached_property
+    def titles(self) -> set[str]:
+        """Headings of the turns so far: a step is done when its heading stands in the notebook."""
+        return {turn.markdown.partition("\n")[0].removeprefix("## ").strip() for turn in self.context.turns}
+
+    @property
+    def budget(self) -> float:
+        return self.context.clock.budget or 86_400.0
+
+    @property
+    def free(self) -> float:
+        return self.context.clock.free
+
+    @cached_property
+    def card(self) -> Json:
+        return self.context.last("card") or {}
+
+    @cached_property
+    def protocol(self) -> Json:
+        return self.context.last("protocol") or {}
+
+    @cached_property
+    def sign(self) -> int:
+        return 1 if self.protocol.get("direction") == "maximize" else -1
+
+    @cached_property
+    def recipes(self) -> list[Recipe]:
+        """Those that suit the competition, strongest prior first."""
+        facts = {**self.card, "rows": self.card.get("train_rows", 0)}
+        return [recipe for recipe in RECIPES if recipe.when(facts)]
+
+    @cached_property
+    def made(self) -> set[str]:
+        """Names of shared artefacts that stand."""
+        return {record["name"] for record in self.context.all("shared")}
+
+    def known(self, name: str) -> bool:
+        return any(record["name"] == name for record in self.context.all("candidate"))
+
+    def ablation(self, name: str) -> Json | None:
+        """The latest ablation of a candidate."""
+        found = [a for a in self.context.all("ablation") if a["candidate"].rpartition("_v")[0] == name]
+        return found[-1] if found else None
+
+    def full(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Full-size trials, best first."""
+        trials = {trial["id"]: trial for trial in self.context.trials(name, full=True)}
+        return sorted(trials.values(), key=lambda trial: -self.sign * trial["score"])
+
+    def best_config(self, recipe: Recipe) -> dict[str, Any]:
+        found = self.ablation(recipe.name)
+        return dict(found["best"]) if found else recipe.start(self.made)
+
+    def tried_full(self, recipe: Recipe, config: Mapping[str, Any], seed: int = 0) -> bool:
+        return any(t["config"] == dict(config) and t["seed"] == seed for t in self.full(recipe.name))
+
+    def cost(self, recipe: Recipe) -> float:
+        """Wall seconds of a full-size trial, from the record: folds × repeats of what one fit took; 0 if unknown."""
+        fits = int(self.protocol.get("folds", 5)) * int(self.protocol.get("repeats", 1))
+        slots = max(1, min(int(self.context.resources.get("cores", 1)), fits))
+        whole = [
+            f["seconds"] for t in self.context.trials(recipe.name) if t["fraction"] >= 1 for f in t["fits"]
+        ]
+        return math.ceil(fits / slots) * max(whole[-fits:]) if whole else 0.0
+
+    @cached_property
+    def gains(self) -> list[float]:
+        """How much each blend improved on the best before it, in the metric's units."""
+        scores = [self.sign * blend["score"] for blend in self.context.all("blend")]
+        return [score - max(scores[:place], default=score) for place, score in enumerate(scores)][1:]

@@ -1,0 +1,229 @@
+"""The `cobra` command. Progress goes to standard error, results to standard output."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+OK, INTERNAL, BAD_INPUT, NO_SUBMISSION, NOT_VERIFIED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+EPILOG = """examples:
+  cobra demo                                  a small competition, start to end, in about two minutes
+  cobra run data/my-competition --budget 10m  the main job: submission, notebook, proof, report
+  cobra run data/x --set metric=rmse --set target=price --json
+  cobra status                                the latest run
+  cobra export latest --to html               its notebook as a page
+
+exit codes: 0 valid submission · 1 internal error · 2 bad input · 3 no valid submission
+            4 verification failed · 130 interrupted"""
+SETTINGS = "id, target, metric, direction, split, groups, time, kind, task"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `cobra` and `jupyter cobra`."""
+    chosen = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return int(chosen.do(chosen))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return OK
+    except Exception as error:
+        return _refuse(error)
+
+
+def _refuse(error: Exception) -> int:
+    """One message for what a person can mend; a traceback for what we have to."""
+    from cobra_jupyter.agent.budget import BudgetError
+    from cobra_jupyter.competition import CompetitionError
+    from cobra_jupyter.kernel.errors import KernelError
+    from cobra_jupyter.notebook.export import ExportError
+    from cobra_jupyter.runner import BadInput
+    from cobra_jupyter.runs import RunError
+
+    if isinstance(error, (BudgetError, CompetitionError, KernelError, ExportError, BadInput, RunError)):
+        print(f"cobra: {error}", file=sys.stderr)
+        return BAD_INPUT
+    import traceback
+
+    traceback.print_exception(error)
+    print("cobra: this is a defect of ours; the lines above say where", file=sys.stderr)
+    return INTERNAL
+
+
+def _parser() -> argparse.ArgumentParser:
+    from cobra_jupyter import __version__
+
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="cobra", formatter_class=plain, epilog=EPILOG,
+        description="Cobra: an autonomous machine-learning engineer that lives in Jupyter.",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser(
+        "run", formatter_class=plain, help="work on a competition folder: submission, notebook, proof, report",
+        description="Work on a competition folder (MLE-bench's public/ layout, or a parent of it). Writes a run folder with\n"
+        "submission.csv, agent.ipynb, solution.ipynb, report.html and the record, ledger.jsonl.",
+    )  # fmt: skip
+    run.add_argument("folder", type=Path, metavar="FOLDER", help="the competition's folder")
+    _run_options(run)
+    run.set_defaults(do=_run)
+
+    demo = commands.add_parser(
+        "demo", formatter_class=plain, help="write small competitions, run one, grade it afterwards",
+        description="Write small competitions made from scikit-learn's bundled sets, run one of them, and grade the result\n"
+        "when the run is over, from answers that lay apart.",
+    )  # fmt: skip
+    demo.add_argument("--competition", default="demo-tumours", metavar="NAME", help="demo-tumours, demo-digits or demo-diabetes (default: %(default)s)")
+    demo.add_argument("--folder", type=Path, default=Path("demo"), help="where to write them (default: ./demo)")
+    _run_options(demo, budget="100s")
+    demo.set_defaults(do=_demo)
+
+    status = commands.add_parser("status", help="how a run stands")
+    status.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run's folder, or 'latest' (default)")
+    status.add_argument("--json", action="store_true", help="print run.json")
+    status.set_defaults(do=_status)
+
+    export = commands.add_parser("export", help="a run's notebook as a page, a notebook or a script")
+    export.add_argument("run", metavar="RUN", help="a run's folder, or 'latest'")
+    export.add_argument("--to", choices=("html", "ipynb", "py"), default="html", help="format (default: html)")
+    export.add_argument("--output", type=Path, metavar="FILE", help="where to write it (default: in the run's folder)")
+    export.set_defaults(do=_export)
+    return parser
+
+
+def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
+    parser.add_argument("--brain", default="playbook", choices=("playbook",), help="who writes the cells (default: %(default)s, which needs no key)")
+    parser.add_argument("--budget", default=budget, metavar="TIME", help="from start to exit, proof included: 90s, 10m, 1h30m, 24h (default: %(default)s)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder, new or empty (default: runs/<competition>-<time>)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of folds and fits (default: 0)")
+    parser.add_argument("--kernel", metavar="NAME", help="the kernel to work in (default: python3); see `jupyter kernelspec list`")
+    parser.add_argument("--set", action="append", default=[], metavar="K=V", dest="settings", help=f"tell it what the folder does not: {SETTINGS}; may be repeated")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    result, code = _go(chosen, chosen.folder)
+    _print(result, chosen.json)
+    return code
+
+
+def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None, int]:
+    """Run and say how it ended. → the result's record (None when there is none) and the exit code."""
+    from cobra_jupyter import runs
+    from cobra_jupyter.agent import budget
+    from cobra_jupyter.brains.playbook import Playbook
+    from cobra_jupyter.progress import Progress
+    from cobra_jupyter.runner import BadInput, Options, Runner
+
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: no such folder; give the competition's folder, with description.md and a sample submission")
+    seconds, started = budget.parse(chosen.budget), _process_start()
+    out = chosen.out or runs.new_folder(Path("runs"), folder)
+    options = Options(folder, out, chosen.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started)
+
+    async def whole() -> Any:
+        runner = Runner(options, Playbook(), progress.record)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, runner.interrupted.set)
+        result = await runner.run()
+        return result, runner.interrupted.is_set()
+
+    with Progress() as progress:
+        result, interrupted = asyncio.run(whole())
+    runs.remember(out)
+    return result.record(), _code(result, interrupted)
+
+
+def _code(result: Any, interrupted: bool) -> int:
+    if interrupted:
+        return INTERRUPTED
+    if result.submission is None:
+        return NO_SUBMISSION
+    return NOT_VERIFIED if result.proof.outcome in ("different", "failed") else OK
+
+
+def _settings(words: Sequence[str]) -> dict[str, str]:
+    from cobra_jupyter.runner import BadInput
+
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not value:
+            raise BadInput(f"--set {word}: write --set key=value; keys are {SETTINGS}")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def _process_start() -> float:
+    """When this process began (epoch seconds): imports count towards the budget too."""
+    import psutil
+
+    return min(time.time(), float(psutil.Process().create_time()))
+
+
+def _print(result: dict[str, Any] | None, as_json: bool) -> None:
+    if result is None:
+        return
+    if as_json:
+        print(json.dumps(result))
+        return
+    if result["submission"]:
+        print(f"{result['competition']}: {result['metric']} {result['cv']:.5f} ± {result['cv_se']:.5f} by cross-validation")
+        print(f"proof       {result['proof']}")
+    else:
+        print(f"{result['competition']}: no valid submission")
+    for name in ("submission", "notebook", "solution", "report"):
+        if result[name]:
+            print(f"{name:<11} {result[name]}")
+    print(f"time        {result['seconds']:.0f} s")
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from cobra_jupyter import demo
+    from cobra_jupyter.runner import BadInput
+
+    folders = {path.name: path for path in demo.write(chosen.folder)}
+    if chosen.competition not in folders:
+        raise BadInput(f"--competition {chosen.competition}: there are {', '.join(folders)}")
+    print(f"wrote {', '.join(folders)} to {chosen.folder}", file=sys.stderr)
+    result, code = _go(chosen, folders[chosen.competition])
+    if result and result["submission"]:
+        result["graded"] = demo.grade(chosen.folder, chosen.competition, Path(result["submission"]))
+    _print(result, chosen.json)
+    if result and "graded" in result and not chosen.json:
+        graded = result["graded"]
+        print(f"graded      {graded['metric']} {graded['score']:.5f} on answers the run never saw")
+    return code
+
+
+def _status(chosen: argparse.Namespace) -> int:
+    from cobra_jupyter import runs
+
+    run = runs.load(chosen.run)
+    print(json.dumps(run) if chosen.json else runs.describe(run))
+    return OK
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    from cobra_jupyter import runs
+    from cobra_jupyter.notebook import export
+
+    folder = runs.find(chosen.run)
+    print(export.write(folder / "agent.ipynb", chosen.to, chosen.output))
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,301 @@
+"""One run: a competition folder in; a notebook, a proof and a valid submission out.
+
+The runner is the only writer of the record and of the notebook. It starts the harness and the kernel, lets the
+agent work until the time for new work is over, then writes `solution.ipynb`, proves it and reports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.agent.budget import Budget, spoken
+from cobra_jupyter.agent.context import WORKBENCH_KINDS, Clock, Context, Turn
+from cobra_jupyter.agent.loop import Agent
+from cobra_jupyter.brains import Brain
+from cobra_jupyter.kernel.errors import KernelError
+from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess, write_json
+from cobra_jupyter.kernel.pack import digest, pack
+from cobra_jupyter.kernel.probe import KernelProbe, probe
+from cobra_jupyter.kernel.session import KernelSession
+from cobra_jupyter.ledger import Ledger, Record, read
+from cobra_jupyter.notebook import report, solution
+from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.notebook.file import NotebookFile
+from cobra_jupyter.notebook.proof import Proof, prove
+
+BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError")
+CLOSING = 4.0  # seconds for the report, the last writes and the exit
+UNPROVEN = Proof("not run", "nothing was submitted", 0.0, False)
+
+
+class BadInput(ValueError):
+    """The run cannot begin or go on for what it was given; the message names file or option and the cure."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run was asked for. `started` is when the process began (epoch seconds)."""
+
+    folder: Path
+    out: Path
+    brain: str
+    budget: float
+    seed: int
+    kernel: str | None
+    settings: Mapping[str, str]
+    started: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to. `submission` is None when there is none; scores are cross-validated."""
+
+    run: str
+    competition: str
+    metric: str | None
+    direction: str | None
+    protocol: str | None
+    cv: float | None
+    cv_se: float | None
+    submission: str | None
+    notebook: str
+    solution: str | None
+    report: str
+    proof: Proof
+    seconds: float
+
+    def record(self) -> dict[str, Any]:
+        return {**asdict(self), "proof": self.proof.outcome, "seconds": round(self.seconds, 1)}
+
+
+@dataclass
+class Runner:
+    """One run. `on_record` sees every record (progress); `interrupted` may be set from a signal handler."""
+
+    options: Options
+    brain: Brain
+    on_record: Callable[[Record, Budget], None] = lambda record, budget: None
+    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        o = self.options
+        self.budget = Budget(o.budget, o.started, reserve=min(30.0, 0.2 * o.budget))
+        self._results: list[Record] = []  # of the workbench: what the agent's context is made of
+        self._latest: dict[str, dict[str, Any]] = {}
+
+    # ---- the whole of it
+
+    async def run(self) -> Result:
+        """Raises BadInput, KernelError, or OSError where the folder cannot be written."""
+        self._loop = asyncio.get_running_loop()
+        self._prepare_folder()
+        environment = probe(self.options.kernel)
+        self.ledger = Ledger(self.options.out / "ledger.jsonl", _secrets())
+        self.ledger.follow(self._follow)
+        self._write_first_records(environment)
+        harness = self._harness(environment)
+        try:
+            return await self._with_harness(harness, environment)
+        finally:
+            await asyncio.to_thread(harness.stop)
+            self.ledger.close()
+
+    async def _with_harness(self, harness: HarnessProcess, environment: KernelProbe) -> Result:
+        try:
+            await asyncio.to_thread(harness.start, self._on_record, self._on_ask)
+            await harness.call("open")
+        except CallError as error:
+            self._state("failed", str(error))
+            if error.kind in BAD_INPUT:
+                raise BadInput(str(error)) from None
+            raise
+        self._document = Document(metadata=_notebook_metadata(environment))
+        self._file = NotebookFile(self._document, self.options.out / "agent.ipynb")
+        try:
+            end = await self._work(harness)
+            described = await self._describe(harness)
+            await self._file.flush()
+        finally:
+            await self._file.close()
+        await asyncio.to_thread(harness.stop)
+        proof = UNPROVEN
+        if described and self.interrupted.is_set():
+            proof = Proof("not run", "the run was interrupted", 0.0, False)
+        elif described:
+            proof = await self._prove(described)
+        return self._close(end, described, proof)
+
+    async def _work(self, harness: HarnessProcess) -> str:
+        """Let the agent work in a live kernel. → why it ended."""
+        variables = {"COBRA_SOCKET": str(harness.socket)}
+        session = KernelSession(self.options.kernel, self.options.out, paths=[self._pack], variables=variables)
+        async with session:
+            async def context(turns: tuple[Turn, ...]) -> Context:
+                return await self._context(harness, turns)
+
+            self.agent = Agent(self.brain, self._document, session, self.ledger, context)
+            self._state("running", None)
+            work = asyncio.ensure_future(self.agent.run(lambda: self.budget.free))
+            stop = asyncio.ensure_future(self.interrupted.wait())
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+                return "interrupted"
+            stop.cancel()
+            end = work.result()
+            await self._submit_at_last(end)
+            return end
+
+    async def _submit_at_last(self, end: str) -> None:
+        """What the brain left undone when time ran out: choose and submit by the rule."""
+        full = [r for r in self._results if r.kind == "trial" and r.data["full"] and r.data["score"] is not None]
+        last = self._latest.get("submission")
+        decided = max((r.seq for r in self._results if r.kind == "submission"), default=-1)
+        if full and (last is None or full[-1].seq > decided) and self.budget.left > CLOSING:
+            self.ledger.append("decision", {"what": "closing submission", "why": end})
+            note = f"## Closing\nThe agent stopped: {end}. The best by the rule is submitted."
+            await self.agent.say(note, "cobra.select()\ncobra.submit()", max(1.0, 0.5 * self.budget.left))
+
+    async def _describe(self, harness: HarnessProcess) -> dict[str, Any] | None:
+        if "submission" not in self._latest:
+            return None
+        try:
+            return await harness.call("solution")
+        except (CallError, ConnectionLost):
+            return None
+
+    # ---- the parts
+
+    def _prepare_folder(self) -> None:
+        out = self.options.out
+        if (out / "ledger.jsonl").exists() or (out.is_dir() and any(out.iterdir())):
+            raise BadInput(f"{out} is not empty: give another folder with --out")
+        try:
+            (out / "logs").mkdir(parents=True)
+            self._pack = pack(out)
+        except OSError as error:
+            raise BadInput(f"{out} cannot be written ({error.strerror}): give another folder with --out") from error
+
+    def _write_first_records(self, environment: KernelProbe) -> None:
+        o = self.options
+        self.ledger.append("run", {
+            "run": o.out.name, "folder": str(o.folder), "brain": self.brain.name, "budget": o.budget, "seed": o.seed,
+            "settings": dict(o.settings), "started": o.started, "version": metadata.version("cobra_jupyter"),
+        })  # fmt: skip
+        self.ledger.append("environment", {**environment.to_json(), "pack": digest(self._pack)})
+
+    def _harness(self, environment: KernelProbe) -> HarnessProcess:
+        memory = min(environment.memory_bytes, environment.memory_limit_bytes or environment.memory_bytes)
+        self._resources = {"cores": environment.cores, "memory_mb": memory // 2**20, "gpus": len(environment.gpus)}
+        o = self.options
+        facts = {
+            "folder": str(o.out.resolve()), "competition": str(o.folder.resolve()), "options": dict(o.settings), "seed": o.seed,
+            "slots": environment.cores, "memory_bytes": int(0.8 * memory / environment.cores),
+            "started": o.started, "budget": o.budget - CLOSING,
+        }  # fmt: skip
+        return HarnessProcess(environment.python, self._pack, o.out / "logs" / "harness.log", facts, os.environ)
+
+    async def _context(self, harness: HarnessProcess, turns: tuple[Turn, ...]) -> Context:
+        status = await harness.call("status")
+        self.budget.reserve = float(status["reserve"]) + CLOSING
+        clock = Clock(self.budget.seconds, self.budget.left, self.budget.reserve)
+        return Context(clock, self._resources, turns, tuple((r.kind, r.data) for r in self._results))
+
+    async def _prove(self, described: dict[str, Any]) -> Proof:
+        """Write `solution.ipynb`, run it in a fresh kernel, compare."""
+        out, left = self.options.out, self.budget.left - CLOSING
+        cost = sum(member["cost"] for member in described["members"]) / described["slots"]
+        saved = all((out / model["path"]).exists() for member in described["members"] for model in member["models"])
+        retrain = cost * 1.3 + 8 < left or not saved
+        submitted = self._latest["submission"]
+        facts = {"competition": self._latest["card"]["name"], "score": submitted["score"], "se": submitted["se"]}
+        path = out / "solution.ipynb"
+        write_json(path, solution.build(described, retrain, facts))
+        proof = await prove(path, out / "submission.csv", out / "proof", self.options.kernel, max(left, 1.0), retrain)
+        self.ledger.append("proof", proof.record())
+        return proof
+
+    def _close(self, end: str, described: dict[str, Any] | None, proof: Proof) -> Result:
+        out = self.options.out
+        names = ["agent.ipynb", *(["submission.csv", "solution.ipynb"] if described else [])]
+        for name in names:
+            if (out / name).exists():
+                self.ledger.append("file", {"path": name, "sha256": _sha256(out / name)})
+        card, frozen = self._latest.get("card", {}), self._latest.get("protocol", {})
+        submitted = self._latest.get("submission", {})
+        result = Result(
+            run=str(out), competition=str(card.get("name", self.options.folder.name)), metric=frozen.get("metric", card.get("metric")),
+            direction=frozen.get("direction", card.get("direction")), protocol=frozen.get("digest"),
+            cv=submitted.get("score"), cv_se=submitted.get("se"),
+            submission=str(out / "submission.csv") if submitted else None, notebook=str(out / "agent.ipynb"),
+            solution=str(out / "solution.ipynb") if (out / "solution.ipynb").exists() else None,
+            report=str(out / "report.html"), proof=proof, seconds=self.budget.used,
+        )  # fmt: skip
+        run = self._run_json("finished" if end != "interrupted" else "stopped", end, result)
+        report.write(out / "report.html", run, list(read(out / "ledger.jsonl")))
+        self.ledger.append("file", {"path": "report.html", "sha256": _sha256(out / "report.html")})
+        self._state(run["state"], end, result)
+        return result
+
+    def _state(self, state: str, why: str | None, result: Result | None = None) -> None:
+        self.ledger.append("state", {"state": state, "why": why})
+        write_json(self.options.out / "run.json", self._run_json(state, why, result))
+
+    def _run_json(self, state: str, why: str | None, result: Result | None) -> dict[str, Any]:
+        o = self.options
+        card = self._latest.get("card", {})
+        return {
+            "run": o.out.name, "competition": card.get("name", o.folder.name), "state": state, "why": why, "pid": os.getpid(),
+            "started": o.started, "seconds": round(self.budget.used, 1), "budget": o.budget, "seed": o.seed,
+            "brain": self.brain.name, "head": self.ledger.head, "length": self.ledger.length,
+            "environment": self._latest.get("environment", {}), "result": result.record() if result else None,
+            "proof": result.proof.record() if result else None,
+        }  # fmt: skip
+
+    # ---- what comes from the harness, in its threads
+
+    def _follow(self, record: Record) -> None:
+        self._latest[record.kind] = record.data
+        if record.kind in WORKBENCH_KINDS:
+            self._results.append(record)
+        self.on_record(record, self.budget)
+
+    def _on_record(self, kind: str, data: dict[str, Any]) -> None:
+        if kind not in WORKBENCH_KINDS:
+            raise ValueError(f"{kind} is no kind of record a harness may write")
+        self.ledger.append(kind, data)
+
+    def _on_ask(self, what: str, args: dict[str, Any]) -> Any:
+        if what == "finish":
+            self.ledger.append("finish", args)
+            self._loop.call_soon_threadsafe(setattr, self.agent, "finished", args.get("why") or "the agent is done")
+            return f"the run ends after this cell; {spoken(self.budget.left)} were left"
+        raise RuntimeError(f"{what} is not available in this version: one agent leads the run")
+
+
+def _secrets() -> list[str]:
+    """Values of variables whose names look like secrets: never to be written anywhere."""
+    from cobra_jupyter.kernel.process import scrubbed
+
+    kept = scrubbed(os.environ)
+    return [value for name, value in os.environ.items() if name not in kept and value]
+
+
+def _notebook_metadata(environment: KernelProbe) -> dict[str, Any]:
+    return {
+        "kernelspec": {"name": environment.kernel_name, "display_name": "Python 3 (ipykernel)", "language": "python"},
+        "language_info": {"name": "python", "version": environment.python_version},
+    }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+

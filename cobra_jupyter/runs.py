@@ -1,0 +1,103 @@
+"""Runs on disk: naming, finding and describing them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.agent.budget import spoken
+
+
+class RunError(ValueError):
+    """No such run; the message says where was looked."""
+
+
+def new_folder(root: Path, competition: Path) -> Path:
+    """<root>/<competition>-<time>, not taken yet."""
+    inner = {"public", "prepared", "private"}
+    name = next((part for part in reversed(competition.resolve().parts) if part not in inner), "competition")
+    folder = root / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return folder if not folder.exists() else folder.with_name(f"{folder.name}-{secrets.token_hex(2)}")
+
+
+def _memory() -> Path:
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "cobra" / "latest"
+
+
+def remember(folder: Path) -> None:
+    """Note the latest run, wherever it lies; a home that cannot be written is no reason to fail."""
+    try:
+        _memory().parent.mkdir(parents=True, exist_ok=True)
+        _memory().write_text(str(folder.resolve()), encoding="utf-8")
+    except OSError:
+        return
+
+
+def find(run: str) -> Path:
+    """The folder of a run: a path, a name below ./runs, or 'latest'. Raises RunError."""
+    if run != "latest":
+        for folder in (Path(run), Path("runs") / run):
+            if (folder / "run.json").exists():
+                return folder
+        raise RunError(f"{run}: no run there (no run.json); give the folder that `cobra run` printed, or 'latest'")
+    noted = Path(_memory().read_text(encoding="utf-8")) if _memory().exists() else None
+    nearby = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+    candidates = [*(p.parent for p in nearby[-1:]), *([noted] if noted and (noted / "run.json").exists() else [])]
+    if not candidates:
+        raise RunError("no run yet: start one with `cobra run FOLDER` or `cobra demo`")
+    return max(candidates, key=lambda folder: (folder / "run.json").stat().st_mtime)
+
+
+def load(run: str) -> dict[str, Any]:
+    """run.json of a run, with the folder it was read from. A runner that is gone shows as state `died`."""
+    import psutil
+
+    folder = find(run)
+    try:
+        found: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{folder / 'run.json'} cannot be read: {error}") from error
+    if found.get("state") == "running" and not psutil.pid_exists(int(found.get("pid", -1))):
+        found["state"] = "died"
+    return {**found, "folder": str(folder.resolve())}
+
+
+def describe(run: dict[str, Any]) -> str:
+    lines = [f"{run['run']}: {run['state']}" + (f" ({run['why']})" if run.get("why") else "")]
+    result = run.get("result")
+    if run["state"] == "running":
+        left = run["started"] + run["budget"] - time.time()
+        lines.append(f"{spoken(time.time() - run['started'])} of {spoken(run['budget'])} used, {spoken(left)} left")
+        lines += _standing(Path(run["folder"]))
+    elif result and result["cv"] is not None:
+        lines.append(f"{result['metric']} {result['cv']:.5f} ± {result['cv_se']:.5f} by cross-validation, proof {result['proof']}")
+        lines += [f"{name:<11} {result[name]}" for name in ("submission", "notebook", "solution", "report") if result[name]]
+    return "\n".join([*lines, f"{'folder':<11} {run['folder']}"])
+
+
+def _standing(folder: Path) -> list[str]:
+    """Phase, best score and number of trials of a run that goes on, from its record."""
+    phase, best, trials = "", None, 0
+    direction = "maximize"
+    for line in (folder / "ledger.jsonl").read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            break
+        data = record["data"]
+        if record["kind"] == "reply":
+            phase = data["text"].strip().partition("\n")[0].lstrip("# ")
+        elif record["kind"] == "protocol":
+            direction = data["direction"]
+        elif record["kind"] == "trial":
+            trials += 1
+            if data["full"] and data["score"] is not None:
+                sign = 1 if direction == "maximize" else -1
+                best = data if best is None or sign * (data["score"] - best["score"]) > 0 else best
+    score = f", best CV {best['score']:.5f} ± {best['se']:.5f}" if best else ""
+    return [f"{phase}; {trials} trials{score}"]
