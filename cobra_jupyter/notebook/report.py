@@ -1,6 +1,228 @@
-"""Placeholder, being written."""
+"""`report.html`: what a run did and what came of it, for somebody who has never seen the project.
+
+One file without scripts, fonts or images from elsewhere; it reads in light and dark and on paper, and
+says what is missing.
+"""
+
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-def write(path, run, records):
-    path.write_text("<p>report</p>")
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+from markupsafe import Markup
+
+from cobra_jupyter.ledger import Record
+from cobra_jupyter.notebook.story import Story
+from cobra_jupyter.workbench import charts
+from cobra_jupyter.workbench.pages import choice, competition, effects, findings, parts, trials, words
+
+TEMPLATES = Path(__file__).parent / "templates"
+MOST_TRIALS = 300  # of one table
+PROOFS = {
+    "identical": ("good", "A notebook of plain code, run in a fresh kernel, wrote the same file."),
+    "equal": ("good", "A notebook of plain code, run in a fresh kernel, wrote the same values within 1e-6."),
+    "different": ("bad", "The notebook of plain code wrote something else than what was submitted."),
+    "failed": ("bad", "The notebook of plain code did not run to its end."),
+    "not run": ("open", "The submission was not proven."),
+}
+
+
+def write(path: Path, run: Mapping[str, Any], records: Sequence[Record]) -> None:
+    """Write the report of a run: `run` is the content of run.json, `records` its ledger.
+
+    A reader sees the old report or the new one, never a part. Raises OSError when the disk will not take it.
+    """
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(render(run, records).encode("utf-8", "replace"))
+    part.replace(path)
+
+
+def render(run: Mapping[str, Any], records: Sequence[Record]) -> str:
+    """The report as HTML."""
+    story = Story(run, records)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            story=story,
+            run=run,
+            card=story.last("card"),
+            protocols=story.all("protocol"),
+            judged=story.judged,
+            title=run.get("competition") or story.last("card").get("name") or "competition",
+            submission=story.last("submission"),
+            selection=story.last("selection"),
+            used=[member.get("trial") for member in story.last("submission").get("members") or ()],
+            blend=_blend(story),
+            blends=story.all("blend"),
+            candidates=_candidates(story),
+            ablations=_ablations(story),
+            audits=_audits(story),
+            environment=_machine(story),
+            proof=_proof(story),
+            files=story.all("file"),
+            charts=_charts(story),
+            time=_time(story),
+            tail=_tail(story),
+            most=MOST_TRIALS,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        score=words.score,
+        seconds=words.seconds,
+        share=words.share,
+        count=words.count,
+        level=words.level,
+        levels=words.levels,
+        config=words.config,
+        size=words.size,
+        megabytes=words.megabytes,
+        ratio=words.ratio,
+        cut=words.cut,
+        fraction=words.fraction,
+        minus=parts.minus,
+    )
+    made.globals.update(
+        scored=words.scored,
+        gained=words.gained,
+        known=words.known,
+        counted=words.counted,
+        page_card=competition,
+        page_trial=trials,
+        page_effects=findings,
+        page_choice=choice,
+    )
+    return made
+
+
+def _proof(story: Story) -> dict[str, Any]:
+    found = story.last("proof") or story.run.get("proof") or {}
+    outcome = str(found.get("outcome") or "not run")
+    look, meaning = PROOFS.get(outcome, ("open", ""))
+    return {**found, "outcome": outcome, "look": look, "meaning": meaning}
+
+
+def _candidates(story: Story) -> list[dict[str, Any]]:
+    """The latest version of each candidate, with its factors as rows."""
+    latest: dict[str, Mapping[str, Any]] = {}
+    for found in story.all("candidate"):
+        latest[str(found.get("name"))] = found
+    return [
+        {
+            "name": name,
+            "version": c.get("version"),
+            "summary": c.get("summary"),
+            "path": c.get("path"),
+            "factors": [
+                (f, list(ls or ()), (c.get("notes") or {}).get(f, ""))
+                for f, ls in (c.get("factors") or {}).items()
+            ],
+        }
+        for name, c in latest.items()
+    ]
+
+
+def _ablations(story: Story) -> list[dict[str, Any]]:
+    found = []
+    for data in story.all("ablation"):
+        groups = findings.groups(data)
+        ordered = [effect for group in groups for effect in group.rows]
+        name = f"G{findings.unit(data)[1:]}: {data.get('candidate')}, {data.get('fidelity')}"
+        found.append(
+            {
+                "data": data,
+                "groups": groups,
+                "places": findings.places(ordered),
+                "best": findings.best(data),
+                "tally": findings.tally(data),
+                "untried": findings.untried(data),
+                "agreement": findings.agreement(data),
+                "combinations": findings.combinations(data),
+                "meaning": findings.meaning(data),
+                "forest": Markup(effects.forest(ordered, name)),
+            }
+        )
+    return found
+
+
+def _audits(story: Story) -> list[Mapping[str, Any]]:
+    """The findings of the last audit."""
+    return list(story.last("audit").get("findings") or ())
+
+
+def _charts(story: Story) -> dict[str, Markup]:
+    points, made = story.points(), {}
+    metric = story.judged.get("metric") or "score"
+    if any(words.known(p.score) for p in points):
+        title = f"Best cross-validated {metric} over time"
+        steps = charts.steps(points, title, str(story.judged.get("direction") or "maximize"))
+        made["steps"] = Markup(charts.img(steps, f"{title}; every full-size trial is a dot"))
+    if phases := story.phases():
+        bars = [
+            charts.Bar(p.name, p.share, f"{words.seconds(p.seconds)} ({words.share(p.share)})")
+            for p in phases
+        ]
+        made["phases"] = Markup(
+            charts.img(charts.bars(bars, "Where the time went"), "Share of the run's time by phase")
+        )
+    made["strip"] = Markup(choice.strip(story.last("selection"), story.fold_scores()))
+    made["distance"] = Markup(choice.distance(story.last("selection")))
+    blend = _blend(story)
+    if len(blend.get("members") or ()) > 1:
+        made["weights"] = Markup(choice.weights(blend, f"Weights of blend {blend.get('id')}"))
+    return made
+
+
+def _blend(story: Story) -> Mapping[str, Any]:
+    """The blend that was submitted, else the last one."""
+    blends = story.all("blend")
+    submitted = story.last("submission").get("what")
+    return next((b for b in blends if b.get("id") == submitted), blends[-1] if blends else {})
+
+
+def _time(story: Story) -> dict[str, Any]:
+    budget = story.run.get("budget")
+    used = story.seconds
+    when = datetime.fromtimestamp(story.started, UTC).strftime("%d %B %Y, %H:%M UTC") if story.started else ""
+    return {
+        "used": used,
+        "budget": budget,
+        "share": used / budget if words.known(budget) and budget else None,
+        "started": when,
+    }
+
+
+def _machine(story: Story) -> dict[str, Any]:
+    """The kernel's Python and the machine, as probed before the run."""
+    found = story.last("environment") or story.run.get("environment") or story.run.get("kernel") or {}
+    libraries = {k: v for k, v in (found.get("libraries") or {}).items() if v}
+    gpus = [
+        f"{g.get('name')}, {words.size(g.get('memory_bytes'))}"
+        for g in found.get("gpus") or ()
+        if isinstance(g, Mapping)
+    ]
+    return {**found, "libraries": libraries, "gpus": gpus}
+
+
+def _tail(story: Story) -> dict[str, Any]:
+    """Where the record ended when this was written."""
+    last = story.records[-1] if story.records else None
+    return {
+        "length": story.run.get("length") or len(story.records),
+        "head": story.run.get("head") or (last.hash if last else None),
+    }

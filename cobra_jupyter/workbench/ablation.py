@@ -204,7 +204,7 @@ class Ablate:
         """SD of a difference of two trials from the seed alone, estimated from one pair."""
         if twin is None or twin.score is None or baseline.score is None:
             return None
-        return abs(twin.score.value - baseline.score.value) / math.sqrt(2)
+        return abs(twin.score.value - baseline.score.value)
 
     def _combine(
         self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect], singles: dict[int, Trial]

@@ -14,7 +14,9 @@ from cobra_jupyter.workbench.metrics import Metric, MetricUndefined
 from cobra_jupyter.workbench.trials import Trial
 
 Array = np.ndarray[Any, Any]
-ROUNDS = 24  # greedy steps; weights are multiples of 1/steps
+ROUNDS = 16
+STEPS = (0.5, 0.3, 0.2, 0.1, 0.05)
+LEAST_GAIN = 1e-4  # of the loss; less is not worth a member
 MOST_ROWS = 50_000  # rows on which weights are sought
 MOST_MEMBERS = 8
 
@@ -92,29 +94,35 @@ def greedy(
     costs: Sequence[float],
     cost_limit: float,
 ) -> Array:
-    """Ensemble selection with replacement (Caruana et al., 2004): from the best single one, add whichever member
-    lowers the loss most, until none does. → weights (members,), summing to 1."""
+    """Forward selection (after Caruana et al., 2004, with step sizes): from the best single one, move towards
+    whichever member, by whichever step, lowers the loss most, until none does. → weights (members,), summing to 1."""
     single = [
         loss(truth, raw) if cost <= cost_limit or len(raws) == 1 else np.inf
         for raw, cost in zip(raws, costs, strict=True)
     ]
-    counts = np.zeros(len(raws))
     best = int(np.argmin(single if np.isfinite(single).any() else costs))
-    counts[best], total, lowest = 1, raws[best].copy(), single[best]
-    for _ in range(ROUNDS - 1):
-        spent = sum(cost for cost, count in zip(costs, counts, strict=True) if count)
-        allowed = [
-            i for i in range(len(raws))
-            if counts[i] or (spent + costs[i] <= cost_limit and np.count_nonzero(counts) < MOST_MEMBERS)
-        ]  # fmt: skip
-        steps = counts.sum() + 1
-        found = [(loss(truth, (total + raws[i]) / steps), i) for i in allowed]
-        if not found or min(found)[0] >= lowest - 1e-7 * abs(lowest):
+    weights = np.zeros(len(raws))
+    weights[best], mix, lowest = 1.0, raws[best], single[best]
+    for _ in range(ROUNDS):
+        spent = sum(cost for cost, weight in zip(costs, weights, strict=True) if weight)
+        room = np.count_nonzero(weights) < MOST_MEMBERS
+        allowed = [i for i, c in enumerate(costs) if weights[i] or (room and spent + c <= cost_limit)]
+        found = [(loss(truth, (1 - s) * mix + s * raws[i]), i, s) for i in allowed for s in STEPS]
+        if not found or min(found)[0] >= lowest - LEAST_GAIN * abs(lowest):
             break
-        lowest, best = min(found)
-        counts[best] += 1
-        total += raws[best]
-    return np.asarray(counts / counts.sum())
+        lowest, best, step = min(found)
+        weights *= 1 - step
+        weights[best] += step
+        mix = (1 - step) * mix + step * raws[best]
+    return _tidy(weights)
+
+
+def _tidy(weights: Array) -> Array:
+    """Weights of at least 2 %, in thousandths, so that they read well and sum to 1."""
+    kept = np.where(weights >= 0.02, weights, 0.0)
+    rounded = np.round(kept / kept.sum(), 3)
+    rounded[int(rounded.argmax())] += 1 - rounded.sum()
+    return np.asarray(rounded)
 
 
 def _mix(weights: Array, raws: Sequence[Array]) -> Array:

@@ -76,14 +76,17 @@ class Pool:
         self._context.set_forkserver_preload(list(PRELOAD))
         self._running: set[int] = set()
         self._starting = threading.Lock()
+        self._warm = False
         _adopt_orphans()
 
     def warm(self) -> None:
-        """Start the server and load its libraries, so that the first trial does not pay for it."""
+        """Start the server and load its libraries, so that the first trial's time does not hold that; once."""
         with self._starting:
-            process = self._context.Process(target=_nothing, daemon=False)
-            process.start()
-        process.join()
+            if not self._warm:
+                process = self._context.Process(target=_nothing, daemon=False)
+                process.start()
+                process.join()
+                self._warm = True
 
     def run(self, work: Work, seconds: float, cancelled: threading.Event | None = None) -> Outcome:
         """Do `work` within `seconds` of wall time, waiting for a free slot first."""
@@ -94,6 +97,7 @@ class Pool:
         try:
             if cancelled.is_set():
                 return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
+            self.warm()
             return self._run(work, seconds, cancelled)
         finally:
             self._free.release()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cobra_jupyter.workbench.blending import Blend
@@ -43,6 +43,8 @@ def rank(judge: Judge, trials: Sequence[Trial], blends: Sequence[Blend]) -> Sele
     """Choose among full-size trials and blends of one protocol."""
     entries = [_Entry(t.id, t.label, t.score, t.cost, t.oof) for t in trials if t.score and t.oof]
     entries += [_Entry(b.id, f"blend of {len(b.members)}", b.score, b.cost, b.oof) for b in blends if b.oof]
+    repeats = min(len(entry.oof.raw) for entry in entries)
+    entries = [_on(judge, entry, repeats) for entry in entries]
     entries.sort(key=lambda entry: -judge.sign * entry.score.value)
     best = entries[0]
     table, tied = [], [best]
@@ -62,3 +64,12 @@ def rank(judge: Judge, trials: Sequence[Trial], blends: Sequence[Blend]) -> Sele
     else:
         why = f"{chosen.id} ties with {best.id} (best score, {best.score.value:.5f}) and costs {chosen.cost:.0f} instead of {best.cost:.0f} worker seconds"
     return Selection(chosen.id, others[0] if others else None, RULE, why, tuple(table))
+
+
+def _on(judge: Judge, entry: _Entry, repeats: int) -> _Entry:
+    """An entry scored on the repeats that all have: scores on different folds do not compare."""
+    oof = entry.oof
+    if len(oof.raw) == repeats:
+        return entry
+    decoded = oof.decoded[:repeats] if oof.decoded is not None else None
+    return replace(entry, score=judge.score(OutOfFold(oof.raw[:repeats], oof.fold[:repeats], decoded, oof.settings)))

@@ -282,6 +282,8 @@ def check_raw(
     Rules: numbers (it is numeric), rows (one per row asked for), shape (columns as the task has them), finite,
     probabilities (none negative, no row sums to 0; rows are rescaled to sum to 1).
     """
+    if raw is None:
+        raise InvalidPrediction("numbers: the raw prediction is None")
     try:
         array = np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:

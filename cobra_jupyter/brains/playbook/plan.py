@@ -103,7 +103,7 @@ def _fallback(view: View) -> Iterator[Step]:
     yield Step(
         "Fallback",
         "A simple model and a valid submission: from here on there is always one.",
-        f'fallback = cobra.trial("{simple.name}")\ncobra.submit(fallback.id)',
+        f'fallback = cobra.scale("{simple.name}")\ncobra.submit(fallback.id)',
     )
 
 

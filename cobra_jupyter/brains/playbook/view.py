@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,13 +76,11 @@ class View:
         return any(t["config"] == dict(config) and t["seed"] == seed for t in self.full(recipe.name))
 
     def cost(self, recipe: Recipe) -> float:
-        """Wall seconds of a full-size trial, from the record: folds × repeats of what one fit took; 0 if unknown."""
+        """Wall seconds of a full-size trial, from the record: folds × repeats of what a fit took; 0 if unknown."""
         fits = int(self.protocol.get("folds", 5)) * int(self.protocol.get("repeats", 1))
         slots = max(1, min(int(self.context.resources.get("cores", 1)), fits))
-        whole = [
-            f["seconds"] for t in self.context.trials(recipe.name) if t["fraction"] >= 1 for f in t["fits"]
-        ]
-        return math.ceil(fits / slots) * max(whole[-fits:]) if whole else 0.0
+        whole = [t["cost"] / len(t["fits"]) for t in self.context.trials(recipe.name) if t["fraction"] >= 1]
+        return fits / slots * max(whole[-3:]) if whole else 0.0
 
     @cached_property
     def gains(self) -> list[float]:

@@ -1,7 +1,7 @@
 """How results look: HTML for notebooks, plain text for terminals and language models, per kind of result.
 
-Everything that comes from data is escaped. A result of an unknown kind, or one whose data is not as expected, is shown
-as its JSON: a view must never cost a result.
+Everything that comes from data is escaped. A result of an unknown kind, or one whose data is not as expected,
+is shown as its JSON: a view must never cost a result.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cobra_jupyter.workbench.pages import choice, competition, effects, parts, trials, words
+from cobra_jupyter.workbench.pages import candidates, choice, competition, effects, parts, trials, words
 
 __all__ = ["KINDS", "headline", "html", "text"]
 
@@ -19,8 +19,8 @@ _PAGES: dict[str, tuple[Render, Render]] = {
     "card": (competition.card_html, competition.card_text),
     "protocol": (competition.protocol_html, competition.protocol_text),
     "metric": (competition.metric_html, competition.metric_text),
-    "candidate": (competition.candidate_html, competition.candidate_text),
-    "shared": (competition.shared_html, competition.shared_text),
+    "candidate": (candidates.candidate_html, candidates.candidate_text),
+    "shared": (candidates.shared_html, candidates.shared_text),
     "trial": (trials.trial_html, trials.trial_text),
     "probe": (trials.probe_html, trials.probe_text),
     "job": (trials.job_html, trials.job_text),

@@ -15,7 +15,11 @@ SEVERITY = {"leak": ("✕", "bad"), "warning": ("!", "bad"), "note": ("i", "soft
 
 def judged(data: Data) -> str:
     """metric, protocol 1"""
-    return ", ".join(str(x) for x in (data.get("metric"), f"protocol {data['protocol']}" if data.get("protocol") else None) if x)
+    return ", ".join(
+        str(x)
+        for x in (data.get("metric"), f"protocol {data['protocol']}" if data.get("protocol") else None)
+        if x
+    )
 
 
 def weights(data: Data, name: str) -> Html:
@@ -23,7 +27,10 @@ def weights(data: Data, name: str) -> Html:
     members = [m for m in data.get("members") or () if words.known(m.get("weight"))]
     if not members:
         return Html("")
-    bars = [charts.Bar(f"{m.get('trial')} {words.cut(m.get('label'), 60)}", m["weight"], words.share(m["weight"])) for m in members]
+    bars = [
+        charts.Bar(f"{m.get('trial')} {words.cut(m.get('label'), 60)}", m["weight"], words.share(m["weight"]))
+        for m in members
+    ]
     return Html(charts.img(charts.bars(bars, name), name))
 
 
@@ -35,32 +42,63 @@ def over_best(data: Data) -> str:
     over = data.get("over_best") or {}
     if not words.known(over.get("gain")):
         return ""
-    return f"{words.gained(over['gain'], over.get('se'))} against the best single one, {data.get('best_single')}"
+    return (
+        f"{words.gained(over['gain'], over.get('se'))} against the best single one, {data.get('best_single')}"
+    )
 
 
 def optimism(data: Data) -> str:
-    return f"in-sample {words.score(data.get('in_sample'))}; the score is nested: each fold's weights come from the other folds"
+    inside = words.score(data.get("in_sample"))
+    return f"in-sample {inside}; the score is nested: each fold's weights come from the other folds"
 
 
 def blend_html(data: Data) -> str:
-    rows = [(m.get("trial"), words.cut(m.get("label"), 160), words.share(m.get("weight")), words.seconds(m.get("cost"))) for m in data.get("members") or ()]
+    rows = [
+        (
+            m.get("trial"),
+            words.cut(m.get("label"), 160),
+            words.share(m.get("weight")),
+            words.seconds(m.get("cost")),
+        )
+        for m in data.get("members") or ()
+    ]
     return parts.page(
-        parts.title(f"Blend {data.get('id')}", judged(data), f"{len(rows)} of {data.get('considered', '?')} full-size trials", f"{words.seconds(data.get('cost'))} of worker time"),
-        parts.line(parts.soft("nested score"), Html(f'<span style="font-size:15px">{parts.strong(words.scored(data.get("score"), data.get("se")))}</span>')),
+        parts.title(
+            f"Blend {data.get('id')}",
+            judged(data),
+            f"{len(rows)} of {data.get('considered', '?')} full-size trials",
+            f"{words.seconds(data.get('cost'))} of worker time",
+        ),
+        parts.line(
+            parts.soft("nested score"),
+            parts.large(words.scored(data.get("score"), data.get("se"))),
+        ),
         parts.line(over_best(data)) if over_best(data) else "",
         parts.table(("trial", "member", "weight", "cost"), rows, "llrr"),
         parts.line(parts.soft(optimism(data), small=True)),
         weights(data, f"Weights of {data.get('id')}") if len(rows) > 1 else "",
-    )  # fmt: skip
+    )
 
 
 def blend_text(data: Data) -> str:
-    rows = [(words.share(m.get("weight")), m.get("trial"), words.cut(m.get("label"), 160), words.seconds(m.get("cost"))) for m in data.get("members") or ()]
+    rows = [
+        (
+            words.share(m.get("weight")),
+            m.get("trial"),
+            words.cut(m.get("label"), 160),
+            words.seconds(m.get("cost")),
+        )
+        for m in data.get("members") or ()
+    ]
+    over = f"; {over_best(data)}" if over_best(data) else ""
     return parts.lines(
-        f"blend {data.get('id')} of {words.counted(len(rows), 'trial')} ({data.get('considered')} considered): score {words.scored(data.get('score'), data.get('se'))} nested"
-        + (f"; {over_best(data)}" if over_best(data) else "") + f"; costs {words.seconds(data.get('cost'))} of worker time",
-        parts.columns(rows, "rllr"), f"  {optimism(data)}",
-    )  # fmt: skip
+        f"blend {data.get('id')} of {words.counted(len(rows), 'trial')} "
+        f"({data.get('considered')} considered): "
+        f"score {words.scored(data.get('score'), data.get('se'))} nested{over}; "
+        f"costs {words.seconds(data.get('cost'))} of worker time",
+        parts.columns(rows, "rllr"),
+        f"  {optimism(data)}",
+    )
 
 
 # ---- selection
@@ -74,7 +112,11 @@ def standing(row: Data, chosen: Any) -> str:
 
 
 def behind(row: Data) -> str:
-    return "best" if not row.get("behind") and not row.get("behind_se") else words.gained(row.get("behind"), row.get("behind_se"))
+    return (
+        "best"
+        if not row.get("behind") and not row.get("behind_se")
+        else words.gained(row.get("behind"), row.get("behind_se"))
+    )
 
 
 def distance(data: Data) -> Html:
@@ -83,17 +125,26 @@ def distance(data: Data) -> Html:
     if len(table) < 2:
         return Html("")
     rows = [
-        charts.Effect(f"the best: {table[0].get('id')}", f"{r.get('id')} {words.cut(r.get('label'), 50)}", -r["behind"], r.get("behind_se") or 0.0,
-                      "better" if r.get("id") == data.get("chosen") else "unclear" if r.get("tie") else "worse") for r in table[1:]
-    ]  # fmt: skip
-    unit = f"in {data['metric']}" if data.get("metric") else ""
-    return Html(charts.img(charts.forest(rows, "Against the best", unit), "What each entry is behind the best, paired"))
+        charts.Effect(
+            f"the best: {table[0].get('id')}",
+            f"{r.get('id')} {words.cut(r.get('label'), 50)}",
+            -r["behind"],
+            r.get("behind_se") or 0.0,
+            "unclear" if r.get("tie") else "worse",
+        )
+        for r in table[1:]
+    ]
+    name = "Against the best" + (f", in {data['metric']}" if data.get("metric") else "")
+    return Html(charts.img(charts.forest(rows, name, "paired"), "What each entry is behind the best"))
 
 
 def strip(data: Data, scores: Mapping[str, Any] | None = None) -> Html:
     """The chart of fold scores, of entries for which they are known (in the table, or by id in `scores`)."""
     known = scores or {}
-    found = {f"{r.get('id')} {words.cut(r.get('label'), 60)}": r.get("fold_scores") or known.get(str(r.get("id"))) for r in data.get("table") or ()}
+    found = {
+        f"{r.get('id')} {words.cut(r.get('label'), 60)}": r.get("fold_scores") or known.get(str(r.get("id")))
+        for r in data.get("table") or ()
+    }
     shown = {name: [s for s in values if words.known(s)] for name, values in found.items() if values}
     if not shown:
         return Html("")
@@ -107,8 +158,23 @@ def selection_html(data: Data) -> str:
         said = standing(r, data.get("chosen"))
         name = parts.strong(r.get("id")) if said == "chosen" else r.get("id")
         mark = parts.coloured("● chosen", "good") if said == "chosen" else said
-        rows.append((name, words.cut(r.get("label"), 160), words.scored(r.get("score"), r.get("se")), parts.minus(behind(r)), words.seconds(r.get("cost")), mark))
-    vault = parts.line(parts.soft("vault"), data["vault"], parts.coloured("vetoed", "bad") if data.get("vetoed") else "") if data.get("vault") else ""
+        rows.append(
+            (
+                name,
+                words.cut(r.get("label"), 160),
+                words.scored(r.get("score"), r.get("se")),
+                parts.minus(behind(r)),
+                words.seconds(r.get("cost")),
+                mark,
+            )
+        )
+    vault = (
+        parts.line(
+            parts.soft("vault"), data["vault"], parts.coloured("vetoed", "bad") if data.get("vetoed") else ""
+        )
+        if data.get("vault")
+        else ""
+    )
     return parts.page(
         parts.title(f"Selected: {data.get('chosen')}", judged(data)),
         parts.line(data.get("why", "")),
@@ -121,34 +187,63 @@ def selection_html(data: Data) -> str:
 
 def selection_text(data: Data) -> str:
     rows = [
-        (r.get("id"), words.scored(r.get("score"), r.get("se")), behind(r), words.seconds(r.get("cost")), words.cut(r.get("label"), 60), standing(r, data.get("chosen")))
+        (
+            r.get("id"),
+            words.scored(r.get("score"), r.get("se")),
+            behind(r),
+            words.seconds(r.get("cost")),
+            words.cut(r.get("label"), 60),
+            standing(r, data.get("chosen")),
+        )
         for r in data.get("table") or ()
-    ]  # fmt: skip
+    ]
     return parts.lines(
-        f"selected {data.get('chosen')}: {data.get('why', '')}", parts.columns(rows, "lrrrll"),
-        f"  {data['vault']}" if data.get("vault") else None, "  vetoed by the vault" if data.get("vetoed") else None,
+        f"selected {data.get('chosen')}: {data.get('why', '')}",
+        parts.columns(rows, "lrrrll"),
+        f"  {data['vault']}" if data.get("vault") else None,
+        "  vetoed by the vault" if data.get("vetoed") else None,
         f"  rule: {data.get('rule', '')}",
-    )  # fmt: skip
+    )
 
 
 # ---- submission and audit
 
 
 def submission_html(data: Data) -> str:
-    rows = [(m.get("trial"), words.cut(m.get("label"), 160), words.share(m.get("weight"))) for m in data.get("members") or ()]
+    rows = [
+        (m.get("trial"), words.cut(m.get("label"), 160), words.share(m.get("weight")))
+        for m in data.get("members") or ()
+    ]
     return parts.page(
-        parts.title(f"Submission of {data.get('what')}", judged(data), words.counted(data.get("rows"), "row"), words.seconds(data.get("seconds"))),
-        parts.line(parts.soft("cross-validated"), parts.strong(words.scored(data.get("score"), data.get("se")))),
-        parts.line(parts.soft("written to"), parts.code(data.get("path", "")), parts.soft("SHA-256"), parts.code(str(data.get("sha256", "")))),
+        parts.title(
+            f"Submission of {data.get('what')}",
+            judged(data),
+            words.counted(data.get("rows"), "row"),
+            words.seconds(data.get("seconds")),
+        ),
+        parts.line(
+            parts.soft("cross-validated"), parts.strong(words.scored(data.get("score"), data.get("se")))
+        ),
+        parts.line(
+            parts.soft("written to"),
+            parts.code(data.get("path", "")),
+            parts.soft("SHA-256"),
+            parts.code(str(data.get("sha256", ""))),
+        ),
         parts.table(("trial", "member", "weight"), rows, "llr"),
     )
 
 
 def submission_text(data: Data) -> str:
-    members = ", ".join(f"{words.share(m.get('weight'))} {m.get('trial')} {words.cut(m.get('label'), 100)}" for m in data.get("members") or ())
+    members = ", ".join(
+        f"{words.share(m.get('weight'))} {m.get('trial')} {words.cut(m.get('label'), 100)}"
+        for m in data.get("members") or ()
+    )
     return parts.lines(
-        f"submission of {data.get('what')}: {words.counted(data.get('rows'), 'row')} written to {data.get('path')}, format checked; "
-        f"cross-validated {words.scored(data.get('score'), data.get('se'))}; {words.seconds(data.get('seconds'))}",
+        f"submission of {data.get('what')}: {words.counted(data.get('rows'), 'row')} written to "
+        f"{data.get('path')}, format checked; "
+        f"cross-validated {words.scored(data.get('score'), data.get('se'))}; "
+        f"{words.seconds(data.get('seconds'))}",
         f"  sha256 {data.get('sha256')}",
         f"  members: {members}" if members else None,
     )
@@ -159,7 +254,14 @@ def audit_html(data: Data) -> str:
     for found in data.get("findings") or ():
         mark, look = SEVERITY.get(str(found.get("severity")), ("i", "soft"))
         said = parts.coloured(f"{mark} {found.get('severity')}", look)
-        rows.append((said, parts.strong(found.get("check")), words.cut(found.get("evidence"), 400), parts.soft(words.cut(found.get("proposal"), 400))))
+        rows.append(
+            (
+                said,
+                parts.strong(found.get("check")),
+                words.cut(found.get("evidence"), 400),
+                parts.soft(words.cut(found.get("proposal"), 400)),
+            )
+        )
     return parts.page(
         parts.title("Audit", words.counted(len(rows), "finding") if rows else "nothing found"),
         parts.table(("", "check", "evidence", "proposal"), rows),
@@ -170,5 +272,9 @@ def audit_text(data: Data) -> str:
     found = list(data.get("findings") or ())
     return parts.lines(
         f"audit: {words.counted(len(found), 'finding')}" if found else "audit: nothing found",
-        [f"  {f.get('severity')}, {f.get('check')}: {words.cut(f.get('evidence'), 400)} → {words.cut(f.get('proposal'), 300)}" for f in found],
+        [
+            f"  {f.get('severity')}, {f.get('check')}: {words.cut(f.get('evidence'), 400)} "
+            f"→ {words.cut(f.get('proposal'), 300)}"
+            for f in found
+        ],
     )

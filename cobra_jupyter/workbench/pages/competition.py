@@ -1,4 +1,4 @@
-"""What is known of the competition and how candidates are judged: card, protocol, metric, shared artefacts, candidate."""
+"""What is known of the competition and how candidates are judged: card, protocol, metric."""
 
 from __future__ import annotations
 
@@ -12,17 +12,13 @@ Data = Mapping[str, Any]
 MOST_SHOWN = 12
 
 
-def _names(values: Any, most: int = MOST_SHOWN) -> str:
-    found = [words.cut(v, 50) for v in values or ()]
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more
-
-
 def metric_of(data: Data) -> str:
     """The metric and which way is better."""
     if not data.get("metric"):
         return "not known"
-    better = {"maximize": "higher is better", "minimize": "lower is better"}.get(str(data.get("direction")), "direction not known")
+    better = {"maximize": "higher is better", "minimize": "lower is better"}.get(
+        str(data.get("direction")), "direction not known"
+    )
     return f"{data['metric']} ({better})"
 
 
@@ -30,9 +26,14 @@ def sizes(data: Data) -> str:
     """Rows and columns of the tables."""
     found = [
         f"{words.count(data[f'{side}_rows'])} {side} rows × {data.get(f'{side}_columns', '?')} columns"
-        for side in ("train", "test") if words.known(data.get(f"{side}_rows"))
-    ]  # fmt: skip
-    return ", ".join([*found, f"{words.count(data['sample_rows'])} rows to submit"] if words.known(data.get("sample_rows")) else found)
+        for side in ("train", "test")
+        if words.known(data.get(f"{side}_rows"))
+    ]
+    return ", ".join(
+        [*found, f"{words.count(data['sample_rows'])} rows to submit"]
+        if words.known(data.get("sample_rows"))
+        else found
+    )
 
 
 def kinds(data: Data) -> str:
@@ -43,16 +44,22 @@ def kinds(data: Data) -> str:
 
 def distributions(data: Data) -> dict[str, str]:
     """Per target: counts of labels, or mean, SD and quantiles."""
-    return {str(name): _distribution(found) for name, found in (data.get("target_distribution") or {}).items()}
+    return {
+        str(name): _distribution(found) for name, found in (data.get("target_distribution") or {}).items()
+    }
 
 
 def _distribution(found: Data) -> str:
     if "quantiles" in found:
         quantiles = ", ".join(f"{k} {words.score(v, 4)}" for k, v in found["quantiles"].items())
-        return f"mean {words.score(found.get('mean'), 4)}, SD {words.score(found.get('std'), 4)}; quantiles {quantiles}"
+        mean, sd = words.score(found.get("mean"), 4), words.score(found.get("std"), 4)
+        return f"mean {mean}, SD {sd}; quantiles {quantiles}"
     counts = found.get("counts") or {}
     total = sum(counts.values()) or 1
-    shown = ", ".join(f"{words.cut(k, 30)} {words.count(v)} ({words.share(v / total)})" for k, v in list(counts.items())[:MOST_SHOWN])
+    shown = ", ".join(
+        f"{words.cut(k, 30)} {words.count(v)} ({words.share(v / total)})"
+        for k, v in list(counts.items())[:MOST_SHOWN]
+    )
     rest = (found.get("values") or len(counts)) - min(len(counts), MOST_SHOWN)
     return shown + (f" and {rest} more values" if rest > 0 else "")
 
@@ -64,7 +71,10 @@ def missing(data: Data) -> str:
     shown = []
     for column in order[:MOST_SHOWN]:
         a, b = train.get(column, 0), test.get(column, 0)
-        shown.append(f"{words.cut(column, 40)} {words.share(a)}" + (f" (test {words.share(b)})" if abs(a - b) > 0.02 else ""))
+        shown.append(
+            f"{words.cut(column, 40)} {words.share(a)}"
+            + (f" (test {words.share(b)})" if abs(a - b) > 0.02 else "")
+        )
     more = f" and {len(order) - MOST_SHOWN} more columns" if len(order) > MOST_SHOWN else ""
     return ", ".join(shown) + more
 
@@ -72,29 +82,53 @@ def missing(data: Data) -> str:
 def facts(data: Data) -> dict[str, str]:
     """The card's short facts: name → words."""
     split = {k: words.cut(data[k]) for k in ("split", "groups", "time") if data.get(k)}
+    layout = str(data.get("layout", "")).replace("_", " ")
+    submitted = f"submitted as {layout}: {words.names(data.get('outputs'))}"
     return {
-        "predict": f"{_names(data.get('targets'))} ({data.get('task')}), submitted as {str(data.get('layout', '')).replace('_', ' ')}: {_names(data.get('outputs'))}",
-        "metric": metric_of(data), "row key": str(data.get("id") or "none: rows are matched by their order"), "rows": sizes(data),
-        "columns": f"{kinds(data)}" + (f"; {words.count(data['rows_without_label'])} rows without label" if data.get("rows_without_label") else ""),
-        "classes": _names(data.get("classes")) if len(data.get("classes") or ()) > 2 else "",
-        "missing": missing(data), "labels in": _names(data.get("label_sources")),
+        "predict": f"{words.names(data.get('targets'))} ({data.get('task')}), {submitted}",
+        "metric": metric_of(data),
+        "row key": str(data.get("id") or "none: rows are matched by their order"),
+        "rows": sizes(data),
+        "columns": f"{kinds(data)}"
+        + (
+            f"; {words.count(data['rows_without_label'])} rows without label"
+            if data.get("rows_without_label")
+            else ""
+        ),
+        "classes": words.names(data.get("classes")) if len(data.get("classes") or ()) > 2 else "",
+        "missing": missing(data),
+        "labels in": words.names(data.get("label_sources")),
         "split set": ", ".join(f"{k}={v}" for k, v in split.items()),
         **{f"distribution of {name}": said for name, said in list(distributions(data).items())[:6]},
-    }  # fmt: skip
+    }
 
 
 def card_html(data: Data) -> str:
-    evidence = [(parts.soft(name), said) for name, said in (data.get("evidence") or {}).items()]
+    evidence = [
+        (parts.soft(str(name).replace("_", " ")), said) for name, said in (data.get("evidence") or {}).items()
+    ]
     columns = [(words.cut(name), kind) for name, kind in list((data.get("columns") or {}).items())[:300]]
-    files = [(f.get("pattern"), words.count(f.get("count")), words.size(f.get("bytes"))) for f in data.get("files") or ()]
+    files = [
+        (f.get("pattern"), words.count(f.get("count")), words.size(f.get("bytes")))
+        for f in data.get("files") or ()
+    ]
     asked = [parts.join([parts.coloured("?", "bad"), q], " ") for q in data.get("questions") or ()]
     return parts.page(
         parts.title(data.get("name", "Competition"), data.get("kind"), data.get("task")),
         parts.join([parts.heading("To decide"), parts.items(asked)]) if asked else "",
         parts.facts(facts(data)),
-        parts.fold("Evidence for what was decided", parts.table(("", ""), evidence), shown=True) if evidence else "",
-        parts.fold(f"{words.counted(len(columns), 'column')}", parts.table(("column", "kind"), columns)) if columns else "",
-        parts.fold(f"{words.counted(len(files), 'kind')} of files", parts.table(("files", "number", "size"), files, "lrr")) if files else "",
+        parts.fold("Evidence for what was decided", parts.table(("", ""), evidence), shown=True)
+        if evidence
+        else "",
+        parts.fold(f"{words.counted(len(columns), 'column')}", parts.table(("column", "kind"), columns))
+        if columns
+        else "",
+        parts.fold(
+            f"{words.counted(len(files), 'kind')} of files",
+            parts.table(("files", "number", "size"), files, "lrr"),
+        )
+        if files
+        else "",
         parts.join([parts.heading("Notes"), parts.items(data["notes"])]) if data.get("notes") else "",
         parts.line(parts.soft(data["enforced"], small=True)) if data.get("enforced") else "",
     )
@@ -104,14 +138,21 @@ def card_text(data: Data) -> str:
     tables = {k: v for k, v in (data.get("tables") or {}).items() if v}
     columns = [f"{words.cut(k, 50)} ({v})" for k, v in list((data.get("columns") or {}).items())[:60]]
     more = len(data.get("columns") or {}) - len(columns)
-    files = [f"{f.get('pattern')} ×{f.get('count')}, {words.size(f.get('bytes'))}" for f in list(data.get("files") or ())[:20]]
+    files = [
+        f"{f.get('pattern')} ×{f.get('count')}, {words.size(f.get('bytes'))}"
+        for f in list(data.get("files") or ())[:20]
+    ]
     return parts.lines(
-        f"competition {data.get('name')}: predict {_names(data.get('targets'))} ({data.get('task')}, {data.get('kind')}), metric {metric_of(data)}",
+        f"competition {data.get('name')}: predict {words.names(data.get('targets'))} "
+        f"({data.get('task')}, {data.get('kind')}), metric {metric_of(data)}",
         [f"  {name}: {said}" for name, said in facts(data).items() if said and name not in ("metric",)],
         f"  features: {', '.join(columns)}{f' and {more} more' if more > 0 else ''}" if columns else None,
         [f"  {name} = {words.cut(call, 300)}" for name, call in tables.items()],
         f"  files: {'; '.join(files)}" if files else None,
-        [f"  evidence, {name}: {words.cut(said, 400)}" for name, said in (data.get("evidence") or {}).items()],
+        [
+            f"  evidence, {name}: {words.cut(said, 400)}"
+            for name, said in (data.get("evidence") or {}).items()
+        ],
         [f"  to decide: {words.cut(q, 400)}" for q in data.get("questions") or ()],
         [f"  note: {words.cut(n, 400)}" for n in data.get("notes") or ()],
         f"  enforced: {data['enforced']}" if data.get("enforced") else None,
@@ -125,25 +166,38 @@ def split(data: Data) -> str:
     """5 folds × 2 repeats, stratified, by column"""
     repeats = f" × {data['repeats']} repeats" if (data.get("repeats") or 1) > 1 else ""
     by = "".join(f", {k} {words.cut(data[k])}" for k in ("groups", "time") if data.get(k))
-    return f"{words.counted(data.get('folds'), 'fold')}{repeats}, {str(data.get('split')).replace('_', ' ')}{by}"
+    return (
+        f"{words.counted(data.get('folds'), 'fold')}{repeats}, {str(data.get('split')).replace('_', ' ')}{by}"
+    )
 
 
 def sanity(data: Data) -> str:
     """How the metric was tested."""
     found = data.get("sanity") or {}
-    tried = ", ".join(f"{k} {words.score(found.get(k))}" for k in ("perfect", "shuffled", "constant") if k in found)
+    tried = ", ".join(
+        f"{k} {words.score(found.get(k))}" for k in ("perfect", "shuffled", "constant") if k in found
+    )
     return f"{tried}: {found.get('reason', '')}" if found else ""
 
 
 def judged(data: Data) -> dict[str, str]:
     """The protocol's short facts."""
     units = f", {words.count(data.get('units'))} units" if data.get("units") != data.get("rows") else ""
-    vault = f"{words.count(data['vault_rows'])} rows that no fold sees; they may veto, never choose" if data.get("vault_rows") else "none"
+    vault = (
+        f"{words.count(data['vault_rows'])} rows that no fold sees; they may veto, never choose"
+        if data.get("vault_rows")
+        else "none"
+    )
     return {
-        "split": split(data), "why": str(data.get("reason") or ""), "metric": metric_of(data) + (f", judges {data['wants']}s" if data.get("wants") else ""),
-        "metric tested": sanity(data), "rows": f"{words.count(data.get('rows'))}{units}", "vault": vault, "seed": str(data.get("seed")),
+        "split": split(data),
+        "why": str(data.get("reason") or ""),
+        "metric": metric_of(data) + (f", judges {data['wants']}s" if data.get("wants") else ""),
+        "metric tested": sanity(data),
+        "rows": f"{words.count(data.get('rows'))}{units}",
+        "vault": vault,
+        "seed": str(data.get("seed")),
         "digest": str(data.get("digest") or "")[:16],
-    }  # fmt: skip
+    }
 
 
 def protocol_html(data: Data) -> str:
@@ -165,59 +219,16 @@ def metric_html(data: Data) -> str:
     rule = f"wants {data.get('wants')}, a perfect prediction scores {words.score(data.get('best'))}"
     return parts.page(
         parts.title(f"Metric {data.get('name')}", data.get("direction"), rule),
-        parts.line("Kept as", parts.code(data.get("path")), "– call", parts.code("cobra.protocol()"), "to judge by it."),
+        parts.line(
+            "Kept as",
+            parts.code(data.get("path")),
+            "– call",
+            parts.code("cobra.protocol()"),
+            "to judge by it.",
+        ),
     )
 
 
 def metric_text(data: Data) -> str:
     rule = f"wants {data.get('wants')}, best {words.score(data.get('best'))}, {data.get('path')}"
     return f"metric {data.get('name')}: {data.get('direction')}, {rule}; call cobra.protocol() to judge by it"
-
-
-# ---- candidate and shared artefacts
-
-
-def candidate_html(data: Data) -> str:
-    notes = data.get("notes") or {}
-    rows = [
-        (parts.strong(words.cut(name)), parts.join([parts.strong(words.level(levels[0])) if levels else "", *map(words.level, levels[1:])], ", "), parts.soft(notes.get(name, "")))
-        for name, levels in (data.get("factors") or {}).items()
-    ]  # fmt: skip
-    decode = f"decoding is chosen on out-of-fold rows: {words.config(data['decode'])}" if data.get("decode") else ""
-    state = "new" if data.get("new", True) else "known already, nothing changed"
-    return parts.page(
-        parts.title(f"Candidate {data.get('name')}", f"version {data.get('version')}", state, parts.code(data.get("path", ""))),
-        parts.line(data["summary"]) if data.get("summary") else "",
-        parts.table(("factor", "levels, default first", "expected"), rows) or parts.line(parts.soft("no factors")),
-        parts.line(decode) if decode else "",
-    )
-
-
-def candidate_text(data: Data) -> str:
-    notes = data.get("notes") or {}
-    state = "" if data.get("new", True) else ", the version there is"
-    rows = [(k, words.levels(v), words.cut(notes.get(k, ""), 160)) for k, v in (data.get("factors") or {}).items()]
-    summary = f": {words.cut(data['summary'], 200)}" if data.get("summary") else ""
-    return parts.lines(
-        f"candidate {data.get('name')} version {data.get('version')} saved as {data.get('path')}{state}{summary}",
-        "  factors (first level is the default):" if rows else "  no factors",
-        parts.columns(rows, indent="    "),
-    )
-
-
-def shared_html(data: Data) -> str:
-    columns = list(data.get("columns") or ())
-    name = f"ctx.shared({str(data.get('name'))!r}).loc[rows.index]"
-    return parts.page(
-        parts.title(f"Shared {data.get('name')}", words.counted(len(columns), "column"), words.seconds(data.get("seconds"))),
-        parts.line(_names(columns, 40)) if columns else parts.line(parts.soft("no columns: nothing of the kind is in this data")),
-        parts.line(parts.soft("Candidates read it with"), parts.code(name)),
-    )
-
-
-def shared_text(data: Data) -> str:
-    columns = list(data.get("columns") or ())
-    shown = f": {_names(columns, 30)}" if columns else ""
-    return f"shared {data.get('name')}: {words.counted(len(columns), 'column')}, {words.seconds(data.get('seconds'))}{shown}"
-
-

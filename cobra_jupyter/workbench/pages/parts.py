@@ -1,8 +1,8 @@
 """Pieces of HTML that stay readable in an untrusted notebook, on light and on dark ground.
 
 JupyterLab's sanitiser keeps inline styles whose colours are hexadecimal or rgba(); it drops `var(…)` and
-`currentColor`. So text inherits its colour and is dimmed by opacity, lines and grounds are translucent grey, and the
-few colours are of medium lightness. Whatever comes from data is escaped unless it is `Html` already.
+`currentColor`. So text inherits its colour and is dimmed by opacity, lines and grounds are translucent grey,
+and the few colours are of medium lightness. Whatever comes from data is escaped unless it is `Html` already.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ WRAPPER = "max-width:980px;overflow-x:auto;font-size:13px;line-height:1.5;margin
 TABLE = "border-collapse:collapse;width:auto;margin:4px 0 8px 0;font-size:13px"
 CELL = f"padding:3px 10px;border-bottom:1px solid {LINE};vertical-align:top;white-space:normal"
 HEAD = f"padding:3px 10px;border-bottom:1px solid {LINE};font-weight:600;vertical-align:bottom"
-PRE = f"margin:4px 0;padding:6px 8px;background:{GROUND};white-space:pre-wrap;font-size:12px;max-height:320px;overflow:auto"
+PRE = (
+    f"margin:4px 0;padding:6px 8px;background:{GROUND};white-space:pre-wrap;font-size:12px;"
+    "max-height:320px;overflow:auto"
+)
 ALIGN = {"l": "left", "r": "right", "c": "center"}
 DIM = 0.72
 
@@ -68,6 +71,11 @@ def strong(what: object) -> Html:
     return Html(f"<strong>{esc(what)}</strong>")
 
 
+def large(what: object) -> Html:
+    """The number that matters most."""
+    return Html(f'<span style="font-size:15px">{strong(what)}</span>')
+
+
 def coloured(what: object, look: str) -> Html:
     """Good, bad or soft; the words must say it too."""
     return Html(f'<span style="color:{COLOURS[look]};font-weight:600">{esc(what)}</span>')
@@ -89,7 +97,9 @@ def pre(what: object) -> Html:
 def fold(summary: object, *inside: object, shown: bool = False) -> Html:
     """Details that open on a click."""
     state = " open" if shown else ""
-    return Html(f'<details{state} style="margin:4px 0"><summary>{esc(summary)}</summary>{join(inside)}</details>')
+    return Html(
+        f'<details{state} style="margin:4px 0"><summary>{esc(summary)}</summary>{join(inside)}</details>'
+    )
 
 
 def items(lines: Iterable[object]) -> Html:
@@ -107,9 +117,12 @@ def bar(share: Any) -> Html:
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], align: str = "") -> Html:
-    """A table; a row shorter than the head spans the rest with its last cell. `align` has l, r or c per column."""
+    """A table; the last cell of a row shorter than the head spans the rest. `align`: l, r or c per column."""
     places = (align + "l" * len(head))[: len(head)]
-    top = join(Html(f'<th style="{HEAD};text-align:{ALIGN[a]}">{esc(c)}</th>') for c, a in zip(head, places, strict=True))
+    top = join(
+        Html(f'<th style="{HEAD};text-align:{ALIGN[a]}">{esc(c)}</th>')
+        for c, a in zip(head, places, strict=True)
+    )
     body = join(_row(row, places) for row in rows)
     if not body:
         return Html("")
@@ -122,8 +135,9 @@ def _row(row: Sequence[object], places: str) -> Html:
     for number, value in enumerate(row):
         last = number == len(row) - 1
         span = f' colspan="{len(places) - number}"' if last and number < len(places) - 1 else ""
-        wide = ";white-space:nowrap" if places[number] == "r" else ""
-        cells.append(Html(f'<td{span} style="{CELL};text-align:{ALIGN["l" if span else places[number]]}{wide}">{esc(value)}</td>'))
+        side = ALIGN["l" if span else places[number]]
+        wide = ";white-space:nowrap" if side == "right" else ""
+        cells.append(Html(f'<td{span} style="{CELL};text-align:{side}{wide}">{esc(value)}</td>'))
     return Html(f"<tr>{join(cells)}</tr>")
 
 
@@ -138,14 +152,21 @@ def facts(pairs: Mapping[str, object]) -> Html:
 
 def columns(rows: Sequence[Sequence[object]], align: str = "", indent: str = "  ") -> list[str]:
     """Lines of a table in plain text, columns aligned, at most 60 characters each save the last."""
-    cells = [[words.cut(value, 60 if i < len(row) - 1 else 240) for i, value in enumerate(row)] for row in rows]
+    cells = [
+        [words.cut(value, 60 if i < len(row) - 1 else 240) for i, value in enumerate(row)] for row in rows
+    ]
     count = max((len(row) for row in cells), default=0)
     widths = [max((len(row[i]) for row in cells if i < len(row)), default=0) for i in range(count)]
     places = (align + "l" * count)[:count]
     return [
-        (indent + "  ".join(c.rjust(w) if a == "r" else c.ljust(w) for c, w, a in zip(row, widths, places, strict=False))).rstrip()
+        (
+            indent
+            + "  ".join(
+                c.rjust(w) if a == "r" else c.ljust(w) for c, w, a in zip(row, widths, places, strict=False)
+            )
+        ).rstrip()
         for row in cells
-    ]  # fmt: skip
+    ]
 
 
 def lines(*parts: str | Iterable[str] | None) -> str:

@@ -54,43 +54,55 @@ def partial(data: Data) -> int:
 
 
 def trial_html(data: Data) -> str:
-    rss = f"{words.megabytes(data['rss_mb'])} of memory" if data.get("rss_mb") else None
-    score = parts.coloured("failed", "bad") if failed(data) else parts.strong(words.scored(data.get("score"), data.get("se")))
-    cut = partial(data)
+    rss = f"{words.megabytes(data['rss_mb'])} of memory" if data.get("rss_mb") else ""
+    facts = [size(data), time(data), rss, f"seed {data.get('seed', 0)}"]
+    score = (
+        parts.coloured("failed", "bad") if failed(data) else words.scored(data.get("score"), data.get("se"))
+    )
+    params = {f"decode: {k}": v for k, v in (data.get("params") or {}).items()}
+    config = {k: words.level(v) for k, v in {**(data.get("config") or {}), **params}.items()}
+    several = len(data.get("fold_scores") or ()) > 1
     return parts.page(
         parts.title(f"Trial {data.get('id')}", words.cut(data.get("label") or data.get("candidate"), 200)),
-        parts.line(parts.soft("score"), Html(f'<span style="font-size:15px">{score}</span>')),
-        parts.line(parts.soft(parts.join([x for x in (size(data), time(data), rss, f"seed {data.get('seed', 0)}") if x], " · "))),
-        parts.line(parts.soft("by fold"), fold_scores(data)) if len(data.get("fold_scores") or ()) > 1 else "",
+        parts.line(parts.soft("score"), parts.large(score)),
+        parts.line(parts.soft(parts.join(facts, " · "))),
+        parts.line(parts.soft("by fold"), fold_scores(data)) if several else "",
         _failure(data.get("failure"), failed(data)),
-        parts.line(f"{words.counted(cut, 'fit')} ran out of time and predicted from a snapshot.") if cut else "",
+        parts.line(_partly(data)) if partial(data) else "",
         parts.items(parts.join([parts.coloured("!", "bad"), w], " ") for w in data.get("warnings") or ()),
-        parts.fold(f"Configuration of {data.get('candidate')}", parts.facts({k: words.level(v) for k, v in {**(data.get("config") or {}), **{f"decode: {k}": v for k, v in (data.get("params") or {}).items()}}.items()})),
-    )  # fmt: skip
+        parts.fold(f"Configuration of {data.get('candidate')}", parts.facts(config)) if config else "",
+    )
+
+
+def _partly(data: Data) -> str:
+    return f"{words.counted(partial(data), 'fit')} ran out of time and predicted from a snapshot"
 
 
 def _failure(failure: Data | None, final: bool) -> Html:
     if not failure:
         return Html("")
-    kind = parts.coloured(f"✕ {str(failure.get('kind', 'error')).replace('_', ' ')}", "bad" if final else "soft")
+    name = str(failure.get("kind", "error")).replace("_", " ")
+    kind = parts.coloured(f"✕ {name}", "bad" if final else "soft")
     rule = parts.soft(f"rule: {failure['rule']}") if failure.get("rule") else ""
     place = parts.join([parts.soft("at"), parts.code(failure["place"])], " ") if failure.get("place") else ""
-    tail = parts.fold("End of its output", parts.pre(failure["tail"]), shown=final) if failure.get("tail") else ""
-    return parts.join([parts.line(kind, failure.get("message", ""), rule, place), tail])
+    said = parts.line(kind, failure.get("message", ""), rule, place)
+    if not failure.get("tail"):
+        return said
+    return parts.join([said, parts.fold("End of its output", parts.pre(failure["tail"]), shown=final)])
 
 
 def trial_text(data: Data) -> str:
     score = "FAILED" if failed(data) else f"score {words.scored(data.get('score'), data.get('se'))}"
     failure = data.get("failure") or {}
     tail = str(failure.get("tail") or "")[-TAIL:].strip()
-    cut = partial(data)
     return parts.lines(
-        f"trial {data.get('id')} {words.cut(data.get('label') or data.get('candidate'), 200)}: {score}; {size(data)}; {time(data)}; "
+        f"trial {data.get('id')} {words.cut(data.get('label') or data.get('candidate'), 200)}: "
+        f"{score}; {size(data)}; {time(data)}; "
         f"{words.megabytes(data.get('rss_mb'))}; seed {data.get('seed', 0)}",
         f"  by fold: {fold_scores(data)}" if len(data.get("fold_scores") or ()) > 1 else None,
         f"  {why(failure)}" if failure else None,
         ["  its output ends:", *(f"    {each}" for each in tail.splitlines())] if tail else None,
-        f"  {words.counted(cut, 'fit')} ran out of time and predicted from a snapshot" if cut else None,
+        f"  {_partly(data)}" if partial(data) else None,
         [f"  warning: {words.cut(w, 300)}" for w in data.get("warnings") or ()],
     )
 
@@ -100,18 +112,23 @@ def trial_text(data: Data) -> str:
 
 def _predicted(data: Data) -> str:
     return (
-        f"one fit on {words.count(data.get('rows'))} rows: {words.seconds(data.get('fit_seconds'))}, {words.megabytes(data.get('rss_mb'))}; "
+        f"one fit on {words.count(data.get('rows'))} rows: "
+        f"{words.seconds(data.get('fit_seconds'))}, {words.megabytes(data.get('rss_mb'))}; "
         f"the full-size trial: {words.seconds(data.get('trial_seconds'))}"
     )
 
 
 def _memory(data: Data) -> str:
     fits = "fits" if data.get("fits_memory") else "does NOT fit"
-    return f"{fits} the {words.megabytes(data.get('memory_mb'))} a worker may use; time grows as rows^{data.get('exponent')}"
+    allowed = words.megabytes(data.get("memory_mb"))
+    return f"{fits} the {allowed} a worker may use; time grows as rows^{data.get('exponent')}"
 
 
 def probe_html(data: Data) -> str:
-    rows = [(words.count(m.get("rows")), words.seconds(m.get("seconds")), words.megabytes(m.get("rss_mb"))) for m in data.get("measured") or ()]
+    rows = [
+        (words.count(m.get("rows")), words.seconds(m.get("seconds")), words.megabytes(m.get("rss_mb")))
+        for m in data.get("measured") or ()
+    ]
     look = "good" if data.get("fits_memory") else "bad"
     return parts.page(
         parts.title(f"Probe of {data.get('candidate')}", words.cut(words.config(data.get("config")), 160)),
@@ -122,7 +139,11 @@ def probe_html(data: Data) -> str:
 
 
 def probe_text(data: Data) -> str:
-    rows = [f"  measured: {words.count(m.get('rows'))} rows {words.seconds(m.get('seconds'))} {words.megabytes(m.get('rss_mb'))}" for m in data.get("measured") or ()]
+    rows = [
+        f"  measured: {words.count(m.get('rows'))} rows "
+        f"{words.seconds(m.get('seconds'))} {words.megabytes(m.get('rss_mb'))}"
+        for m in data.get("measured") or ()
+    ]
     return parts.lines(f"probe of {data.get('candidate')}: {_predicted(data)}", f"  {_memory(data)}", rows)
 
 
@@ -137,17 +158,25 @@ def _job_row(job: Data) -> tuple[object, ...]:
 
 
 def _job_table(jobs: Any) -> Html:
-    return parts.table(("job", "what", "state", "time", "result"), [_job_row(job) for job in jobs or ()], "lllrl")
+    return parts.table(
+        ("job", "what", "state", "time", "result"), [_job_row(job) for job in jobs or ()], "lllrl"
+    )
 
 
 def _job_line(job: Data) -> str:
     error = f": {words.cut(job['error'], 300)}" if job.get("error") else ""
     result = f" → {job['result']}" if job.get("result") else ""
-    return f"{job.get('id')} {words.cut(job.get('what'), 120)}: {job.get('state')}{result}, {words.seconds(job.get('seconds'))}{error}"
+    state = f"{job.get('state')}{result}, {words.seconds(job.get('seconds'))}{error}"
+    return f"{job.get('id')} {words.cut(job.get('what'), 120)}: {state}"
 
 
 def job_html(data: Data) -> str:
-    return parts.page(_job_table([data]), parts.line(parts.soft(f"cobra.wait({str(data.get('id'))!r}) waits for it.", small=True)) if data.get("state") == "running" else "")
+    return parts.page(
+        _job_table([data]),
+        parts.line(parts.soft(f"cobra.wait({str(data.get('id'))!r}) waits for it.", small=True))
+        if data.get("state") == "running"
+        else "",
+    )
 
 
 def job_text(data: Data) -> str:
@@ -166,12 +195,14 @@ def jobs_text(data: Data) -> str:
 def _left(data: Data) -> str:
     if not words.known(data.get("budget")):
         return "no time limit"
-    return f"{words.seconds(data.get('seconds_left'))} left of {words.seconds(data.get('budget'))}, {words.seconds(data.get('reserve'))} of it kept for the submission and its proof"
+    left, budget, reserve = (words.seconds(data.get(k)) for k in ("seconds_left", "budget", "reserve"))
+    return f"{left} left of {budget}, {reserve} of it kept for the submission and its proof"
 
 
 def _resources(data: Data) -> str:
     judged = f"protocol {data['protocol']}" if data.get("protocol") else "no protocol yet"
-    return f"{words.counted(data.get('slots'), 'worker')} of {words.megabytes(data.get('memory_mb'))} each; {judged}"
+    workers, memory = words.counted(data.get("slots"), "worker"), words.megabytes(data.get("memory_mb"))
+    return f"{workers} of {memory} each; {judged}"
 
 
 def status_html(data: Data) -> str:
@@ -186,7 +217,11 @@ def status_html(data: Data) -> str:
 
 
 def status_text(data: Data) -> str:
-    return parts.lines(f"status: {_left(data)}", f"  {_resources(data)}", [f"  job {_job_line(job)}" for job in data.get("jobs") or ()])
+    return parts.lines(
+        f"status: {_left(data)}",
+        f"  {_resources(data)}",
+        [f"  job {_job_line(job)}" for job in data.get("jobs") or ()],
+    )
 
 
 def _answer(data: Data) -> str:
@@ -195,8 +230,13 @@ def _answer(data: Data) -> str:
 
 
 def finish_html(data: Data) -> str:
-    return parts.page(parts.title("Finished", words.cut(data.get("why") or "", 300)), parts.line(parts.soft(_answer(data))) if _answer(data) else "")
+    return parts.page(
+        parts.title("Finished", words.cut(data.get("why") or "", 300)),
+        parts.line(parts.soft(_answer(data))) if _answer(data) else "",
+    )
 
 
 def finish_text(data: Data) -> str:
-    return f"finish: {words.cut(data.get('why') or 'no reason given', 300)}" + (f" ({_answer(data)})" if _answer(data) else "")
+    return f"finish: {words.cut(data.get('why') or 'no reason given', 300)}" + (
+        f" ({_answer(data)})" if _answer(data) else ""
+    )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 NONE = "–"
+NOTHING = 1e-9  # below this a difference is rounding
 LONGEST = 80  # characters of a level, a label or a name
 
 
-def known(value: Any) -> bool:
+def known(value: object) -> TypeGuard[float]:
     """Whether there is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -31,10 +32,10 @@ def score(value: Any, digits: int = 5) -> str:
 
 def decimals(errors: Iterable[Any], fallback: Iterable[Any] = ()) -> int:
     """Decimals that show two digits of the smallest error; without errors, three of the largest value."""
-    sizes = [abs(e) for e in errors if known(e) and e]
+    sizes = [abs(e) for e in errors if known(e) and abs(e) > NOTHING]
     if sizes:
         return _places(min(sizes), 2)
-    values = [abs(v) for v in fallback if known(v) and v]
+    values = [abs(v) for v in fallback if known(v) and abs(v) > NOTHING]
     return _places(max(values), 3) if values else 4
 
 
@@ -147,3 +148,10 @@ def config(chosen: Mapping[str, Any] | None) -> str:
 def fraction(value: Any) -> str:
     """The share of the training rows that a trial fitted."""
     return "all rows" if not known(value) or value >= 1 else f"{share(value)} of the rows"
+
+
+def names(values: Any, most: int = 12) -> str:
+    """A list of names, the first of them where there are many."""
+    found = [cut(v, 50) for v in values or ()]
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + more
