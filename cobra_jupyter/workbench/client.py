@@ -288,8 +288,11 @@ class Cobra:
 
     def _stop_harness(self, private: Path) -> None:
         if self._process and self._process.stdin:
-            self._process.stdin.close()
-            self._process.wait(10)
+            self._process.stdin.close()  # at the end of its input the harness ends, and all below it
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
         shutil.rmtree(private, ignore_errors=True)
 
 

@@ -70,6 +70,12 @@ class Settings:
 class Harness:
     """One competition, one run."""
 
+    judge: Judge  # these five belong to the protocol that is frozen
+    views: Views
+    artefacts: Artefacts
+    studies: Studies
+    trials: Trials
+
     def __init__(self, settings: Settings, emit: Emit, ask: Callable[[str, dict[str, Any]], Any]) -> None:
         self.settings, self._emit, self._ask = settings, emit, ask
         self.pool = Pool(settings.slots, settings.memory_bytes, self._data_view)
@@ -87,7 +93,6 @@ class Harness:
         self._all_views: list[Views] = []
         self._solution: dict[str, Any] | None = None
         self._protocols = 0
-        self._lock = threading.RLock()
         threading.Thread(target=self.pool.warm, name="warm", daemon=True).start()
 
     # ---- what the clock says
@@ -191,7 +196,10 @@ class Harness:
             folder / "views" / f"p{frozen.number}", competition, data.train, data.test, truth, frozen, made
         )
         self._all_views.append(self.views)
-        self.artefacts = Artefacts(folder / "shared", self.pool, self.views, self._context, self._forbidden())
+        artefacts = Artefacts(folder / "shared", self.pool, self.views, self._context, self._forbidden())
+        if self._protocols > 1:
+            artefacts.take(self.artefacts)
+        self.artefacts = artefacts
         self.studies = Studies(folder / "studies.db", frozen.direction)
         self.trials = Trials(
             folder / "trials", self.pool, self.views, self.judge, self._context, self._forbidden(),
@@ -557,7 +565,7 @@ class Harness:
                 "trial": trial.id, "name": candidate.key, "source": self.candidates.source(candidate), "config": trial.spec.config,
                 "weight": weight, "folds": list(trial.spec.folds), "repeats": trial.spec.repeats, "seed": trial.spec.seed,
                 "cost": trial.cost, "seconds_given": max(f.seconds_given for f in trial.fits), "label": trial.label,
-                "functions": list(candidate.functions), "shared": self.artefacts.sources(trial.fits[0], self.trials),
+                "functions": list(candidate.functions), "shared": self.artefacts.sources(self.trials.shared_of(trial.spec)),
                 "models": [{"repeat": f.repeat, "fold": f.fold, "path": f"trials/{f.digest}/model.pkl"} for f in trial.fits],
             })  # fmt: skip
         return {

@@ -56,10 +56,11 @@ class Jobs:
             state = "cancelled" if job.cancelled.is_set() else "failed" if failed else "done"
         except Exception as error:  # told to whoever asks for the job
             job.error = f"{type(error).__name__}: {error}"
-        with self._changed:
-            job.seconds, job.state = time.time() - job.started, state
+        job.seconds = time.time() - job.started
+        self._emit("job", {**job.record(), "state": state, "seconds": round(job.seconds, 3)})
+        with self._changed:  # who waits finds it in the record
+            job.state = state
             self._changed.notify_all()
-        self._emit("job", job.record())
 
     def all(self) -> list[Job]:
         return list(self._jobs.values())

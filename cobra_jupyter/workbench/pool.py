@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import json
 import multiprocessing
 import os
@@ -24,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from cobra_jupyter.workbench.worker import Work, main
+from cobra_jupyter.workbench.worker import Work, wait_for_work
 
 PRELOAD = (
     "cobra_jupyter.workbench.worker", "cobra_jupyter.workbench.warm", "lightgbm",
@@ -37,6 +36,7 @@ THREAD_LIMITS = (
     "VECLIB_MAXIMUM_THREADS",
 )
 TAIL_BYTES = 4_000
+MOST_WAITING = 8  # workers forked ahead
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,19 @@ class Outcome:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Worker:
+    """A forked process that waits for its one piece of work, and our end of its pipe."""
+
+    process: Any
+    pipe: connection.Connection
+
+
 class Pool:
-    """Runs work in forked processes, at most `slots` at once. Thread-safe."""
+    """Runs work in forked processes, at most `slots` at once. Thread-safe.
+
+    The next workers are forked ahead of time and wait: a trial pays neither for the fork nor for libraries.
+    """
 
     def __init__(
         self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None
@@ -76,17 +87,31 @@ class Pool:
         self._context.set_forkserver_preload(list(PRELOAD))
         self._running: set[int] = set()
         self._starting = threading.Lock()
-        self._warm = False
+        self._waiting: list[_Worker] = []
+        self._closed = False
         _adopt_orphans()
 
     def warm(self) -> None:
-        """Start the server and load its libraries, so that the first trial's time does not hold that; once."""
+        """Start the server, load its libraries and fork the first workers, so that no trial pays for that."""
         with self._starting:
-            if not self._warm:
-                process = self._context.Process(target=_nothing, daemon=False)
+            while len(self._waiting) < min(self.slots, MOST_WAITING) and not self._closed:
+                ours, theirs = self._context.Pipe()
+                process = self._context.Process(target=wait_for_work, args=(theirs,), daemon=False)
                 process.start()
-                process.join()
-                self._warm = True
+                theirs.close()
+                ours.recv_bytes()  # it has arrived
+                self._waiting.append(_Worker(process, ours))
+
+    def _take(self) -> _Worker:
+        """A waiting worker; others take its place in the background."""
+        while True:
+            with contextlib.suppress(IndexError):
+                worker = self._waiting.pop(0)
+                if worker.process.is_alive():
+                    threading.Thread(target=self.warm, name="warm", daemon=True).start()
+                    return worker
+                continue
+            self.warm()
 
     def run(self, work: Work, seconds: float, cancelled: threading.Event | None = None) -> Outcome:
         """Do `work` within `seconds` of wall time, waiting for a free slot first."""
@@ -97,27 +122,24 @@ class Pool:
         try:
             if cancelled.is_set():
                 return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
-            self.warm()
             return self._run(work, seconds, cancelled)
         finally:
             self._free.release()
 
     def _run(self, work: Work, seconds: float, cancelled: threading.Event) -> Outcome:
-        begun = time.monotonic()
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=main, args=(work, seconds, theirs), daemon=False)
-        with self._starting:
-            process.start()
-        theirs.close()
-        assert process.pid is not None
-        self._running.add(process.pid)
+        worker = self._take()
+        begun = time.monotonic()  # a cold start is not the work's time
+        pid = worker.process.pid
+        self._running.add(pid)
         try:
-            answer, failure = self._watch(process, ours, work, begun + seconds, cancelled)
+            with contextlib.suppress(OSError):  # it died meanwhile: seen below
+                worker.pipe.send((work, seconds))
+            answer, failure = self._watch(worker.process, worker.pipe, work, begun + seconds, cancelled)
         finally:
-            _end(process.pid)
-            process.join(5)
-            ours.close()
-            self._running.discard(process.pid)
+            _end(pid)
+            worker.process.join(5)
+            worker.pipe.close()
+            self._running.discard(pid)
             _end_orphans(self._known())
         if failure:
             failure = Failure(**{**failure.record(), "tail": _tail(work.out / "output.log")})
@@ -152,7 +174,7 @@ class Pool:
             if time.monotonic() > deadline:
                 return {}, Failure(
                     "timeout",
-                    f"not done within its time; give the trial more with timeout=…, or make it smaller",
+                    "not done within its time; give the trial more with timeout=…, or make it smaller",
                 )
             used = _tree_memory(process.pid)
             if used > self.memory_bytes:
@@ -172,11 +194,15 @@ class Pool:
     def _known(self) -> set[int]:
         tracker = getattr(resource_tracker._resource_tracker, "_pid", None)
         server = getattr(multiprocessing.forkserver._forkserver, "_forkserver_pid", None)
-        return {pid for pid in (tracker, server) if pid} | set(self._running)
+        waiting = {worker.process.pid for worker in list(self._waiting)}
+        return {pid for pid in (tracker, server) if pid} | set(self._running) | waiting
 
     def close(self) -> None:
         """End every worker, then the warm server."""
-        for pid in list(self._running):
+        self._closed = True
+        with self._starting:
+            waiting = [worker.process.pid for worker in self._waiting]
+        for pid in [*waiting, *self._running]:
             _end(pid)
         with contextlib.suppress(Exception):
             multiprocessing.forkserver._forkserver._stop()  # type: ignore[attr-defined]
@@ -186,10 +212,6 @@ def limit_threads(environment: dict[str, str] | os._Environ[str]) -> None:
     """One thread per worker, set before numerical libraries load: trials run beside each other instead."""
     for name in THREAD_LIMITS:
         environment[name] = "1"
-
-
-def _nothing() -> None:
-    gc.freeze()
 
 
 def _worker_failure(message: dict[str, Any]) -> Failure | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,16 @@ class Artefacts:
         self._paths: dict[str, list[Path]] = {}
         self._sources: dict[str, str] = {}
 
+    def take(self, before: Artefacts) -> None:
+        """Keep what was made for the same rows under an earlier protocol."""
+        if before._views.rows == self._views.rows:
+            self._paths, self._sources = dict(before._paths), dict(before._sources)
+
     def paths(self) -> dict[str, list[Path]]:
         return dict(self._paths)
 
-    def sources(self, fit: Any, trials: Any) -> dict[str, str]:
-        return dict(self._sources)
+    def sources(self, names: Iterable[str]) -> dict[str, str]:
+        return {name: self._sources[name] for name in names}
 
     def make(self, name: str, source: str, seconds: float, cancelled: threading.Event) -> dict[str, Any]:
         """Run `make(rows, ctx)` for train and for test rows. Raises SharedError."""
@@ -56,11 +62,11 @@ class Artefacts:
             raise SharedError(f"{name}: syntax error in line {error.lineno}: {error.msg}") from error
         if not any(isinstance(node, ast.FunctionDef) and node.name == "make" for node in tree.body):
             raise SharedError(f"{name}: define make(rows, ctx), returning one row per row of `rows`")
-        digest = hashlib.sha256(f"{name}\n{source}".encode()).hexdigest()[:16]
+        digest = hashlib.sha256(f"{name}\n{source}\n{self._views.rows}".encode()).hexdigest()[:16]
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{name}_{digest}.py"
         path.write_text(source, encoding="utf-8")
-        made, took, columns = [], 0.0, []
+        made, took = [], 0.0
         for side, rows in (("train", self._views.all_rows()), ("test", self._views.test())):
             out = self._folder / f"{name}_{digest}_{side}"
             if not (out / "made.frame").exists():
@@ -71,17 +77,16 @@ class Artefacts:
                 )
                 done = self._pool.run(work, seconds, cancelled)
                 if done.failure:
-                    raise SharedError(
-                        f"{name} ({side} rows): {done.failure.kind}: {done.failure.message} {done.failure.place or ''}".strip()
-                    )
+                    why = f"{done.failure.kind}: {done.failure.message} {done.failure.place or ''}"
+                    raise SharedError(f"{name} ({side} rows): {why.strip()}")
                 took += done.seconds
-                columns = done.answer["columns"]
+                (out / "columns.json").write_text(json.dumps(done.answer["columns"][:200]))
             made.append(out / "made.frame")
         self._paths[name], self._sources[name] = made, source
         return {
             "name": name,
             "digest": digest,
-            "columns": columns[:200],
+            "columns": json.loads((made[0].parent / "columns.json").read_text()),
             "seconds": round(took, 3),
             "path": f"shared/{path.name}",
         }

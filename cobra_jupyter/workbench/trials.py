@@ -184,11 +184,11 @@ class Trials:
         what = [
             spec.candidate.key, spec.candidate.digest, spec.config, key, spec.fraction, spec.seed,
             self.judge.protocol.digest,
-            {name: [p.parent.name for p in paths] for name, paths in self._shared_of(spec).items()},
+            {name: [p.parent.name for p in paths] for name, paths in self.shared_of(spec).items()},
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:20]
 
-    def _shared_of(self, spec: Spec) -> dict[str, list[Path]]:
+    def shared_of(self, spec: Spec) -> dict[str, list[Path]]:
         """The shared artefacts a candidate names in its source; only these are opened for it."""
         source = Path(spec.candidate.path).read_text(encoding="utf-8")
         return {
@@ -252,7 +252,7 @@ class Trials:
             train=self.views.train(key), units=self.views.units(key),
             positions=self.views.positions(key, spec.fraction, spec.seed),
             rows=rows, model=self.folder / self._digest(spec, key) / "model.pkl",
-            keep_model=spec.fraction >= 1, shared=self._shared_of(spec),
+            keep_model=spec.fraction >= 1, shared=self.shared_of(spec),
             forbidden=self._forbidden, allowed=(str(data),),
         )  # fmt: skip
 

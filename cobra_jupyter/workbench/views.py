@@ -34,6 +34,7 @@ class Views:
         self._protocol, self._folds = protocol, folds
         self._lock = threading.RLock()
         self.time_ordered = protocol.split == "time"
+        self.rows = f"{train.shape} {test.shape} {list(train)} {competition.targets}"  # whose artefacts may be used
         self._unit_codes = self._time_ranks() if self.time_ordered else folds.units
 
     def _time_ranks(self) -> Positions:

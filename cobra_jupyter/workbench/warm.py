@@ -1,5 +1,7 @@
 """Imported once by the warm server: what recipes commonly use, so that forked workers find it loaded."""
 
+import gc
+
 import numpy  # noqa: F401
 import pandas  # noqa: F401
 import scipy.sparse  # noqa: F401
@@ -13,3 +15,5 @@ import sklearn.naive_bayes
 import sklearn.neighbors
 import sklearn.pipeline
 import sklearn.preprocessing  # noqa: F401
+
+gc.freeze()  # forked workers then share these pages for good

@@ -7,20 +7,21 @@ with files in its own folder: the harness never unpickles anything of it.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import faulthandler
 import importlib.util
 import json
+import multiprocessing
 import os
 import pickle
 import resource
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
@@ -59,10 +60,20 @@ class InvalidPrediction(ValueError):
     """What a candidate returned breaks a rule; the message begins with the rule's name."""
 
 
-def main(work: Work, seconds: float, pipe: Connection) -> None:
-    """Entry point of a worker process; never raises."""
+def wait_for_work(pipe: Connection) -> None:
+    """Entry point of a worker process: say that it is there, wait for the one piece of work, do it."""
     os.setsid()
-    _end_with_parent()
+    pipe.send_bytes(b"here")
+    try:
+        work, seconds = pipe.recv()  # from the harness, so it may be unpickled
+    except EOFError:
+        os._exit(0)
+    main(work, seconds, pipe)
+
+
+def main(work: Work, seconds: float, pipe: Connection) -> None:
+    """Do the work within `seconds`; never raises."""
+    threading.Thread(target=_end_with_harness, name="watch", daemon=True).start()
     work.out.mkdir(parents=True, exist_ok=True)
     _redirect_output(work.out / "output.log")
     faulthandler.enable()
@@ -83,11 +94,12 @@ def main(work: Work, seconds: float, pipe: Connection) -> None:
     os._exit(0)  # no atexit, no thread of a library may hold the slot
 
 
-def _end_with_parent() -> None:
-    """Should the harness be killed outright, its warm server ends, and we with it (Linux)."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+def _end_with_harness() -> None:
+    """Should the harness be killed outright, no one else would end us."""
+    harness = multiprocessing.parent_process()
+    assert harness
+    connection.wait([harness.sentinel])
+    os.killpg(0, signal.SIGKILL)
 
 
 def _redirect_output(path: Path) -> None:

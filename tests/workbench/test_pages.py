@@ -1,4 +1,4 @@
-"""Results can be read: every kind as HTML that a sanitiser keeps and as text, nothing unescaped, nothing lost."""
+"""Results can be read: every kind as HTML that a sanitiser keeps, and as text; nothing is left unescaped."""
 
 from __future__ import annotations
 

@@ -43,6 +43,7 @@ def test_an_artefact_is_made_of_train_and_test_without_labels(bench: Bench) -> N
 def test_candidates_read_it_by_row_number(bench: Bench) -> None:
     bench.shared("squares", SQUARES)
     use = 'got = ctx.shared("squares").loc[{0}.index]\nassert (got["square"] == {0}["a"] ** 2).all()\n'
+    bench.shared("unused", "def make(rows, ctx):\n    return rows[['a', 'b']].to_numpy()\n")
     bench.candidate("user", body(use.format("train") + "return 1", use.format("rows") + "return np.full(len(rows), 0.4)"))
     trial = bench.trial("user")
     assert trial["failure"] is None
@@ -90,6 +91,13 @@ def test_an_artefact_that_failed_leaves_the_one_before(bench: Bench) -> None:
         bench.shared("squares", "def make(rows, ctx):\n    return 1 / 0")
     bench.candidate("still", body('return float(ctx.shared("squares")["square"].iloc[0])'))
     assert bench.trial("still", folds=0)["failure"] is None
+
+
+def test_artefacts_outlive_their_protocol(bench: Bench) -> None:
+    bench.shared("squares", SQUARES)
+    bench.protocol(folds=4, repeats=1)
+    bench.candidate("later", body('return float(ctx.shared("squares")["square"].iloc[0])'))
+    assert bench.trial("later", folds=0)["failure"] is None
 
 
 def test_findings_of_an_audit_have_evidence(bench: Bench, benches: Callable[..., Bench]) -> None:

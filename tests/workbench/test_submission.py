@@ -154,5 +154,5 @@ def test_the_solution_says_all_that_is_needed(benches: Callable[..., Bench]) -> 
         str(path.relative_to(bench.run)) for path in bench.run.glob("trials/*/model.pkl")
     }
     names: dict[str, Any] = {"DATA": bench.public, "ID": "id", "np": np, "pd": pd}
-    exec(solution["load"] + "\n" + solution["protocol"], names)
+    exec(solution["load"] + "\n" + solution["protocol_code"], names)
     assert len(names["folds"][0]) == 5

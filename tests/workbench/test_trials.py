@@ -42,9 +42,9 @@ def failed(bench: Bench, source: str, name: str = "failing", **options: Any) -> 
 
 
 def test_an_error_has_its_place_and_the_tail_of_the_output(bench: Bench) -> None:
-    failure = failed(bench, body("print('so far so good')\nraise ValueError('no good')"))
+    failure = failed(bench, body("print('so far so good')\nraise ValueError('no good')"), name="erring")
     assert (failure["kind"], failure["message"]) == ("error", "ValueError: no good")
-    assert failure["place"].startswith("failing_v1.py:9 in fit: raise ValueError")
+    assert failure["place"].startswith("erring_v1.py:9 in fit: raise ValueError")
     assert "so far so good" in failure["tail"]
     assert "Traceback" in failure["tail"]
 
