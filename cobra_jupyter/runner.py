@@ -142,6 +142,7 @@ class Runner:
 
             self.agent = Agent(self.brain, self._document, session, self.ledger, context)
             self._state("running", None)
+            self._document.insert("markdown", self._title(), metadata={"cobra": {"role": "runner", "turn": 0}})
             work = asyncio.ensure_future(self.agent.run(lambda: self.budget.free))
             stop = asyncio.ensure_future(self.interrupted.wait())
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -153,6 +154,13 @@ class Runner:
             end = work.result()
             await self._submit_at_last(end)
             return end
+
+    def _title(self) -> str:
+        o, card = self.options, self._latest["card"]
+        return (
+            f"# {card['name']}\nA run of Cobra, written by the {self.brain.name} within {spoken(o.budget)} (seed {o.seed}). Every score comes from "
+            "the harness, which alone holds the labels; `report.html` tells the story, `solution.ipynb` repeats the result."
+        )  # fmt: skip
 
     async def _submit_at_last(self, end: str) -> None:
         """What the brain left undone when time ran out: choose and submit by the rule."""

@@ -52,7 +52,8 @@ def make_competition(
     noise: bool = False, train_path: str = "train.csv",
     change: Callable[[pd.DataFrame], pd.DataFrame] | None = None, sample: pd.DataFrame | None = None,
 ) -> Path:  # fmt: skip
-    """A competition in MLE-bench's layout below `folder`; returns its public folder. `change` edits train and test."""
+    """A competition in MLE-bench's layout below `folder`; returns its public folder. `change` edits train and
+    test."""
     public = folder / "public"
     outputs = OUTPUTS[task]
     train, test = table(task, rows, 0, noise), table(task, test_rows, 1, noise).drop(columns=outputs)
@@ -60,7 +61,7 @@ def make_competition(
         train, test = change(train), change(test)
     write(train, public / train_path)
     write(test, public / Path(train_path).with_stem("test").name)
-    given: dict[str, Any] = {"id": test["id"]} | {o: 0.5 if task == "binary" else 0 for o in outputs}
+    given: dict[str, Any] = {"id": test["id"]} | dict.fromkeys(outputs, 0.5 if task == "binary" else 0)
     if task == "multiclass" and sample is None:
         given = {"id": test["id"], "high": 0.3, "low": 0.3, "mid": 0.4}
     write(pd.DataFrame(given) if sample is None else sample, public / "sample_submission.csv")
@@ -81,7 +82,8 @@ class FakeCall:
 
 
 class Bench:
-    """A harness in this process: its public methods, called as cells call them, with plain data as results."""
+    """A harness in this process: its public methods, called as cells call them, with plain data as
+    results."""
 
     def __init__(self, run: Path, public: Path, **settings: Any) -> None:
         from cobra_jupyter.workbench import pool
@@ -125,6 +127,9 @@ class Bench:
     def close(self) -> None:
         """Leave the warm server to the next bench; it ends with this process."""
         self.harness.jobs.cancel_all()
+        self.harness.pool._closed = True
+        for worker in self.harness.pool._waiting:
+            worker.pipe.close()  # at its end the worker leaves
         if self.harness._protocol:
             self.harness.studies.close()
 

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Where cells run: probe, session, harness process."""

@@ -87,6 +87,8 @@ def compare(submitted: Path, made: Path) -> tuple[str, str]:
         return "different", f"{len(b)} rows of {list(b.columns)} instead of {len(a)} of {list(a.columns)}"
     worst = 0.0
     for column in a.columns:
+        if not a[column].isna().equals(b[column].isna()):
+            return "different", f"values of {column} are missing"
         if a[column].dtype.kind == "f" and b[column].dtype.kind in "iuf":
             worst = max(worst, float(np.nanmax(np.abs(a[column] - b[column]))))
         elif not a[column].equals(b[column]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pprint
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -182,8 +181,14 @@ def _title(s: Json, facts: Json) -> str:
 
 
 def _protocol(s: Json) -> str:
-    text = f"ID = {s['id']!r}  # the row key\n{s['protocol_code']}"
-    return text
+    lines = [f"ID = {s['id']!r}  # the row key", s["protocol_code"]]
+    if s["time_ordered"]:
+        lines += [
+            f"when = train[{s['time']!r}]",
+            'when = when if when.dtype.kind in "iuf" else pd.to_datetime(when, errors="coerce", utc=True)',
+            'units = when.rank(method="first", na_option="bottom").to_numpy(int)  # inner() holds out the latest',
+        ]
+    return "\n".join(lines)
 
 
 def _modules(members: list[Json]) -> Iterator[tuple[str, str]]:
@@ -222,8 +227,13 @@ def _write(s: Json) -> str:
         lines.append(f"submission[{outputs!r}] = blend[:, {places}]")
     elif s["layout"] == "probability":
         lines.append(f"submission[{outputs[0]!r}] = blend[:, -1]")
+    elif s["layout"] == "label" and s["own_decode"]:
+        lines += [f"labels = {{str(label): label for label in {classes!r}}}",
+                  f"submission[{outputs[0]!r}] = [labels[str(label)] for label in np.ravel({_own_decode(s)})]"]  # fmt: skip
     elif s["layout"] == "label":
-        lines += [f"classes = np.asarray({json_python(classes)})", f"codes = {_codes(s)}", f"submission[{outputs[0]!r}] = classes[codes]"]
+        lines += [f"classes = np.asarray({classes!r})", f"codes = {_codes(s)}", f"submission[{outputs[0]!r}] = classes[codes]"]
+    elif s["own_decode"]:
+        lines.append(f"submission[{outputs!r}] = np.asarray({_own_decode(s)}).reshape(len(sample), -1)")
     elif s["wants"] == "label":
         lines.append(f"submission[{outputs!r}] = {_codes(s)}.reshape(len(sample), -1)")
     elif "minimum" in params:
@@ -236,9 +246,6 @@ def _write(s: Json) -> str:
 
 def _codes(s: Json) -> str:
     task, params = s["context"]["task"], s["params"]
-    if s.get("own_decode"):
-        name = s["members"][0]["name"]
-        return f"importlib.import_module({name!r}).decode(blend, test, {params!r})"
     if task in ("binary", "multilabel"):
         column = "blend[:, -1]" if task == "binary" else "blend"
         return f"({column} > {params.get('threshold', 0.5)!r}).astype(int)"
@@ -247,6 +254,5 @@ def _codes(s: Json) -> str:
     return "blend.argmax(axis=1)"
 
 
-def json_python(value: Any) -> str:
-    """JSON values as a Python literal."""
-    return repr(json.loads(json.dumps(value)))
+def _own_decode(s: Json) -> str:
+    return f"importlib.import_module({s['members'][0]['name']!r}).decode(blend, test, {s['params']!r})"

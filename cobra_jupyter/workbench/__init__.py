@@ -1,1 +1,2 @@
-"""What cells call (`cobra`), and the harness behind it. Runs in the kernel's environment; imports nothing of the runner."""
+"""What cells call (`cobra`), and the harness behind it. Runs in the kernel's environment; imports nothing of
+the runner."""

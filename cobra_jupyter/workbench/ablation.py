@@ -1,8 +1,8 @@
 """Key factors tested on small data: one at a time against a baseline, then combinations of the winners.
 
-A trial costs seconds to minutes: the share of rows and the folds are chosen so that the whole fits its time. The
-survivors run again at a larger size, so that a factor whose effect flips with scale is seen (successive halving).
-"""
+A trial costs seconds to minutes: the share of rows and the folds are chosen so that the whole fits its time.
+The survivors run again at a larger size, so that a factor whose effect flips with scale is seen (successive
+halving)."""
 
 from __future__ import annotations
 
@@ -78,11 +78,14 @@ class Ablation:
 
 
 class Ablate:
-    """Runs one ablation. `seconds` is all the time it may take; what does not fit is said, not dropped silently."""
+    """Runs one ablation. `seconds` is all the time it may take; what does not fit is said, not dropped
+    silently."""
 
     def __init__(
-        self, trials: Trials, candidate: Candidate, base: dict[str, Any], factors: dict[str, list[Any]], seed: int,
-        seconds: float, trial_seconds: float, cancelled: threading.Event, publish: Callable[[Ablation], None], id: str,
+        self, trials: Trials, candidate: Candidate, base: dict[str, Any], factors: dict[str, list[Any]],
+        seed: int,
+        seconds: float, trial_seconds: float, cancelled: threading.Event, publish: Callable[[Ablation], None],
+        id: str,
     ) -> None:  # fmt: skip
         self.trials, self.candidate, self.factors, self.seed = trials, candidate, factors, seed
         self.base = candidate.config(base)
@@ -130,7 +133,9 @@ class Ablate:
     def _baseline(self, fidelity: Fidelity) -> Trial:
         trial = self._wait(self._trial(self.base, fidelity))
         if trial is None:
-            raise RuntimeError(f"the baseline of {self.candidate.key} was not done within {self.seconds:.0f} s")
+            raise RuntimeError(
+                f"the baseline of {self.candidate.key} was not done within {self.seconds:.0f} s"
+            )
         if trial.score is None:
             why = trial.failure.message if trial.failure else ""
             raise RuntimeError(f"the baseline of {self.candidate.key} failed: {why}")
@@ -192,7 +197,8 @@ class Ablate:
         if seed_sd:
             found = replace(found, se=math.hypot(found.se, seed_sd))
         return Effect(
-            factor, level, self.base[factor], found.gain, found.se, found.verdict, self.confirmed(found.gain, found.se),
+            factor, level, self.base[factor], found.gain, found.se, found.verdict,
+            self.confirmed(found.gain, found.se),
             trial.cost / max(baseline.cost, 1e-9), trial.id,
         )  # fmt: skip
 
@@ -279,7 +285,8 @@ class Ablate:
         return combos, ranked[0], agreement
 
     def _table(
-        self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect], combos: Sequence[dict[str, Any]],
+        self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect],
+        combos: Sequence[dict[str, Any]],
         best: Trial, agreement: float | None, seed_sd: float | None,
     ) -> Ablation:  # fmt: skip
         small = self._small.get(config_key(best.spec.config), baseline)  # compared at the size of the effects
@@ -292,7 +299,8 @@ class Ablate:
         total = sum(spread.values()) or 1.0
         return Ablation(
             id=self.id, candidate=self.candidate.key, baseline=baseline.id, fidelity=str(fidelity),
-            fraction=fidelity.fraction, folds=len(fidelity.folds), effects=tuple(effects), combinations=tuple(combos),
+            fraction=fidelity.fraction, folds=len(fidelity.folds), effects=tuple(effects),
+            combinations=tuple(combos),
             importance={k: v / total for k, v in sorted(spread.items(), key=lambda kv: -kv[1])},
             best=best.spec.config, best_trial=best.id, best_gain=found.gain if found else 0.0,
             best_se=found.se if found else 0.0, rank_agreement=agreement, seed_sd=seed_sd,

@@ -63,7 +63,8 @@ def _only_in_train(competition: Any, train: pd.DataFrame, test: pd.DataFrame) ->
         if c not in test.columns and c not in competition.targets and c != competition.id
     ]
     if extra:
-        yield Finding("columns only in train", "warning", f"{', '.join(map(str, extra[:20]))}: not in the test table",
+        yield Finding("columns only in train", "warning",
+                      f"{', '.join(map(str, extra[:20]))}: not in the test table",
                       "leave them unused: candidates must live on what test rows have")  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def _id_tells(competition: Any, train: pd.DataFrame, truth: Any) -> Iterator[Fin
             strength = _rank_correlation(digits.fillna(-1), truth)
             if strength > max(0.1, limit):
                 yield Finding("id carries the target", "leak" if strength > 0.5 else "warning",
-                              f"rank correlation of the number in {competition.id} and target is {strength:.2f}",
+                              f"the number in {competition.id} ranks the target, correlation {strength:.2f}",
                               "leave the id unused as a number")  # fmt: skip
 
 
@@ -105,8 +106,10 @@ def _implausible_power(
             continue
         strength = _rank_correlation(codes.astype(float).fillna(-1e9), truth)
         if strength > 0.98:
-            yield Finding("implausible power", "leak", f"{name} alone ranks the target with correlation {strength:.3f}",
-                          f"see whether {name} is known before the target is; if not, leave it unused")  # fmt: skip
+            yield Finding("implausible power", "leak",
+                          f"{name} alone ranks the target with correlation {strength:.3f}",
+                          f"see whether {name} is known before the target is; if not, leave it "
+                          "unused")  # fmt: skip
 
 
 def _duplicates(competition: Any, train: pd.DataFrame, truth: Any, test: pd.DataFrame) -> Iterator[Finding]:
@@ -120,11 +123,13 @@ def _duplicates(competition: Any, train: pd.DataFrame, truth: Any, test: pd.Data
         labels = pd.DataFrame(np.asarray(truth, float).reshape(len(train), -1))
         differing = int(labels.groupby(old.to_numpy()).nunique().gt(1).any(axis=1).sum())
         yield Finding("duplicate rows", "warning" if twins > 0.01 * len(train) else "note",
-                      f"{twins} train rows repeat the features of another; {differing} sets of twins differ in label",
+                      f"{twins} train rows repeat the features of another; "
+                      f"{differing} sets of twins differ in label",
                       "split with groups=duplicates if test rows have no such twins")  # fmt: skip
     if seen:
         yield Finding("test rows seen in train", "warning" if seen > 0.01 * len(test) else "note",
-                      f"{seen} of {len(test)} test rows have the features of a train row", "nothing to do: folds show the same")  # fmt: skip
+                      f"{seen} of {len(test)} test rows have the features of a train row",
+                      "nothing to do: folds show the same")  # fmt: skip
 
 
 def _drift(competition: Any, train: pd.DataFrame, test: pd.DataFrame) -> Iterator[Finding]:
@@ -138,12 +143,15 @@ def _drift(competition: Any, train: pd.DataFrame, test: pd.DataFrame) -> Iterato
         if old.dtype.kind in "iuf" and new.dtype.kind in "iuf":
             found = ks_2samp(old.iloc[:20_000], new.iloc[:20_000])
             if found.statistic > 0.15 and found.pvalue < 1e-6:
-                yield Finding("drift", "warning", f"{name}: distribution differs between train and test (KS {found.statistic:.2f})",
-                              "compare trials with and without it; look whether a time or group split fits better")  # fmt: skip
+                yield Finding("drift", "warning",
+                              f"{name}: train and test differ (Kolmogorov-Smirnov {found.statistic:.2f})",
+                              "compare trials with and without it; look whether a time or group split "
+                              "fits better")  # fmt: skip
         elif competition.columns.get(name) == "category" and old.astype(str).nunique() < len(old) / 2:
             strange = float((~new.astype(str).isin(set(old.astype(str)))).mean())
             if strange > 0.2:
-                yield Finding("unseen categories", "warning", f"{name}: {strange:.0%} of test rows hold values that train lacks",
+                yield Finding("unseen categories", "warning",
+                              f"{name}: {strange:.0%} of test rows hold values that train lacks",
                               f"groups={name} may be the honest split")  # fmt: skip
 
 

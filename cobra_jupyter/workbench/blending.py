@@ -41,10 +41,13 @@ class Blend:
     def record(self) -> dict[str, Any]:
         over = asdict(self.over_best) if self.over_best else None
         return {
-            "id": self.id, "members": [{"trial": t, "label": trial.label, "weight": w, "cost": round(trial.cost, 3)}
+            "id": self.id,
+            "members": [{"trial": t, "label": trial.label, "weight": w, "cost": round(trial.cost, 3)}
                                        for (t, w), trial in zip(self.members, self.trials, strict=True)],
-            "score": self.score.value, "se": self.score.se, "fold_scores": list(self.score.folds), "params": self.score.params,
-            "in_sample": self.in_sample, "over_best": over, "best_single": self.best_single, "considered": self.considered,
+            "score": self.score.value, "se": self.score.se, "fold_scores": list(self.score.folds),
+            "params": self.score.params,
+            "in_sample": self.in_sample, "over_best": over, "best_single": self.best_single,
+            "considered": self.considered,
             "cost": round(self.cost, 3), "seconds": round(self.seconds, 3), "protocol": self.protocol,
         }  # fmt: skip
 
@@ -95,7 +98,8 @@ def greedy(
     cost_limit: float,
 ) -> Array:
     """Forward selection (after Caruana et al., 2004, with step sizes): from the best single one, move towards
-    whichever member, by whichever step, lowers the loss most, until none does. → weights (members,), summing to 1."""
+    whichever member, by whichever step, lowers the loss most, until none does. → weights (members,), summing
+    to 1."""
     single = [
         loss(truth, raw) if cost <= cost_limit or len(raws) == 1 else np.inf
         for raw, cost in zip(raws, costs, strict=True)
@@ -130,7 +134,8 @@ def _mix(weights: Array, raws: Sequence[Array]) -> Array:
 
 
 def _loss(judge: Judge) -> Callable[[Array, Array], float]:
-    """What weights minimise: the metric where it is smooth in the raw prediction, else the task's proper loss."""
+    """What weights minimise: the metric where it is smooth in the raw prediction, else the task's proper
+    loss."""
     metric: Metric = judge.metric
     known = metric.name in metrics.names()
     smooth = metric.row_loss is not None or metric.name in ("roc_auc", "mean_columnwise_roc_auc")

@@ -39,7 +39,8 @@ class Candidate:
         return f"{self.name}_v{self.version}"
 
     def config(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """A full config: every factor at its default, `chosen` over it. Extra keys pass through to ctx.config."""
+        """A full config: every factor at its default, `chosen` over it. Extra keys pass through to
+        ctx.config."""
         return {**{factor: levels[0] for factor, levels in self.factors.items()}, **dict(chosen or {})}
 
     def record(self) -> dict[str, Any]:
@@ -100,7 +101,8 @@ class Candidates:
         self._versions: dict[str, list[Candidate]] = {}
 
     def add(self, name: str, source: str) -> tuple[Candidate, bool]:
-        """Save a cell as the next version; the same text again is the version there is. → candidate, is it new."""
+        """Save a cell as the next version; the same text again is the version there is. → candidate, is it
+        new."""
         facts = parse(name, source)
         digest = hashlib.sha256(source.encode()).hexdigest()
         versions = self._versions.setdefault(name, [])
@@ -116,7 +118,8 @@ class Candidates:
         return candidate, True
 
     def get(self, name: str) -> Candidate:
-        """The newest version of `name`, or version N of `name_vN`. Raises CandidateError listing what there is."""
+        """The newest version of `name`, or version N of `name_vN`. Raises CandidateError listing what there
+        is."""
         if versions := self._versions.get(name):
             return versions[-1]
         for versions in self._versions.values():

@@ -1,4 +1,5 @@
-"""`cobra` as cells see it: a thin client of the harness. What it shows is a view; the record is kept elsewhere."""
+"""`cobra` as cells see it: a thin client of the harness. What it shows is a view; the record is kept
+elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ SOCKET = "COBRA_SOCKET"  # set by the runner in the kernel's environment
 
 
 class CobraError(Exception):
-    """A call that was refused or failed; the message says what to do. Shown without the machinery's traceback."""
+    """A call that was refused or failed; the message says what to do. Shown without the machinery's
+    traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"CobraError: {self}"]
@@ -69,9 +71,8 @@ class Cobra:
         cobra.blend(); cobra.select()      # weights on out-of-fold predictions; the rule chooses
         cobra.submit()                     # submission.csv
 
-    Every call shows its result and returns it. Scores come from the harness, which alone holds the labels; help
-    on each call with `cobra.trial?`.
-    """
+    Every call shows its result and returns it. Scores come from the harness, which alone holds the labels;
+    help on each call with `cobra.trial?`."""
 
     def __init__(self, show: Callable[..., Any] | None = None) -> None:
         self._show = show or display.show
@@ -84,24 +85,24 @@ class Cobra:
         """Read a competition folder (MLE-bench's `public/` layout) and show its card.
 
         In a run the folder is known; elsewhere name it. Whatever the card gets wrong can be set:
-        `cobra.open("data/x", target="price", metric="rmse")`; options are id, target, metric, direction, split,
-        groups, time, kind and task. The card gives evidence for each thing and lists what it could not decide.
-        """
+        `cobra.open("data/x", target="price", metric="rmse")`; options are id, target, metric, direction,
+        split, groups, time, kind and task. The card gives evidence for each thing and lists what it could not
+        decide."""
         self._connect(folder)
         return self._call("open", folder=str(Path(folder).resolve()) if folder else None, options=options)
 
     def protocol(
         self, *, split: str | None = None, folds: int | None = None, repeats: int | None = None,
-        groups: str | None = None, time: str | None = None, metric: str | None = None, vault: bool | None = None,
+        groups: str | None = None, time: str | None = None, metric: str | None = None,
+        vault: bool | None = None,
     ) -> Result:  # fmt: skip
         """Freeze how candidates are judged: split, folds, repeats and metric. Do this before the first trial.
 
         By default the split follows from the data, with a reason. `split` is kfold, stratified, group,
-        stratified_group or time; `groups` names the column whose rows belong together (`column[0]`: the part before
-        the first separator; "duplicates": rows with equal features); `time` the column that orders rows. The metric is
-        tested first: the truth itself must beat shuffled truth and a constant. Calling it again makes protocol n+1;
-        trials of different protocols are never compared.
-        """
+        stratified_group or time; `groups` names the column whose rows belong together (`column[0]`: the part
+        before the first separator; "duplicates": rows with equal features); `time` the column that orders
+        rows. The metric is tested first: the truth itself must beat shuffled truth and a constant. Calling it
+        again makes protocol n+1; trials of different protocols are never compared."""
         return self._call(
             "protocol",
             split=split,
@@ -117,15 +118,17 @@ class Cobra:
         """Save a candidate; the `%%candidate NAME` cell magic calls this with the cell's text.
 
             %%candidate ridge
-            FACTORS = {"alpha": [1.0, 0.1, 10.0]}        # the first level is the default
+            FACTORS = {"alpha": [1.0, 0.1, 10.0]}  # the first level is the default
             NOTES = {"alpha": "matters little; free; less with more rows"}
-            def fit(train, ctx):                          # train: DataFrame with features and targets
-                ...; return model                         # ctx: config, targets, classes, columns, seed, n_jobs,
-            def predict(model, rows, ctx):                #      inner(), save(model), data, shared(name), seconds_left
-                ...; return raw                           # class → (n, C) probabilities in ctx.classes' order (binary:
-                                                          #   P(positive) will do); numbers → (n, targets) floats
-        It must be self-contained (its own imports). The same text again is the same version; changed text is a new one.
-        Optional: `decode(raw, rows, params)` with `DECODE = {"threshold": [0.4, 0.5]}`, chosen on out-of-fold rows.
+            def fit(train, ctx):                # train: DataFrame with features and targets
+                ...; return model               # ctx: config, targets, classes, columns, seed, n_jobs,
+            def predict(model, rows, ctx):      #      inner(), save(model), data, shared(name), seconds_left
+                ...; return raw                 # class → (n, C) probabilities in ctx.classes' order (binary:
+                                                #   P(positive) will do); numbers → (n, targets) floats
+
+        It must be self-contained (its own imports). The same text again is the same version; changed text is
+        a new one. Optional: `decode(raw, rows, params)` with `DECODE = {"threshold": [0.4, 0.5]}`, chosen on
+        out-of-fold rows.
         """
         return self._call("candidate", name=name, source=source)
 
@@ -133,8 +136,8 @@ class Cobra:
         """Make a label-free artefact once for all rows; the `%%shared NAME` cell magic calls this.
 
             %%shared tokens
-            def make(rows, ctx):       # called for all train rows, then for all test rows (ctx.side tells which)
-                return DataFrame       # one row per row of `rows`; ctx.data is the competition folder without labels
+            def make(rows, ctx):       # called for all train rows, then for all test rows (ctx.side tells)
+                return DataFrame       # one row per row of `rows`; ctx.data holds no labels
 
         Candidates read it with `ctx.shared("tokens").loc[rows.index]`.
         """
@@ -152,16 +155,18 @@ class Cobra:
         return self._call("metric", name=name, source=source)
 
     def trial(
-        self, candidate: str, config: Mapping[str, Any] | None = None, *, folds: int | list[int] | None = None,
-        fraction: float = 1.0, seed: int = 0, repeats: int = 1, timeout: float | None = None, background: bool = False,
+        self, candidate: str, config: Mapping[str, Any] | None = None, *,
+        folds: int | list[int] | None = None,
+        fraction: float = 1.0, seed: int = 0, repeats: int = 1, timeout: float | None = None,
+        background: bool = False,
     ) -> Result:  # fmt: skip
         """Run a candidate on the protocol's folds and score its out-of-fold predictions.
 
-        `config` overrides factor defaults. `folds` (numbers) and `fraction` (of the training rows) make it small;
-        held-out rows are always scored whole. The result has `id`, `score`, `se`, `fold_scores`, `seconds`; a failed
-        trial has `failure` (kind, message, place, tail) and no score. Equal work is done once: asking again returns
-        the same trial. `background=True` returns a job at once; see `jobs` and `wait`.
-        """
+        `config` overrides factor defaults. `folds` (numbers) and `fraction` (of the training rows) make it
+        small; held-out rows are always scored whole. The result has `id`, `score`, `se`, `fold_scores`,
+        `seconds`; a failed trial has `failure` (kind, message, place, tail) and no score. Equal work is done
+        once: asking again returns the same trial. `background=True` returns a job at once; see `jobs` and
+        `wait`."""
         return self._call(
             "trial", candidate=candidate, config=config, folds=folds, fraction=fraction, seed=seed,
             repeats=repeats, timeout=timeout, background=background,
@@ -172,12 +177,13 @@ class Cobra:
         config: Mapping[str, Any] | None = None, seconds: float | None = None, fraction: float | None = None,
         folds: list[int] | None = None, seed: int = 0,
     ) -> Result:  # fmt: skip
-        """Find out which factors matter: each level against the baseline on small data, then the winners together.
+        """Find out which factors matter: each level against the baseline on small data, then the winners
+        together.
 
-        `factors`: all of the candidate's FACTORS by default, some by name, or {factor: levels}. The size is chosen
-        so that everything fits `seconds` (default: a fifth of the budget). Effects are paired differences with
-        standard errors, positive = better. The result has `effects`, `importance`, `best` (a config) and `best_trial`.
-        """
+        `factors`: all of the candidate's FACTORS by default, some by name, or {factor: levels}. The size is
+        chosen so that everything fits `seconds` (default: a fifth of the budget). Effects are paired
+        differences with standard errors, positive = better. The result has `effects`, `importance`, `best` (a
+        config) and `best_trial`."""
         wish = dict(factors) if isinstance(factors, Mapping) else factors
         return self._call(
             "ablate", candidate=candidate, factors=wish, config=config, seconds=seconds, fraction=fraction,
@@ -193,10 +199,12 @@ class Cobra:
         return self._call("probe", candidate=candidate, config=config)
 
     def scale(
-        self, candidate: str, config: Mapping[str, Any] | None = None, *, seed: int = 0, repeats: int | None = None,
+        self, candidate: str, config: Mapping[str, Any] | None = None, *, seed: int = 0,
+        repeats: int | None = None,
         background: bool = False,
     ) -> Result:  # fmt: skip
-        """Run the full-size trial: all rows, all folds, the protocol's repeats. Refused when it cannot fit the time left."""
+        """Run the full-size trial: all rows, all folds, the protocol's repeats. Refused when it cannot fit
+        the time left."""
         return self._call(
             "scale", candidate=candidate, config=config, seed=seed, repeats=repeats, background=background
         )
@@ -204,8 +212,8 @@ class Cobra:
     def blend(self, trials: list[str] | None = None, *, seconds: float | None = None) -> Result:
         """Blend the full-size trials (or those named): weights on out-of-fold rows, judged by nested folds.
 
-        `seconds`: what refitting all members may take, so that the result can still be proven (default: by time left).
-        """
+        `seconds`: what refitting all members may take, so that the result can still be proven (default: by
+        time left)."""
         return self._call("blend", trials=trials, seconds=seconds)
 
     def select(self) -> Result:
@@ -213,7 +221,8 @@ class Cobra:
         return self._call("select")
 
     def submit(self, what: str | None = None) -> Result:
-        """Predict the test rows with the selection (or a trial or blend by id) and write `submission.csv`, checked."""
+        """Predict the test rows with the selection (or a trial or blend by id) and write `submission.csv`,
+        checked."""
         return self._call("submit", what=what)
 
     def audit(self) -> Result:
@@ -316,10 +325,12 @@ def start_process(
     environment = {**(os.environ if env is None else env), "PYTHONPATH": str(path), "PYTHONUNBUFFERED": "1"}
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [python, "-m", "cobra_jupyter.workbench"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
+            [python, "-m", "cobra_jupyter.workbench"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=stderr,
             env=environment, start_new_session=True,
         )  # fmt: skip
-    assert process.stdin and process.stdout
+    assert process.stdin
+    assert process.stdout
     process.stdin.write(json.dumps(dict(facts)).encode() + b"\n")
     process.stdin.flush()
     if process.stdout.readline().strip() != b"ready":

@@ -46,7 +46,8 @@ class Context:
 
     @property
     def data(self) -> Path:
-        """A read-only copy of the competition folder, without the labels of held-out rows. Made when first asked for."""
+        """A read-only copy of the competition folder, without the labels of held-out rows. Made when first
+        asked for."""
         if self._data is None:
             raise RuntimeError("this step has no data folder")
         if "data" not in self._cache:
@@ -54,8 +55,8 @@ class Context:
         return Path(self._cache["data"])
 
     def inner(self, share: float = 0.2) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Split the rows given to `fit` for early stopping: (training positions, validation positions). Units stay
-        whole; with a time protocol the latest rows validate."""
+        """Split the rows given to `fit` for early stopping: (training positions, validation positions). Units
+        stay whole; with a time protocol the latest rows validate."""
         n = len(self._units)
         if self._time_ordered:  # units are ranks in time then
             order, cut = np.argsort(self._units, kind="stable"), max(1, int(n * (1 - share)))

@@ -22,8 +22,8 @@ SECONDS = 120  # for one call, bootstrap draws included
 
 
 class CustomMetric:
-    """A metric cell, saved as a versioned file; each call runs in a worker. `scores` holds the arrays of a call
-    while it runs: they hold truth, so the folder must be one that candidates cannot open."""
+    """A metric cell, saved as a versioned file; each call runs in a worker. `scores` holds the arrays of a
+    call while it runs: they hold truth, so the folder must be one that candidates cannot open."""
 
     def __init__(
         self, name: str, source: str, code: Path, scores: Path, pool: Pool, forbidden: tuple[str, ...]
@@ -53,7 +53,9 @@ class CustomMetric:
         ends = np.cumsum([len(draw) for draw in draws])
         rows = np.concatenate(draws) if len(draws) else np.empty(0, np.int64)
         np.savez(arrays, truth=truth, predictions=np.stack(predictions), rows=rows, ends=ends)
-        done = self._pool.run(Work("score", out, self.path, arrays=arrays, forbidden=self._forbidden), SECONDS)
+        done = self._pool.run(
+            Work("score", out, self.path, arrays=arrays, forbidden=self._forbidden), SECONDS
+        )
         arrays.unlink()
         if done.failure:
             raise MetricUndefined(f"{self.name}: {done.failure.message}")
@@ -70,7 +72,9 @@ class CustomMetric:
 def metric_facts(name: str, source: str) -> dict[str, Any]:
     """DIRECTION, WANTS and BEST of a metric cell. Raises ValueError naming what is missing."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
-        raise ValueError(f"{name!r} is no name for a metric: lower-case letters, digits and _, first a letter")
+        raise ValueError(
+            f"{name!r} is no name for a metric: lower-case letters, digits and _, first a letter"
+        )
     try:
         tree = ast.parse(source)
     except SyntaxError as error:

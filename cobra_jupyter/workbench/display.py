@@ -48,7 +48,9 @@ class Live:
         if "ablation" in news:
             self._put(bundle("ablation", news["ablation"]))
         else:
-            self._put({"text/plain": f"{news.get('what', '')}: {news.get('done')} of {news.get('total')} fits done"})
+            self._put(
+                {"text/plain": f"{news.get('what', '')}: {news.get('done')} of {news.get('total')} fits done"}
+            )
 
     def finish(self, kind: str, data: Json) -> None:
         self._put(bundle(kind, data))

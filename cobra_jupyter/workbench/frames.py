@@ -1,7 +1,7 @@
 """DataFrames on disk, mapped into workers: written once, opened in well under a millisecond, never copied.
 
-Pickle protocol 5 keeps the numeric blocks out of band; they are mapped copy-on-write, so a worker may change its
-frame in place without touching the file. Only the harness writes these files and only workers read them.
+Pickle protocol 5 keeps the numeric blocks out of band; they are mapped copy-on-write, so a worker may change
+its frame in place without touching the file. Only the harness writes these files and only workers read them.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
-"""The harness: it alone holds labels, runs trials and keeps results. Its public methods are what `cobra` calls.
+"""The harness: it alone holds labels, runs trials and keeps results. Its public methods are what `cobra`
+calls.
 
-Every method takes the call it serves (progress, cancellation) and JSON values; it returns {"kind", "data"}, which is
-shown in the cell and written to the run's record. What a cell displays afterwards counts for nothing.
-"""
+Every method takes the call it serves (progress, cancellation) and JSON values; it returns {"kind", "data"},
+which is shown in the cell and written to the run's record. What a cell displays afterwards counts for
+nothing."""
 
 from __future__ import annotations
 
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,15 @@ Emit = Callable[[str, dict[str, Any]], None]
 UNLIMITED = 7 * 86_400.0
 PROOF_OVERHEAD = 12.0  # seconds: a fresh kernel, imports, reading the tables, on a busy machine
 ENFORCED = (
-    "Labels are held by the harness process. A fit gets its training side's labels only, and `ctx.data` without those of "
-    "held-out rows; a Python audit hook refuses to open other views, other fits' folders and label files. Not enforced "
-    "without isolation: code that reads files through native libraries or child processes, that leaves labels in a file "
-    "elsewhere for the fit of another fold, or that a cell fed with labels read in the kernel, as kernel and workers run "
-    "as the same user."
+    "Labels are held by the harness process. A fit gets its training side's labels only, and `ctx.data` "
+    "without those of held-out rows; a Python audit hook refuses to open other views, other fits' folders "
+    "and label files. Not enforced without isolation: code that reads files through native libraries or "
+    "child processes, that leaves labels in a file elsewhere for the fit of another fold, or that a cell fed "
+    "with labels read in the kernel, as kernel and workers run as the same user."
 )
 
 
-class NotReady(ValueError):
+class NotReady(ValueError):  # noqa: N818
     """A step was asked for before the step it needs; the message names it."""
 
 
@@ -103,8 +104,8 @@ class Harness:
         return UNLIMITED if budget is None else self.settings.started + budget - time.time()
 
     def reserve(self, cost: float | None = None) -> float:
-        """Seconds to keep for predicting, decoding, refitting and proving what would be submitted, whose members cost
-        `cost` worker seconds: 1.3 × measured, and at least 3 % of the budget."""
+        """Seconds to keep for predicting, decoding, refitting and proving what would be submitted, whose
+        members cost `cost` worker seconds: 1.3 × measured, and at least 3 % of the budget."""
         if cost is None:
             cost = self.submitted["cost"] if self.submitted else 0.0
         share = 0.03 * (self.settings.budget or 0.0)
@@ -116,7 +117,8 @@ class Harness:
     def status(self, call: Call) -> Result:
         """Time, resources, what runs."""
         return _result("status", {
-            "seconds_left": round(self.seconds_left, 1), "reserve": round(self.reserve(), 1), "budget": self.settings.budget,
+            "seconds_left": round(self.seconds_left, 1), "reserve": round(self.reserve(), 1),
+            "budget": self.settings.budget,
             "jobs": [job.record() for job in self.jobs.all()], "slots": self.settings.slots,
             "memory_mb": self.settings.memory_bytes // 2**20, "protocol": self._protocols,
         })  # fmt: skip
@@ -144,7 +146,8 @@ class Harness:
 
     def protocol(
         self, call: Call, split: str | None = None, folds: int | None = None, repeats: int | None = None,
-        groups: str | None = None, time: str | None = None, metric: str | None = None, vault: bool | None = None,
+        groups: str | None = None, time: str | None = None, metric: str | None = None,
+        vault: bool | None = None,
     ) -> Result:  # fmt: skip
         """Freeze split, folds and metric; test the metric before it is trusted."""
         competition, data = self._opened()
@@ -260,8 +263,10 @@ class Harness:
     # ---- trials
 
     def trial(
-        self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, folds: int | list[int] | None = None,
-        fraction: float = 1.0, seed: int = 0, repeats: int = 1, timeout: float | None = None, background: bool = False,
+        self, call: Call, candidate: str, config: Mapping[str, Any] | None = None,
+        folds: int | list[int] | None = None,
+        fraction: float = 1.0, seed: int = 0, repeats: int = 1, timeout: float | None = None,
+        background: bool = False,
     ) -> Result:  # fmt: skip
         """Run one trial."""
         spec = self._spec(candidate, config, folds, fraction, seed, repeats, timeout)
@@ -430,14 +435,16 @@ class Harness:
         blend = Blend(
             id=f"b{next(self._numbers['b']):02d}", members=tuple((t.id, w) for t, w in members), score=score,
             in_sample=in_sample, over_best=over, best_single=best.id, cost=sum(t.cost for t, _ in members),
-            seconds=time.monotonic() - begun, considered=len(pool), protocol=self._judged().number, oof=nested,
+            seconds=time.monotonic() - begun, considered=len(pool), protocol=self._judged().number,
+            oof=nested,
             trials=tuple(t for t, _ in members),
         )  # fmt: skip
         self.blends[blend.id], self.selection = blend, None
         return self._publish("blend", {**blend.record(), **self._judgement()})
 
     def _proof_limit(self) -> float:
-        """Worker seconds the members of a blend may cost, so that refitting them all still fits the budget."""
+        """Worker seconds the members of a blend may cost, so that refitting them all still fits the
+        budget."""
         left = self.seconds_left - 0.03 * self._budget() - PROOF_OVERHEAD
         return max(0.0, 0.6 * left / 1.3) * self.settings.slots
 
@@ -466,7 +473,8 @@ class Harness:
         return self._publish("selection", {**selection.record(), **self._judgement()})
 
     def _vault_veto(self, call: Call, selection: Selection) -> Selection:
-        """Where there is a vault: the chosen one against the runner-up on rows no fold has seen. It may only veto."""
+        """Where there is a vault: the chosen one against the runner-up on rows no fold has seen. It may only
+        veto."""
         rows = self.judge.folds.vault
         if not len(rows) or selection.runner_up is None:
             return selection
@@ -531,9 +539,11 @@ class Harness:
         written = submission.write(made, self.settings.folder / "submission.csv")
         cost = sum(trial.cost for trial, _ in members)
         record = {
-            "what": what, "score": score.value, "se": score.se, "rows": written.rows, "sha256": written.sha256,
+            "what": what, "score": score.value, "se": score.se, "rows": written.rows,
+            "sha256": written.sha256,
             "path": "submission.csv", "cost": round(cost, 3), "seconds": round(time.monotonic() - begun, 3),
-            "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members], **self._judgement(),
+            "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members],
+            **self._judgement(),
         }  # fmt: skip
         self.submitted, self._solution = record, self._described(record)
         return self._publish("submission", record)
@@ -562,20 +572,28 @@ class Harness:
         for trial, weight in members:
             candidate = trial.spec.candidate
             described.append({
-                "trial": trial.id, "name": candidate.key, "source": self.candidates.source(candidate), "config": trial.spec.config,
-                "weight": weight, "folds": list(trial.spec.folds), "repeats": trial.spec.repeats, "seed": trial.spec.seed,
-                "cost": trial.cost, "seconds_given": max(f.seconds_given for f in trial.fits), "label": trial.label,
-                "functions": list(candidate.functions), "shared": self.artefacts.sources(self.trials.shared_of(trial.spec)),
-                "models": [{"repeat": f.repeat, "fold": f.fold, "path": f"trials/{f.digest}/model.pkl"} for f in trial.fits],
+                "trial": trial.id, "name": candidate.key, "source": self.candidates.source(candidate),
+                "config": trial.spec.config,
+                "weight": weight, "folds": list(trial.spec.folds), "repeats": trial.spec.repeats,
+                "seed": trial.spec.seed,
+                "cost": trial.cost, "seconds_given": max(f.seconds_given for f in trial.fits),
+                "label": trial.label,
+                "functions": list(candidate.functions),
+                "shared": self.artefacts.sources(self.trials.shared_of(trial.spec)),
+                "models": [
+                    {"repeat": f.repeat, "fold": f.fold, "path": f"trials/{f.digest}/model.pkl"}
+                    for f in trial.fits
+                ],
             })  # fmt: skip
         return {
-            "what": submitted["what"], "load": competitions.load_code(competition), "protocol_code": self._judged().code,
+            "what": submitted["what"], "load": competitions.load_code(competition),
+            "protocol_code": self._judged().code,
             "folder": str(competition.folder), "id": competition.id, "sha256": submitted["sha256"],
             "context": self._context(), "members": described, "layout": competition.layout,
             "outputs": list(competition.outputs), "class_places": submission.class_places(competition),
             "wants": self.judge.metric.wants, "params": score.params,
             "own_decode": self._decodes_itself(submitted["what"]),
-            "slots": self.settings.slots, "time_ordered": self.views.time_ordered, **self._judgement(),
+            "slots": self.settings.slots, "time_ordered": self.views.time_ordered, "time": self._judged().time, **self._judgement(),
         }  # fmt: skip
 
     # ---- audit, jobs, the agent
@@ -625,7 +643,8 @@ class Harness:
 
 
 PUBLIC = (
-    "open", "protocol", "candidate", "shared", "metric", "trial", "ablate", "effects", "probe", "scale", "blend",
+    "open", "protocol", "candidate", "shared", "metric", "trial", "ablate", "effects", "probe", "scale",
+    "blend",
     "select", "submit", "solution", "audit", "wait", "finish", "status",
 )  # fmt: skip
 

@@ -69,7 +69,8 @@ class Jobs:
         return [job for job in self._jobs.values() if job.state == "running"]
 
     def wait(self, ids: list[str] | None, seconds: float, cancelled: threading.Event) -> list[Job]:
-        """Wait until the named jobs (all when None) have ended or the time is over. Raises KeyError naming a strange id."""
+        """Wait until the named jobs (all when None) have ended or the time is over. Raises KeyError naming a
+        strange id."""
         unknown = set(ids or ()) - set(self._jobs)
         if unknown:
             raise KeyError(

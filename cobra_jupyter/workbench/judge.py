@@ -19,8 +19,9 @@ CONFIRM = 0.75  # standard errors of gain on which development goes on
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Raw out-of-fold predictions: `raw[repeat]` (n, width) with NaN rows where no fold was predicted, `fold[repeat]`
-    (n,) the fold of each row, -1 where none. `decoded[repeat]` (settings, n, columns) where a candidate decodes."""
+    """Raw out-of-fold predictions: `raw[repeat]` (n, width) with NaN rows where no fold was predicted,
+    `fold[repeat]` (n,) the fold of each row, -1 where none. `decoded[repeat]` (settings, n, columns) where a
+    candidate decodes."""
 
     raw: tuple[Array, ...]
     fold: tuple[Positions, ...]
@@ -33,7 +34,8 @@ class OutOfFold:
 
 @dataclass(frozen=True)
 class Score:
-    """A cross-validated score: mean over repeats of the score on all out-of-fold rows; SE by bootstrap over units."""
+    """A cross-validated score: mean over repeats of the score on all out-of-fold rows; SE by bootstrap over
+    units."""
 
     value: float
     se: float
@@ -106,7 +108,7 @@ class Judge:
         if with_se:
             least = min(len(s) for s in samples)
             se = metrics.standard_error(np.mean([s[:least] for s in samples], axis=0), units, m)
-        return Score(float(np.mean(values)), se, tuple(per_fold), int(len(oof.rows(0))), params)
+        return Score(float(np.mean(values)), se, tuple(per_fold), len(oof.rows(0)), params)
 
     def difference(self, a: OutOfFold, b: OutOfFold) -> Difference:
         """The paired difference on the rows both predicted."""
@@ -138,8 +140,9 @@ class Judge:
         return units, units if self._evaluate else metrics.drawn_units(self.metric, units)
 
     def decoded(self, oof: OutOfFold, repeat: int) -> tuple[Array, dict[str, Any]]:
-        """Predictions as the metric wants them. Where decoding has parameters, each fold's are chosen on the other
-        folds' rows, so that the score stays out-of-fold; the parameters returned are chosen on all rows."""
+        """Predictions as the metric wants them. Where decoding has parameters, each fold's are chosen on the
+        other folds' rows, so that the score stays out-of-fold; the parameters returned are chosen on all
+        rows."""
         options, settings = self._options(oof, repeat)
         if len(options) == 1:
             return options[0], settings[0]

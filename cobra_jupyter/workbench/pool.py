@@ -1,8 +1,8 @@
-"""The warm server and its workers: one forked process per piece of work, with limits, and nothing left behind.
+"""The warm server and its workers: one forked process per piece of work, with limits, and nothing left
+behind.
 
-A worker costs a few milliseconds because it is forked from a server in which the libraries are loaded already.
-It has a session of its own; when it ends, however it ends, its descendants end too.
-"""
+A worker costs a few milliseconds because it is forked from a server in which the libraries are loaded
+already. It has a session of its own; when it ends, however it ends, its descendants end too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from multiprocessing import connection, resource_tracker
+from multiprocessing import connection, forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ MOST_WAITING = 8  # workers forked ahead
 
 @dataclass(frozen=True)
 class Failure:
-    """Why work came to nothing: kind is error, timeout, out_of_memory, killed, invalid_prediction or cancelled."""
+    """Why work came to nothing: kind is error, timeout, out_of_memory, killed, invalid_prediction or
+    cancelled."""
 
     kind: str
     message: str
@@ -55,7 +56,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a piece of work. `answer` is the worker's JSON; seconds are wall time including the fork."""
+    """What came of a piece of work. `answer` is the worker's JSON; seconds are wall time including the
+    fork."""
 
     failure: Failure | None
     answer: dict[str, Any]
@@ -95,12 +97,19 @@ class Pool:
         """Start the server, load its libraries and fork the first workers, so that no trial pays for that."""
         with self._starting:
             while len(self._waiting) < min(self.slots, MOST_WAITING) and not self._closed:
-                ours, theirs = self._context.Pipe()
-                process = self._context.Process(target=wait_for_work, args=(theirs,), daemon=False)
-                process.start()
-                theirs.close()
-                ours.recv_bytes()  # it has arrived
-                self._waiting.append(_Worker(process, ours))
+                try:
+                    self._waiting.append(self._fork())
+                except (OSError, EOFError):
+                    if not self._closed:
+                        raise
+
+    def _fork(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=wait_for_work, args=(theirs,), daemon=False)
+        process.start()
+        theirs.close()
+        ours.recv_bytes()  # it has arrived
+        return _Worker(process, ours)
 
     def _take(self) -> _Worker:
         """A waiting worker; others take its place in the background."""
@@ -111,6 +120,8 @@ class Pool:
                     threading.Thread(target=self.warm, name="warm", daemon=True).start()
                     return worker
                 continue
+            if self._closed:
+                raise RuntimeError("the harness is closing")
             self.warm()
 
     def run(self, work: Work, seconds: float, cancelled: threading.Event | None = None) -> Outcome:
@@ -193,19 +204,26 @@ class Pool:
 
     def _known(self) -> set[int]:
         tracker = getattr(resource_tracker._resource_tracker, "_pid", None)
-        server = getattr(multiprocessing.forkserver._forkserver, "_forkserver_pid", None)
+        server = _server()
         waiting = {worker.process.pid for worker in list(self._waiting)}
         return {pid for pid in (tracker, server) if pid} | set(self._running) | waiting
 
     def close(self) -> None:
         """End every worker, then the warm server."""
         self._closed = True
+        if server := _server():
+            _end(server)  # first: it may be loading libraries still, and is waited for below
         with self._starting:
             waiting = [worker.process.pid for worker in self._waiting]
         for pid in [*waiting, *self._running]:
             _end(pid)
         with contextlib.suppress(Exception):
-            multiprocessing.forkserver._forkserver._stop()  # type: ignore[attr-defined]
+            forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
+def _server() -> int | None:
+    pid: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)
+    return pid
 
 
 def limit_threads(environment: dict[str, str] | os._Environ[str]) -> None:
@@ -246,7 +264,8 @@ def _tree_memory(pid: int) -> int:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of orphans below us (Linux), so that a worker's double-forked child cannot slip away."""
+    """Become the parent of orphans below us (Linux), so that a worker's double-forked child cannot slip
+    away."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER

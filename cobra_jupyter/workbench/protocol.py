@@ -1,8 +1,7 @@
 """How candidates are judged: split, folds, repeats, vault and metric, frozen and hashed.
 
-A protocol *is* a few lines of plain pandas and scikit-learn code. The harness runs these very lines to make its
-folds, the notebook shows them, and `solution.ipynb` repeats them, so the three cannot disagree.
-"""
+A protocol *is* a few lines of plain pandas and scikit-learn code. The harness runs these very lines to make
+its folds, the notebook shows them, and `solution.ipynb` repeats them, so the three cannot disagree."""
 
 from __future__ import annotations
 
@@ -55,8 +54,8 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Folds:
-    """The protocol's rows. `splits[repeat][fold]` = (training positions, held-out positions) in the train table;
-    `units` (n,) integer code of each row's unit; `vault` positions of rows no fold ever sees."""
+    """The protocol's rows. `splits[repeat][fold]` = (training positions, held-out positions) in the train
+    table; `units` (n,) integer code of each row's unit; `vault` positions of rows no fold ever sees."""
 
     splits: tuple[tuple[tuple[Positions, Positions], ...], ...]
     units: Positions
@@ -80,7 +79,8 @@ class Choice:
 
 
 def group_code(groups: str) -> str:
-    """Plain code for the unit of each row: a column, `column[0]` (its first part, as in 0013_01), or duplicates."""
+    """Plain code for the unit of each row: a column, `column[0]` (its first part, as in 0013_01), or
+    duplicates."""
     if groups == DUPLICATES:
         columns = 'test.columns.intersection(train.columns).drop(ID, errors="ignore")'
         return f"pd.util.hash_pandas_object(train[{columns}].astype(str), index=False)"
@@ -132,7 +132,8 @@ def _check_wishes(train: pd.DataFrame, split: str | None, groups: str | None, ti
         name = re.sub(r"\[0\]$", "", column) if column else None
         if name and name != DUPLICATES and name not in train.columns:
             raise ProtocolError(
-                f"{option}={column}: the train table has no such column; it has {', '.join(map(str, train.columns[:20]))}"
+                f"{option}={column}: the train table has no such column; "
+                f"it has {', '.join(map(str, train.columns[:20]))}"
             )
 
 
@@ -150,7 +151,8 @@ def _choice_by_evidence(competition: Any, train: pd.DataFrame, test: pd.DataFram
             kind,
             column,
             None,
-            f"rows share `{column}` and test holds none of train's values: a unit is never in both, so folds keep units whole",
+            f"rows share `{column}` and test holds none of train's values: "
+            "a unit is never in both, so folds keep units whole",
         )
     if _duplicates_stay_in_train(competition, train, test):
         return Choice(
@@ -164,7 +166,8 @@ def _choice_by_evidence(competition: Any, train: pd.DataFrame, test: pd.DataFram
             "stratified",
             None,
             None,
-            "rows are independent as far as the data shows (no group or time separates test from train); folds keep the class shares",
+            "rows are independent as far as the data shows (no group or time separates test from train); "
+            "folds keep the class shares",
         )
     return Choice(
         "kfold",
@@ -198,7 +201,8 @@ def _later_in_test(competition: Any, train: pd.DataFrame, test: pd.DataFrame) ->
 
 
 def _group_column(competition: Any, train: pd.DataFrame, test: pd.DataFrame) -> str | None:
-    """The column (or first part of one) whose values repeat within train and within test but never in both."""
+    """The column (or first part of one) whose values repeat within train and within test but never in
+    both."""
     found: list[tuple[float, str]] = []
     for name in _shared(competition, train, test, ("id", "category", "compound", "number")):
         if train[name].dtype.kind == "f":
@@ -237,7 +241,8 @@ def _splitter_code(protocol: dict[str, Any], strata: str) -> list[str]:
         return [
             f"for repeat in range({protocol['repeats']}):",
             f"    names = np.random.default_rng({seed} + repeat).permutation(units.max() + 1)",
-            f"    folds.append([(rows[a], rows[b]) for a, b in GroupKFold({folds}).split(rows, None, names[units[rows]])])",
+            f"    splits = GroupKFold({folds}).split(rows, None, names[units[rows]])",
+            "    folds.append([(rows[a], rows[b]) for a, b in splits])",
         ]
     arguments = (
         target.replace("units", "units[rows]").replace(strata, f"{strata}.iloc[rows]") if target else ""
@@ -263,12 +268,16 @@ def write_code(protocol: dict[str, Any], target: str, numeric_time: bool = False
     lines = [f"from sklearn.model_selection import {imports[protocol['split']]}{extra}", ""]
     if protocol["groups"]:
         values = group_code(protocol["groups"])
-        lines += ["# rows of one unit are never split", f"units = pd.factorize({values}, use_na_sentinel=False)[0]"]
+        lines += [
+            "# rows of one unit are never split",
+            f"units = pd.factorize({values}, use_na_sentinel=False)[0]",
+        ]
     else:
         lines.append("units = np.arange(len(train))  # every row is a unit of its own")
     if protocol["vault_rows"]:
+        share = protocol["vault_rows"] / protocol["rows"]
         lines += [
-            f"keep = GroupShuffleSplit(1, test_size={protocol['vault_rows'] / protocol['rows']!r}, random_state={protocol['seed']})",
+            f"keep = GroupShuffleSplit(1, test_size={share!r}, random_state={protocol['seed']})",
             "rows, vault = next(keep.split(units, groups=units))  # the vault is seen by no fold",
         ]
     else:
@@ -327,7 +336,8 @@ def freeze(
     time: str | None = None,
     vault: bool | None = None,
 ) -> tuple[Protocol, Folds]:
-    """Choose, build and hash a protocol. `folds` default 5; `repeats` by size; `vault` by size (20,000 units)."""
+    """Choose, build and hash a protocol. `folds` default 5; `repeats` by size; `vault` by size (20,000
+    units)."""
     choice = choose(competition, train, test, split, groups, time)
     units = len(train) if not choice.groups else 0
     if choice.groups:
@@ -376,12 +386,13 @@ def truth_of(competition: Any, train: pd.DataFrame) -> np.ndarray[Any, Any]:
         if len(targets) > 1:  # one indicator column per class
             return np.asarray(train[targets].to_numpy(float).argmax(axis=1), np.int64)
         codes = {str(value): code for code, value in enumerate(competition.classes)}
-        return train[targets[0]].astype(str).map(codes).to_numpy(np.int64)
+        return np.asarray(train[targets[0]].astype(str).map(codes).to_numpy(np.int64))
     return np.asarray(train[targets].to_numpy(float))
 
 
 def subsample(units: Positions, positions: Positions, truth: Any, fraction: float, seed: int) -> Positions:
-    """A share of a fold's training rows, whole units at a time, class shares kept where rows are the units. Sorted."""
+    """A share of a fold's training rows, whole units at a time, class shares kept where rows are the units.
+    Sorted."""
     if fraction >= 1:
         return positions
     rng = np.random.default_rng([seed, len(positions)])

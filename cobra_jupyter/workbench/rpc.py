@@ -1,14 +1,14 @@
 """Calls between kernel, harness and runner: JSON frames over a Unix socket.
 
-A frame is a 4-byte big-endian length and that many bytes of JSON; nothing is ever unpickled, because either end
-may run code an agent wrote.
+A frame is a 4-byte big-endian length and that many bytes of JSON; nothing is ever unpickled, because either
+end may run code an agent wrote.
 
     caller → callee   {"id": 7, "call": "trial", "args": {…}} · {"cancel": 7}
-    callee → caller   {"id": 7, "progress": {…}} (any number) · {"id": 7, "result": …} or {"id": 7, "error": {…}}
+    callee → caller   {"id": 7, "progress": {…}} (any number), then
+                      {"id": 7, "result": …} or {"id": 7, "error": {…}}
 
-The runner proves itself with a token; then the harness may also call the runner (records, the agent's requests)
-over the same connection, in the same grammar.
-"""
+The runner proves itself with a token; then the harness may also call the runner (records, the agent's
+requests) over the same connection, in the same grammar."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CallError(Exception):
         self.kind = kind
 
 
-class ConnectionLost(ConnectionError):
+class ConnectionLost(ConnectionError):  # noqa: N818
     """The other end is gone."""
 
 
@@ -117,8 +117,8 @@ class Peer:
         args: Mapping[str, Json] | None = None,
         on_progress: Callable[[dict[str, Json]], None] | None = None,
     ) -> Json:
-        """Call the other end and wait; ConnectionLost when it goes away. An interrupt (KeyboardInterrupt) cancels
-        the call there, then is raised."""
+        """Call the other end and wait; ConnectionLost when it goes away. An interrupt (KeyboardInterrupt)
+        cancels the call there, then is raised."""
         number = next(self._numbers)
         reply = self._waiting[number] = _Reply()
         try:

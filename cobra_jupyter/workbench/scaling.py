@@ -1,4 +1,5 @@
-"""What a full-size trial will cost, from fits at smaller sizes; what cannot fit is refused before it starts."""
+"""What a full-size trial will cost, from fits at smaller sizes; what cannot fit is refused before it
+starts."""
 
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ from typing import Any
 from cobra_jupyter.workbench.trials import Fit, Trial
 
 
-class TooExpensive(ValueError):
+class TooExpensive(ValueError):  # noqa: N818
     """The predicted cost exceeds what is left; the message gives the figures and what would fit."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Measured fits and the prediction for one fit on all rows: seconds = a · rows ** exponent, memory likewise."""
+    """Measured fits and the prediction for one fit on all rows: seconds = a · rows ** exponent, memory
+    likewise."""
 
     candidate: str
     config: dict[str, Any]
@@ -37,8 +39,8 @@ def extrapolate(
     points: Sequence[tuple[float, float]], at: float, low: float, high: float
 ) -> tuple[float, float]:
     """Power law through the outermost points (x, y) evaluated at `at`. → value, exponent, the latter kept in
-    [low, high] because two noisy points say little. A straight line is believed where it says more: a constant
-    part of the cost flattens the power law at small sizes."""
+    [low, high] because two noisy points say little. A straight line is believed where it says more: a
+    constant part of the cost flattens the power law at small sizes."""
     (x1, y1), (x2, y2) = min(points), max(points)
     exponent = math.log(max(y2, 1e-6) / max(y1, 1e-6)) / math.log(x2 / x1) if x2 > x1 else 1.0
     exponent = min(high, max(low, exponent))
@@ -56,7 +58,9 @@ def predict(trials: Sequence[Trial], rows: int, folds: int, slots: int, memory_m
     beside = min(slots, folds)
     return Probe(
         candidate=trials[0].spec.candidate.key, config=trials[0].spec.config,
-        measured=tuple({"rows": f.rows, "seconds": round(f.seconds, 3), "rss_mb": round(f.rss_mb, 1)} for f in fits),
+        measured=tuple(
+            {"rows": f.rows, "seconds": round(f.seconds, 3), "rss_mb": round(f.rss_mb, 1)} for f in fits
+        ),
         rows=rows, exponent=round(exponent, 3), fit_seconds=seconds, rss_mb=memory,
         trial_seconds=seconds * folds / beside, memory_mb=memory_mb, fits_memory=memory <= memory_mb,
     )  # fmt: skip

@@ -11,7 +11,10 @@ from cobra_jupyter.workbench.judge import Judge, OutOfFold, Score
 from cobra_jupyter.workbench.trials import Trial
 
 TIE = 0.25  # paired standard errors
-RULE = f"best cross-validated score (blends: nested); of those within {TIE} paired standard errors of it, the cheapest"
+RULE = (
+    "best cross-validated score (blends: nested); "
+    f"of those within {TIE} paired standard errors of it, the cheapest"
+)
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,20 @@ def rank(judge: Judge, trials: Sequence[Trial], blends: Sequence[Blend]) -> Sele
         if tie:
             tied.append(entry)
         table.append({
-            "id": entry.id, "label": entry.label, "score": entry.score.value, "se": entry.score.se, "cost": round(entry.cost, 3),
-            "behind": behind.gain if behind else 0.0, "behind_se": behind.se if behind else 0.0, "tie": tie or entry is best,
+            "id": entry.id, "label": entry.label, "score": entry.score.value, "se": entry.score.se,
+            "cost": round(entry.cost, 3),
+            "behind": behind.gain if behind else 0.0, "behind_se": behind.se if behind else 0.0,
+            "tie": tie or entry is best,
         })  # fmt: skip
     chosen = min(tied, key=lambda entry: entry.cost)
     others = [entry.id for entry in entries if entry.id != chosen.id]
     if chosen is best:
         why = f"{chosen.id} has the best score, {chosen.score.value:.5f} ± {chosen.score.se:.5f}"
     else:
-        why = f"{chosen.id} ties with {best.id} (best score, {best.score.value:.5f}) and costs {chosen.cost:.0f} instead of {best.cost:.0f} worker seconds"
+        why = (
+            f"{chosen.id} ties with {best.id} (best score, {best.score.value:.5f}) "
+            f"and costs {chosen.cost:.0f} instead of {best.cost:.0f} worker seconds"
+        )
     return Selection(chosen.id, others[0] if others else None, RULE, why, tuple(table))
 
 
@@ -72,4 +80,6 @@ def _on(judge: Judge, entry: _Entry, repeats: int) -> _Entry:
     if len(oof.raw) == repeats:
         return entry
     decoded = oof.decoded[:repeats] if oof.decoded is not None else None
-    return replace(entry, score=judge.score(OutOfFold(oof.raw[:repeats], oof.fold[:repeats], decoded, oof.settings)))
+    return replace(
+        entry, score=judge.score(OutOfFold(oof.raw[:repeats], oof.fold[:repeats], decoded, oof.settings))
+    )

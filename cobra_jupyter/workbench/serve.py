@@ -1,8 +1,8 @@
 """The harness process: listens on a Unix socket, serves kernels, and reports to the runner when there is one.
 
-Settings come as one JSON line on standard input: `{"socket", "folder", "competition", "options", "seed", "slots",
-"memory_bytes", "started", "budget", "token"}`. With standard input closed by the parent, the harness ends too.
-"""
+Settings come as one JSON line on standard input: `{"socket", "folder", "competition", "options", "seed",
+"slots", "memory_bytes", "started", "budget", "token"}`. With standard input closed by the parent, the harness
+ends too."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ class Service:
         self._public = frozenset(PUBLIC)
         self._harness = Harness(
             Settings(
-                folder=Path(facts["folder"]), competition=facts.get("competition"), options=dict(facts.get("options", {})),
-                seed=int(facts.get("seed", 0)), slots=int(facts["slots"]), memory_bytes=int(facts["memory_bytes"]),
+                folder=Path(facts["folder"]), competition=facts.get("competition"),
+                options=dict(facts.get("options", {})),
+                seed=int(facts.get("seed", 0)), slots=int(facts["slots"]),
+                memory_bytes=int(facts["memory_bytes"]),
                 started=float(facts["started"]), budget=facts.get("budget"),
             ),
             self._emit, self._ask,

@@ -1,4 +1,5 @@
-"""Label-free artefacts made once for all rows: tokens, features of files, embeddings. Content-addressed, mapped."""
+"""Label-free artefacts made once for all rows: tokens, features of files, embeddings. Content-addressed,
+mapped."""
 
 from __future__ import annotations
 

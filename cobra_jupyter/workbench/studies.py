@@ -16,7 +16,9 @@ class Studies:
 
     def __init__(self, path: Path, direction: str) -> None:
         self._path = path
-        self._direction: Literal["minimize", "maximize"] = "maximize" if direction == "maximize" else "minimize"
+        self._direction: Literal["minimize", "maximize"] = (
+            "maximize" if direction == "maximize" else "minimize"
+        )
         self._queue: queue.Queue[Trial | None] = queue.Queue()
         self._studies: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._write_all, name="studies", daemon=True)

@@ -60,7 +60,8 @@ def table(
 
 
 def class_places(competition: Any) -> list[int]:
-    """Which column of the raw prediction each output takes; -1 (a column of zeros) for a class train never shows."""
+    """Which column of the raw prediction each output takes; -1 (a column of zeros) for a class train never
+    shows."""
     codes = {str(value): code for code, value in enumerate(competition.classes)}
     return [-1 if value is None else codes[str(value)] for value in competition.output_classes]
 

@@ -27,7 +27,8 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Spec:
-    """What a trial is to do. `folds` are fold numbers of the protocol; with all of them, `repeats` may exceed 1."""
+    """What a trial is to do. `folds` are fold numbers of the protocol; with all of them, `repeats` may exceed
+    1."""
 
     candidate: Candidate
     config: dict[str, Any]
@@ -98,22 +99,23 @@ class Trial:
         spec = self.spec
         return {
             "id": self.id, "candidate": spec.candidate.key, "name": spec.candidate.name, "label": self.label,
-            "config": spec.config, "folds": list(spec.folds), "repeats": spec.repeats, "fraction": spec.fraction,
+            "config": spec.config, "folds": list(spec.folds), "repeats": spec.repeats,
+            "fraction": spec.fraction,
             "seed": spec.seed, "protocol": self.protocol, "status": self.status, "full": self.full,
             "score": self.score.value if self.score else None, "se": self.score.se if self.score else None,
             "fold_scores": list(self.score.folds) if self.score else [],
             "rows": self.score.rows if self.score else 0, "params": self.score.params if self.score else {},
             "seconds": round(self.seconds, 3), "cost": round(self.cost, 3), "rss_mb": round(self.rss_mb, 1),
             "fits": [
-                {"repeat": f.repeat, "fold": f.fold, "digest": f.digest, "status": f.status, "seconds": round(f.seconds, 3),
-                 "rows": f.rows, "raw": f"trials/{f.digest}/raw0.npy"} for f in self.fits
+                {"repeat": f.repeat, "fold": f.fold, "digest": f.digest, "status": f.status, "rows": f.rows,
+                 "seconds": round(f.seconds, 3), "raw": f"trials/{f.digest}/raw0.npy"} for f in self.fits
             ],
             "warnings": sorted({w for f in self.fits for w in f.warnings}),
             "failure": self.failure.record() if self.failure else None,
         }  # fmt: skip
 
 
-class DecodeFailed(RuntimeError):
+class DecodeFailed(RuntimeError):  # noqa: N818
     """A candidate's own decode came to nothing."""
 
     def __init__(self, failure: Failure) -> None:
@@ -131,7 +133,8 @@ class Trials:
     """Runs trials under one protocol and remembers every fit, so that equal work is done once."""
 
     def __init__(
-        self, folder: Path, pool: Pool, views: Views, judge: Judge, make_context: Callable[[], dict[str, Any]],
+        self, folder: Path, pool: Pool, views: Views, judge: Judge,
+        make_context: Callable[[], dict[str, Any]],
         forbidden: tuple[str, ...], next_id: Callable[[], str], shared: Callable[[], dict[str, list[Path]]],
         on_trial: Callable[[Trial], None] = lambda trial: None,
     ) -> None:  # fmt: skip
@@ -213,7 +216,8 @@ class Trials:
         work = self.work("fit", spec, key, out, rows=(self.views.held_out(key),))
         outcome = self.pool.run(work, spec.timeout, cancelled)
         facts: dict[str, Any] = {
-            "digest": digest, "repeat": key[0], "fold": key[1], "folder": str(out), "seed": self.seed(spec, key),
+            "digest": digest, "repeat": key[0], "fold": key[1], "folder": str(out),
+            "seed": self.seed(spec, key),
             "seconds": outcome.seconds, "seconds_given": spec.timeout,
         }  # fmt: skip
         if outcome.failure is None:
@@ -305,7 +309,8 @@ class Trials:
         return OutOfFold(oof.raw, oof.fold, tuple(decoded), tuple(settings))
 
     def decode(self, spec: Spec, key: Key, raw: Path, rows: Path, name: str) -> list[Array]:
-        """What the candidate's decode makes of raw predictions, per setting: codes (n,) for labels, else (n, columns)."""
+        """What the candidate's decode makes of raw predictions, per setting: codes (n,) for labels, else (n,
+        columns)."""
         out = self.folder / self._digest(spec, key) / name
         settings = decode_settings(spec.candidate)
         work = self.work("decode", spec, key, out, (rows,))
@@ -382,7 +387,8 @@ def _retry(fit: Fit, spec: Spec) -> bool:
 def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "rows": int(answer.get("rows", 0)), "fit_seconds": float(answer.get("fit_seconds", 0)),
-        "predict_seconds": float(answer.get("predict_seconds", 0)), "cpu_seconds": float(answer.get("cpu_seconds", 0)),
+        "predict_seconds": float(answer.get("predict_seconds", 0)),
+        "cpu_seconds": float(answer.get("cpu_seconds", 0)),
         "rss_mb": float(answer.get("rss_mb", 0)), "warnings": tuple(answer.get("warnings", ())),
     }  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""What one fold may see: labelled rows, rows asked for, and a data folder without the labels of held-out rows.
+"""What one fold may see: labelled rows, rows asked for, and a data folder without the labels of held-out
+rows.
 
-Everything lies in one private folder, is written when first needed and mapped by the workers. Workers may open
-their own view only.
-"""
+Everything lies in one private folder, is written when first needed and mapped by the workers. Workers may
+open their own view only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class Views:
         self._protocol, self._folds = protocol, folds
         self._lock = threading.RLock()
         self.time_ordered = protocol.split == "time"
-        self.rows = f"{train.shape} {test.shape} {list(train)} {competition.targets}"  # whose artefacts may be used
+        self.rows = (
+            f"{train.shape} {test.shape} {list(train)} {competition.targets}"  # whose artefacts may be used
+        )
         self._unit_codes = self._time_ranks() if self.time_ordered else folds.units
 
     def _time_ranks(self) -> Positions:
@@ -86,8 +88,8 @@ class Views:
         return self.folder / ("data-unlabelled" if key is None else f"data-{key[0]}-{key[1]}")
 
     def data(self, key: Key | None) -> Path:
-        """The competition folder as a fold may see it: label sources cut to its training rows (None: no labels at
-        all), everything else linked."""
+        """The competition folder as a fold may see it: label sources cut to its training rows (None: no
+        labels at all), everything else linked."""
         target = self.data_path(key)
         with self._lock:
             if not target.exists():
@@ -144,7 +146,8 @@ def _locate(values: Positions, wanted: Positions) -> Positions:
 
 
 def _link_without(source: Path, target: Path, left_out: Iterable[str]) -> None:
-    """Links to everything in `source` but the paths left out; a folder that holds one of them is made anew."""
+    """Links to everything in `source` but the paths left out; a folder that holds one of them is made
+    anew."""
     left_out = set(left_out)
     target.mkdir(exist_ok=True)
     for path in source.iterdir():
@@ -158,7 +161,8 @@ def _link_without(source: Path, target: Path, left_out: Iterable[str]) -> None:
 
 
 def _write_table(rows: pd.DataFrame, path: Path, options: dict[str, Any]) -> None:
-    """Write rows so that they are read like the original; formats that need missing libraries are left out."""
+    """Write rows so that they are read like the original; formats that need missing libraries are left
+    out."""
     path.parent.mkdir(parents=True, exist_ok=True)
     suffixes = "".join(path.suffixes[-2:]).lower()
     if ".jsonl" in suffixes or ".ndjson" in suffixes or options.get("lines"):

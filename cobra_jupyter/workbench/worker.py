@@ -1,9 +1,9 @@
-"""One piece of work in a forked process: fit and predict, predict from a model, make a shared artefact, score.
+"""One piece of work in a forked process: fit and predict, predict from a model, make a shared artefact,
+score.
 
-The process was forked from a warm server, so its libraries are loaded. It opens its own frames first, then closes
-the door behind itself (`guard`), and only then runs agent-written code. It answers with JSON over its pipe and
-with files in its own folder: the harness never unpickles anything of it.
-"""
+The process was forked from a warm server, so its libraries are loaded. It opens its own frames first, then
+closes the door behind itself (`guard`), and only then runs agent-written code. It answers with JSON over its
+pipe and with files in its own folder: the harness never unpickles anything of it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Work:
     allowed: tuple[str, ...] = ()
 
 
-class InvalidPrediction(ValueError):
+class InvalidPrediction(ValueError):  # noqa: N818
     """What a candidate returned breaks a rule; the message begins with the rule's name."""
 
 
@@ -134,7 +134,8 @@ def _context(work: Work, deadline: float, pipe: Connection, units: Any) -> Conte
 
 
 def _fit(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
-    assert work.train and work.units
+    assert work.train
+    assert work.units
     train, units = read_frame(work.train), np.load(work.units)
     if work.positions:
         chosen = np.load(work.positions)
@@ -211,7 +212,8 @@ def _decode(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
 
 
 def _score(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
-    """Score with an agent-written metric. It sees truth, as it must; it runs here so that it sees nothing else."""
+    """Score with an agent-written metric. It sees truth, as it must; it runs here so that it sees nothing
+    else."""
     assert work.arrays
     with np.load(work.arrays) as stored:
         truth, predictions = stored["truth"], stored["predictions"]
@@ -219,7 +221,9 @@ def _score(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
     guard(work)
     metric = load_module(work.source).metric
     scores = [float(metric(truth, prediction)) for prediction in predictions]
-    samples = [[_resampled(metric, truth[draw], prediction[draw]) for draw in draws] for prediction in predictions]
+    samples = [
+        [_resampled(metric, truth[draw], prediction[draw]) for draw in draws] for prediction in predictions
+    ]
     np.save(work.out / "samples.npy", np.asarray(samples, float).reshape(len(scores), len(draws)))
     return {"status": "ok", "scores": scores}
 
@@ -235,7 +239,8 @@ def load_module(path: Path) -> ModuleType:
     """Import a candidate's file under its own name, so that its classes can be pickled."""
     name = path.stem
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
@@ -243,10 +248,10 @@ def load_module(path: Path) -> ModuleType:
 
 
 def guard(work: Work) -> None:
-    """From here on, opening what this work may not see fails. An audit hook cannot be removed, but it does not bind
-    native code or child processes: what holds without isolation is said in the run's record."""
+    """From here on, opening what this work may not see fails. An audit hook cannot be removed, but it does
+    not bind native code or child processes: what holds without isolation is said in the run's record."""
     forbidden = tuple(os.path.realpath(path) for path in work.forbidden)
-    allowed = tuple(os.path.realpath(path) for path in (*work.allowed, work.out))
+    allowed = tuple(os.path.realpath(path) for path in (*work.allowed, str(work.out)))
 
     def within(path: str, roots: tuple[str, ...]) -> bool:
         return any(path == root or path.startswith(root + os.sep) for root in roots)
@@ -291,9 +296,8 @@ def check_raw(
 ) -> tuple[np.ndarray[Any, Any], list[str]]:
     """A raw prediction in its standard shape, and warnings. Raises InvalidPrediction naming the broken rule.
 
-    Rules: numbers (it is numeric), rows (one per row asked for), shape (columns as the task has them), finite,
-    probabilities (none negative, no row sums to 0; rows are rescaled to sum to 1).
-    """
+    Rules: numbers (it is numeric), rows (one per row asked for), shape (columns as the task has them),
+    finite, probabilities (none negative, no row sums to 0; rows are rescaled to sum to 1)."""
     if raw is None:
         raise InvalidPrediction("numbers: the raw prediction is None")
     try:

@@ -16,6 +16,11 @@ from .sources import LINEAR, body
 ONE = LINEAR.replace('"use": ["both", "b", "a"]', '"use": ["a", "b"]')
 
 
+def slower(source: str, seconds: float) -> str:
+    fit = "def fit(train, ctx):"
+    return source.replace(fit, f"{fit}\n    import time; time.sleep({seconds})")
+
+
 def two_features(frame: pd.DataFrame) -> pd.DataFrame:
     """A target that needs both features."""
     if "y" in frame:
@@ -55,7 +60,7 @@ def test_the_nested_score_is_hardly_better_than_the_one_in_sample(benches: Calla
 
 
 def test_the_cost_of_members_is_limited(bench: Bench) -> None:
-    bench.candidate("dear", ONE.replace("def fit(train, ctx):", "def fit(train, ctx):\n    import time; time.sleep(0.5)"))
+    bench.candidate("dear", slower(ONE, 0.5))
     cheap, dear = bench.trial("one"), bench.trial("dear", {"use": "b"})
     assert len(bench.blend([cheap["id"], dear["id"]])["members"]) == 2
     within = bench.blend([cheap["id"], dear["id"]], seconds=(cheap["cost"] + 0.5) / 2)
@@ -88,8 +93,7 @@ def test_a_tie_goes_to_the_cheaper(benches: Callable[..., Bench]) -> None:
     with pytest.raises(ValueError, match="no full-size trial has finished"):
         bench.select()
     bench.candidate("cheap", LINEAR)
-    bench.candidate("dear", LINEAR.replace("def fit(train, ctx):", "def fit(train, ctx):\n    import time; time.sleep(0.2)")
-                    .replace("rcond=None)[0]", "rcond=None)[0] + 1e-9"))  # fmt: skip
+    bench.candidate("dear", slower(LINEAR, 0.2).replace("rcond=None)[0]", "rcond=None)[0] + 1e-9"))
     bench.candidate("poor", LINEAR.replace("@ model\n", "@ model * 0\n"))
     dear, cheap, poor = bench.trial("dear"), bench.trial("cheap"), bench.trial("poor")
     chosen = bench.select()
@@ -117,8 +121,11 @@ def memory(bench: Bench) -> str:
     harness = bench.harness
     seen = harness._data.train.drop(index=harness.judge.folds.vault)
     known = dict(zip(seen["id"], seen["y"].tolist(), strict=True))
-    return body(predict=f"known = {known!r}\nreturn np.array([0.02 + 0.96 * known.get(i, 0.5) "
-                        "if i in known else (0.9 if n % 2 else 0.1) for n, i in enumerate(rows['id'])])")  # fmt: skip
+    told = """
+return np.array([0.02 + 0.96 * known[i] if i in known else (0.9 if n % 2 else 0.1)
+                 for n, i in enumerate(rows["id"])])
+"""
+    return body(predict=f"known = {known!r}{told}")
 
 
 def test_the_vault_vetoes_what_learned_the_folds_by_heart(benches: Callable[..., Bench]) -> None:

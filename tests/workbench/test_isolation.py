@@ -68,7 +68,8 @@ def test_the_original_folder_is_as_it_was(benches: Callable[..., Bench], tmp_pat
 
 @pytest.fixture(scope="module")
 def noisy(benches: Callable[..., Bench], tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """Labels that nothing tells, a `private` folder beside the public one, and views and models made before."""
+    """Labels that nothing tells, a `private` folder beside the public one, and views and models made
+    before."""
     folder = tmp_path_factory.mktemp("competition")
     public = make_competition(folder, noise=True, metric="roc auc")
     for private in (folder / "private", public / "private"):
@@ -125,9 +126,14 @@ def test_a_model_of_another_fold_cannot_be_opened_by_name(noisy: Bench) -> None:
 
 
 def test_the_data_folder_holds_everything_else(noisy: Bench) -> None:
-    noisy.candidate("lister", body("assert sorted(os.listdir(ctx.data)) == "
-                                   "['description.md', 'sample_submission.csv', 'test.csv', 'train.csv']\n"
-                                   "assert len(pd.read_csv(ctx.data / 'test.csv')) == 40\nreturn None"))  # fmt: skip
+    noisy.candidate(
+        "lister",
+        body("""
+found = sorted(os.listdir(ctx.data))
+assert found == ["description.md", "sample_submission.csv", "test.csv", "train.csv"], found
+assert len(pd.read_csv(ctx.data / "test.csv")) == 40
+"""),
+    )
     assert noisy.trial("lister")["failure"] is None
 
 
@@ -139,12 +145,11 @@ def test_its_own_folder_is_open_to_a_fit(noisy: Bench) -> None:
 
 def test_labels_of_a_custom_metric_lie_where_candidates_cannot_look(noisy: Bench) -> None:
     source = """
-DIRECTION, WANTS = "maximize", "probability"
 DIRECTION = "maximize"
 WANTS = "probability"
-import glob, os
+
+
 def metric(truth, prediction):
-    global seen
     return float(((prediction[:, 1] > 0.5) == truth).mean())
 """
     noisy.metric("own", source)
@@ -172,9 +177,15 @@ def test_inner_keeps_units_whole(benches: Callable[..., Bench]) -> None:
         return frame
 
     bench = benches(change=change).ready(groups="who", repeats=1)
-    bench.candidate("inner", body("a, b = ctx.inner()\nassert len(a) + len(b) == len(train)\n"
-                                  "assert 0.1 < len(b) / len(train) < 0.3\n"
-                                  "assert not set(train.who.iloc[a]) & set(train.who.iloc[b])\nreturn None"))  # fmt: skip
+    bench.candidate(
+        "inner",
+        body("""
+a, b = ctx.inner()
+assert len(a) + len(b) == len(train)
+assert 0.1 < len(b) / len(train) < 0.3
+assert not set(train.who.iloc[a]) & set(train.who.iloc[b])
+"""),
+    )
     assert bench.trial("inner")["failure"] is None
     assert bench.trial("inner", fraction=0.5)["failure"] is None
 

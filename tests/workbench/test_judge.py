@@ -54,7 +54,9 @@ def test_the_score_is_that_of_pooled_rows_averaged_over_repeats(benches: Callabl
     assert part["rows"] == sum(len(bench.harness.judge.folds.held_out(0, k)) for k in (1, 3))
 
 
-@pytest.mark.parametrize(("task", "name"), [("binary", "log loss"), ("binary", "auc"), ("multiclass", "accuracy")])
+@pytest.mark.parametrize(
+    ("task", "name"), [("binary", "log loss"), ("binary", "auc"), ("multiclass", "accuracy")]
+)
 def test_class_metrics_equal_scikit_learn(benches: Callable[..., Bench], task: str, name: str) -> None:
     sample = None
     if name == "accuracy":
@@ -118,7 +120,9 @@ def test_the_threshold_is_chosen_on_the_other_folds(f1: Bench) -> None:
 
 
 def test_a_candidate_may_decode_labels_itself(f1: Bench) -> None:
-    own = LINEAR + """
+    own = (
+        LINEAR
+        + """
 
 DECODE = {"cut": [0.9, 0.5, 0.3, 0.2]}
 
@@ -127,6 +131,7 @@ def decode(raw, rows, params):
     assert "y" not in rows
     return (raw[:, 1] > params["cut"]).astype(int)
 """
+    )
     f1.candidate("own", own)
     trial = f1.trial("own")
     assert trial["failure"] is None
@@ -160,13 +165,17 @@ def test_a_decode_that_fails_is_a_failure_of_the_trial(f1: Bench, code: str, wor
 
 def test_a_candidate_may_decode_values_itself(benches: Callable[..., Bench]) -> None:
     bench = benches(task="regression").ready(repeats=1)
-    bench.candidate("own", LINEAR.replace("@ model\n", "@ model + 5\n") + """
+    bench.candidate(
+        "own",
+        LINEAR.replace("@ model\n", "@ model + 5\n")
+        + """
 DECODE = {"shift": [0, 5]}
 
 
 def decode(raw, rows, params):
     return raw - params["shift"]
-""")
+""",
+    )
     bench.candidate("linear", LINEAR)
     trial = bench.trial("own")
     assert trial["params"] == {"shift": 5}

@@ -164,9 +164,7 @@ def test_time_may_be_a_number_and_lack_values(grouped: Given) -> None:
     for training, held_out in made.splits[0]:
         assert train["week"].iloc[training].max() <= train["week"].iloc[held_out].min()
     gaps = train.assign(day=train["day"].mask(np.arange(len(train)) % 50 == 0))
-    frozen, made = protocol.freeze(
-        grouped.competition, gaps, grouped.data.test, number=1, seed=0, time="day"
-    )
+    frozen, made = protocol.freeze(grouped.competition, gaps, grouped.data.test, number=1, seed=0, time="day")
     for training, held_out in made.splits[0]:
         assert gaps["day"].iloc[training].dropna().max() < gaps["day"].iloc[held_out].dropna().min()
 

@@ -44,7 +44,9 @@ def test_candidates_read_it_by_row_number(bench: Bench) -> None:
     bench.shared("squares", SQUARES)
     use = 'got = ctx.shared("squares").loc[{0}.index]\nassert (got["square"] == {0}["a"] ** 2).all()\n'
     bench.shared("unused", "def make(rows, ctx):\n    return rows[['a', 'b']].to_numpy()\n")
-    bench.candidate("user", body(use.format("train") + "return 1", use.format("rows") + "return np.full(len(rows), 0.4)"))
+    bench.candidate(
+        "user", body(use.format("train") + "return 1", use.format("rows") + "return np.full(len(rows), 0.4)")
+    )
     trial = bench.trial("user")
     assert trial["failure"] is None
     bench.submit(trial["id"])
@@ -71,8 +73,9 @@ def test_an_artefact_may_be_an_array(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("source", "words"),
-    [("def make(rows, ctx):\n    raise ValueError('cannot')", r"\(train rows\): error: ValueError: cannot \S+py:2 in make"),
-     ("def make(rows, ctx):\n    return rows.iloc[:3]", "invalid_prediction: rows: make.. returned 3 rows for 200"),
+    [("def make(rows, ctx):\n    raise ValueError('cannot')",
+      r"\(train rows\): error: ValueError: cannot \S+py:2 in make"),
+     ("def make(rows, ctx):\n    return rows.iloc[:3]", "rows: make.. returned 3 rows for 200"),
      ("def make(rows, ctx):\n    return rows if ctx.side == 'train' else 1 / 0", r"\(test rows\): error"),
      ("def make(rows", "syntax error in line 1"), ("def build(rows, ctx): ...", "define make"),
      ("def make(rows, ctx):\n    return open({labels!r}).read()", "PermissionError")],

@@ -83,7 +83,9 @@ def test_a_snapshot_predicts_when_time_runs_out(bench: Bench) -> None:
 
 
 def test_memory_is_limited(bench: Bench) -> None:
-    failure = failed(bench, body("x = [np.ones(2**20) for _ in range(100) if not time.sleep(0.01)]\nreturn 1"))
+    failure = failed(
+        bench, body("x = [np.ones(2**20) for _ in range(100) if not time.sleep(0.01)]\nreturn 1")
+    )
     assert failure["kind"] == "out_of_memory"
     assert "300 MiB are allowed" in failure["message"]
 
@@ -186,7 +188,8 @@ def test_a_cell_that_is_no_candidate_is_refused(bench: Bench, name: str, source:
 
 
 @pytest.mark.parametrize(
-    "options", [{"folds": 5}, {"folds": [-1]}, {"folds": []}, {"fraction": 0}, {"fraction": 1.5}, {"repeats": 3}]
+    "options",
+    [{"folds": 5}, {"folds": [-1]}, {"folds": []}, {"fraction": 0}, {"fraction": 1.5}, {"repeats": 3}],
 )
 def test_a_trial_that_cannot_be_is_refused(bench: Bench, options: dict[str, Any]) -> None:
     bench.candidate("constant", CONSTANT)
@@ -201,7 +204,8 @@ code = "import time; time.sleep(60)"
 mark = {mark!r}
 subprocess.Popen([sys.executable, "-c", code, mark])
 subprocess.Popen([sys.executable, "-c", code, mark], start_new_session=True)
-inner = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {{code!r}}, {{mark!r}}]); time.sleep(60)"
+start = f"subprocess.Popen([sys.executable, '-c', {{code!r}}, {{mark!r}}])"
+inner = f"import subprocess, sys, time; {{start}}; time.sleep(60)"
 subprocess.Popen([sys.executable, "-c", inner, mark])
 if os.fork() == 0:
     os.setsid()
@@ -305,7 +309,10 @@ def test_a_versions_source_is_kept(bench: Bench) -> None:
 
 
 def test_a_cancelled_trial_says_so_and_may_be_done_again(bench: Bench) -> None:
-    bench.candidate("sleeper", body("time.sleep(2 - ctx.config['short'] * 1.9); return None", head="FACTORS = {'short': [0, 1]}"))
+    bench.candidate(
+        "sleeper",
+        body("time.sleep(2 - ctx.config['short'] * 1.9); return None", head="FACTORS = {'short': [0, 1]}"),
+    )
     call = FakeCall()
     threading.Timer(0.5, call.cancelled.set).start()
     begun = time.monotonic()
@@ -318,17 +325,20 @@ def test_a_cancelled_trial_says_so_and_may_be_done_again(bench: Bench) -> None:
 
 
 def test_jobs_run_in_the_background(bench: Bench) -> None:
-    bench.candidate("napper", body("time.sleep(0.3); return None"))
+    bench.candidate("napper", body("time.sleep(1.5); return None"))
     begun = time.monotonic()
     job = bench.trial("napper", folds=[0, 1], background=True)
-    assert time.monotonic() - begun < 0.3
+    assert time.monotonic() - begun < 1.5
     assert job["state"] == "running"
     assert bench.wait([job["id"]], 0.0)["jobs"][0]["state"] == "running"
     assert job["id"] in [j["id"] for j in bench.status()["jobs"]]
     (done,) = bench.wait([job["id"]])["jobs"]
     assert done["state"] == "done"
     assert bench.trial("napper", folds=[0, 1])["id"] == done["result"]
-    assert [d["state"] for k, d in bench.records if k == "job" and d["id"] == job["id"]] == ["running", "done"]
+    assert [d["state"] for k, d in bench.records if k == "job" and d["id"] == job["id"]] == [
+        "running",
+        "done",
+    ]
 
 
 def test_a_job_that_fails_or_is_cancelled_says_so(bench: Bench) -> None:
@@ -362,7 +372,9 @@ return ctx.seed, np.random.random()
 
 
 def test_fit_predict_stands_for_the_pair(bench: Bench) -> None:
-    bench.candidate("pair", "import numpy as np\ndef fit_predict(train, rows, ctx):\n    return np.full(len(rows), 0.4)\n")
+    bench.candidate(
+        "pair", "import numpy as np\ndef fit_predict(train, rows, ctx):\n    return np.full(len(rows), 0.4)\n"
+    )
     trial = bench.trial("pair")
     assert trial["failure"] is None
     bench.submit(trial["id"])

@@ -33,7 +33,8 @@ class Step:
 def next_step(context: Context) -> Step:
     """The first step of the plan that is not done and fits the time."""
     view = View(context)
-    for phase in (_beginning, _fallback, _prior, _factors, _ablations, _full_size, _refinement):
+    work = (_fallback, _prior, _factors, _ablations, _full_size, _refinement) if view.recipes else (_no_recipe,)
+    for phase in (_beginning, *(work if view.card else ())):
         for step in phase(view):
             if step.title not in view.titles:
                 return step
@@ -90,13 +91,6 @@ def _candidate(view: View, recipe: Recipe) -> Iterator[Step]:
 
 
 def _fallback(view: View) -> Iterator[Step]:
-    if not view.recipes:
-        yield Step(
-            "No recipe",
-            f"The playbook has no recipe for {view.card.get('kind')} data with a {view.card.get('task')} target yet.",
-            'cobra.finish("the playbook has no recipe for this kind of data")',
-        )
-        return
     simple = min(view.recipes, key=lambda recipe: recipe.cost)
     yield from _shared(view, simple.needs)
     yield from _candidate(view, simple)
@@ -104,6 +98,15 @@ def _fallback(view: View) -> Iterator[Step]:
         "Fallback",
         "A simple model and a valid submission: from here on there is always one.",
         f'fallback = cobra.scale("{simple.name}")\ncobra.submit(fallback.id)',
+    )
+
+
+def _no_recipe(view: View) -> Iterator[Step]:
+    what = f"{view.card.get('kind')} data with a {view.card.get('task')} target"
+    yield Step(
+        "No recipe",
+        f"The playbook has no recipe for {what} yet. Candidates of your own can be tried in this notebook.",
+        f'cobra.finish("the playbook has no recipe for {what}")',
     )
 
 
@@ -156,7 +159,7 @@ def _factors(view: View) -> Iterator[Step]:
 
 def _ablations(view: View) -> Iterator[Step]:
     for recipe in view.recipes:
-        if view.free < 0.3 * view.budget:
+        if view.free < 0.2 * view.budget:
             return
         yield from _candidate(view, recipe)
         seconds = round(ABLATION_SHARES.get(recipe.family, 0.03) * view.budget, 1)
@@ -203,8 +206,9 @@ def _full_size(view: View) -> Iterator[Step]:
 
 
 def _fits(view: View, cost: float) -> bool:
-    """Whether a trial of `cost` wall seconds still leaves time to refit it in the proof."""
-    return 2.5 * cost < view.free and view.free > 5
+    """Whether a trial of `cost` wall seconds still leaves time to refit it in the proof; where the cost is not known
+    yet, there has to be time to find out."""
+    return 2.5 * cost < view.free if cost else view.free > 0.1 * view.budget
 
 
 def _why(view: View, recipe: Recipe) -> str:

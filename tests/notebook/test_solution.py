@@ -1,0 +1,175 @@
+"""`solution.ipynb` writes what was submitted, whatever the task, the split and the kind of candidate."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from cobra_jupyter.notebook import solution
+from cobra_jupyter.notebook.proof import compare
+from tests.conftest import Bench
+
+LINEAR = '''
+import numpy as np
+from sklearn.linear_model import LogisticRegression, Ridge
+FACTORS = {{"strength": [1.0, 0.01]}}
+def columns(rows):
+    return rows[["a", "b"]].to_numpy() ** {power}
+def fit(train, ctx):
+    inside, held = ctx.inner()
+    part = train.iloc[inside]
+    noise = np.random.normal(scale=1e-3, size=(len(part), 2))
+    if ctx.task == "regression":
+        return Ridge(ctx.config["strength"]).fit(columns(part) + noise, part[ctx.targets])
+    if ctx.task == "multilabel":
+        return [LogisticRegression(C=ctx.config["strength"]).fit(columns(part) + noise, part[t]) for t in ctx.targets]
+    codes = part[ctx.targets[0]].astype(str).map({{str(c): i for i, c in enumerate(ctx.classes)}})
+    return LogisticRegression(C=ctx.config["strength"]).fit(columns(part) + noise, codes)
+def predict(model, rows, ctx):
+    if ctx.task == "regression":
+        return model.predict(columns(rows))
+    if ctx.task == "multilabel":
+        return np.column_stack([m.predict_proba(columns(rows))[:, 1] for m in model])
+    return model.predict_proba(columns(rows))
+'''
+PAIR = """
+import numpy as np
+def fit_predict(train, rows, ctx):
+    mean = ctx.shared("doubled").loc[train.index, "a2"].mean()
+    return np.full(len(rows), train[ctx.targets[0]].mean()) + 0.1 * (ctx.shared("doubled").loc[rows.index, "a2"] - mean)
+"""
+DOUBLED = """
+import pandas as pd
+def make(rows, ctx):
+    return pd.DataFrame({"a2": 2 * rows["a"] + (ctx.side == "test")})
+"""
+OWN_DECODE = """
+import numpy as np
+DECODE = {"shift": [-0.3, 0.0, 0.3]}
+def fit(train, ctx):
+    return float(train["a"].mean())
+def predict(model, rows, ctx):
+    p = 1 / (1 + np.exp(-(rows["a"].to_numpy() - model)))
+    return np.column_stack([1 - p, p])
+def decode(raw, rows, params):
+    return np.where(raw[:, 1] + params["shift"] > 0.5, "yes", "no")
+"""
+
+
+def run_as_script(bench: Bench, folder: Path, retrain: bool = True) -> Path:
+    """Run the cells in a fresh Python, as a kernel would."""
+    described = bench.solution()
+    notebook = nbformat.from_dict(solution.build(described, retrain, {"competition": "made"}))
+    nbformat.validate(notebook)
+    lines = []
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        if cell.source.startswith("%%writefile"):
+            name, _, source = cell.source.removeprefix("%%writefile ").partition("\n")
+            (folder / name).write_text(source)
+        else:
+            lines.append(cell.source)
+    (folder / "solution.py").write_text("\n\n".join(lines))
+    environment = {**os.environ, "COBRA_RUN": str(bench.run), "PYTHONPATH": ""}
+    done = subprocess.run([sys.executable, "solution.py"], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder / "submission.csv"
+
+
+def grouped(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(colour=[f"c{i % 37}" for i in range(len(frame))])
+
+
+def dated(frame: pd.DataFrame) -> pd.DataFrame:
+    days = np.random.default_rng(3).permutation(len(frame))
+    return frame.assign(when=(pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D")).strftime("%Y-%m-%d"))
+
+
+@pytest.mark.parametrize(
+    ("task", "protocol", "options"),
+    [
+        ("binary", {}, {}),
+        ("multiclass", {"groups": "colour"}, {"change": grouped}),
+        ("multilabel", {}, {}),
+        ("regression", {"time": "when"}, {"change": dated}),
+        ("regression", {"groups": "colour", "repeats": 2}, {"change": grouped}),
+        ("binary", {"vault": True, "split": "kfold"}, {"rows": 400}),
+    ],
+    ids=["binary", "multiclass-groups", "multilabel", "regression-time", "regression-groups", "binary-vault"],
+)
+def test_a_blend_is_reproduced_byte_for_byte(
+    benches: Callable[..., Bench], tmp_path: Path, task: str, protocol: dict[str, Any], options: dict[str, Any]
+) -> None:
+    bench = benches(task=task, **options).ready(**protocol)
+    bench.candidate("straight", LINEAR.format(power=1))
+    bench.candidate("cubed", LINEAR.format(power=3))
+    bench.trial("straight", {"strength": 0.01})
+    bench.trial("cubed", seed=5)
+    blend = bench.blend()
+    bench.submit(blend["id"])
+    assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path))[0] == "identical"
+
+
+def test_shared_artefacts_and_fit_predict_are_reproduced(benches: Callable[..., Bench], tmp_path: Path) -> None:
+    bench = benches(task="regression").ready()
+    bench.shared("doubled", DOUBLED)
+    bench.candidate("pair", PAIR)
+    bench.submit(bench.trial("pair")["id"])
+    assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path))[0] == "identical"
+
+
+def test_a_candidates_own_decoding_is_reproduced(benches: Callable[..., Bench], tmp_path: Path) -> None:
+    def words(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(y=frame["y"].map({0: "no", 1: "yes"})) if "y" in frame else frame
+
+    public = benches(task="binary", change=words, metric="accuracy").public
+    sample = pd.read_csv(public / "sample_submission.csv").assign(y="no")
+    sample.to_csv(public / "sample_submission.csv", index=False)
+    bench = benches(public=public).ready()
+    bench.candidate("own", OWN_DECODE)
+    trial = bench.trial("own")
+    bench.submit(trial["id"])
+    assert set(pd.read_csv(bench.run / "submission.csv")["y"]) == {"yes", "no"}
+    assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path))[0] == "identical"
+
+
+def test_a_costly_winner_is_proven_from_its_saved_models(benches: Callable[..., Bench], tmp_path: Path) -> None:
+    bench = benches(task="regression").ready()
+    bench.candidate("straight", LINEAR.format(power=1))
+    bench.submit(bench.trial("straight")["id"])
+    assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path, retrain=False))[0] == "identical"
+
+
+@pytest.mark.parametrize(
+    ("made", "outcome"),
+    [
+        ("id,y\n1,0.5\n2,0.25\n", "identical"),
+        ("id,y\n1,0.50000001\n2,0.25\n", "equal"),
+        ("id,y\n1,0.6\n2,0.25\n", "different"),
+        ("id,y\n1,0.5\n", "different"),
+        ("id,z\n1,0.5\n2,0.25\n", "different"),
+        ("id,y\n2,0.5\n1,0.25\n", "different"),
+        ("id,y\n1,\n2,0.25\n", "different"),
+    ],
+)
+def test_submissions_are_compared_by_bytes_then_by_value(tmp_path: Path, made: str, outcome: str) -> None:
+    (tmp_path / "a.csv").write_text("id,y\n1,0.5\n2,0.25\n")
+    (tmp_path / "b.csv").write_text(made)
+    assert compare(tmp_path / "a.csv", tmp_path / "b.csv")[0] == outcome
+
+
+def test_labels_are_compared_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,y\n1,yes\n2,no\n")
+    (tmp_path / "b.csv").write_text("id,y\n1,yes\n2,yes\n")
+    assert compare(tmp_path / "a.csv", tmp_path / "b.csv") == ("different", "1 values of y differ")
+    assert compare(tmp_path / "a.csv", tmp_path / "nothing.csv")[0] == "failed"
