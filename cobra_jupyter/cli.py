@@ -129,7 +129,7 @@ def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None
     if not folder.is_dir():
         raise BadInput(f"{folder}: no such folder; give the competition's folder, with description.md and a sample submission")
     seconds, started = budget.parse(chosen.budget), _process_start()
-    out = chosen.out or runs.new_folder(Path("runs"), folder)
+    out = (chosen.out or runs.new_folder(Path("runs"), folder)).absolute()
     options = Options(folder, out, chosen.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started)
 
     async def whole() -> Any:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 DESCRIPTION = "# Overview\n\n## Evaluation\n\nSubmissions are evaluated on {}.\n"
@@ -125,7 +130,7 @@ class Bench:
         return self
 
     def close(self) -> None:
-        """Leave the warm server to the next bench; it ends with this process."""
+        """Leave the warm server to the next bench."""
         self.harness.jobs.cancel_all()
         self.harness.pool._closed = True
         for worker in self.harness.pool._waiting:
@@ -134,8 +139,28 @@ class Bench:
             self.harness.studies.close()
 
 
+def stop_server() -> None:
+    """End the server that the first bench started, and leave this process as it was."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: adopt orphans no longer
+    server = forkserver._forkserver
+    if server._forkserver_pid is not None:
+        os.kill(server._forkserver_pid, signal.SIGKILL)
+        server._stop()
+    for child in psutil.Process().children():
+        if child.status() == psutil.STATUS_ZOMBIE:
+            os.waitpid(child.pid, os.WNOHANG)
+
+
 @pytest.fixture(scope="module")
-def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Bench]]:
+def warm_server() -> Iterator[None]:
+    """Benches share a warm server; tests/workbench keeps it from one module to the next."""
+    yield
+    stop_server()
+
+
+@pytest.fixture(scope="module")
+def benches(tmp_path_factory: pytest.TempPathFactory, warm_server: None) -> Iterator[Callable[..., Bench]]:
     """Makes benches: `benches(task=…, rows=…)` as in `make_competition`; `settings` are the harness's."""
     made: list[Bench] = []
 

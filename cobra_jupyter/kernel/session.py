@@ -249,7 +249,7 @@ class KernelSession:
         request.interrupted = True
         with contextlib.suppress(TimeoutError):
             # before it has begun, SIGINT would be ignored
-            await asyncio.wait_for(request.begun.wait(), timeout=min(0.5, grace))
+            await asyncio.wait_for(request.begun.wait(), timeout=grace)
         for act, patience in (
             (self._signal_interrupt, grace),
             (self._signal_terminate, 2.0),

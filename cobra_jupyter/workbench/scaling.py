@@ -53,7 +53,10 @@ def predict(trials: Sequence[Trial], rows: int, folds: int, slots: int, memory_m
     fits: list[Fit] = [fit for trial in trials for fit in trial.fits if fit.status == "ok"]
     if not fits:
         raise TooExpensive("no fit of this candidate succeeded, so its cost is unknown")
-    seconds, exponent = extrapolate([(f.rows, f.seconds) for f in fits], rows, 0.5, 2.0)
+    own = [(f.rows, f.fit_seconds + f.predict_seconds) for f in fits]  # without what every fit costs alike
+    started = sum(f.seconds - mine for f, (_, mine) in zip(fits, own, strict=True)) / len(fits)
+    seconds, exponent = extrapolate(own, rows, 0.5, 2.0)
+    seconds += started
     memory, _ = extrapolate([(f.rows, f.rss_mb) for f in fits], rows, 0.0, 1.5)
     beside = min(slots, folds)
     return Probe(

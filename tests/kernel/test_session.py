@@ -197,7 +197,7 @@ def test_an_interrupt_right_after_the_start_is_not_lost(living: Bench) -> None:
     async def scenario() -> Execution:
         running = asyncio.create_task(living.session.execute("import time; time.sleep(1000)"))
         await asyncio.sleep(0)
-        await living.session.interrupt()
+        await living.session.interrupt(grace=20)
         return await running
 
     assert living.run(scenario()).status == "interrupted"

@@ -65,7 +65,7 @@ def decode(raw, rows, params):
 """
 
 
-def run_as_script(bench: Bench, folder: Path, retrain: bool = True) -> Path:
+def run_as_script(bench: Bench, folder: Path, retrain: bool = True, processes: int = 1) -> Path:
     """Run the cells in a fresh Python, as a kernel would."""
     described = bench.solution()
     notebook = nbformat.from_dict(solution.build(described, retrain, {"competition": "made"}))
@@ -79,7 +79,7 @@ def run_as_script(bench: Bench, folder: Path, retrain: bool = True) -> Path:
             (folder / name).write_text(source)
         else:
             lines.append(cell.source)
-    (folder / "solution.py").write_text("\n\n".join(lines))
+    (folder / "solution.py").write_text("\n\n".join(lines).replace("PROCESSES = 2", f"PROCESSES = {processes}"))
     environment = {**os.environ, "COBRA_RUN": str(bench.run), "PYTHONPATH": ""}
     done = subprocess.run([sys.executable, "solution.py"], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -125,7 +125,8 @@ def test_shared_artefacts_and_fit_predict_are_reproduced(benches: Callable[..., 
     bench.shared("doubled", DOUBLED)
     bench.candidate("pair", PAIR)
     bench.submit(bench.trial("pair")["id"])
-    assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path))[0] == "identical"
+    made = run_as_script(bench, tmp_path, processes=2)
+    assert compare(bench.run / "submission.csv", made)[0] == "identical"
 
 
 def test_a_candidates_own_decoding_is_reproduced(benches: Callable[..., Bench], tmp_path: Path) -> None:

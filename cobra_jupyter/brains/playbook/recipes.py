@@ -81,6 +81,7 @@ def _text(path: str) -> str:
     return files(__package__).joinpath(path).read_text(encoding="utf-8")
 
 
+@cache
 def _constant(source: str, name: str) -> Any:
     """A module constant, read without running the module."""
     for node in ast.parse(source).body:
