@@ -593,7 +593,8 @@ class Harness:
             "outputs": list(competition.outputs), "class_places": submission.class_places(competition),
             "wants": self.judge.metric.wants, "params": score.params,
             "own_decode": self._decodes_itself(submitted["what"]),
-            "slots": self.settings.slots, "time_ordered": self.views.time_ordered, "time": self._judged().time, **self._judgement(),
+            "slots": self.settings.slots, "time_ordered": self.views.time_ordered,
+            "time": self._judged().time, **self._judgement(),
         }  # fmt: skip
 
     # ---- audit, jobs, the agent
