@@ -47,7 +47,9 @@ def main() -> None:
         out = Path(folder) / "run"
         options = Options(public, out, brain.name, 3_600.0, 0, None, {}, time.time())
         asyncio.run(Runner(options, brain).run())
-        executions = [record.data["seconds"] for record in read(out / "ledger.jsonl") if record.kind == "execution"]
+        executions = [
+            record.data["seconds"] for record in read(out / "ledger.jsonl") if record.kind == "execution"
+        ]
     turns = [after - before for before, after in zip(brain.asked, brain.asked[1:], strict=False)]
     added = [(turn - execution) * 1e3 for turn, execution in zip(turns, executions, strict=False)]
     first, last = statistics.median(added[:WINDOW]), statistics.median(added[CELLS - WINDOW : CELLS])

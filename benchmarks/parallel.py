@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import tables
 from cobra_jupyter.workbench.client import Cobra, default_facts
 
-CANDIDATE = '''
+CANDIDATE = """
 import resource, time
 
 def fit(train, ctx):
@@ -23,7 +23,7 @@ def fit(train, ctx):
 def predict(model, rows, ctx):
     (ctx.out / "cpu").write_text(repr(time.process_time()))
     return rows["x0"].to_numpy()
-'''
+"""
 
 
 def main(trials: int = 40) -> None:
@@ -38,11 +38,24 @@ def main(trials: int = 40) -> None:
         run = next((Path(folder) / "cobra-workbench").iterdir())
         begun = time.time()
         with ThreadPoolExecutor(8) as threads:
-            found = list(threads.map(lambda seed: cobra.trial("busy", {"until": 0.5}, folds=0, seed=seed), range(trials)))
+            found = list(
+                threads.map(
+                    lambda seed: cobra.trial("busy", {"until": 0.5}, folds=0, seed=seed), range(trials)
+                )
+            )
         wall = time.time() - begun
         cpu = sum(float((run / "trials" / t.fits[0]["digest"] / "cpu").read_text()) for t in found)
         cores = default_facts()["slots"]
-    print(json.dumps({"worker_cpu_s": round(cpu, 2), "wall_s": round(wall, 2), "cores": cores, "share": round(cpu / (cores * wall), 3)}))
+    print(
+        json.dumps(
+            {
+                "worker_cpu_s": round(cpu, 2),
+                "wall_s": round(wall, 2),
+                "cores": cores,
+                "share": round(cpu / (cores * wall), 3),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

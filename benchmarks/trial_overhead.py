@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import tables
 from cobra_jupyter.workbench.client import Cobra
 
-CANDIDATE = '''
+CANDIDATE = """
 import time
 
 def fit(train, ctx):
@@ -25,7 +25,7 @@ def fit(train, ctx):
 
 def predict(model, rows, ctx):
     return rows["x0"].to_numpy()
-'''
+"""
 FRESH = "import pandas, sklearn.ensemble, lightgbm, sys; pandas.read_csv(sys.argv[1])"
 
 
@@ -50,7 +50,15 @@ def main(repeats: int = 30) -> None:
             subprocess.run([sys.executable, "-c", FRESH, str(public / "train.csv")], check=True)
             fresh.append(time.time() - begun)
     median, process = statistics.median(taken[5:]) * 1e3, statistics.median(fresh) * 1e3
-    print(json.dumps({"median_ms": round(median, 1), "fresh_process_ms": round(process), "ratio": round(process / median, 1)}))
+    print(
+        json.dumps(
+            {
+                "median_ms": round(median, 1),
+                "fresh_process_ms": round(process),
+                "ratio": round(process / median, 1),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

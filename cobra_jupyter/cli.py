@@ -84,31 +84,70 @@ def _parser() -> argparse.ArgumentParser:
         description="Write small competitions made from scikit-learn's bundled sets, run one of them, and grade the result\n"
         "when the run is over, from answers that lay apart.",
     )  # fmt: skip
-    demo.add_argument("--competition", default="demo-tumours", metavar="NAME", help="demo-tumours, demo-digits or demo-diabetes (default: %(default)s)")
-    demo.add_argument("--folder", type=Path, default=Path("demo"), help="where to write them (default: ./demo)")
+    demo.add_argument(
+        "--competition",
+        default="demo-tumours",
+        metavar="NAME",
+        help="demo-tumours, demo-digits or demo-diabetes (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--folder", type=Path, default=Path("demo"), help="where to write them (default: ./demo)"
+    )
     _run_options(demo, budget="100s")
     demo.set_defaults(do=_demo)
 
     status = commands.add_parser("status", help="how a run stands")
-    status.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run's folder, or 'latest' (default)")
+    status.add_argument(
+        "run", nargs="?", default="latest", metavar="RUN", help="a run's folder, or 'latest' (default)"
+    )
     status.add_argument("--json", action="store_true", help="print run.json")
     status.set_defaults(do=_status)
 
     export = commands.add_parser("export", help="a run's notebook as a page, a notebook or a script")
     export.add_argument("run", metavar="RUN", help="a run's folder, or 'latest'")
-    export.add_argument("--to", choices=("html", "ipynb", "py"), default="html", help="format (default: html)")
-    export.add_argument("--output", type=Path, metavar="FILE", help="where to write it (default: in the run's folder)")
+    export.add_argument(
+        "--to", choices=("html", "ipynb", "py"), default="html", help="format (default: html)"
+    )
+    export.add_argument(
+        "--output", type=Path, metavar="FILE", help="where to write it (default: in the run's folder)"
+    )
     export.set_defaults(do=_export)
     return parser
 
 
 def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
-    parser.add_argument("--brain", default="playbook", choices=("playbook",), help="who writes the cells (default: %(default)s, which needs no key)")
-    parser.add_argument("--budget", default=budget, metavar="TIME", help="from start to exit, proof included: 90s, 10m, 1h30m, 24h (default: %(default)s)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder, new or empty (default: runs/<competition>-<time>)")
+    parser.add_argument(
+        "--brain",
+        default="playbook",
+        choices=("playbook",),
+        help="who writes the cells (default: %(default)s, which needs no key)",
+    )
+    parser.add_argument(
+        "--budget",
+        default=budget,
+        metavar="TIME",
+        help="from start to exit, proof included: 90s, 10m, 1h30m, 24h (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the run's folder, new or empty (default: runs/<competition>-<time>)",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of folds and fits (default: 0)")
-    parser.add_argument("--kernel", metavar="NAME", help="the kernel to work in (default: python3); see `jupyter kernelspec list`")
-    parser.add_argument("--set", action="append", default=[], metavar="K=V", dest="settings", help=f"tell it what the folder does not: {SETTINGS}; may be repeated")
+    parser.add_argument(
+        "--kernel",
+        metavar="NAME",
+        help="the kernel to work in (default: python3); see `jupyter kernelspec list`",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="K=V",
+        dest="settings",
+        help=f"tell it what the folder does not: {SETTINGS}; may be repeated",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 
@@ -127,10 +166,14 @@ def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None
     from cobra_jupyter.runner import BadInput, Options, Runner
 
     if not folder.is_dir():
-        raise BadInput(f"{folder}: no such folder; give the competition's folder, with description.md and a sample submission")
+        raise BadInput(
+            f"{folder}: no such folder; give the competition's folder, with description.md and a sample submission"
+        )
     seconds, started = budget.parse(chosen.budget), _process_start()
     out = (chosen.out or runs.new_folder(Path("runs"), folder)).absolute()
-    options = Options(folder, out, chosen.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started)
+    options = Options(
+        folder, out, chosen.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started
+    )
 
     async def whole() -> Any:
         runner = Runner(options, Playbook(), progress.record)
@@ -180,7 +223,9 @@ def _print(result: dict[str, Any] | None, as_json: bool) -> None:
         print(json.dumps(result))
         return
     if result["submission"]:
-        print(f"{result['competition']}: {result['metric']} {result['cv']:.5f} ± {result['cv_se']:.5f} by cross-validation")
+        print(
+            f"{result['competition']}: {result['metric']} {result['cv']:.5f} ± {result['cv_se']:.5f} by cross-validation"
+        )
         print(f"proof       {result['proof']}")
     else:
         print(f"{result['competition']}: no valid submission")

@@ -71,7 +71,9 @@ class Ledger:
             self._file.write(line)
             self._file.flush()
             if kind in DURABLE:
-                os.fdatasync(self._file.fileno()) if hasattr(os, "fdatasync") else os.fsync(self._file.fileno())
+                os.fdatasync(self._file.fileno()) if hasattr(os, "fdatasync") else os.fsync(
+                    self._file.fileno()
+                )
             record = Record(self.length, when, kind, clean, self.head, digest)
             self.head, self.length = digest, self.length + 1
         for callback in self._followers:

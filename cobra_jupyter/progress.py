@@ -19,7 +19,11 @@ class Progress:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=True) if self._console.is_terminal else None
+        self._live = (
+            Live(console=self._console, refresh_per_second=4, transient=True)
+            if self._console.is_terminal
+            else None
+        )
         self._phase, self._best, self._trials, self._direction = "starting", "", 0, "maximize"
         self._score: float | None = None
         self._last = 0.0
@@ -51,7 +55,11 @@ class Progress:
             self._phase = f"proof: {data['outcome']}"
             self._say(budget, force=True)
         elif record.kind == "execution" and data["status"] not in ("ok",):
-            self._console.print(Text(f"  cell of turn {data['turn']}: {data['status']} {data['ename']}: {data['evalue'][:200]}"))
+            self._console.print(
+                Text(
+                    f"  cell of turn {data['turn']}: {data['status']} {data['ename']}: {data['evalue'][:200]}"
+                )
+            )
 
     def _take(self, data: dict[str, Any]) -> None:
         score = data["score"]

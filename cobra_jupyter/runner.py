@@ -19,7 +19,6 @@ from cobra_jupyter.agent.budget import Budget, spoken
 from cobra_jupyter.agent.context import WORKBENCH_KINDS, Clock, Context, Turn
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.brains import Brain
-from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess, write_json
 from cobra_jupyter.kernel.pack import digest, pack
 from cobra_jupyter.kernel.probe import KernelProbe, probe
@@ -135,14 +134,19 @@ class Runner:
     async def _work(self, harness: HarnessProcess) -> str:
         """Let the agent work in a live kernel. → why it ended."""
         variables = {"COBRA_SOCKET": str(harness.socket)}
-        session = KernelSession(self.options.kernel, self.options.out, paths=[self._pack], variables=variables)
+        session = KernelSession(
+            self.options.kernel, self.options.out, paths=[self._pack], variables=variables
+        )
         async with session:
+
             async def context(turns: tuple[Turn, ...]) -> Context:
                 return await self._context(harness, turns)
 
             self.agent = Agent(self.brain, self._document, session, self.ledger, context)
             self._state("running", None)
-            self._document.insert("markdown", self._title(), metadata={"cobra": {"role": "runner", "turn": 0}})
+            self._document.insert(
+                "markdown", self._title(), metadata={"cobra": {"role": "runner", "turn": 0}}
+            )
             work = asyncio.ensure_future(self.agent.run(lambda: self.budget.free))
             stop = asyncio.ensure_future(self.interrupted.wait())
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -164,7 +168,9 @@ class Runner:
 
     async def _submit_at_last(self, end: str) -> None:
         """What the brain left undone when time ran out: choose and submit by the rule."""
-        full = [r for r in self._results if r.kind == "trial" and r.data["full"] and r.data["score"] is not None]
+        full = [
+            r for r in self._results if r.kind == "trial" and r.data["full"] and r.data["score"] is not None
+        ]
         last = self._latest.get("submission")
         decided = max((r.seq for r in self._results if r.kind == "submission"), default=-1)
         if full and (last is None or full[-1].seq > decided) and self.budget.left > CLOSING:
@@ -190,7 +196,9 @@ class Runner:
             (out / "logs").mkdir(parents=True)
             self._pack = pack(out)
         except OSError as error:
-            raise BadInput(f"{out} cannot be written ({error.strerror}): give another folder with --out") from error
+            raise BadInput(
+                f"{out} cannot be written ({error.strerror}): give another folder with --out"
+            ) from error
 
     def _write_first_records(self, environment: KernelProbe) -> None:
         o = self.options
@@ -202,14 +210,20 @@ class Runner:
 
     def _harness(self, environment: KernelProbe) -> HarnessProcess:
         memory = min(environment.memory_bytes, environment.memory_limit_bytes or environment.memory_bytes)
-        self._resources = {"cores": environment.cores, "memory_mb": memory // 2**20, "gpus": len(environment.gpus)}
+        self._resources = {
+            "cores": environment.cores,
+            "memory_mb": memory // 2**20,
+            "gpus": len(environment.gpus),
+        }
         o = self.options
         facts = {
             "folder": str(o.out.resolve()), "competition": str(o.folder.resolve()), "options": dict(o.settings), "seed": o.seed,
             "slots": environment.cores, "memory_bytes": int(0.8 * memory / environment.cores),
             "started": o.started, "budget": o.budget - CLOSING,
         }  # fmt: skip
-        return HarnessProcess(environment.python, self._pack, o.out / "logs" / "harness.log", facts, os.environ)
+        return HarnessProcess(
+            environment.python, self._pack, o.out / "logs" / "harness.log", facts, os.environ
+        )
 
     async def _context(self, harness: HarnessProcess, turns: tuple[Turn, ...]) -> Context:
         status = await harness.call("status")
@@ -221,13 +235,21 @@ class Runner:
         """Write `solution.ipynb`, run it in a fresh kernel, compare."""
         out, left = self.options.out, self.budget.left - CLOSING
         cost = sum(member["cost"] for member in described["members"]) / described["slots"]
-        saved = all((out / model["path"]).exists() for member in described["members"] for model in member["models"])
+        saved = all(
+            (out / model["path"]).exists() for member in described["members"] for model in member["models"]
+        )
         retrain = cost * 1.3 + 8 < left or not saved
         submitted = self._latest["submission"]
-        facts = {"competition": self._latest["card"]["name"], "score": submitted["score"], "se": submitted["se"]}
+        facts = {
+            "competition": self._latest["card"]["name"],
+            "score": submitted["score"],
+            "se": submitted["se"],
+        }
         path = out / "solution.ipynb"
         write_json(path, solution.build(described, retrain, facts))
-        proof = await prove(path, out / "submission.csv", out / "proof", self.options.kernel, max(left, 1.0), retrain)
+        proof = await prove(
+            path, out / "submission.csv", out / "proof", self.options.kernel, max(left, 1.0), retrain
+        )
         self.ledger.append("proof", proof.record())
         return proof
 
@@ -284,7 +306,9 @@ class Runner:
     def _on_ask(self, what: str, args: dict[str, Any]) -> Any:
         if what == "finish":
             self.ledger.append("finish", args)
-            self._loop.call_soon_threadsafe(setattr, self.agent, "finished", args.get("why") or "the agent is done")
+            self._loop.call_soon_threadsafe(
+                setattr, self.agent, "finished", args.get("why") or "the agent is done"
+            )
             return f"the run ends after this cell; {spoken(self.budget.left)} were left"
         raise RuntimeError(f"{what} is not available in this version: one agent leads the run")
 
@@ -299,11 +323,14 @@ def _secrets() -> list[str]:
 
 def _notebook_metadata(environment: KernelProbe) -> dict[str, Any]:
     return {
-        "kernelspec": {"name": environment.kernel_name, "display_name": "Python 3 (ipykernel)", "language": "python"},
+        "kernelspec": {
+            "name": environment.kernel_name,
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+        },
         "language_info": {"name": "python", "version": environment.python_version},
     }
 
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-

@@ -44,10 +44,15 @@ def find(run: str) -> Path:
         for folder in (Path(run), Path("runs") / run):
             if (folder / "run.json").exists():
                 return folder
-        raise RunError(f"{run}: no run there (no run.json); give the folder that `cobra run` printed, or 'latest'")
+        raise RunError(
+            f"{run}: no run there (no run.json); give the folder that `cobra run` printed, or 'latest'"
+        )
     noted = Path(_memory().read_text(encoding="utf-8")) if _memory().exists() else None
     nearby = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
-    candidates = [*(p.parent for p in nearby[-1:]), *([noted] if noted and (noted / "run.json").exists() else [])]
+    candidates = [
+        *(p.parent for p in nearby[-1:]),
+        *([noted] if noted and (noted / "run.json").exists() else []),
+    ]
     if not candidates:
         raise RunError("no run yet: start one with `cobra run FOLDER` or `cobra demo`")
     return max(candidates, key=lambda folder: (folder / "run.json").stat().st_mtime)
@@ -72,11 +77,19 @@ def describe(run: dict[str, Any]) -> str:
     result = run.get("result")
     if run["state"] == "running":
         left = run["started"] + run["budget"] - time.time()
-        lines.append(f"{spoken(time.time() - run['started'])} of {spoken(run['budget'])} used, {spoken(left)} left")
+        lines.append(
+            f"{spoken(time.time() - run['started'])} of {spoken(run['budget'])} used, {spoken(left)} left"
+        )
         lines += _standing(Path(run["folder"]))
     elif result and result["cv"] is not None:
-        lines.append(f"{result['metric']} {result['cv']:.5f} ± {result['cv_se']:.5f} by cross-validation, proof {result['proof']}")
-        lines += [f"{name:<11} {result[name]}" for name in ("submission", "notebook", "solution", "report") if result[name]]
+        lines.append(
+            f"{result['metric']} {result['cv']:.5f} ± {result['cv_se']:.5f} by cross-validation, proof {result['proof']}"
+        )
+        lines += [
+            f"{name:<11} {result[name]}"
+            for name in ("submission", "notebook", "solution", "report")
+            if result[name]
+        ]
     return "\n".join([*lines, f"{'folder':<11} {run['folder']}"])
 
 

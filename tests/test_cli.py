@@ -26,12 +26,22 @@ KEYS = {
 
 
 def environment(home: Path) -> Mapping[str, str]:
-    return {**os.environ, "HOME": str(home), "JUPYTER_DATA_DIR": str(home / "jupyter"), "GEMINI_API_KEY": "sk-not-to-be-seen"}
+    return {
+        **os.environ,
+        "HOME": str(home),
+        "JUPYTER_DATA_DIR": str(home / "jupyter"),
+        "GEMINI_API_KEY": "sk-not-to-be-seen",
+    }
 
 
 def cobra(home: Path, *words: object, timeout: float = 150) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COBRA, *map(str, words)], cwd=home, env=environment(home), capture_output=True, text=True, timeout=timeout
+        [*COBRA, *map(str, words)],
+        cwd=home,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
     )
 
 
@@ -65,7 +75,15 @@ def test_the_demo_ends_in_time_with_a_proven_submission_and_is_graded_afterwards
 def test_every_file_a_run_promises_is_there_and_sound(finished: tuple[dict[str, Any], str, float]) -> None:
     result = finished[0]
     run = Path(result["run"])
-    for name in ("submission.csv", "agent.ipynb", "solution.ipynb", "report.html", "ledger.jsonl", "run.json", "studies.db"):
+    for name in (
+        "submission.csv",
+        "agent.ipynb",
+        "solution.ipynb",
+        "report.html",
+        "ledger.jsonl",
+        "run.json",
+        "studies.db",
+    ):
         assert (Path(finished[0]["notebook"]).parent / name).exists(), name
     folder = Path(result["notebook"]).parent
     known = json.loads((folder / "run.json").read_text())
@@ -78,12 +96,27 @@ def test_every_file_a_run_promises_is_there_and_sound(finished: tuple[dict[str, 
 def test_the_playbook_goes_through_its_phases(finished: tuple[dict[str, Any], str, float]) -> None:
     records = list(read(Path(finished[0]["notebook"]).parent / "ledger.jsonl"))
     kinds = [record.kind for record in records]
-    order = [kinds.index(kind) for kind in ("card", "protocol", "candidate", "trial", "submission", "ablation", "blend", "selection", "proof")]
+    order = [
+        kinds.index(kind)
+        for kind in (
+            "card",
+            "protocol",
+            "candidate",
+            "trial",
+            "submission",
+            "ablation",
+            "blend",
+            "selection",
+            "proof",
+        )
+    ]
     assert order == sorted(order)
     assert all(record.data["status"] == "ok" for record in records if record.kind == "execution")
     ablation = next(record.data for record in records if record.kind == "ablation")
     assert len(ablation["effects"]) >= 10
-    assert {"better", "worse", "unclear", "not tried"} >= {effect["verdict"] for effect in ablation["effects"]}
+    assert {"better", "worse", "unclear", "not tried"} >= {
+        effect["verdict"] for effect in ablation["effects"]
+    }
 
 
 def test_secrets_of_the_environment_are_in_no_file(finished: tuple[dict[str, Any], str, float]) -> None:
@@ -93,7 +126,9 @@ def test_secrets_of_the_environment_are_in_no_file(finished: tuple[dict[str, Any
             assert b"sk-not-to-be-seen" not in path.read_bytes(), path
 
 
-def test_status_and_export_find_the_latest_run(home: Path, finished: tuple[dict[str, Any], str, float]) -> None:
+def test_status_and_export_find_the_latest_run(
+    home: Path, finished: tuple[dict[str, Any], str, float]
+) -> None:
     status = cobra(home, "status")
     assert status.returncode == 0
     assert "finished" in status.stdout
@@ -104,11 +139,15 @@ def test_status_and_export_find_the_latest_run(home: Path, finished: tuple[dict[
         assert mark in Path(home, done.stdout.strip()).read_text()
 
 
-def test_an_interrupt_exits_130_with_the_submission_in_place_and_leaves_no_process(home: Path, tmp_path: Path) -> None:
+def test_an_interrupt_exits_130_with_the_submission_in_place_and_leaves_no_process(
+    home: Path, tmp_path: Path
+) -> None:
     (folder,) = [path for path in demo.write(tmp_path / "demo") if "diabetes" in str(path)]
     out = tmp_path / "run"
     words = [*COBRA, "run", str(folder), "--budget", "120s", "--out", str(out), "--json"]
-    process = subprocess.Popen(words, cwd=tmp_path, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words, cwd=tmp_path, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 60
     while not (out / "submission.csv").exists():
         assert time.monotonic() < deadline

@@ -8,7 +8,7 @@ import pytest
 from cobra_jupyter.ledger import Ledger, LedgerError, read, verify
 
 
-@pytest.fixture()
+@pytest.fixture
 def record(tmp_path: Path) -> tuple[Path, str, int]:
     """A closed record of 20 lines: path, head, length."""
     ledger = Ledger(tmp_path / "ledger.jsonl", secrets=["sk-very-secret", "short"])
@@ -48,7 +48,9 @@ def test_every_kind_of_tampering_is_noticed(record: tuple[Path, str, int], damag
         verify(path, head, length)
 
 
-def test_a_line_rewritten_with_a_hash_of_its_own_breaks_the_chain_after_it(record: tuple[Path, str, int]) -> None:
+def test_a_line_rewritten_with_a_hash_of_its_own_breaks_the_chain_after_it(
+    record: tuple[Path, str, int],
+) -> None:
     import hashlib
 
     path, head, length = record

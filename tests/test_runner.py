@@ -45,11 +45,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame[:200].to_csv(public / "train.csv", index=False)
     frame[200:].drop(columns="y").to_csv(public / "test.csv", index=False)
     frame[200:][["id"]].assign(y=0.0).to_csv(public / "sample_submission.csv", index=False)
-    (public / "description.md").write_text("## Evaluation\nThe metric is the root mean squared error (RMSE).\n")
+    (public / "description.md").write_text(
+        "## Evaluation\nThe metric is the root mean squared error (RMSE).\n"
+    )
     return public
 
 
-def play(folder: Path, out: Path, cells: list[str], during: Callable[[Runner], Any] | None = None, budget: float = 120) -> tuple[Result, list[Record], Scripted]:
+def play(
+    folder: Path,
+    out: Path,
+    cells: list[str],
+    during: Callable[[Runner], Any] | None = None,
+    budget: float = 120,
+) -> tuple[Result, list[Record], Scripted]:
     brain = Scripted(cells)
     runner = Runner(Options(folder, out, "scripted", budget, 0, None, {}, time.time()), brain)
 
@@ -94,12 +102,28 @@ def test_a_run_ends_with_a_proven_submission(plain: tuple[Result, list[Record], 
     assert len(pd.read_csv(out / "submission.csv")) == 100
 
 
-def test_the_record_is_whole_and_run_json_knows_where_it_ends(plain: tuple[Result, list[Record], Path]) -> None:
+def test_the_record_is_whole_and_run_json_knows_where_it_ends(
+    plain: tuple[Result, list[Record], Path],
+) -> None:
     _, records, out = plain
     run = json.loads((out / "run.json").read_text())
     verify(out / "ledger.jsonl", run["head"], run["length"])
     assert run["state"] == "finished"
-    assert {"run", "environment", "card", "protocol", "candidate", "trial", "submission", "reply", "cell", "execution", "proof", "file", "finish"} <= {r.kind for r in records}
+    assert {
+        "run",
+        "environment",
+        "card",
+        "protocol",
+        "candidate",
+        "trial",
+        "submission",
+        "reply",
+        "cell",
+        "execution",
+        "proof",
+        "file",
+        "finish",
+    } <= {r.kind for r in records}
 
 
 def test_files_in_the_record_have_the_hashes_it_says(plain: tuple[Result, list[Record], Path]) -> None:
@@ -119,7 +143,9 @@ def test_a_forged_display_changes_nothing(plain: tuple[Result, list[Record], Pat
     assert result.cv == of(records, "trial")[0]["score"]
 
 
-def test_the_kernel_does_not_see_keys_nor_does_anything_write_them(plain: tuple[Result, list[Record], Path]) -> None:
+def test_the_kernel_does_not_see_keys_nor_does_anything_write_them(
+    plain: tuple[Result, list[Record], Path],
+) -> None:
     _, records, out = plain
     execution = of(records, "execution")[5]
     assert "None" in execution["output"]
@@ -139,7 +165,9 @@ def test_notebooks_are_valid_and_show_what_happened(plain: tuple[Result, list[Re
     assert error[-1].ename == "ValueError"
 
 
-def test_a_dead_kernel_is_reported_restarted_and_set_up_and_trials_are_not_repeated(plain: tuple[Result, list[Record], Path]) -> None:
+def test_a_dead_kernel_is_reported_restarted_and_set_up_and_trials_are_not_repeated(
+    plain: tuple[Result, list[Record], Path],
+) -> None:
     _, records, out = plain
     statuses = [e["status"] for e in of(records, "execution")]
     assert statuses[7] == "died"
@@ -155,7 +183,9 @@ def test_solution_needs_no_cobra(plain: tuple[Result, list[Record], Path]) -> No
     assert "cobra_jupyter" not in code
 
 
-def test_an_interrupt_leaves_the_submission_in_place_and_nothing_running(folder: Path, tmp_path: Path) -> None:
+def test_an_interrupt_leaves_the_submission_in_place_and_nothing_running(
+    folder: Path, tmp_path: Path
+) -> None:
     async def interrupt(runner: Runner) -> None:
         while "submission" not in runner._latest:
             await asyncio.sleep(0.05)
@@ -170,7 +200,11 @@ def test_an_interrupt_leaves_the_submission_in_place_and_nothing_running(folder:
     assert of(records, "state")[-1]["state"] == "stopped"
     import psutil
 
-    left = [p for p in psutil.Process().children(recursive=True) if "ipykernel" in " ".join(p.cmdline()) or "cobra_jupyter.workbench" in " ".join(p.cmdline())]
+    left = [
+        p
+        for p in psutil.Process().children(recursive=True)
+        if "ipykernel" in " ".join(p.cmdline()) or "cobra_jupyter.workbench" in " ".join(p.cmdline())
+    ]
     assert left == []
 
 

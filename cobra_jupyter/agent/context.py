@@ -56,7 +56,12 @@ class Context:
         protocol = self.last("protocol")
         for trial in self.all("trial"):
             same = protocol is None or trial["protocol"] == protocol["number"]
-            if same and trial["score"] is not None and name in (None, trial["name"]) and (trial["full"] or not full):
+            if (
+                same
+                and trial["score"] is not None
+                and name in (None, trial["name"])
+                and (trial["full"] or not full)
+            ):
                 yield trial
 
     def running_jobs(self) -> list[dict[str, Any]]:

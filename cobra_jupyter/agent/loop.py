@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cobra_jupyter.agent.context import Clock, Context, Turn
+from cobra_jupyter.agent.context import Context, Turn
 from cobra_jupyter.agent.reply import Parsed, parse
 from cobra_jupyter.brains import Brain
 from cobra_jupyter.kernel.session import Execution, KernelSession
@@ -82,7 +81,10 @@ class Agent:
                 code_id = self.document.insert("code", parsed.code, metadata=metadata).cell_id
             elif parsed.code is not None and code_id is not None:
                 self.document.source(code_id, parsed.code)
-        self.ledger.append("reply", {"turn": number, "role": self.role, "brain": self.brain.name, "text": text, "usage": None})
+        self.ledger.append(
+            "reply",
+            {"turn": number, "role": self.role, "brain": self.brain.name, "text": text, "usage": None},
+        )
         return parsed, code_id
 
     async def execute(self, cell_id: str, code: str, number: int, seconds: float) -> Execution:
@@ -135,5 +137,3 @@ def _digest(outputs: list[dict[str, Any]]) -> str:
             parts.append(str(output["data"].get("text/plain", "")))
     text = "\n".join(parts)
     return text if len(text) <= 6_000 else f"{text[:3000]}\n[…]\n{text[-3000:]}"
-
-

@@ -28,7 +28,9 @@ class HarnessProcess:
     Both callbacks run in threads of the connection; the harness waits for them.
     """
 
-    def __init__(self, python: str, pack: Path, log: Path, facts: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, python: str, pack: Path, log: Path, facts: Mapping[str, Any], environment: Mapping[str, str]
+    ) -> None:
         self._python, self._pack, self._log, self._facts = python, pack, log, dict(facts)
         self._environment = scrubbed(environment)
         self._private = Path(tempfile.mkdtemp(prefix="cobra-"))

@@ -36,7 +36,9 @@ class Proof:
         return asdict(self)
 
 
-async def prove(notebook: Path, submission: Path, folder: Path, kernel: str | None, seconds: float, retrained: bool) -> Proof:
+async def prove(
+    notebook: Path, submission: Path, folder: Path, kernel: str | None, seconds: float, retrained: bool
+) -> Proof:
     """Execute `notebook` (its outputs are kept in it) in `folder` and compare. Never raises for what the notebook does."""
     begun = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,4 +95,8 @@ def compare(submitted: Path, made: Path) -> tuple[str, str]:
             worst = max(worst, float(np.nanmax(np.abs(a[column] - b[column]))))
         elif not a[column].equals(b[column]):
             return "different", f"{int((a[column] != b[column]).sum())} values of {column} differ"
-    return ("equal", f"largest difference {worst:.2g}") if worst <= TOLERANCE else ("different", f"largest difference {worst:.3g}")
+    return (
+        ("equal", f"largest difference {worst:.2g}")
+        if worst <= TOLERANCE
+        else ("different", f"largest difference {worst:.3g}")
+    )

@@ -10,7 +10,7 @@ import nbformat.v4 as v4
 
 Json = Mapping[str, Any]
 
-SETTINGS = '''\
+SETTINGS = """\
 import os
 
 # One thread a fit, as in the run: set before numerical libraries load, so that sums add up in the same order.
@@ -31,7 +31,7 @@ PROCESSES = {slots}  # fits beside each other; any number gives the same result
 RETRAIN = {retrain}  # False: predict with the run's saved models instead of fitting anew
 RUN = Path(os.environ.get("COBRA_RUN", ".."))  # the run's folder, for saved models
 sys.path.insert(0, str(Path.cwd()))  # the cells below write the winner's modules here
-sys.dont_write_bytecode = True'''
+sys.dont_write_bytecode = True"""
 
 CONTEXT = '''\
 class Context:
@@ -60,16 +60,16 @@ def seed_everything(seed):
     random.seed(seed)
     np.random.seed(seed % 2**32)'''
 
-INNER = '''\
+INNER = """\
         names = np.unique(self.units)
         held = np.random.default_rng(self.seed).permutation(names)[: max(1, round(share * len(names)))]
         valid = np.isin(self.units, held)
-        return np.flatnonzero(~valid), np.flatnonzero(valid)'''
+        return np.flatnonzero(~valid), np.flatnonzero(valid)"""
 
-INNER_TIME = '''\
+INNER_TIME = """\
         order = np.argsort(self.units, kind="stable")
         cut = max(1, int(len(order) * (1 - share)))
-        return np.sort(order[:cut]), np.sort(order[cut:])'''
+        return np.sort(order[:cut]), np.sort(order[cut:])"""
 
 FIT = '''\
 def predict_test(member, repeat, fold):
@@ -105,13 +105,13 @@ def standard(raw):
 jobs = [(m, repeat, fold) for m in MEMBERS for repeat in range(m["repeats"]) for fold in m["folds"]]
 raws = Parallel(n_jobs=PROCESSES)(delayed(predict_test)(*job) for job in jobs)'''
 
-BLEND = '''\
+BLEND = """\
 blend = np.sum([
     member["weight"] * np.mean([raw for (m, _, _), raw in zip(jobs, raws) if m is member], axis=0)
     for member in MEMBERS
-], axis=0)'''
+], axis=0)"""
 
-SHARED = '''\
+SHARED = """\
 # Label-free artefacts, made once for train and once for test rows.
 SHARED = {{}}
 for name in {names!r}:
@@ -123,7 +123,7 @@ for name in {names!r}:
         made = made if isinstance(made, pd.DataFrame) else pd.DataFrame(np.asarray(made))
         made.index = rows.index
         parts.append(made)
-    SHARED[name] = pd.concat(parts)'''
+    SHARED[name] = pd.concat(parts)"""
 
 
 def build(solution: Json, retrain: bool = True, facts: Json | None = None) -> dict[str, Any]:
@@ -153,7 +153,9 @@ def _cells(s: Json, retrain: bool, facts: Json) -> Iterator[Any]:
     yield _code(SETTINGS.format(folder=s["folder"], slots=s["slots"], retrain=retrain))
     yield _text("## The tables")
     yield _code(s["load"].replace("import pandas as pd\n\n", "").strip())
-    yield _text(f"## The folds\nThe frozen protocol: the {s['metric']} is judged on held-out rows; a member is the mean of its folds' models.")
+    yield _text(
+        f"## The folds\nThe frozen protocol: the {s['metric']} is judged on held-out rows; a member is the mean of its folds' models."
+    )
     yield _code(_protocol(s))
     yield _text("## The models\nEach module is a candidate of the run, word for word.")
     for name, source in _modules(members):
@@ -171,7 +173,11 @@ def _cells(s: Json, retrain: bool, facts: Json) -> Iterator[Any]:
 
 
 def _title(s: Json, facts: Json) -> str:
-    score = f", cross-validated {s['metric']} **{facts['score']:.5f} ± {facts['se']:.5f}**" if facts.get("score") is not None else ""
+    score = (
+        f", cross-validated {s['metric']} **{facts['score']:.5f} ± {facts['se']:.5f}**"
+        if facts.get("score") is not None
+        else ""
+    )
     lines = [f"- {m['weight']:.2f} × {m['label']}" for m in s["members"]]
     return (
         f"# Solution: {facts.get('competition', 'submission')}\nMakes `submission.csv` from the competition's folder{score}. Plain Python: "
@@ -223,7 +229,9 @@ def _write(s: Json) -> str:
     if s["layout"] == "class_probabilities":
         places = list(s["class_places"])
         if -1 in places:
-            lines.append("blend = np.hstack([blend, np.zeros((len(blend), 1))])  # classes that train never shows")
+            lines.append(
+                "blend = np.hstack([blend, np.zeros((len(blend), 1))])  # classes that train never shows"
+            )
         lines.append(f"submission[{outputs!r}] = blend[:, {places}]")
     elif s["layout"] == "probability":
         lines.append(f"submission[{outputs[0]!r}] = blend[:, -1]")
@@ -231,7 +239,11 @@ def _write(s: Json) -> str:
         lines += [f"labels = {{str(label): label for label in {classes!r}}}",
                   f"submission[{outputs[0]!r}] = [labels[str(label)] for label in np.ravel({_own_decode(s)})]"]  # fmt: skip
     elif s["layout"] == "label":
-        lines += [f"classes = np.asarray({classes!r})", f"codes = {_codes(s)}", f"submission[{outputs[0]!r}] = classes[codes]"]
+        lines += [
+            f"classes = np.asarray({classes!r})",
+            f"codes = {_codes(s)}",
+            f"submission[{outputs[0]!r}] = classes[codes]",
+        ]
     elif s["own_decode"]:
         lines.append(f"submission[{outputs!r}] = np.asarray({_own_decode(s)}).reshape(len(sample), -1)")
     elif s["wants"] == "label":

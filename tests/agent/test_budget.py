@@ -6,7 +6,8 @@ from cobra_jupyter.agent.budget import BudgetError, parse, spoken
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("24h", 86400), ("45", 45), ("1.5m", 90), ("1d", 86400)]
+    ("text", "seconds"),
+    [("90s", 90), ("10m", 600), ("1h30m", 5400), ("24h", 86400), ("45", 45), ("1.5m", 90), ("1d", 86400)],
 )
 def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
     assert parse(text) == seconds

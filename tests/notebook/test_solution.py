@@ -18,7 +18,7 @@ from cobra_jupyter.notebook import solution
 from cobra_jupyter.notebook.proof import compare
 from tests.conftest import Bench
 
-LINEAR = '''
+LINEAR = """
 import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 FACTORS = {{"strength": [1.0, 0.01]}}
@@ -40,7 +40,7 @@ def predict(model, rows, ctx):
     if ctx.task == "multilabel":
         return np.column_stack([m.predict_proba(columns(rows))[:, 1] for m in model])
     return model.predict_proba(columns(rows))
-'''
+"""
 PAIR = """
 import numpy as np
 def fit_predict(train, rows, ctx):
@@ -79,9 +79,13 @@ def run_as_script(bench: Bench, folder: Path, retrain: bool = True, processes: i
             (folder / name).write_text(source)
         else:
             lines.append(cell.source)
-    (folder / "solution.py").write_text("\n\n".join(lines).replace("PROCESSES = 2", f"PROCESSES = {processes}"))
+    (folder / "solution.py").write_text(
+        "\n\n".join(lines).replace("PROCESSES = 2", f"PROCESSES = {processes}")
+    )
     environment = {**os.environ, "COBRA_RUN": str(bench.run), "PYTHONPATH": ""}
-    done = subprocess.run([sys.executable, "solution.py"], cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "solution.py"], cwd=folder, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return folder / "submission.csv"
 
@@ -92,7 +96,9 @@ def grouped(frame: pd.DataFrame) -> pd.DataFrame:
 
 def dated(frame: pd.DataFrame) -> pd.DataFrame:
     days = np.random.default_rng(3).permutation(len(frame))
-    return frame.assign(when=(pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D")).strftime("%Y-%m-%d"))
+    return frame.assign(
+        when=(pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D")).strftime("%Y-%m-%d")
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,7 +114,11 @@ def dated(frame: pd.DataFrame) -> pd.DataFrame:
     ids=["binary", "multiclass-groups", "multilabel", "regression-time", "regression-groups", "binary-vault"],
 )
 def test_a_blend_is_reproduced_byte_for_byte(
-    benches: Callable[..., Bench], tmp_path: Path, task: str, protocol: dict[str, Any], options: dict[str, Any]
+    benches: Callable[..., Bench],
+    tmp_path: Path,
+    task: str,
+    protocol: dict[str, Any],
+    options: dict[str, Any],
 ) -> None:
     bench = benches(task=task, **options).ready(**protocol)
     bench.candidate("straight", LINEAR.format(power=1))
@@ -120,7 +130,9 @@ def test_a_blend_is_reproduced_byte_for_byte(
     assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path))[0] == "identical"
 
 
-def test_shared_artefacts_and_fit_predict_are_reproduced(benches: Callable[..., Bench], tmp_path: Path) -> None:
+def test_shared_artefacts_and_fit_predict_are_reproduced(
+    benches: Callable[..., Bench], tmp_path: Path
+) -> None:
     bench = benches(task="regression").ready()
     bench.shared("doubled", DOUBLED)
     bench.candidate("pair", PAIR)
@@ -144,11 +156,15 @@ def test_a_candidates_own_decoding_is_reproduced(benches: Callable[..., Bench], 
     assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path))[0] == "identical"
 
 
-def test_a_costly_winner_is_proven_from_its_saved_models(benches: Callable[..., Bench], tmp_path: Path) -> None:
+def test_a_costly_winner_is_proven_from_its_saved_models(
+    benches: Callable[..., Bench], tmp_path: Path
+) -> None:
     bench = benches(task="regression").ready()
     bench.candidate("straight", LINEAR.format(power=1))
     bench.submit(bench.trial("straight")["id"])
-    assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path, retrain=False))[0] == "identical"
+    assert (
+        compare(bench.run / "submission.csv", run_as_script(bench, tmp_path, retrain=False))[0] == "identical"
+    )
 
 
 @pytest.mark.parametrize(

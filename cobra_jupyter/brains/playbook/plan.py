@@ -33,7 +33,9 @@ class Step:
 def next_step(context: Context) -> Step:
     """The first step of the plan that is not done and fits the time."""
     view = View(context)
-    work = (_fallback, _prior, _factors, _ablations, _full_size, _refinement) if view.recipes else (_no_recipe,)
+    work = (
+        (_fallback, _prior, _factors, _ablations, _full_size, _refinement) if view.recipes else (_no_recipe,)
+    )
     for phase in (_beginning, *(work if view.card else ())):
         for step in phase(view):
             if step.title not in view.titles:

@@ -8,16 +8,30 @@ import cobra_jupyter
 from cobra_jupyter.agent.context import Clock, Context, Turn
 from cobra_jupyter.brains.playbook.plan import Step, next_step
 
-CARD = {"name": "made", "kind": "tabular", "task": "regression", "train_rows": 2_000, "files": [], "tables": {"train": 'pd.read_csv(DATA / "train.csv")'}}
+CARD = {
+    "name": "made",
+    "kind": "tabular",
+    "task": "regression",
+    "train_rows": 2_000,
+    "files": [],
+    "tables": {"train": 'pd.read_csv(DATA / "train.csv")'},
+}
 PROTOCOL = {"number": 1, "direction": "minimize", "folds": 5, "repeats": 2}
 
 
-def context(budget: float = 600, left: float | None = None, reserve: float = 30, records: tuple[tuple[str, dict[str, Any]], ...] = ()) -> Context:
+def context(
+    budget: float = 600,
+    left: float | None = None,
+    reserve: float = 30,
+    records: tuple[tuple[str, dict[str, Any]], ...] = (),
+) -> Context:
     known = (("card", CARD), ("protocol", PROTOCOL), *records)
     return Context(Clock(budget, budget if left is None else left, reserve), {"cores": 2}, (), known)
 
 
-def full(name: str, score: float, config: dict[str, Any], number: int = 1, cost: float = 20.0) -> tuple[str, dict[str, Any]]:
+def full(
+    name: str, score: float, config: dict[str, Any], number: int = 1, cost: float = 20.0
+) -> tuple[str, dict[str, Any]]:
     fits = [{"seconds": cost / 10}] * 10
     return "trial", {
         "id": f"t{number:03d}", "name": name, "score": score, "se": 0.1, "config": config, "seed": 0, "protocol": 1, "full": True,
@@ -33,7 +47,9 @@ def play(start: Context, most: int = 60) -> list[Step]:
         steps.append(step)
         if step.title == "Finish":
             break
-        start = replace(start, turns=(*start.turns, Turn(len(steps), f"## {step.title}\n{step.text}", step.code, "ok")))
+        start = replace(
+            start, turns=(*start.turns, Turn(len(steps), f"## {step.title}\n{step.text}", step.code, "ok"))
+        )
     return steps
 
 
@@ -80,7 +96,14 @@ def test_the_best_combination_of_an_ablation_is_what_is_scaled_up() -> None:
     from cobra_jupyter.brains.playbook.recipes import RECIPES
 
     best = {**RECIPES[0].start(()), "leaves": 31}
-    ablation = {"candidate": "boosting_v1", "best": best, "effects": effects, "fidelity": "all rows", "best_gain": 0.3, "best_se": 0.1}
+    ablation = {
+        "candidate": "boosting_v1",
+        "best": best,
+        "effects": effects,
+        "fidelity": "all rows",
+        "best_gain": 0.3,
+        "best_se": 0.1,
+    }
     steps = {step.title: step for step in play(context(records=(("ablation", ablation),)))}
     assert "'leaves': 31" in steps["Full size: boosting"].code
     assert "+0.30000 ± 0.10000" in steps["Full size: boosting"].text
