@@ -45,6 +45,7 @@ def main(trials: int = 40) -> None:
             )
         wall = time.time() - begun
         cpu = sum(float((run / "trials" / t.fits[0]["digest"] / "cpu").read_text()) for t in found)
+        cobra.close()
         cores = default_facts()["slots"]
     print(
         json.dumps(

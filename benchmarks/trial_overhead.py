@@ -44,6 +44,7 @@ def main(repeats: int = 30) -> None:
             trial = cobra.trial("nothing", folds=0, seed=seed)
             entered = run / "trials" / trial.fits[0]["digest"] / "entered"
             taken.append(float(entered.read_text()) - begun)
+        cobra.close()
         fresh = []
         for _ in range(3):
             begun = time.time()

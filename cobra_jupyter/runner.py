@@ -34,7 +34,7 @@ CLOSING = 4.0  # seconds for the report, the last writes and the exit
 UNPROVEN = Proof("not run", "nothing was submitted", 0.0, False)
 
 
-class BadInput(ValueError):
+class BadInput(ValueError):  # noqa: N818 - the word of the exit code
     """The run cannot begin or go on for what it was given; the message names file or option and the cure."""
 
 

@@ -63,7 +63,7 @@ class HarnessProcess:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def stop(self, patience: float = 5.0) -> None:
+    def stop(self, patience: float = 15.0) -> None:
         """End it, politely first; nothing of it is left afterwards."""
         if self._process is not None:
             with contextlib.suppress(OSError, CallError, ConnectionLost):

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class ExportError(ValueError):
     """An export that cannot be made; the message says why."""
 
 
+SUFFIXES = {"html": ".html", "ipynb": "-export.ipynb", "py": ".py"}
+
+
 def write(notebook: Path, to: str, output: Path | None = None) -> Path:
     """Export `notebook` to html, ipynb or py. → the file written, by default beside the notebook."""
     if not notebook.exists():
         raise ExportError(f"{notebook} is not there (yet)")
-    from nbconvert.exporters import HTMLExporter, NotebookExporter, PythonExporter
+    from nbconvert import exporters
 
-    exporter = {"html": HTMLExporter, "ipynb": NotebookExporter, "py": PythonExporter}[to]()
-    suffix = {"html": ".html", "ipynb": "-export.ipynb", "py": ".py"}[to]
-    target = output or notebook.with_name(notebook.stem + suffix)
-    text, _ = exporter.from_filename(str(notebook))
+    kinds: dict[str, Any] = {
+        "html": exporters.HTMLExporter,
+        "ipynb": exporters.NotebookExporter,
+        "py": exporters.PythonExporter,
+    }
+    text, _ = kinds[to]().from_filename(str(notebook))
+    target = output or notebook.with_name(notebook.stem + SUFFIXES[to])
     try:
-        target.write_text(text, encoding="utf-8")
+        target.write_text(str(text), encoding="utf-8")
     except OSError as error:
         raise ExportError(f"{target} cannot be written: {error.strerror}") from error
     return target

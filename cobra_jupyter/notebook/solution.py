@@ -207,8 +207,7 @@ def _modules(members: list[Json]) -> Iterator[tuple[str, str]]:
 
 
 def _context(s: Json) -> str:
-    facts = {key: value for key, value in s["context"].items()}
-    written = pprint.pformat(facts, width=100, sort_dicts=False, compact=True).replace("\n", "\n    ")
+    written = pprint.pformat(s["context"], width=100, sort_dicts=False, compact=True).replace("\n", "\n    ")
     return CONTEXT.format(facts=written, inner=INNER_TIME if s["time_ordered"] else INNER)
 
 

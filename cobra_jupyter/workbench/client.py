@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ class Cobra:
         self._show = show or display.show
         self._peer: Peer | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._stop: Callable[[], None] | None = None
 
     # ---- the steps
 
@@ -292,8 +294,15 @@ class Cobra:
             "token": secrets.token_hex(16),
         }
         self._process = start_process(facts, Path(__file__).parents[2], run / "harness.log")
-        atexit.register(self._stop_harness, private)
+        self._stop = partial(self._stop_harness, private)
+        atexit.register(self.close)
         return str(facts["socket"])
+
+    def close(self) -> None:
+        """End the harness of a notebook without a run; a run's own harness is not this end's to stop."""
+        if self._stop:
+            self._stop()
+            self._stop = None
 
     def _stop_harness(self, private: Path) -> None:
         if self._process and self._process.stdin:

@@ -27,9 +27,10 @@ def text(kind: str, data: Json) -> str:
 
 def show(content: dict[str, Any], display_id: str, update: bool) -> None:
     """Show a bundle in the running cell, or replace what stands there under `display_id`."""
-    from IPython.display import display
+    from IPython import display as ipython
 
-    display(content, raw=True, display_id=display_id, update=update)
+    put: Any = ipython.display
+    put(content, raw=True, display_id=display_id, update=update)
 
 
 class Live:

@@ -203,7 +203,7 @@ class Harness:
         if self._protocols > 1:
             artefacts.take(self.artefacts)
         self.artefacts = artefacts
-        self.studies = Studies(folder / "studies.db", frozen.direction)
+        self.studies = Studies(folder / "studies.db", frozen.direction, lambda: self.pool.busy)
         self.trials = Trials(
             folder / "trials", self.pool, self.views, self.judge, self._context, self._forbidden(),
             lambda: f"t{next(self._numbers['t']):03d}", self.artefacts.paths, self._on_trial,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import json
 import multiprocessing
 import os
@@ -93,6 +94,11 @@ class Pool:
         self._closed = False
         _adopt_orphans()
 
+    @property
+    def busy(self) -> bool:
+        """Whether any work runs."""
+        return bool(self._running)
+
     def warm(self) -> None:
         """Start the server, load its libraries and fork the first workers, so that no trial pays for that."""
         with self._starting:
@@ -165,7 +171,7 @@ class Pool:
         cancelled: threading.Event,
     ) -> tuple[dict[str, Any], Failure | None]:
         """Wait for the worker's answer; serve its question for the data folder; enforce time and memory."""
-        while True:
+        for look in itertools.count(1):
             ready = connection.wait([pipe, process.sentinel], timeout=0.1)
             if pipe in ready:
                 try:
@@ -187,12 +193,13 @@ class Pool:
                     "timeout",
                     "not done within its time; give the trial more with timeout=…, or make it smaller",
                 )
-            used = _tree_memory(process.pid)
+            used = _memory(process.pid, descendants=look % 10 == 0)
             if used > self.memory_bytes:
                 return {}, Failure(
                     "out_of_memory",
                     f"used {used / 2**20:.0f} MiB; {self.memory_bytes / 2**20:.0f} MiB are allowed",
                 )
+        raise AssertionError("unreachable")
 
     def _death(self, process: Any) -> Failure:
         code = process.exitcode
@@ -252,12 +259,12 @@ def _tail(path: Path) -> str:
         return ""
 
 
-def _tree_memory(pid: int) -> int:
-    """Bytes held by a process and its descendants, shared pages counted once per process as private ones."""
+def _memory(pid: int, descendants: bool) -> int:
+    """Resident bytes of a process, and of its descendants where asked: finding them takes a walk over all processes."""
     total = 0
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
-        for member in (process, *process.children(recursive=True)):
+        for member in (process, *(process.children(recursive=True) if descendants else ())):
             with contextlib.suppress(psutil.Error):
                 total += member.memory_info().rss
     return total

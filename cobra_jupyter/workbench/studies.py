@@ -5,17 +5,22 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 from cobra_jupyter.workbench.trials import Trial
 
+SHOWN = ("id", "label", "se", "folds", "repeats", "fraction", "seed", "status", "full", "cost", "rss_mb")
+
 
 class Studies:
-    """Writes trials to Optuna from a thread of its own: a database write costs more than a small trial."""
+    """Writes trials to Optuna from a thread of its own, while no trial runs: a database write costs as much as a small
+    trial. What is left is written by `close`."""
 
-    def __init__(self, path: Path, direction: str) -> None:
-        self._path = path
+    def __init__(self, path: Path, direction: str, busy: Callable[[], bool]) -> None:
+        self._path, self._busy = path, busy
+        self._closing = threading.Event()
         self._direction: Literal["minimize", "maximize"] = (
             "maximize" if direction == "maximize" else "minimize"
         )
@@ -28,11 +33,14 @@ class Studies:
         self._queue.put(trial)
 
     def close(self) -> None:
+        self._closing.set()
         self._queue.put(None)
         self._thread.join(20)
 
     def _write_all(self) -> None:
         while (trial := self._queue.get()) is not None:
+            while self._busy() and not self._closing.wait(0.3):
+                pass
             try:
                 self._write(trial)
             except Exception:  # the record holds the trial; the study is a copy for other tools
@@ -59,7 +67,7 @@ class Studies:
                 distributions={
                     f: optuna.distributions.CategoricalDistribution(_levels(factors[f])) for f in params
                 },
-                user_attrs={k: v for k, v in trial.record().items() if k not in ("fits", "failure")},
+                user_attrs={"trial": {k: v for k, v in trial.record().items() if k in SHOWN}},
             )
         )
 

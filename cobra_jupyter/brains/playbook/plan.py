@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import pprint
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class Step:
 def next_step(context: Context) -> Step:
     """The first step of the plan that is not done and fits the time."""
     view = View(context)
-    work = (
+    work: tuple[Phase, ...] = (
         (_fallback, _prior, _factors, _ablations, _full_size, _refinement) if view.recipes else (_no_recipe,)
     )
     for phase in (_beginning, *(work if view.card else ())):
@@ -41,6 +41,9 @@ def next_step(context: Context) -> Step:
             if step.title not in view.titles:
                 return step
     return _ending(view)
+
+
+Phase = Callable[[View], Iterator[Step]]
 
 
 # ---- 1 to 3: read, look, freeze
