@@ -359,6 +359,7 @@ class Trials:
         if not (out / "done").exists():
             refit = not (folder / "model.pkl").exists()
             work = self.work("fit" if refit else "predict", trial.spec, key, out, (rows,))
+            work = replace(work, model=folder / "model.pkl")  # of this fit, whatever was shared since
             outcome = self.pool.run(work, max(trial.spec.timeout, 60), cancelled)
             if outcome.failure:
                 raise RuntimeError(

@@ -120,3 +120,17 @@ def test_findings_of_an_audit_have_evidence(bench: Bench, benches: Callable[...,
     assert found["implausible power"]["severity"] == "leak"
     assert "tells" in found["implausible power"]["evidence"]
     assert "same" in found["constant columns"]["evidence"]
+
+
+def test_a_trial_still_predicts_after_an_artefact_it_could_use_was_made(
+    benches: Callable[..., Bench],
+) -> None:
+    bench = benches(task="regression").ready()
+    source = (
+        "def fit(train, ctx):\n    return 'later' and train[ctx.targets[0]].mean()\n"
+        "def predict(model, rows, ctx):\n    return 0 * rows['a'] + model\n"
+    )
+    bench.candidate("patient", source)
+    trial = bench.trial("patient")
+    bench.shared("later", "def make(rows, ctx):\n    return rows[['a']]\n")
+    assert bench.submit(trial["id"])["what"] == trial["id"]
