@@ -17,8 +17,8 @@ from cobra_jupyter.brains.playbook.recipes import Recipe, shared_source
 from cobra_jupyter.brains.playbook.view import View
 
 ABLATION_SHARES = {"boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03}  # of the budget
-MOST_ROUNDS = 12  # of refinement
-PATIENCE = 3  # rounds without gain
+MOST_ROUNDS = 20  # of refinement
+PATIENCE = 6  # rounds without gain
 
 
 @dataclass(frozen=True)
