@@ -344,6 +344,3 @@ def _failure(error: BaseException, source: Path) -> dict[str, Any]:
             place = f"{source.name}:{frame.lineno} in {frame.name}: {frame.line}"
     message = f"{type(error).__name__}: {error}" if kind != "invalid_prediction" else str(error)
     return {"status": "failed", "kind": kind, "message": message[:2000], "rule": rule, "place": place}
-
-
-Entry = Callable[[Work, float, Connection], None]
