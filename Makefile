@@ -1,10 +1,12 @@
 # Two commands do all set-up from a fresh clone: `make demo` runs the main job, `make test` passes the tests.
 PYTHON ?= python3
 BIN := .venv/bin
+# of the tests alone; a plain `torch` may bring gigabytes for GPUs
+TORCH ?= torch==2.13.0
 export SKIP_JUPYTER_BUILDER := 1  # nothing here needs Node
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test test-container check format bench clean
 
 demo: .venv/demo  ## a small competition, start to end, graded afterwards
 	$(BIN)/cobra demo
@@ -16,6 +18,9 @@ check: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test-container: .venv-container/test  ## the kernel's side, on the versions of MLE-bench's container
+	.venv-container/bin/pytest tests/workbench tests/brains tests/competition
 
 format: .venv/test
 	$(BIN)/ruff check --fix .
@@ -35,8 +40,15 @@ bench: .venv/demo  ## speed and memory, a JSON line each
 	touch $@
 
 .venv/test: .venv/bin/python pyproject.toml
-	$(BIN)/pip install -q -e '.[dev]'
+	$(BIN)/pip install -q $(TORCH)
+	$(BIN)/pip install -q -e '.[dev,deep]'
 	touch $@ .venv/demo
 
+.venv-container/test: tests/container.txt pyproject.toml
+	python3.11 -m venv .venv-container
+	.venv-container/bin/pip install -q -r tests/container.txt
+	.venv-container/bin/pip install -q --no-deps -e .
+	touch $@
+
 clean:
-	rm -rf .venv build dist runs demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-container build dist runs demo .mypy_cache .ruff_cache .pytest_cache

@@ -19,6 +19,8 @@ EPILOG = """examples:
   cobra run data/my-competition --budget 10m  the main job: submission, notebook, proof, report
   cobra run data/x --set metric=rmse --set target=price --json
   cobra status                                the latest run
+  cobra resume latest                         go on after a crash, where the record ends
+  cobra verify latest --rerun                 check record, files, scores, choice; train the winner anew
   cobra export latest --to html               its notebook as a page
 
 exit codes: 0 valid submission · 1 internal error · 2 bad input · 3 no valid submission
@@ -45,12 +47,31 @@ def _refuse(error: Exception) -> int:
     from cobra_jupyter.agent.budget import BudgetError
     from cobra_jupyter.competition import CompetitionError
     from cobra_jupyter.kernel.errors import KernelError
+    from cobra_jupyter.ledger import LedgerError
     from cobra_jupyter.notebook.export import ExportError
+    from cobra_jupyter.past import NothingRecorded
     from cobra_jupyter.runner import BadInput
     from cobra_jupyter.runs import RunError
+    from cobra_jupyter.workbench import disk
 
-    if isinstance(error, (BudgetError, CompetitionError, KernelError, ExportError, BadInput, RunError)):
+    ours = (
+        BudgetError,
+        CompetitionError,
+        KernelError,
+        ExportError,
+        LedgerError,
+        NothingRecorded,
+        BadInput,
+        RunError,
+    )
+    if isinstance(error, ours):
         print(f"cobra: {error}", file=sys.stderr)
+        return BAD_INPUT
+    if isinstance(error, OSError) and error.errno in disk.NO_ROOM:
+        print(
+            f"cobra: {error.strerror}. What was recorded holds; make room, then go on with `cobra resume RUN`",
+            file=sys.stderr,
+        )
         return BAD_INPUT
     import traceback
 
@@ -86,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     demo.add_argument(
         "--competition",
-        default="demo-tumours",
+        default="demo-diabetes",
         metavar="NAME",
         help="demo-tumours, demo-digits or demo-diabetes (default: %(default)s)",
     )
@@ -96,6 +117,32 @@ def _parser() -> argparse.ArgumentParser:
     _run_options(demo, budget="100s")
     demo.set_defaults(do=_demo)
 
+    resume = commands.add_parser(
+        "resume", formatter_class=plain, help="go on with a run that ended early, however it ended",
+        description="Go on where the record of a run ends: after a crash, a kill, a full disk, Ctrl-C. Finished trials are not\n"
+        "run again; the time that was used counts. A run that is over goes on if it is given more time with --budget.",
+    )  # fmt: skip
+    _run_argument(resume)
+    resume.add_argument(
+        "--budget", metavar="TIME", help="the whole budget anew, what was used included (default: as before)"
+    )
+    _json_option(resume)
+    resume.set_defaults(do=_resume)
+
+    verify = commands.add_parser(
+        "verify", formatter_class=plain, help="check that a run's record, files, scores and choice hold",
+        description="Check a run after the fact: the record's chain, the files' hashes, scores from stored predictions, the\n"
+        "choice by its rule, what the agent saw. Prints what holds; exit code 4 where something does not.",
+    )  # fmt: skip
+    _run_argument(verify)
+    verify.add_argument(
+        "--rerun",
+        action="store_true",
+        help="also run solution.ipynb, training everything anew (may take long)",
+    )
+    _json_option(verify)
+    verify.set_defaults(do=_verify)
+
     status = commands.add_parser("status", help="how a run stands")
     status.add_argument(
         "run", nargs="?", default="latest", metavar="RUN", help="a run's folder, or 'latest' (default)"
@@ -104,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(do=_status)
 
     export = commands.add_parser("export", help="a run's notebook as a page, a notebook or a script")
-    export.add_argument("run", metavar="RUN", help="a run's folder, or 'latest'")
+    _run_argument(export)
     export.add_argument(
         "--to", choices=("html", "ipynb", "py"), default="html", help="format (default: html)"
     )
@@ -113,6 +160,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(do=_export)
     return parser
+
+
+def _run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run's folder, or 'latest'")
+
+
+def _json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 
 def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
@@ -134,7 +189,7 @@ def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
         metavar="DIR",
         help="the run's folder, new or empty (default: runs/<competition>-<time>)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of folds and fits (default: 0)")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="of folds and fits (default: 0)")
     parser.add_argument(
         "--kernel",
         metavar="NAME",
@@ -148,7 +203,12 @@ def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
         dest="settings",
         help=f"tell it what the folder does not: {SETTINGS}; may be repeated",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser.add_argument(
+        "--weights", action="append", default=[], type=Path, metavar="DIR",
+        help="a folder of pretrained weights (Hugging Face layout) to fine-tune, where torch and transformers are "
+        "installed; may be repeated; those in the Hugging Face cache are found by themselves",
+    )  # fmt: skip
+    _json_option(parser)
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -161,31 +221,41 @@ def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None
     """Run and say how it ended. → the result's record (None when there is none) and the exit code."""
     from cobra_jupyter import runs
     from cobra_jupyter.agent import budget
-    from cobra_jupyter.brains.playbook import Playbook
-    from cobra_jupyter.progress import Progress
-    from cobra_jupyter.runner import BadInput, Options, Runner
+    from cobra_jupyter.runner import BadInput, Options
 
     if not folder.is_dir():
         raise BadInput(
             f"{folder}: no such folder; give the competition's folder, with description.md and a sample submission"
         )
+    folder = folder.resolve()
     seconds, started = budget.parse(chosen.budget), _process_start()
     out = (chosen.out or runs.new_folder(Path("runs"), folder)).absolute()
     options = Options(
-        folder, out, chosen.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started
-    )
+        folder, out, chosen.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started,
+        _weights(chosen.weights),
+    )  # fmt: skip
+
+    return _live(options)
+
+
+def _live(options: Any, resume: bool = False) -> tuple[dict[str, Any], int]:
+    """Let a run live to its end. → its result's record and the exit code."""
+    from cobra_jupyter import runs
+    from cobra_jupyter.brains.playbook import Playbook
+    from cobra_jupyter.progress import Progress
+    from cobra_jupyter.runner import Runner
 
     async def whole() -> Any:
-        runner = Runner(options, Playbook(), progress.record)
+        runner = Runner(options, Playbook(), progress.record, resume=resume)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, runner.interrupted.set)
         result = await runner.run()
         return result, runner.interrupted.is_set()
 
+    runs.remember(options.out)
     with Progress() as progress:
         result, interrupted = asyncio.run(whole())
-    runs.remember(out)
     return result.record(), _code(result, interrupted)
 
 
@@ -207,6 +277,25 @@ def _settings(words: Sequence[str]) -> dict[str, str]:
             raise BadInput(f"--set {word}: write --set key=value; keys are {SETTINGS}")
         found[key.strip()] = value.strip()
     return found
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 0 to {2**31 - 1}")
+    return int(text)
+
+
+def _weights(folders: Sequence[Path]) -> tuple[str, ...]:
+    from cobra_jupyter.kernel import weights
+    from cobra_jupyter.runner import BadInput
+
+    for folder in folders:
+        if not weights.find([folder], {"HF_HUB_CACHE": os.devnull}):
+            raise BadInput(
+                f"--weights {folder}: no pretrained weights there; a folder with config.json, a tokenizer and "
+                "*.safetensors is needed"
+            )
+    return tuple(str(folder.resolve()) for folder in folders)
 
 
 def _process_start() -> float:
@@ -251,6 +340,35 @@ def _demo(chosen: argparse.Namespace) -> int:
         graded = result["graded"]
         print(f"graded      {graded['metric']} {graded['score']:.5f} on answers the run never saw")
     return code
+
+
+def _resume(chosen: argparse.Namespace) -> int:
+    from cobra_jupyter import runs
+    from cobra_jupyter.agent import budget
+
+    run = runs.load(chosen.run)
+    options = runs.options_of(run, budget.parse(chosen.budget) if chosen.budget else None)
+    result, code = _live(options, resume=True)
+    _print(result, chosen.json)
+    return code
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    from cobra_jupyter import runs, verification
+
+    run = runs.load(chosen.run)
+    if run["state"] in ("starting", "running"):
+        raise runs.RunError(f"{run['run']} is running: verify it when it is over")
+    checks = asyncio.run(verification.verify(Path(run["folder"]), chosen.rerun))
+    holds = all(check.holds is not False for check in checks)
+    if chosen.json:
+        print(
+            json.dumps({"run": run["folder"], "holds": holds, "checks": [check.record() for check in checks]})
+        )
+    else:
+        print(*checks, sep="\n")
+        print(f"{run['run']}: everything holds" if holds else f"{run['run']}: NOT verified, see ✗")
+    return OK if holds else NOT_VERIFIED
 
 
 def _status(chosen: argparse.Namespace) -> int:

@@ -7,10 +7,11 @@ agent work until the time for new work is over, then writes `solution.ipynb`, pr
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import contextlib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,21 @@ from cobra_jupyter.agent.budget import Budget, spoken
 from cobra_jupyter.agent.context import WORKBENCH_KINDS, Clock, Context, Turn
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.brains import Brain
+from cobra_jupyter.kernel import weights
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess, write_json
 from cobra_jupyter.kernel.pack import digest, pack
 from cobra_jupyter.kernel.probe import KernelProbe, probe
 from cobra_jupyter.kernel.session import KernelSession
+from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record, read
 from cobra_jupyter.notebook import report, solution
-from cobra_jupyter.notebook.document import Document
-from cobra_jupyter.notebook.file import NotebookFile
+from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
 from cobra_jupyter.notebook.proof import Proof, prove
+from cobra_jupyter.past import Past, rebuild, recall
+from cobra_jupyter.workbench.hashing import sha256
 
-BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError")
+HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call"}
+BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
 CLOSING = 4.0  # seconds for the report, the last writes and the exit
 UNPROVEN = Proof("not run", "nothing was submitted", 0.0, False)
 
@@ -50,6 +55,7 @@ class Options:
     kernel: str | None
     settings: Mapping[str, str]
     started: float
+    weights: tuple[str, ...] = ()  # folders of pretrained weights, beside those of the cache
 
 
 @dataclass(frozen=True)
@@ -76,15 +82,18 @@ class Result:
 
 @dataclass
 class Runner:
-    """One run. `on_record` sees every record (progress); `interrupted` may be set from a signal handler."""
+    """One run, or (`resume`) the rest of one that ended early. `on_record` sees every record (progress);
+    `interrupted` may be set from a signal handler."""
 
     options: Options
     brain: Brain
     on_record: Callable[[Record, Budget], None] = lambda record, budget: None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
+    resume: bool = False
 
     def __post_init__(self) -> None:
         o = self.options
+        self.past: Past | None = None
         self.budget = Budget(o.budget, o.started, reserve=min(30.0, 0.2 * o.budget))
         self._results: list[Record] = []  # of the workbench: what the agent's context is made of
         self._latest: dict[str, dict[str, Any]] = {}
@@ -92,13 +101,18 @@ class Runner:
     # ---- the whole of it
 
     async def run(self) -> Result:
-        """Raises BadInput, KernelError, or OSError where the folder cannot be written."""
+        """Raises BadInput, KernelError, LedgerError, or DiskFull where the folder takes no more."""
         self._loop = asyncio.get_running_loop()
-        self._prepare_folder()
+        if not self.resume:
+            self._prepare_folder()
         environment = probe(self.options.kernel)
-        self.ledger = Ledger(self.options.out / "ledger.jsonl", _secrets())
+        past: list[Record] = []
+        self.ledger = Ledger(self.options.out / "ledger.jsonl", _secrets(), past.append)
+        if self.resume:
+            self._take_past(past)
         self.ledger.follow(self._follow)
         self._write_first_records(environment)
+        self._state("starting", None)
         harness = self._harness(environment)
         try:
             return await self._with_harness(harness, environment)
@@ -109,55 +123,77 @@ class Runner:
     async def _with_harness(self, harness: HarnessProcess, environment: KernelProbe) -> Result:
         try:
             await asyncio.to_thread(harness.start, self._on_record, self._on_ask)
-            await harness.call("open")
+            if self.past:
+                await asyncio.to_thread(harness.restore, self.ledger.path)
+            card = await harness.call("open")
         except CallError as error:
             self._state("failed", str(error))
             if error.kind in BAD_INPUT:
                 raise BadInput(str(error)) from None
             raise
-        self._document = Document(metadata=_notebook_metadata(environment))
+        if card["obstacles"] and self.brain.name == "playbook":  # which has rules, but cannot read
+            self._state("failed", card["obstacles"][0])
+            raise BadInput(card["obstacles"][0])
+        records = self.past.records if self.past else ()
+        self._document = rebuild(records, self.options.out, _notebook_metadata(environment))
         self._file = NotebookFile(self._document, self.options.out / "agent.ipynb")
         try:
-            end = await self._work(harness)
-            described = await self._describe(harness)
+            end, described = await self._work(harness)
             await self._file.flush()
         finally:
-            await self._file.close()
+            with contextlib.suppress(NotebookWriteError):  # said by flush, or by what ended the work
+                await self._file.close()
         await asyncio.to_thread(harness.stop)
         proof = UNPROVEN
         if described and self.interrupted.is_set():
+            self._write_solution(described, retrain=True)
             proof = Proof("not run", "the run was interrupted", 0.0, False)
         elif described:
             proof = await self._prove(described)
         return self._close(end, described, proof)
 
-    async def _work(self, harness: HarnessProcess) -> str:
-        """Let the agent work in a live kernel. → why it ended."""
+    async def _work(self, harness: HarnessProcess) -> tuple[str, dict[str, Any] | None]:
+        """Let the agent work in a live kernel. → why it ended, what was submitted (for the proof)."""
         variables = {"COBRA_SOCKET": str(harness.socket)}
         session = KernelSession(
             self.options.kernel, self.options.out, paths=[self._pack], variables=variables
         )
         async with session:
+            place = Workplace(harness, session, self.ledger.path, self._mended)
 
             async def context(turns: tuple[Turn, ...]) -> Context:
-                return await self._context(harness, turns)
+                return await self._context(place, turns)
 
-            self.agent = Agent(self.brain, self._document, session, self.ledger, context)
+            self.agent = Agent(self.brain, self._document, place, self.ledger, context)
             self._state("running", None)
-            self._document.insert(
-                "markdown", self._title(), metadata={"cobra": {"role": "runner", "turn": 0}}
-            )
-            work = asyncio.ensure_future(self.agent.run(lambda: self.budget.free))
+            work = asyncio.ensure_future(self._live(place))
             stop = asyncio.ensure_future(self.interrupted.wait())
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
-                return "interrupted"
+                return "interrupted", await self._describe(place)
             stop.cancel()
             end = work.result()
             await self._submit_at_last(end)
-            return end
+            return end, await self._describe(place)
+
+    async def _live(self, place: Workplace) -> str:
+        """The agent's life, taken up where the record leaves it. → why it ended."""
+        agent, past = self.agent, self.past
+        if len(self._document) == 0:
+            await agent.say(self._title())
+        if past:
+            agent.turns, agent.finished = list(past.turns), past.finished
+            if past.finished is None or past.pending:
+                await place.replay(list(past.accepted), self.budget.free)
+            if past.pending:
+                p = past.pending
+                await agent.run_reply(p.number, p.parsed, p.cell, max(1.0, self.budget.free), p.begun)
+        return await agent.run(lambda: self.budget.free)
+
+    def _mended(self, event: str) -> None:
+        self.ledger.append("kernel", {"event": event, "turn": len(self.agent.turns) + 1})
 
     def _title(self) -> str:
         o, card = self.options, self._latest["card"]
@@ -178,11 +214,11 @@ class Runner:
             note = f"## Closing\nThe agent stopped: {end}. The best by the rule is submitted."
             await self.agent.say(note, "cobra.select()\ncobra.submit()", max(1.0, 0.5 * self.budget.left))
 
-    async def _describe(self, harness: HarnessProcess) -> dict[str, Any] | None:
+    async def _describe(self, place: Workplace) -> dict[str, Any] | None:
         if "submission" not in self._latest:
             return None
         try:
-            return await harness.call("solution")
+            return await place.call("solution")
         except (CallError, ConnectionLost):
             return None
 
@@ -192,6 +228,10 @@ class Runner:
         out = self.options.out
         if (out / "ledger.jsonl").exists() or (out.is_dir() and any(out.iterdir())):
             raise BadInput(f"{out} is not empty: give another folder with --out")
+        if out.resolve().is_relative_to(self.options.folder.resolve()):
+            raise BadInput(
+                f"{out} lies in the competition's folder, which stays as it is: give another with --out"
+            )
         try:
             (out / "logs").mkdir(parents=True)
             self._pack = pack(out)
@@ -200,13 +240,37 @@ class Runner:
                 f"{out} cannot be written ({error.strerror}): give another folder with --out"
             ) from error
 
+    def _take_past(self, records: Sequence[Record]) -> None:
+        """Take up what was, and set the clock back by what was used. Raises NothingRecorded."""
+        past = recall(records, self.options.out)
+        if past.state == "finished":  # it is given more time
+            past = replace(past, finished=None)
+        self.past = past
+        self.budget.started = time.time() - past.used
+        for record in past.records:
+            self._latest[record.kind] = record.data
+        self._results = [record for record in past.records if record.kind in WORKBENCH_KINDS]
+        self._pack = self.options.out / "pack"
+        if not self._pack.is_dir():
+            self._pack = pack(self.options.out)
+
     def _write_first_records(self, environment: KernelProbe) -> None:
         o = self.options
+        self._weights = [found.to_json() for found in weights.find(o.weights)]
+        found = {**environment.to_json(), "pack": digest(self._pack), "weights": self._weights}
+        if self.past:
+            cut, used = self.ledger.cut, round(self.past.used, 3)
+            why = f"a torn last line of {cut} bytes was cut" if cut else None
+            self.ledger.append("state", {"state": "resumed", "why": why, "used": used, "budget": o.budget})
+            if found != self._latest.get("environment"):
+                self.ledger.append("environment", found)
+            return
         self.ledger.append("run", {
             "run": o.out.name, "folder": str(o.folder), "brain": self.brain.name, "budget": o.budget, "seed": o.seed,
-            "settings": dict(o.settings), "started": o.started, "version": metadata.version("cobra_jupyter"),
+            "kernel": o.kernel, "settings": dict(o.settings), "started": o.started,
+            "version": metadata.version("cobra_jupyter"), "weights": list(o.weights),
         })  # fmt: skip
-        self.ledger.append("environment", {**environment.to_json(), "pack": digest(self._pack)})
+        self.ledger.append("environment", found)
 
     def _harness(self, environment: KernelProbe) -> HarnessProcess:
         memory = min(environment.memory_bytes, environment.memory_limit_bytes or environment.memory_bytes)
@@ -214,19 +278,21 @@ class Runner:
             "cores": environment.cores,
             "memory_mb": memory // 2**20,
             "gpus": len(environment.gpus),
+            "libraries": environment.libraries,
+            "weights": self._weights,
         }
         o = self.options
         facts = {
             "folder": str(o.out.resolve()), "competition": str(o.folder.resolve()), "options": dict(o.settings), "seed": o.seed,
             "slots": environment.cores, "memory_bytes": int(0.8 * memory / environment.cores),
-            "started": o.started, "budget": o.budget - CLOSING,
+            "started": self.budget.started, "budget": o.budget - CLOSING,
         }  # fmt: skip
         return HarnessProcess(
             environment.python, self._pack, o.out / "logs" / "harness.log", facts, os.environ
         )
 
-    async def _context(self, harness: HarnessProcess, turns: tuple[Turn, ...]) -> Context:
-        status = await harness.call("status")
+    async def _context(self, place: Workplace, turns: tuple[Turn, ...]) -> Context:
+        status = await place.call("status")
         self.budget.reserve = float(status["reserve"]) + CLOSING
         clock = Clock(self.budget.seconds, self.budget.left, self.budget.reserve)
         return Context(clock, self._resources, turns, tuple((r.kind, r.data) for r in self._results))
@@ -239,26 +305,29 @@ class Runner:
             (out / model["path"]).exists() for member in described["members"] for model in member["models"]
         )
         retrain = cost * 1.3 + 8 < left or not saved
-        submitted = self._latest["submission"]
-        facts = {
-            "competition": self._latest["card"]["name"],
-            "score": submitted["score"],
-            "se": submitted["se"],
-        }
-        path = out / "solution.ipynb"
-        write_json(path, solution.build(described, retrain, facts))
+        path = self._write_solution(described, retrain)
         proof = await prove(
             path, out / "submission.csv", out / "proof", self.options.kernel, max(left, 1.0), retrain
         )
         self.ledger.append("proof", proof.record())
         return proof
 
+    def _write_solution(self, described: dict[str, Any], retrain: bool) -> Path:
+        submitted, path = self._latest["submission"], self.options.out / "solution.ipynb"
+        facts = {
+            "competition": self._latest["card"]["name"],
+            "score": submitted["score"],
+            "se": submitted["se"],
+        }
+        write_json(path, solution.build(described, retrain, facts))
+        return path
+
     def _close(self, end: str, described: dict[str, Any] | None, proof: Proof) -> Result:
         out = self.options.out
         names = ["agent.ipynb", *(["submission.csv", "solution.ipynb"] if described else [])]
         for name in names:
             if (out / name).exists():
-                self.ledger.append("file", {"path": name, "sha256": _sha256(out / name)})
+                self.ledger.append("file", {"path": name, "sha256": sha256(out / name)})
         card, frozen = self._latest.get("card", {}), self._latest.get("protocol", {})
         submitted = self._latest.get("submission", {})
         result = Result(
@@ -271,7 +340,7 @@ class Runner:
         )  # fmt: skip
         run = self._run_json("finished" if end != "interrupted" else "stopped", end, result)
         report.write(out / "report.html", run, list(read(out / "ledger.jsonl")))
-        self.ledger.append("file", {"path": "report.html", "sha256": _sha256(out / "report.html")})
+        self.ledger.append("file", {"path": "report.html", "sha256": sha256(out / "report.html")})
         self._state(run["state"], end, result)
         return result
 
@@ -298,10 +367,11 @@ class Runner:
             self._results.append(record)
         self.on_record(record, self.budget)
 
-    def _on_record(self, kind: str, data: dict[str, Any]) -> None:
-        if kind not in WORKBENCH_KINDS:
+    def _on_record(self, kind: str, data: dict[str, Any]) -> int:
+        """→ the line of the record."""
+        if kind not in HARNESS_KINDS:
             raise ValueError(f"{kind} is no kind of record a harness may write")
-        self.ledger.append(kind, data)
+        return self.ledger.append(kind, data).seq
 
     def _on_ask(self, what: str, args: dict[str, Any]) -> Any:
         if what == "finish":
@@ -330,7 +400,3 @@ def _notebook_metadata(environment: KernelProbe) -> dict[str, Any]:
         },
         "language_info": {"name": "python", "version": environment.python_version},
     }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

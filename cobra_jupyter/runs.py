@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
 import time
@@ -15,11 +16,15 @@ class RunError(ValueError):
     """No such run; the message says where was looked."""
 
 
+def name_of(competition: Path) -> str:
+    """A competition's name by its folder: that above MLE-bench's prepared/public."""
+    inner = {"public", "prepared", "private"}
+    return next((part for part in reversed(competition.resolve().parts) if part not in inner), "competition")
+
+
 def new_folder(root: Path, competition: Path) -> Path:
     """<root>/<competition>-<time>, not taken yet."""
-    inner = {"public", "prepared", "private"}
-    name = next((part for part in reversed(competition.resolve().parts) if part not in inner), "competition")
-    folder = root / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = root / f"{name_of(competition)}-{time.strftime('%Y%m%d-%H%M%S')}"
     return folder if not folder.exists() else folder.with_name(f"{folder.name}-{secrets.token_hex(2)}")
 
 
@@ -42,7 +47,7 @@ def find(run: str) -> Path:
     """The folder of a run: a path, a name below ./runs, or 'latest'. Raises RunError."""
     if run != "latest":
         for folder in (Path(run), Path("runs") / run):
-            if (folder / "run.json").exists():
+            if (folder / "run.json").exists() or (folder / "ledger.jsonl").exists():
                 return folder
         raise RunError(
             f"{run}: no run there (no run.json); give the folder that `cobra run` printed, or 'latest'"
@@ -60,16 +65,70 @@ def find(run: str) -> Path:
 
 def load(run: str) -> dict[str, Any]:
     """run.json of a run, with the folder it was read from. A runner that is gone shows as state `died`."""
-    import psutil
-
     folder = find(run)
     try:
-        found: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        found = _run_json(folder)
     except ValueError as error:
         raise RunError(f"{folder / 'run.json'} cannot be read: {error}") from error
-    if found.get("state") == "running" and not psutil.pid_exists(int(found.get("pid", -1))):
+    if found.get("state") in ("starting", "running") and not lives(folder):
         found["state"] = "died"
     return {**found, "folder": str(folder.resolve())}
+
+
+def lives(folder: Path) -> bool:
+    """Whether a runner writes this run's record now: it holds a lock, which ends with its process."""
+    try:
+        with (folder / "ledger.jsonl").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _run_json(folder: Path) -> dict[str, Any]:
+    path = folder / "run.json"
+    if not path.exists():  # it ended before that was written
+        asked = _asked(folder / "ledger.jsonl")
+        known = {name: asked[name] for name in ("run", "started", "budget", "seed", "brain")}
+        return {**known, "state": "died", "why": None, "result": None}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def options_of(run: dict[str, Any], budget: float | None) -> Any:
+    """What to resume a run with; `budget` (seconds) takes the place of the old one. Raises RunError where the run
+    lives or is over."""
+    from cobra_jupyter.runner import Options
+
+    folder = Path(run["folder"])
+    if lives(folder):
+        raise RunError(
+            f"{run['run']} is running (process {run.get('pid')}): `cobra status` shows how it stands"
+        )
+    given = float(run["budget"])
+    if run["state"] == "finished" and (budget or 0) <= given:
+        raise RunError(
+            f"{run['run']} is over: nothing to resume. With --budget of more than {spoken(given)} it goes on"
+        )
+    asked = _asked(folder / "ledger.jsonl")
+    return Options(
+        Path(asked["folder"]), folder, asked["brain"], budget or given, asked["seed"], asked["kernel"],
+        asked["settings"], time.time(), tuple(asked["weights"]),
+    )  # fmt: skip
+
+
+def _asked(ledger: Path) -> dict[str, Any]:
+    """What the run was asked for: the first line of its record."""
+    try:
+        with ledger.open(encoding="utf-8") as file:
+            asked: dict[str, Any] = json.loads(file.readline())["data"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{ledger} has no first line to go by: start the run again with `cobra run`"
+        ) from error
+    return asked
 
 
 def describe(run: dict[str, Any]) -> str:
@@ -90,6 +149,8 @@ def describe(run: dict[str, Any]) -> str:
             for name in ("submission", "notebook", "solution", "report")
             if result[name]
         ]
+    if run["state"] in ("died", "stopped", "failed"):
+        lines.append(f"go on with   cobra resume {run['folder']}")
     return "\n".join([*lines, f"{'folder':<11} {run['folder']}"])
 
 

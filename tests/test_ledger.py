@@ -76,9 +76,40 @@ def test_secrets_never_reach_the_file(tmp_path: Path) -> None:
     assert text.count("[secret]") == 2
 
 
-def test_a_record_is_never_overwritten(record: tuple[Path, str, int]) -> None:
-    with pytest.raises(FileExistsError):
+def test_a_record_goes_on_where_it_ended(record: tuple[Path, str, int]) -> None:
+    path, head, length = record
+    ledger = Ledger(path)
+    assert (ledger.head, ledger.length, ledger.cut) == (head, length, 0)
+    ledger.append("state", {"state": "resumed"})
+    assert [r.seq for r in read(path)] == list(range(21))
+
+
+@pytest.mark.parametrize("left", [1, 40, -1])
+def test_a_torn_last_line_is_cut_and_no_other_line_is_lost(record: tuple[Path, str, int], left: int) -> None:
+    path, head, length = record
+    whole = path.read_bytes()
+    last = whole.splitlines(keepends=True)[-1]
+    path.write_bytes(whole + last[:left])
+    ledger = Ledger(path)
+    assert (ledger.head, ledger.length) == (head, length)
+    assert ledger.cut == len(last[:left])
+    assert path.read_bytes() == whole
+
+
+def test_a_record_with_a_broken_line_in_it_is_not_gone_on_with(record: tuple[Path, str, int]) -> None:
+    text = record[0].read_text().replace('"t005"', '"t006"')
+    record[0].write_text(text)
+    with pytest.raises(LedgerError, match="line 6"):
         Ledger(record[0])
+    assert record[0].read_text() == text
+
+
+def test_a_record_has_one_writer(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    with pytest.raises(LedgerError, match="going on in another process"):
+        Ledger(ledger.path)
+    ledger.close()
+    Ledger(ledger.path).close()
 
 
 def test_nan_is_refused_rather_than_written(tmp_path: Path) -> None:

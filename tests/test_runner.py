@@ -171,9 +171,9 @@ def test_a_dead_kernel_is_reported_restarted_and_set_up_and_trials_are_not_repea
     _, records, out = plain
     statuses = [e["status"] for e in of(records, "execution")]
     assert statuses[7] == "died"
-    assert of(records, "kernel") == [{"event": "restarted", "turn": 8}]
+    assert of(records, "kernel") == 2 * [{"event": "kernel restarted", "turn": 8}]  # it died again
     assert "same trial True" in of(records, "execution")[8]["output"]
-    assert "started again" in (out / "agent.ipynb").read_text()
+    assert "Both are back as they were" in (out / "agent.ipynb").read_text()
 
 
 def test_solution_needs_no_cobra(plain: tuple[Result, list[Record], Path]) -> None:
@@ -223,6 +223,12 @@ def test_bad_input_is_one_message_before_any_work(tmp_path: Path) -> None:
     empty.mkdir()
     with pytest.raises(BadInput, match="empty"):
         play(empty, tmp_path / "run", [])
+
+
+def test_a_run_is_not_written_into_the_competition(folder: Path) -> None:
+    with pytest.raises(BadInput, match="lies in the competition's folder"):
+        play(folder, folder / "run", [])
+    assert not (folder / "run").exists()
 
 
 def test_a_folder_with_something_in_it_is_not_written_into(folder: Path, tmp_path: Path) -> None:

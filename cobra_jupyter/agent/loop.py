@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cobra_jupyter.agent.context import Context, Turn
 from cobra_jupyter.agent.reply import Parsed, parse
 from cobra_jupyter.brains import Brain
-from cobra_jupyter.kernel.session import Execution, KernelSession
+from cobra_jupyter.kernel.session import Execution
+from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger
+from cobra_jupyter.notebook import kept
 from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.workbench import disk
 
 MOST_TURNS = 50_000
 FAILURES_IN_A_ROW = 6
+MENDED = "Kernel or harness died under this cell. Both are back as they were, and the cell ran once more.\n"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_SETUP = re.compile(r"^\s*%load_ext cobra_jupyter|^\s*cobra\.open\(", re.MULTILINE)
 
 
 @dataclass
 class Agent:
-    """One brain with a notebook, a kernel and a place in the record."""
+    """One brain with a notebook, a workplace and a place in the record. `turns` are those of an earlier life."""
 
     brain: Brain
     document: Document
-    kernel: KernelSession
+    workplace: Workplace
     ledger: Ledger
     context: Callable[[tuple[Turn, ...]], Awaitable[Context]]
     role: str = "lead"
-
-    def __post_init__(self) -> None:
-        self.turns: list[Turn] = []
-        self.finished: str | None = None
-        self._setup: list[str] = []  # accepted cells that a new kernel needs again
+    turns: list[Turn] = field(default_factory=list)
+    finished: str | None = None
 
     async def run(self, time_left: Callable[[], float]) -> str:
         """Turn after turn until the brain is done or time is. → why it ended."""
@@ -55,12 +55,16 @@ class Agent:
         number = len(self.turns) + 1
         context = await self.context(tuple(self.turns))
         parsed, cell_id = await self._write(number, context)
+        return await self.run_reply(number, parsed, cell_id, max(1.0, time_left()))
+
+    async def run_reply(
+        self, number: int, parsed: Parsed, cell_id: str | None, seconds: float, again: bool = False
+    ) -> Turn:
+        """Run the cell of a reply. `again`: it had begun in an earlier life."""
         status, error = "none", ""
         if parsed.code is not None and cell_id is not None:
-            done = await self.execute(cell_id, parsed.code, number, max(1.0, time_left()))
-            status, error = done.status, _ANSI.sub("", f"{done.ename}: {done.evalue}" if done.ename else "")
-            if done.status == "ok" and _SETUP.search(parsed.code):
-                self._setup.append(parsed.code)
+            done = await self.execute(cell_id, parsed.code, number, seconds, again)
+            status, error = done.status, message_of(done.ename, done.evalue)
         turn = Turn(number, parsed.markdown, parsed.code or "", status, error)
         self.turns.append(turn)
         return turn
@@ -83,45 +87,74 @@ class Agent:
                 self.document.source(code_id, parsed.code)
         self.ledger.append(
             "reply",
-            {"turn": number, "role": self.role, "brain": self.brain.name, "text": text, "usage": None},
+            {
+                "turn": number,
+                "role": self.role,
+                "brain": self.brain.name,
+                "text": text,
+                "usage": None,
+                "cells": {"markdown": markdown_id, "code": code_id},
+            },
         )
         return parsed, code_id
 
-    async def execute(self, cell_id: str, code: str, number: int, seconds: float) -> Execution:
-        """Run a cell; a kernel that dies is started again and set up, its trials are not repeated."""
-        self.ledger.append("cell", {"turn": number, "cell": cell_id, "role": self.role, "source": code})
-        outputs: list[dict[str, Any]] = []
+    async def execute(
+        self, cell_id: str, code: str, number: int, seconds: float, again: bool = False
+    ) -> Execution:
+        """Run a cell. Should kernel or harness die under it, both come back as they were and it runs once more.
+
+        Raises DiskFull, with nothing recorded, where the cell failed since the run's folder takes no more.
+        """
+        if not again:
+            self.ledger.append("cell", {"turn": number, "cell": cell_id, "role": self.role, "source": code})
+        seen: list[dict[str, Any]] = []
 
         def on_output(output: dict[str, Any]) -> None:
-            outputs.append(output)
+            seen.append(output)
             self.document.output(cell_id, output)
 
-        done = await self.kernel.execute(code, on_output, timeout=seconds)
+        done = await self.workplace.execute(number, code, on_output, seconds, again)
+        if not self.workplace.whole:
+            await self.workplace.mend()
+            if done.status != "timeout":
+                seen.clear()
+                self.document.clear(cell_id)
+                self.document.output(cell_id, {"output_type": "stream", "name": "stderr", "text": MENDED})
+                done = await self.workplace.execute(number, code, on_output, seconds, again=True)
+                if not self.workplace.whole:
+                    await self.workplace.mend()
+        if done.status != "ok":
+            disk.check(self.ledger.path.parent)
         self.document.count(cell_id, done.execution_count)
         self.ledger.append("execution", {
             "turn": number, "cell": cell_id, "status": done.status, "count": done.execution_count, "seconds": round(done.seconds, 4),
-            "ename": done.ename, "evalue": done.evalue[:2000], "output": _digest(outputs),
+            "ename": done.ename, "evalue": done.evalue[:2000], "output": _digest(seen), "outputs": self._kept_outputs(cell_id),
         })  # fmt: skip
-        if not self.kernel.alive:
-            await self._revive(cell_id, number)
         return done
 
-    async def _revive(self, cell_id: str, number: int) -> None:
-        note = "The kernel died here. It was started again and set up; results are kept by the harness.\n"
-        self.document.output(cell_id, {"output_type": "stream", "name": "stderr", "text": note})
-        self.ledger.append("kernel", {"event": "restarted", "turn": number})
-        await self.kernel.restart()
-        for code in self._setup:
-            await self.kernel.execute(code, lambda output: None, timeout=120)
-
-    async def say(self, markdown: str, code: str | None, seconds: float) -> Execution | None:
-        """Cells of the runner's own (a closing submission), marked as such."""
-        metadata = {"cobra": {"role": "runner", "turn": len(self.turns)}}
-        self.document.insert("markdown", markdown, metadata=metadata)
-        if code is None:
+    def _kept_outputs(self, cell_id: str) -> str | None:
+        """Store what the notebook shows below a cell. → SHA-256, the name of its file."""
+        try:
+            shown = self.document.cell(cell_id).get("outputs")
+        except KeyError:  # a person deleted the cell
             return None
-        cell_id = self.document.insert("code", code, metadata=metadata).cell_id
-        return await self.execute(cell_id, code, len(self.turns), seconds)
+        return kept.store(self.ledger.path.parent, shown) if shown else None
+
+    async def say(self, markdown: str, code: str | None = None, seconds: float = 60.0) -> Execution | None:
+        """Cells of the runner's own (a title, a closing submission), marked as such."""
+        metadata = {"cobra": {"role": "runner", "turn": 0}}
+        note = self.document.insert("markdown", markdown, metadata=metadata).cell_id
+        code_id = None if code is None else self.document.insert("code", code, metadata=metadata).cell_id
+        cells = {"markdown": note, "code": code_id}
+        self.ledger.append("note", {"cells": cells, "text": markdown, "code": code})
+        if code is None or code_id is None:
+            return None
+        return await self.execute(code_id, code, 0, seconds)
+
+
+def message_of(ename: str, evalue: str) -> str:
+    """An exception as a brain is told of it."""
+    return _ANSI.sub("", f"{ename}: {evalue}" if ename else "")
 
 
 def _digest(outputs: list[dict[str, Any]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from .columns import plain
 from .record import Competition
 
 MOST_SHOWN = 30
+OPTIONAL = {
+    "lightgbm": "lightgbm is not installed: boosting takes scikit-learn's trees instead; pip install lightgbm"
+}
 
 
 def card(competition: Competition) -> dict[str, Any]:
@@ -20,9 +24,10 @@ def card(competition: Competition) -> dict[str, Any]:
     fields = (
         "name", "id", "targets", "outputs", "task", "classes", "layout", "metric", "direction",
         "label_sources",
-        "kind", "columns", "split", "groups", "time", "evidence", "questions", "notes",
+        "kind", "columns", "split", "groups", "time", "evidence", "questions", "obstacles", "notes",
     )  # fmt: skip
     known = {name: _json(getattr(c, name)) for name in fields}
+    known["notes"] += [note for name, note in OPTIONAL.items() if find_spec(name) is None]
     tables = {
         role: _json(getattr(c, role) and getattr(c, role).code())
         for role in ("sample", "train", "test", "labels")

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
-from . import roles
-from .columns import distinct
+from . import files, roles
+from .columns import distinct, listed, some
 from .findings import Findings, Tables
-from .record import CompetitionError
+from .loading import INFINITE
+from .metric_words import NUMERIC
+from .record import CompetitionError, FileGroup
+from .tables import Reader
+
+MOST_ODD_WORDS = 20
+FORMULAS = ("=", "@")
+
+
+def named_once(
+    tables: Tables, targets: tuple[str, ...], repeated: Mapping[str, Sequence[str]], found: Findings
+) -> None:
+    """Columns have names of their own. Raises CompetitionError where that leaves labels or ids unclear."""
+    for table in (tables.sample, tables.train, tables.test, tables.labels):
+        names = repeated.get(table.path, ()) if table else ()
+        if not table or not names:
+            continue
+        if table is tables.sample or {*targets, *tables.sample_frame.columns} & set(names):
+            raise CompetitionError(
+                f"{table.path}: several columns are named {listed(names)}; rename all but one"
+            )
+        found.notes.append(
+            f"{table.path}: several columns are named {listed(names)}; the later ones get numbers"
+        )
 
 
 def same_ids(tables: Tables, key: roles.Key, found: Findings) -> None:
@@ -16,14 +41,15 @@ def same_ids(tables: Tables, key: roles.Key, found: Findings) -> None:
         return
     sample = tables.sample_frame[key.name]
     _once(sample, tables.sample.path, key.name)
+    _note_repeats(tables, key, found)
     test = tables.test_frame
     if test is None or tables.test is None:
         return
     if key.by_position:
         if len(test) != len(sample):
             raise CompetitionError(
-                f"{tables.test.path}: has {len(test)} rows, {tables.sample.path} {len(sample)};"
-                f" they must agree"
+                f"{tables.test.path}: has {len(test)} rows, but {tables.sample.path} {len(sample)};"
+                " put the same rows in both"
             )
         found.notes.append(
             f"{tables.test.path} has no {key.name}: its rows are taken in the sample submission's order"
@@ -35,10 +61,9 @@ def same_ids(tables: Tables, key: roles.Key, found: Findings) -> None:
     if extra or lacking:
         example = next(iter(sorted(map(str, lacking or extra))))
         raise CompetitionError(
-            f"{tables.sample.path} and {tables.test.path}: their {key.name} differ ({len(lacking)}"
-            f" only in the sample,"
-            f" {len(extra)} only in the test table, e.g. {example}); make them the same, or give"
-            f" the key with --set id=…"
+            f"{tables.sample.path} and {tables.test.path}: the values of {key.name} differ ({len(lacking)} only in"
+            f" the sample submission, {len(extra)} only in the test table, e.g. {example}); put the same rows in"
+            " both, or give another key with --set id=…"
         )
 
 
@@ -51,16 +76,78 @@ def _key_values(frame: pd.DataFrame, key: roles.Key) -> pd.Series:
 def _once(ids: pd.Series, path: str, name: str) -> None:
     if ids.isna().any():
         raise CompetitionError(
-            f"{path}: {int(ids.isna().sum())} rows have no {name}; fill it, or give another key"
-            f" with --set id=…"
+            f"{path}: {_rows(int(ids.isna().sum()))} without {name}; fill it in, or give another key with --set id=…"
         )
     repeated = ids[ids.duplicated()]
     if len(repeated):
         raise CompetitionError(
-            f"{path}: {len(repeated)} rows repeat an earlier {name}, e.g. {repeated.iloc[0]}; keep"
-            f" one row each, or give"
-            " another key with --set id=…"
+            f"{path}: {_rows(len(repeated))} with the {name} of an earlier row, e.g. {repeated.iloc[0]};"
+            " keep one of each, or give another key with --set id=…"
         )
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _note_repeats(tables: Tables, key: roles.Key, found: Findings) -> None:
+    train = tables.train_frame
+    if train is None or tables.train is None or key.name not in train.columns:
+        return
+    repeats = int(train[key.name].duplicated().sum())
+    if repeats:
+        found.notes.append(
+            f"{tables.train.path}: {_rows(repeats)} with the {key.name} of an earlier row; all are kept (where"
+            f" they are one unit, --set groups={key.name} keeps them in one fold)"
+        )
+
+
+def number_labels(
+    reader: Reader, tables: Tables, targets: tuple[str, ...], metric: str | None, found: Findings
+) -> None:
+    """Where numbers are to be predicted, odd words among them ("?", "n.a.") are taken as missing labels.
+
+    Raises CompetitionError where a label column is no column of numbers at all.
+    """
+    asked = found.settings.get("task")
+    if asked not in (None, "regression") or (asked is None and metric not in NUMERIC):
+        return
+    train, table = tables.train_frame, tables.labels or tables.train
+    if train is None or table is None:
+        return
+    odd: dict[str, list[str]] = {}
+    for name in targets:
+        known = train[name].dropna()
+        if pd.api.types.is_numeric_dtype(known.dtype) or known.empty:
+            continue
+        words = known[pd.to_numeric(known, errors="coerce").isna()].astype(str)
+        if len(words) > 0.2 * len(known) or words.nunique() > MOST_ODD_WORDS or table.call != "pd.read_csv":
+            what = f"metric {metric}" if asked is None else "task regression"
+            raise CompetitionError(
+                f"{table.path}: the {what} needs numbers, but {_rows(len(words))} of {len(known)} hold text in"
+                f" {name}, e.g. {some(words).iloc[0][:40]}; give another column with --set target=…, or another"
+                " --set metric=… or task=…"
+            )
+        odd[name] = sorted(words.unique())
+        found.notes.append(
+            f"{table.path}: {_rows(len(words))} with no number in {name} ({listed(odd[name], 5)}): taken as missing"
+        )
+    if odd:
+        _read_again(reader, tables, odd)
+
+
+def _read_again(reader: Reader, tables: Tables, odd: dict[str, list[str]]) -> None:
+    role = "labels" if tables.labels else "train"
+    table = getattr(tables, role)
+    settled, frame = reader.frame(table.having(na_values=odd))
+    setattr(tables, role, settled)
+    if table in tables.headers:
+        tables.headers[settled] = tables.headers.pop(table)
+    if role == "train":
+        tables.train_frame = frame
+    elif tables.train_frame is not None:
+        for name in odd:
+            tables.train_frame[name] = pd.to_numeric(tables.train_frame[name], errors="coerce")
 
 
 def usable_labels(tables: Tables, targets: tuple[str, ...], found: Findings) -> int:
@@ -68,31 +155,72 @@ def usable_labels(tables: Tables, targets: tuple[str, ...], found: Findings) -> 
     train, table = tables.train_frame, tables.labels or tables.train
     if train is None or table is None or not targets:
         return 0
-    missing = int(train[list(targets)].isna().any(axis=1).sum())
+    absent = train[list(targets)].isna().any(axis=1)
+    endless = train[list(targets)].select_dtypes("float").isin(INFINITE).any(axis=1) & ~absent
+    missing, infinite = int(absent.sum()), int(endless.sum())
     if missing:
-        found.notes.append(f"{table.path}: {missing} rows without a label are dropped")
-        tables.train_frame = train = train.dropna(subset=list(targets)).reset_index(drop=True)
+        found.notes.append(f"{table.path}: {_rows(missing)} without a label: dropped")
+    if infinite:
+        found.infinite_labels = True
+        found.notes.append(f"{table.path}: {_rows(infinite)} with an infinite label: dropped")
+    if missing or infinite:
+        tables.train_frame = train = train[~(absent | endless)].reset_index(drop=True)
     if len(train) == 0:
         raise CompetitionError(
-            f"{table.path}: no row has a label in {', '.join(targets)}; give the label column with"
-            f" --set target=…"
+            f"{table.path}: no row has a usable label in {listed(targets)}; fill the column, or give another with"
+            " --set target=…"
         )
     if len(train) == 1:
         raise CompetitionError(
-            f"{table.path}: has one labelled row only; at least two are needed, better hundreds"
+            f"{table.path}: has one labelled row only; put more there, two at the very least, better hundreds"
         )
     constant = [name for name in targets if distinct(train[name]) == 1]
     if len(constant) == len(targets):
-        value = train[targets[0]].iloc[0]
+        value = str(train[targets[0]].iloc[0])[:60]
         raise CompetitionError(
-            f"{table.path}: the label column {', '.join(targets)} has one value only ({value}): one"
-            f" class, nothing to"
-            " learn; give the label column with --set target=…"
+            f"{table.path}: the label column {listed(targets)} has one value only ({value}), one class, so there is"
+            " nothing to learn; put rows with other labels there, or give another column with --set target=…"
         )
     if constant:
-        found.notes.append(f"{table.path}: the label columns {', '.join(constant)} have one value only")
+        found.notes.append(f"{table.path}: the label columns {listed(constant)} have one value only")
     if len(tables.sample_frame) > len(train):
         found.notes.append(
             f"more rows to predict ({len(tables.sample_frame)}) than to learn from ({len(train)})"
         )
-    return missing
+    return missing + infinite
+
+
+def something_to_learn_from(
+    tables: Tables, key: roles.Key, targets: tuple[str, ...], features: Mapping[str, str],
+    groups: tuple[FileGroup, ...],
+) -> None:  # fmt: skip
+    """Raises CompetitionError where train has columns to learn from, the rows to predict none, and no files."""
+    train = tables.train_frame
+    if train is None or tables.train is None or features or any(map(files.is_image, groups)):
+        return
+    own = [name for name in train.columns if name not in {key.name, *key.parts, *targets}]
+    if not own or any("<id>" in group.pattern for group in groups):
+        return
+    lacking = f"none of the columns of {tables.train.path} to predict from ({listed(own, 5)})"
+    if tables.test is not None:
+        raise CompetitionError(f"{tables.test.path}: has {lacking}; put the rows to predict there with them")
+    raise CompetitionError(
+        f"{tables.sample.path}: there is no test.csv, and the sample submission has {lacking}; add test.csv with"
+        " the rows to predict"
+    )
+
+
+def formulas(tables: Tables, key: roles.Key, targets: tuple[str, ...], found: Findings) -> None:
+    """Notes ids and labels that a spreadsheet would run: the submission repeats them as they are."""
+    places = [(tables.sample_frame, tables.sample, [key.name])]
+    if tables.train_frame is not None and tables.train is not None:
+        places.append((tables.train_frame, tables.train, list(targets)))
+    for frame, table, names in places:
+        for name in names:
+            if name not in frame.columns or pd.api.types.is_numeric_dtype(frame[name].dtype):
+                continue
+            if frame[name].astype(str).str.startswith(FORMULAS).any():
+                found.notes.append(
+                    f"{table.path}: values of {name} look like spreadsheet formulas; they are kept as text, so do not"
+                    " open submission.csv in a spreadsheet"
+                )

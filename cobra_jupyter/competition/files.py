@@ -6,7 +6,7 @@ import os
 import re
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -17,14 +17,17 @@ IMAGES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".d
 MOST_FILES = 1_000_000
 MANY_FOLDERS = 20
 FEW_FILES = 3
+MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Files below the public folder: (relative path, bytes); `notes` say what was passed over."""
+    """Files below the public folder: (relative path, bytes); `notes` say what was passed over, among it `links`
+    that lead out of the folder, to folders or nowhere."""
 
     files: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
+    links: tuple[str, ...] = ()
 
 
 def public_folder(folder: Path) -> Path:
@@ -50,10 +53,12 @@ def public_folder(folder: Path) -> Path:
         raise CompetitionError(
             f"{folder}: holds several competitions ({names}); give the path of one of them"
         )
-    have = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
+    children = sorted(path.name for path in folder.iterdir())
+    refuse_links(folder, sample_names(children))
+    have = ", ".join(children[:10]) or "nothing"
     raise CompetitionError(
         f"{folder}: no sample submission found (it holds {have}); add sample_submission.csv, a table with the"
-        " submission's columns and one row per row to predict"
+        " columns to submit and a row for each row to predict"
     )
 
 
@@ -99,7 +104,12 @@ def listing(folder: Path) -> Listing:
     """All files below `folder`; links that leave it, and folders named private, are passed over."""
     files: list[tuple[str, int]] = []
     notes: list[str] = []
+    links: list[str] = []
     for path, size, problem in _walk(folder, ""):
+        if problem.startswith("a link"):
+            links.append(path)
+            if len(links) > MOST_NAMED:
+                continue
         if problem:
             notes.append(f"{path}: {problem}")
         elif len(files) == MOST_FILES:
@@ -107,18 +117,29 @@ def listing(folder: Path) -> Listing:
             break
         else:
             files.append((path, size))
-    return Listing(tuple(files), tuple(notes[:20]))
+    if len(links) > MOST_NAMED:
+        notes.append(f"{len(links) - MOST_NAMED} more links are not followed either")
+    return Listing(tuple(files), tuple(notes[:20]), tuple(links))
 
 
 def _walk(root: Path, below: str) -> Iterator[tuple[str, int, str]]:
-    with os.scandir(root / below) as entries:
-        children = sorted(entries, key=lambda entry: entry.name)
+    try:
+        with os.scandir(root / below) as entries:
+            children = sorted(entries, key=lambda entry: entry.name)
+    except PermissionError:
+        yield below, 0, "a folder that may not be opened, left out"
+        return
     for entry in children:
         path = f"{below}/{entry.name}" if below else entry.name
         if entry.name.startswith("."):
             continue
-        if entry.is_symlink() and (_leaves(Path(entry.path), root) or entry.is_dir()):
-            yield path, 0, "a link, not followed"
+        if not _is_text(entry.name):
+            yield ascii(path).strip("'"), 0, "a name that is no valid text, left out"
+        elif entry.is_symlink() and not Path(entry.path).exists():
+            yield path, 0, "a link to nothing, left out"
+        elif entry.is_symlink() and (_leaves(Path(entry.path), root) or entry.is_dir()):
+            where = "to a folder" if entry.is_dir() else "that leads out of the folder"
+            yield path, 0, f"a link {where}, not followed"
         elif entry.is_dir(follow_symlinks=False):
             if entry.name == "private":
                 yield path, 0, "a folder of answers, not read"
@@ -126,6 +147,22 @@ def _walk(root: Path, below: str) -> Iterator[tuple[str, int, str]]:
                 yield from _walk(root, path)
         elif entry.is_file():
             yield path, entry.stat().st_size, ""
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def refuse_links(folder: Path, names: Iterable[str]) -> None:
+    """Raises CompetitionError where one of the folder's `names` that are needed is a link not followed."""
+    for name in names:
+        path = folder / name
+        if path.is_symlink() and (not path.exists() or _leaves(path, folder)):
+            where = "leads out of the folder and is not followed" if path.exists() else "leads to nothing"
+            raise CompetitionError(f"{path}: this link {where}; put the file itself there")
 
 
 def table_paths(found: Listing) -> list[str]:

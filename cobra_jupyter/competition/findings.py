@@ -31,3 +31,10 @@ class Findings:
     evidence: dict[str, str] = field(default_factory=dict)
     questions: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    infinite_labels: bool = False
+    obstacles: list[str] = field(default_factory=list)
+
+    def hinder(self, question: str) -> None:
+        """A question without whose answer nothing can be judged."""
+        self.questions.append(question)
+        self.obstacles.append(question)

@@ -7,6 +7,8 @@ import pandas as pd
 from .record import Competition, Data
 from .tables import Table, python
 
+INFINITE = [float("inf"), -float("inf")]
+
 
 def load(competition: Competition) -> Data:
     """Read the tables once. Rows of train without a label are dropped, test rows follow the sample
@@ -40,7 +42,12 @@ def _train(c: Competition, table: Table) -> pd.DataFrame:
     train = with_id(c, _frame(c, table))
     if c.labels is not None:
         train = train.merge(_frame(c, c.labels)[[c.id, *c.targets]], on=c.id)
-    train = train.dropna(subset=list(c.targets)).reset_index(drop=True)
+    train = train.dropna(subset=list(c.targets))
+    if c.summary.get("infinite_labels"):
+        train = train[~train[list(c.targets)].isin(INFINITE).any(axis=1)]
+    for name in c.summary.get("whole_labels", ()):
+        train[name] = train[name].astype("int64")
+    train = train.reset_index(drop=True)
     if c.id and c.id not in train.columns:
         train.insert(0, c.id, range(len(train)))
     return train
@@ -93,6 +100,11 @@ def _train_lines(c: Competition, table: Table) -> list[str]:
         lines += _frame_lines("labels", c.labels)
         lines.append(f"train = train.merge(labels[{python([c.id, *c.targets])}], on={python(c.id)})")
     lines.append(f"train = train.dropna(subset={python(c.targets)}).reset_index(drop=True)")
+    if c.summary.get("infinite_labels"):
+        infinite = f'train[{python(c.targets)}].isin([float("inf"), -float("inf")]).any(axis=1)'
+        lines.append(f"train = train[~{infinite}].reset_index(drop=True)")
+    for name in c.summary.get("whole_labels", ()):
+        lines.append(f'train[{python(name)}] = train[{python(name)}].astype("int64")')
     if c.id and c.summary.get("train_without_id"):
         lines.append(f"train.insert(0, {python(c.id)}, range(len(train)))")
     return lines

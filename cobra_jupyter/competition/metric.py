@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from . import metric_words
-from .findings import Findings
+from .findings import Findings, Tables
 from .labels import Labels
+from .record import CompetitionError
 
 COLUMNWISE = {
     "roc_auc": "mean_columnwise_roc_auc",
@@ -12,6 +13,8 @@ COLUMNWISE = {
     "rmse": "mean_columnwise_rmse",
     "rmsle": "mean_columnwise_rmsle",
 }
+LARGEST = 1e100
+FROM_ZERO = ("rmsle", "mean_columnwise_rmsle")
 SINGLE = {several: single for single, several in COLUMNWISE.items()}
 
 
@@ -20,9 +23,19 @@ def settle(labels: Labels, named: metric_words.Named, found: Findings) -> tuple[
     metric = found.settings.get("metric")
     if metric is not None:
         found.evidence["metric"] = "set by option"
+        if not _fits(metric, labels):
+            raise CompetitionError(
+                f"metric={metric}: it does not fit the task, which is {labels.task} ({found.evidence['task']}); set"
+                " another metric, or the task with --set task=…"
+            )
     else:
         metric = _fitting(named, labels, found)
-    direction = found.settings.get("direction", metric_words.direction_of(metric))
+    known = metric_words.direction_of(metric)
+    direction = found.settings.get("direction", known)
+    if known and direction != known:
+        raise CompetitionError(
+            f"direction={direction}: {metric} is there to {known}; leave out --set direction"
+        )
     if direction is not None:
         found.evidence["direction"] = "set by option" if "direction" in found.settings else f"of {metric}"
     return metric, direction
@@ -32,7 +45,7 @@ def _fitting(named: metric_words.Named, labels: Labels, found: Findings) -> str 
     metric, known = named.metric, ", ".join(metric_words.METRICS)
     if metric is None:
         quote = f"the description says “{named.quote}”" if named.quote else "the description names none"
-        found.questions.append(
+        found.hinder(
             f"metric: {quote}; none known here fits: write it in a %%metric cell or give it with"
             f" --set metric=…"
             f" (known: {known})"
@@ -50,15 +63,43 @@ def _fitting(named: metric_words.Named, labels: Labels, found: Findings) -> str 
             " give another with"
             " --set metric=f1_micro or f1_weighted"
         )
-    numeric = labels.task == "regression"
-    if labels.task != "unknown" and fitted not in (
-        metric_words.NUMERIC if numeric else _class_metrics(labels)
-    ):
-        found.questions.append(
+    if not _fits(fitted, labels):
+        found.hinder(
             f"metric: {fitted} does not fit the task {labels.task}; check --set metric=… and --set task=…"
         )
     return fitted
 
 
-def _class_metrics(labels: Labels) -> tuple[str, ...]:
-    return (*metric_words.PROBABILITY, *metric_words.LABELS)
+def _fits(metric: str, labels: Labels) -> bool:
+    """Whether a metric is defined for the task."""
+    if labels.task == "unknown":
+        return True
+    if labels.task == "regression":
+        return metric in metric_words.NUMERIC
+    if labels.task == "multilabel":
+        return metric in (*metric_words.PROBABILITY, "accuracy", "f1_macro", "f1_micro", "f1_weighted")
+    if metric == "f1":
+        return labels.task == "binary"
+    return metric in (*metric_words.PROBABILITY, *metric_words.LABELS) and metric != "multi_column_log_loss"
+
+
+def check_values(metric: str | None, tables: Tables, labels: Labels) -> None:
+    """Raises CompetitionError where the labels have values that the metric cannot be computed for."""
+    train, table = tables.train_frame, tables.labels or tables.train
+    if train is None or table is None or labels.task != "regression":
+        return
+    for name in labels.targets:
+        low, high = float(train[name].min()), float(train[name].max())
+        if low < 0 and metric in FROM_ZERO:
+            raise CompetitionError(
+                f"{table.path}: {metric} needs labels of 0 and more, but {name} holds {low:g}; repair the column,"
+                " or give another metric with --set metric=…"
+            )
+        for value, what, cure in (
+            (max(low, high, key=abs), "large", "divide"),
+            (high - low, "small", "multiply"),
+        ):
+            if (abs(value) > LARGEST) if what == "large" else (abs(value) < 1 / LARGEST):
+                raise CompetitionError(
+                    f"{table.path}: {value:g} in {name} is too {what} to be squared; {cure} the column by a power of ten"
+                )

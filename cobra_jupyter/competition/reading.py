@@ -8,12 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from . import cards, checks, files, kinds, metric, metric_words, roles
+from . import cards, checks, files, kinds, metric, metric_words, oddities, roles
+from .columns import listed
 from .findings import Findings, Tables
 from .labels import Labels, asked_targets, describe, find_targets
 from .record import Competition, CompetitionError, FileGroup
 from .settings import check_columns, checked
-from .tables import Reader, Table
+from .sniffing import no_text
+from .tables import Reader, Table, table_stem
 
 DESCRIPTIONS = ("description.md", "description.txt", "description_obfuscated.md", "readme.md", "readme.txt")
 
@@ -26,35 +28,51 @@ def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Compe
     repaired or passed over is in ``notes``. Raises CompetitionError, whose message names the file or option
     and the cure.
     """
-    found = Findings(checked(settings or {}))
-    public = files.public_folder(Path(folder))
-    listed = files.listing(public)
-    groups, zip_notes = files.groups(public, listed)
+    try:
+        return _read_folder(Path(folder), Findings(checked(settings or {})))
+    except OSError as error:
+        where = error.filename or folder
+        raise CompetitionError(
+            f"{where}: cannot be opened ({error.strerror or error}); make folder and files readable"
+        ) from error
+
+
+def _read_folder(folder: Path, found: Findings) -> Competition:
+    public = files.public_folder(folder)
+    listing = files.listing(public)
+    groups, zip_notes = files.groups(public, listing)
     reader = Reader(public)
+    files.refuse_links(public, [path for path in listing.links if table_stem(path) in ("train", "test")])
     description = _description(public, found)
-    sample, headers = roles.find_tables(reader, listed)
+    sample, headers = roles.find_tables(reader, listing)
     tables = Tables(*reader.frame(sample), headers=headers)
     if tables.sample_frame.empty:
-        raise CompetitionError(f"{sample.path}: has no rows; it needs one row per row to predict")
+        raise CompetitionError(f"{sample.path}: has no rows; put a row there for each row to predict")
+    checks.named_once(tables, (), reader.repeated, found)
     key, outputs = _key_and_test(reader, tables, found)
     targets = _train_and_targets(reader, tables, key, outputs, found, groups)
+    checks.named_once(tables, targets, reader.repeated, found)
     checks.same_ids(tables, key, found)
-    dropped = checks.usable_labels(tables, targets, found)
     named = metric_words.find(description)
+    checks.number_labels(reader, tables, targets, found.settings.get("metric", named.metric), found)
+    dropped = checks.usable_labels(tables, targets, found)
     labels = _labels(tables, targets, outputs, named.metric, found)
     judged, direction = metric.settle(labels, named, found)
+    metric.check_values(judged, tables, labels)
     ids = kinds.keys_in_names(tables, key, groups)
     groups = files.named_by(groups, ids)
     features = kinds.of_columns(tables, key, targets, found)
+    checks.something_to_learn_from(tables, key, targets, features, groups)
     kind = kinds.of_competition(tables, labels, features, groups, ids, found)
     _other_tables(tables, key, targets, found)
-    check_columns(
-        found.settings, tables.train_frame.columns if tables.train_frame is not None else (), "train"
-    )
+    if tables.train is not None and tables.train_frame is not None:
+        check_columns(found.settings, tables.train_frame.columns, tables.train.path, targets, features)
+    checks.formulas(tables, key, targets, found)
+    found.notes += oddities.notes(tables, key, labels, features)
     summary = cards.summarize(
         tables.train_frame, tables.test_frame, tables.sample_frame, labels.targets, labels.task
     )
-    summary |= _how(tables, key, dropped)
+    summary |= _how(tables, key, dropped, labels, found)
     return Competition(
         folder=public, name=_name(public), description=description,
         sample=tables.sample, train=tables.train, test=tables.test, labels=tables.labels,
@@ -65,9 +83,9 @@ def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Compe
         label_sources=_label_sources(tables, targets, found), kind=kind, columns=features,
         split=found.settings.get("split"), groups=found.settings.get("groups"),
         time=found.settings.get("time"),
-        evidence=found.evidence, questions=tuple(found.questions),
-        notes=tuple(dict.fromkeys([*listed.notes, *zip_notes, *reader.notes, *found.notes])),
-        files=groups, summary=summary,
+        evidence=found.evidence, questions=tuple(found.questions), obstacles=tuple(found.obstacles),
+        notes=tuple(dict.fromkeys([*listing.notes, *zip_notes, *reader.notes, *found.notes])),
+        files=groups, summary=summary, links=listing.links,
     )  # fmt: skip
 
 
@@ -81,20 +99,33 @@ def _description(public: Path, found: Findings) -> str:
     for name in DESCRIPTIONS:
         path = by_name.get(name)
         if path is not None and path.resolve().is_relative_to(public):
-            raw = path.read_bytes()[: 1 << 20]
-            for encoding in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
-                try:
-                    return raw.decode(encoding)
-                except UnicodeDecodeError:
-                    found.notes.append(f"{path.name}: not in {encoding}")
-            return raw.decode("latin-1")
+            text = _text_of(path, found)
+            if text.strip():
+                return text
+            empty = f"{path.name} is empty"
+            break
+    else:
+        empty = "there is no description.md"
     if "metric" not in found.settings:
+        files.refuse_links(public, [name for name in DESCRIPTIONS[:1] if (public / name).is_symlink()])
         raise CompetitionError(
-            f"{public}: no description.md, so the metric is unknown; add it, or give --set metric=…"
-            f" (known: {', '.join(metric_words.METRICS)})"
+            f"{public}: {empty}, so the metric is unknown; add a description that names it, or give it with"
+            " --set metric=…, e.g. --set metric=rmse"
         )
-    found.notes.append("there is no description.md")
+    found.notes.append(empty)
     return ""
+
+
+def _text_of(path: Path, found: Findings) -> str:
+    raw = path.read_bytes()[: 1 << 20]
+    if no_text(raw) and not raw.lstrip().startswith(b"<"):
+        raise CompetitionError(f"{path.name}: holds no text; put the description of the task there")
+    for encoding in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            found.notes.append(f"{path.name}: not in {encoding}")
+    return raw.decode("latin-1")
 
 
 def _key_and_test(reader: Reader, tables: Tables, found: Findings) -> tuple[roles.Key, tuple[str, ...]]:
@@ -160,7 +191,7 @@ def _train_and_targets(
     wanted = outputs if setting is None else tuple(name.strip() for name in setting.split(","))
     train, labels = roles.find_train(tables.headers, wanted, tables.test, key.name)
     if train is None:
-        _no_train(tables, groups, found)
+        _no_train(reader, tables, groups, found)
         return ()
     tables.train, tables.train_frame = _read(reader, train, tables.headers)
     if labels is not None:
@@ -174,6 +205,10 @@ def _train_and_targets(
         _join_labels(reader, tables, key, wanted, found)
     frame = tables.train_frame
     if setting is not None:
+        if key.name and key.name in wanted:
+            raise CompetitionError(
+                f"target={setting}: {key.name} is the row key; give the column with the labels"
+            )
         found.evidence["target"] = "set by option"
         return asked_targets(setting, list(frame.columns), train.path)
     leave = {key.name} | (set(tables.test_frame.columns) if tables.test_frame is not None else set())
@@ -185,9 +220,11 @@ def _train_and_targets(
         tables.train_frame = frame
         targets, why = find_targets(frame, outputs, leave, train.path)
     if not targets:
+        many = len(outputs) > 1
         raise CompetitionError(
-            f"{tables.sample.path}: its columns {', '.join(outputs[:10])} are neither columns of {train.path}"
-            " nor values of one; give the label column with --set target=…"
+            f"{tables.sample.path}: its {'columns' if many else 'column'} {listed(outputs)}"
+            f" {'are' if many else 'is'} neither in {train.path} (which has {listed(frame.columns)})"
+            " nor a value of a column there; give the label column with --set target=…"
         )
     found.evidence["target"] = why
     return targets
@@ -197,13 +234,16 @@ def _na_word(name: str) -> bool:
     return name.strip().lower().rpartition("_")[2] in {"na", "n/a", "nan", "null", "none"}
 
 
-def _no_train(tables: Tables, groups: tuple[FileGroup, ...], found: Findings) -> None:
+def _no_train(reader: Reader, tables: Tables, groups: tuple[FileGroup, ...], found: Findings) -> None:
+    broken = [note for note in reader.notes if note.startswith("train")]
+    if broken:
+        raise CompetitionError(broken[0])
     if not any("train" in group.pattern.lower() for group in groups):
         names = ", ".join(group.pattern for group in groups[:10])
         raise CompetitionError(
-            f"no training data: the folder holds {names}; add train.csv with the label column"
+            f"{reader.folder}: no training data (the folder holds {names}); add train.csv with the label column"
         )
-    found.questions.append(
+    found.hinder(
         "target: no table holds labels; they may be in file names or files (see the listing): write"
         " a candidate that"
         " reads them, or add a train.csv with the row key and the label and give --set target=…"
@@ -239,7 +279,8 @@ def _labels(
     metric = found.settings.get("metric", metric)
     result = describe(tables.train_frame, targets, tables.sample_frame, outputs, metric, found.settings)
     found.evidence |= result.evidence
-    found.questions += result.questions
+    for question in result.questions:
+        (found.hinder if result.task == "unknown" else found.questions.append)(question)
     found.notes += result.notes
     return result
 
@@ -266,7 +307,7 @@ def _label_sources(tables: Tables, targets: tuple[str, ...], found: Findings) ->
     return tuple(sorted(paths))
 
 
-def _how(tables: Tables, key: roles.Key, dropped: int) -> dict[str, Any]:
+def _how(tables: Tables, key: roles.Key, dropped: int, labels: Labels, found: Findings) -> dict[str, Any]:
     """How `load` goes about it, for load_code and the card."""
     train, test = tables.train_frame, tables.test_frame
     lacking = [
@@ -279,4 +320,16 @@ def _how(tables: Tables, key: roles.Key, dropped: int) -> dict[str, Any]:
         "id_made": [path for path, made in lacking if made],
         "test_by_position": bool(key.name and key.by_position),
         "train_without_id": bool(tables.train and (tables.train.path, False) in lacking),
+        "infinite_labels": found.infinite_labels,
+        "whole_labels": [name for name in labels.targets if _written_as_fractions(train, name, labels.task)],
     }
+
+
+def _written_as_fractions(train: pd.DataFrame | None, name: str, task: str) -> bool:
+    """Whether classes 0, 1, … are read as 0.0, 1.0, …, as they are where some labels are missing."""
+    if train is None or task not in ("binary", "multiclass"):
+        return False
+    values = train[name]
+    return pd.api.types.is_float_dtype(values.dtype) and bool(
+        ((values % 1 == 0) & (values.abs() < 2**53)).all()
+    )

@@ -72,8 +72,17 @@ class Competition:
     """Columns whose values, joined by ``id_separator``, make ``id`` where the tables lack it."""
     id_separator: str = "_"
     files: tuple[FileGroup, ...] = ()
+    obstacles: tuple[str, ...] = ()
+    """Those of ``questions`` without whose answer no protocol can be frozen."""
+    links: tuple[str, ...] = ()
+    """Links below the folder that are not followed: they lead out of it, to folders, or nowhere."""
     summary: dict[str, Any] = field(default_factory=dict)
     """Counts, missing shares and target distributions found while reading (JSON values)."""
+
+    def csv_options(self) -> dict[str, dict[str, Any]]:
+        """How the csv tables of train and test are read: path → options of ``pd.read_csv``."""
+        tables = [table for table in (self.train, self.test) if table is not None]
+        return {t.path: dict(t.options) for t in tables if t.call == "pd.read_csv" and not t.member}
 
 
 @dataclass(frozen=True)

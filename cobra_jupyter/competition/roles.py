@@ -8,10 +8,10 @@ from itertools import permutations
 
 import pandas as pd
 
-from .columns import with_zeros
+from .columns import listed, with_zeros
 from .files import Listing, sample_names, table_paths
 from .record import CompetitionError
-from .tables import Reader, Table, table_suffix, tables_at
+from .tables import Reader, Table, table_stem, table_suffix, tables_at
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ def find_tables(reader: Reader, found: Listing) -> tuple[Table, dict[Table, list
             sample = tables[0]
             break
     if sample is None:
-        raise CompetitionError("no sample submission that can be read; add sample_submission.csv")
+        names = ", ".join(sample_names(top))
+        raise CompetitionError(f"{names}: holds no table; put the sample submission there as a csv file")
     headers: dict[Table, list[str]] = {}
     for path in table_paths(found):
         if path in sample_names(top):
@@ -44,7 +45,7 @@ def find_tables(reader: Reader, found: Listing) -> tuple[Table, dict[Table, list
             for table in tables_at(reader.folder, path):
                 headers[table] = reader.header(table)
         except CompetitionError as error:
-            if path.lower().startswith(("train", "test")) and table_suffix(path):
+            if table_stem(path).startswith(("train", "test")) and table_suffix(path):
                 raise
             reader.notes.append(str(error))
     return sample, headers
@@ -106,9 +107,7 @@ def find_key(
     columns = list(sample.columns)
     if asked is not None:
         if asked not in columns:
-            raise CompetitionError(
-                f"id={asked}: {names[0]} has no such column; it has {', '.join(columns[:20])}"
-            )
+            raise CompetitionError(f"id={asked}: {names[0]} has no such column; it has {listed(columns, 20)}")
         return Key(asked, "set by option", by_position=test is not None and asked not in test.columns)
     if test is None:
         return Key(columns[0], f"first column of {names[0]}; there is no table of test rows")
@@ -117,11 +116,16 @@ def find_key(
     keys.sort(key=lambda name: (name != columns[0], not name.lower().endswith("id")))
     if keys:
         return Key(keys[0], f"column of both {names[0]} and {names[1]}, each value once")
-    if shared and _same(sample[shared], test[shared]):
+    if shared and not _named_id(shared) and _same(sample[shared], test[shared]):
         return Key("", f"{names[0]} has no key: its rows are those of {names[1]}, in order")
     if shared:
         return Key(shared[0], f"column of both {names[0]} and {names[1]}")
     return _made_key(sample, test, names)
+
+
+def _named_id(names: Sequence[str]) -> bool:
+    """Whether the only column of these is named like a row key, so that its values should not repeat."""
+    return len(names) == 1 and names[0].lower().endswith("id")
 
 
 def _same(left: pd.DataFrame, right: pd.DataFrame) -> bool:
@@ -144,9 +148,8 @@ def _made_key(sample: pd.DataFrame, test: pd.DataFrame, names: tuple[str, str]) 
                 return Key(name, why, (str(a), str(b)), mark)
     if len(sample) != len(test):
         raise CompetitionError(
-            f"{names[1]} has no column of {names[0]} ({', '.join(map(str, sample.columns[:5]))})"
-            f" and other length"
-            f" ({len(test)} and {len(sample)} rows): their ids differ; add the column {name} to {names[1]}"
+            f"{names[1]}: shares no column with {names[0]} ({listed(sample.columns, 5)}), and they differ in length"
+            f" ({len(test)} and {len(sample)} rows); add the column {name} to {names[1]}"
         )
     return Key(name, f"{names[1]} lacks {name}: its rows are those of {names[0]}, in order", by_position=True)
 

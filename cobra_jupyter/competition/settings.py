@@ -6,7 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 
-from .metric_words import METRICS
+from .columns import listed
+from .metric_words import METRICS, best_match
 from .record import KINDS, SETTINGS, TASKS, CompetitionError
 
 SPLITS = ("kfold", "stratified", "group", "stratified_group", "time")
@@ -20,33 +21,57 @@ def checked(settings: Mapping[str, str]) -> dict[str, str]:
     for key, value in settings.items():
         if key not in SETTINGS:
             raise CompetitionError(
-                f"{key}={value}: no such setting{_close(key, SETTINGS)}; known: {', '.join(SETTINGS)}"
+                f"{key}={value}: there is no setting {key}{_close(key, SETTINGS)}; known are {', '.join(SETTINGS)}"
             )
         if not value:
             raise CompetitionError(f"{key}=: the value is empty; give {key}=VALUE or leave it out")
         if key in _CHOICES and value not in _CHOICES[key]:
             hint = "; for a metric of your own write a %%metric cell" if key == "metric" else ""
-            known = ", ".join(_CHOICES[key])
             raise CompetitionError(
-                f"{key}={value}: unknown{_close(value, _CHOICES[key])}; known: {known}{hint}"
+                f"{key}={value}: there is no such {key}{_near(key, value)}; known are {', '.join(_CHOICES[key])}{hint}"
             )
+    _agree(settings)
     return dict(settings)
 
 
-def check_columns(settings: Mapping[str, str], columns: Iterable[str], path: str) -> None:
+def _near(key: str, value: str) -> str:
+    meant = best_match(value.replace("_", " ")) if key == "metric" else None
+    return f" (did you mean {meant}?)" if meant else _close(value.lower(), _CHOICES[key])
+
+
+def _agree(settings: Mapping[str, str]) -> None:
+    """Raises CompetitionError for settings that contradict each other."""
+    split = settings.get("split")
+    if "time" in settings and split not in (None, "time"):
+        raise CompetitionError(
+            f"split={split}: time={settings['time']} asks for a split by time; leave one out"
+        )
+
+
+def check_columns(
+    settings: Mapping[str, str], columns: Iterable[str], path: str, targets: Iterable[str],
+    kinds: Mapping[str, str],
+) -> None:  # fmt: skip
     """Raises CompetitionError where ``groups`` (a column, `column[0]`, or duplicates) or ``time`` is no
-    column.
+    column or the label, or where a split by time has no column to go by.
     """
     columns = list(columns)
     for key in ("groups", "time"):
         value = settings.get(key)
-        if value is None or value in columns or (key == "groups" and value == DUPLICATES):
+        if value is None or (key == "groups" and value == DUPLICATES):
             continue
-        if key == "groups" and re.sub(r"\[0\]$", "", value) in columns:
-            continue
+        name = value if value in columns or key == "time" else re.sub(r"\[0\]$", "", value)
+        if name not in columns:
+            raise CompetitionError(
+                f"{key}={value}: {path} has no such column{_close(value, columns)}; it has {listed(columns, 20)}"
+            )
+        if name in targets:
+            raise CompetitionError(
+                f"{key}={value}: {name} is what is to be predicted; give a column that rows to predict have too"
+            )
+    if settings.get("split") == "time" and "time" not in settings and "date" not in kinds.values():
         raise CompetitionError(
-            f"{key}={value}: {path} has no such column{_close(value, columns)}; it has"
-            f" {', '.join(columns[:20])}"
+            f"split=time: {path} has no column of dates; name the column with --set time=…"
         )
 
 

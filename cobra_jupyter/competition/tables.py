@@ -5,14 +5,17 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 import warnings
 import zipfile
+import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 import pandas as pd
 
+from . import sniffing
 from .record import CompetitionError
 
 FORMATS = {
@@ -26,7 +29,12 @@ FORMATS = {
 PACKED = {".zip", ".gz", ".bz2", ".xz"}
 SNIFF_BYTES = 1 << 18
 BOMB_BYTES, BOMB_RATIO = 4 << 30, 200
-READ_ERRORS = (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile, lzma.LZMAError, RuntimeError)
+READ_ERRORS = (
+    ValueError, OSError, KeyError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, lzma.LZMAError,
+    zlib.error,
+)  # fmt: skip
+_RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+_UNCLOSED = re.compile(r"EOF inside string starting at row (\d+)")
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,9 @@ def _zipped(folder: Path, path: str) -> list[Table]:
         with zipfile.ZipFile(folder / path) as archive:
             alone = len(archive.namelist()) == 1
     except (OSError, zipfile.BadZipFile) as error:
-        raise CompetitionError(f"{path}: not a readable zip archive ({error}); replace the file") from error
+        raise CompetitionError(
+            f"{path}: not a readable zip archive ({error}); fetch the file again"
+        ) from error
     inside = [info for info in members if PurePosixPath(info.filename.lower()).suffix in FORMATS]
     if len(inside) > 20 or len(inside) < len(members) / 2:
         return []
@@ -177,49 +187,29 @@ def head(folder: Path, table: Table) -> bytes:
         return b""
 
 
-def encoding_of(first: bytes) -> str:
-    """The encoding a file's first bytes show; "" for UTF-8 as far as can be seen."""
-    if first.startswith(b"\xef\xbb\xbf"):
-        return "utf-8-sig"
-    if first.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    if len(first) > 3 and first[1:4:2] == b"\0\0":
-        return "utf-16-le"
-    if len(first) > 3 and first[0:3:2] == b"\0\0":
-        return "utf-16-be"
-    return ""
-
-
 def _sniffed(folder: Path, table: Table, suffix: str) -> Table:
     if suffix == ".parquet":
         return table
     first = head(folder, table)
-    encoding = encoding_of(first)
+    problem = sniffing.no_text(first)
+    if problem:
+        raise CompetitionError(f"{table.path}: {problem}")
+    encoding = sniffing.encoding_of(first)
     options: dict[str, Any] = {"encoding": encoding} if encoding else {}
     if encoding == "utf-8-sig" and table.call == "pd.read_csv":
         options = {}  # pandas drops the mark itself
     text = first.decode(encoding or "utf-8", errors="replace")
     if table.call == "pd.read_csv":
-        line = text.partition("\n")[0]
-        separator = "\t" if suffix == ".tsv" else _separator(line)
-        return table.having(**({"sep": separator} if separator != "," else {}), **options)
+        separator = "\t" if suffix == ".tsv" else sniffing.separator(text)
+        options |= {"sep": separator} if separator != "," else {}
+        options |= {"decimal": ","} if sniffing.decimal_comma(text, separator) else {}
+        return table.having(**options)
     # JSON has types of its own: pandas must not guess dates, nor make numbers of keys
-    if suffix != ".json" or _is_lines(text):
+    if suffix != ".json" or sniffing.is_lines(text):
         options["lines"] = True
     if int(pd.__version__.partition(".")[0]) < 3:
         options["convert_dates"] = False  # from pandas 3 on, dtype=False says this too
     return table.having(**options, dtype=False, precise_float=True)
-
-
-def _separator(line: str) -> str:
-    counts = {mark: line.count(mark) for mark in ",;\t|"}
-    best = max(counts, key=lambda mark: counts[mark])
-    return "," if counts[","] or not counts[best] else best
-
-
-def _is_lines(text: str) -> bool:
-    lines = text.lstrip().split("\n", 2)
-    return len(lines) > 1 and lines[0].rstrip().endswith("}") and lines[1].startswith("{")
 
 
 class Reader:
@@ -228,6 +218,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.notes: list[str] = []
+        self.repeated: dict[str, list[str]] = {}  # path → column names that stand there more than once
         self._frames: dict[str, tuple[Table, pd.DataFrame]] = {}
 
     def header(self, table: Table) -> list[str]:
@@ -275,9 +266,10 @@ class Reader:
                 raise self._error(table, error) from error
             if "encoding" in attempt.options:
                 self._note(f"{table.path}: read as {attempt.options['encoding']}")
-            if frame.shape[1] == 0:
-                raise CompetitionError(f"{table.path}: the table is empty; put a complete file there")
+            if attempt.options.get("decimal"):
+                self._note(f"{table.path}: its numbers are written with a decimal comma")
             frame.columns = [str(name) for name in frame.columns]
+            self._check_header(attempt, frame)
             return attempt, frame
         raise CompetitionError(f"{table.path}: its text encoding is none known; save it as UTF-8")
 
@@ -292,6 +284,29 @@ class Reader:
             self._note(f"{table.path}: has columns of mixed types; their values are read as text")
         return table, frame
 
+    def _check_header(self, table: Table, frame: pd.DataFrame) -> None:
+        """Refuses a table without columns or of one that others hide in; keeps names that repeat."""
+        if frame.shape[1] == 0:
+            raise CompetitionError(f"{table.path}: the table is empty; put a complete file there")
+        if table.call != "pd.read_csv":
+            return
+        if frame.shape[1] == 1 and len(frame):
+            name = str(frame.columns[0])
+            mark = sniffing.odd_delimiter(name, [str(value) for value in frame[name].head(20)])
+            if mark:
+                raise CompetitionError(
+                    f"{table.path}: its columns seem to be parted by {mark!r}, which is not read here;"
+                    " save it with commas, semicolons or tabs"
+                )
+        mangled = [re.sub(r"\.\d+$", "", str(name)) for name in frame.columns]
+        if any(
+            name != plain and plain in frame.columns
+            for name, plain in zip(frame.columns, mangled, strict=True)
+        ):
+            raw = table.having(header=None, nrows=1, dtype="str", keep_default_na=False).read(self.folder)
+            names = raw.iloc[0].astype(str)
+            self.repeated[table.path] = list(dict.fromkeys(names[names.duplicated()]))
+
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
@@ -300,7 +315,15 @@ class Reader:
     def _error(table: Table, error: Exception) -> CompetitionError:
         if isinstance(error, pd.errors.EmptyDataError):
             return CompetitionError(f"{table.path}: the table is empty; put a complete file there")
+        if isinstance(error, OSError) and error.strerror:
+            return CompetitionError(f"{table.path}: cannot be opened ({error.strerror}); make it readable")
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        if found := _RAGGED.search(reason):
+            reason = f"line {found[2]} has {found[3]} fields, not {found[1]}"
+        elif isinstance(error, EOFError | zlib.error | lzma.LZMAError | zipfile.BadZipFile):
+            reason = "the archive is cut off or damaged"
+        elif found := _UNCLOSED.search(reason):
+            reason = f"a quote opened near line {int(found[1]) + 1} is never closed"
         return CompetitionError(
-            f"{table.path}: cannot be read as a table ({reason}); repair or replace the file"
+            f"{table.path}: cannot be read as a table ({reason}); repair the file or fetch it again"
         )

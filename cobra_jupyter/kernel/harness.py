@@ -40,6 +40,28 @@ class HarnessProcess:
 
     def start(self, on_record: Handler, on_ask: Handler) -> None:
         """Raises ConnectionLost with the end of the log when it does not start."""
+        self._answer = (on_record, on_ask)
+        self._start()
+
+    def restart(self, ledger: Path) -> None:
+        """A new process on the same socket, brought to where the record stands. Raises CallError where the
+        run's folder is not what the record tells of."""
+        if self._process is not None:
+            _kill_family(self._process.pid)
+            self._process.wait(5)
+        if self._peer:
+            self._peer.close()
+        self.socket.unlink(missing_ok=True)
+        self._start()
+        self.restore(ledger)
+
+    def restore(self, ledger: Path) -> None:
+        """Bring a fresh harness to where the record stands."""
+        assert self._peer
+        self._peer.call("restore", {"ledger": str(ledger)})
+
+    def _start(self) -> None:
+        on_record, on_ask = self._answer
         token = secrets.token_hex(16)
         facts = {**self._facts, "socket": str(self.socket), "token": token}
         self._process = start_process(facts, self._pack, self._log, self._python, self._environment)
@@ -61,7 +83,8 @@ class HarnessProcess:
 
     @property
     def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        gone = self._peer is not None and self._peer.closed.is_set()
+        return self._process is not None and self._process.poll() is None and not gone
 
     def stop(self, patience: float = 15.0) -> None:
         """End it, politely first; nothing of it is left afterwards."""

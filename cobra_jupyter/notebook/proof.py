@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ import pandas as pd
 from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile
+from cobra_jupyter.workbench.hashing import sha256
 
 TOLERANCE = 1e-6
 
@@ -81,7 +81,7 @@ def compare(submitted: Path, made: Path) -> tuple[str, str]:
     """→ outcome, one sentence."""
     if not made.exists():
         return "failed", "the notebook wrote no submission.csv"
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (submitted, made)]
+    digests = [sha256(path) for path in (submitted, made)]
     if digests[0] == digests[1]:
         return "identical", f"byte for byte (SHA-256 {digests[0][:16]}…)"
     a, b = pd.read_csv(submitted), pd.read_csv(made)

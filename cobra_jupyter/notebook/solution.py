@@ -190,8 +190,6 @@ def _protocol(s: Json) -> str:
     lines = [f"ID = {s['id']!r}  # the row key", s["protocol_code"]]
     if s["time_ordered"]:
         lines += [
-            f"when = train[{s['time']!r}]",
-            'when = when if when.dtype.kind in "iuf" else pd.to_datetime(when, errors="coerce", utc=True)',
             'units = when.rank(method="first", na_option="bottom").to_numpy(int)  # inner() holds out the latest',
         ]
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter.workbench.candidates import Candidate
+from cobra_jupyter.workbench.judge import Judge
 from cobra_jupyter.workbench.trials import Spec, Trial, Trials, config_key
 
 SMALL_ROWS = 2_000  # rows of the first look at a candidate's cost
@@ -95,6 +96,7 @@ class Ablate:
         self._small: dict[str, Trial] = {}  # by config: trials of the size at which effects are measured
         self.comparisons = 0
         self._threads = ThreadPoolExecutor(trials.pool.slots + 1)
+        self.judge = judge_of(trials, candidate)
 
     @property
     def left(self) -> float:
@@ -193,7 +195,7 @@ class Ablate:
             return Effect(
                 factor, level, self.base[factor], None, None, "failed", False, None, trial.id, why[:200]
             )
-        found = self.trials.judge.difference(baseline.oof, trial.oof)
+        found = self.judge.difference(baseline.oof, trial.oof)
         if seed_sd:
             found = replace(found, se=math.hypot(found.se, seed_sd))
         return Effect(
@@ -208,9 +210,15 @@ class Ablate:
 
     def _seed_sd(self, baseline: Trial, twin: Trial | None) -> float | None:
         """SD of a difference of two trials from the seed alone, estimated from one pair."""
-        if twin is None or twin.score is None or baseline.score is None:
+        if twin is None or twin.oof is None or baseline.oof is None:
             return None
-        return abs(twin.score.value - baseline.score.value)
+        return abs(self._value(twin) - self._value(baseline))
+
+    def _value(self, trial: Trial) -> float:
+        """What the ablation's judge says of a trial; the worst of a trial without a score."""
+        if trial.oof is None:
+            return -self.judge.sign * math.inf
+        return self.judge.score(trial.oof, with_se=False).value
 
     def _combine(
         self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect], singles: dict[int, Trial]
@@ -235,7 +243,7 @@ class Ablate:
             trial = self._wait(future)
             if trial is not None and trial.oof is not None and baseline.oof is not None:
                 pool.append(trial)
-                gain = self.trials.judge.difference(baseline.oof, trial.oof)
+                gain = self.judge.difference(baseline.oof, trial.oof)
                 combos.append(
                     {"change": change, "gain": gain.gain, "se": gain.se, "trial": trial.id, "rung": 0}
                 )
@@ -247,8 +255,8 @@ class Ablate:
         self, fidelity: Fidelity, baseline: Trial, pool: list[Trial], combos: list[dict[str, Any]]
     ) -> tuple[list[dict[str, Any]], Trial, float | None]:
         """Successive halving over the share of rows; reports how well the small size ranked the large one."""
-        judge, agreement = self.trials.judge, None
-        ranked = sorted(pool, key=lambda t: -judge.sign * (t.score.value if t.score else 0))
+        agreement = None
+        ranked = sorted(pool, key=lambda t: -self.judge.sign * self._value(t))
         rung = 0
         while fidelity.fraction < 1 and len(ranked) > 1 and self.left > 0:
             rung += 1
@@ -265,12 +273,8 @@ class Ablate:
             if len(again) < 2:
                 break
             if agreement is None and len(again) > 2:
-                agreement = _spearman(
-                    [o.score.value for o, _ in again if o.score], [n.score.value for _, n in again if n.score]
-                )
-            ranked = sorted(
-                (new for _, new in again), key=lambda t: -judge.sign * (t.score.value if t.score else 0)
-            )
+                agreement = _spearman([self._value(o) for o, _ in again], [self._value(n) for _, n in again])
+            ranked = sorted((new for _, new in again), key=lambda t: -self.judge.sign * self._value(t))
             combos += [
                 {
                     "change": _change(self.base, t.spec.config),
@@ -290,7 +294,7 @@ class Ablate:
         best: Trial, agreement: float | None, seed_sd: float | None,
     ) -> Ablation:  # fmt: skip
         small = self._small.get(config_key(best.spec.config), baseline)  # compared at the size of the effects
-        found = self.trials.judge.difference(baseline.oof, small.oof) if baseline.oof and small.oof else None
+        found = self.judge.difference(baseline.oof, small.oof) if baseline.oof and small.oof else None
         spread: dict[str, float] = {}
         for factor in self.factors:
             gains = [e.gain for e in effects if e.factor == factor and e.gain is not None]
@@ -306,6 +310,11 @@ class Ablate:
             best_se=found.se if found else 0.0, rank_agreement=agreement, seed_sd=seed_sd,
             comparisons=self.comparisons, seconds=time.monotonic() - self.begun,
         )  # fmt: skip
+
+
+def judge_of(trials: Trials, candidate: Candidate) -> Judge:
+    """Who judges a candidate's effects: for metrics of labels a smooth stand-in, unless it decodes for itself."""
+    return trials.judge if "decode" in candidate.functions else trials.judge.smooth
 
 
 def _change(base: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:

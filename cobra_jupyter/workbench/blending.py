@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -35,6 +35,7 @@ class Blend:
     seconds: float
     considered: int
     protocol: int
+    sha256: str  # of the stored nested predictions
     oof: OutOfFold | None = field(default=None, repr=False, compare=False)
     trials: tuple[Trial, ...] = field(default=(), repr=False, compare=False)
 
@@ -49,7 +50,23 @@ class Blend:
             "in_sample": self.in_sample, "over_best": over, "best_single": self.best_single,
             "considered": self.considered,
             "cost": round(self.cost, 3), "seconds": round(self.seconds, 3), "protocol": self.protocol,
+            "rows": self.score.rows, "sha256": self.sha256,
         }  # fmt: skip
+
+
+def from_record(record: Mapping[str, Any], oof: OutOfFold, trials: tuple[Trial, ...]) -> Blend:
+    """A blend as `record` tells of it."""
+    over, kept = record["over_best"], ("id", "in_sample", "best_single", "seconds", "considered", "protocol",
+                                       "sha256")  # fmt: skip
+    score = Score(
+        record["score"], record["se"], tuple(record["fold_scores"]), record["rows"], dict(record["params"])
+    )
+    return Blend(
+        **{name: record[name] for name in kept}, score=score, oof=oof, trials=trials,
+        cost=sum(trial.cost for trial in trials),
+        members=tuple((member["trial"], member["weight"]) for member in record["members"]),
+        over_best=Difference(**over) if over else None,
+    )  # fmt: skip
 
 
 def find(

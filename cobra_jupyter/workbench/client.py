@@ -96,14 +96,15 @@ class Cobra:
     def protocol(
         self, *, split: str | None = None, folds: int | None = None, repeats: int | None = None,
         groups: str | None = None, time: str | None = None, metric: str | None = None,
-        vault: bool | None = None,
+        vault: bool | None = None, leave_out: list[str] | None = None,
     ) -> Result:  # fmt: skip
         """Freeze how candidates are judged: split, folds, repeats and metric. Do this before the first trial.
 
         By default the split follows from the data, with a reason. `split` is kfold, stratified, group,
         stratified_group or time; `groups` names the column whose rows belong together (`column[0]`: the part
         before the first separator; "duplicates": rows with equal features); `time` the column that orders
-        rows. The metric is tested first: the truth itself must beat shuffled truth and a constant. Calling it
+        rows. The metric is tested first: the truth itself must beat shuffled truth and a constant.
+        `leave_out` names columns that no candidate may see (default: those the audit found leaking). Calling it
         again makes protocol n+1; trials of different protocols are never compared."""
         return self._call(
             "protocol",
@@ -114,6 +115,7 @@ class Cobra:
             time=time,
             metric=metric,
             vault=vault,
+            leave_out=leave_out,
         )
 
     def candidate(self, name: str, source: str) -> Result:
@@ -227,9 +229,23 @@ class Cobra:
         checked."""
         return self._call("submit", what=what)
 
-    def audit(self) -> Result:
-        """Look for leaks, duplicates, drift and useless columns. Each finding has evidence and a proposal."""
-        return self._call("audit")
+    def audit(
+        self, candidate: str | None = None, config: Mapping[str, Any] | None = None, *,
+        seconds: float | None = None,
+    ) -> Result:  # fmt: skip
+        """Look for what would make scores better than test rows will allow; before or after `protocol`.
+
+        Columns that give the target away or that test lacks, ids that tell, drift between train and test
+        (adversarial validation), duplicates and near-duplicates across folds, groups and time; once there are
+        trials, folds that differ by more than chance and the vault. Each finding has `check`, `severity` (leak,
+        warning, note), `evidence`, `proposal`, and where a protocol would cure it `protocol`, the arguments:
+        `cobra.protocol(**finding["protocol"])`. A leaking column has `scores`, with and without it. The result's
+        `leaking` names the columns to leave unused. `seconds` bounds the quick models (default 15).
+
+        With `candidate` (and `config`) probe that candidate instead: fitted to permuted labels inside the
+        folds, its predictions must know nothing of any labels of held-out rows.
+        """
+        return self._call("audit", candidate=candidate, config=config, seconds=seconds)
 
     def jobs(self) -> Result:
         """Show the background jobs."""
@@ -331,7 +347,9 @@ def start_process(
     env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a harness process and wait until it listens. Raises ConnectionLost with the end of its log."""
-    environment = {**(os.environ if env is None else env), "PYTHONPATH": str(path), "PYTHONUNBUFFERED": "1"}
+    environment = {**(os.environ if env is None else env), "PYTHONUNBUFFERED": "1"}
+    places = [str(path), environment.get("PYTHONPATH", "")]  # as in the kernel: what it finds, workers find
+    environment["PYTHONPATH"] = os.pathsep.join(place for place in places if place)
     with log.open("ab") as stderr:
         process = subprocess.Popen(
             [python, "-m", "cobra_jupyter.workbench"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -16,7 +16,11 @@ import pandas as pd
 
 @dataclass
 class Context:
-    """`ctx` in `fit(train, ctx)`, `predict(model, rows, ctx)` and `make(rows, ctx)`."""
+    """`ctx` in `fit(train, ctx)`, `predict(model, rows, ctx)` and `make(rows, ctx)`.
+
+    `tables` says how the csv tables of train and test are read: their names in `data` → options of
+    ``pd.read_csv``.
+    """
 
     config: dict[str, Any]
     targets: list[str]
@@ -24,6 +28,7 @@ class Context:
     task: str
     classes: list[Any]
     columns: dict[str, str]
+    tables: dict[str, dict[str, Any]]
     metric: str
     direction: str
     seed: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-import threading
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,10 @@ class CustomMetric:
     ) -> None:
         self.name, self.facts = name, metric_facts(name, source)
         self._scores, self._pool, self._forbidden = scores, pool, forbidden
-        self._lock = threading.Lock()
-        self._calls = 0
         code.mkdir(parents=True, exist_ok=True)
-        self.path = code / f"metric_{name}_v{len(list(code.glob(f'metric_{name}_v*.py'))) + 1}.py"
+        versions = sorted(code.glob(f"metric_{name}_v*.py"))
+        same = [path for path in versions if path.read_text(encoding="utf-8") == source]
+        self.path = same[-1] if same else code / f"metric_{name}_v{len(versions) + 1}.py"
         self.path.write_text(source, encoding="utf-8")
         direction, wants, best = (self.facts[fact] for fact in ("direction", "wants", "best"))
         self.metric = Metric(name, direction, wants, TASKS, self._one, perfect=best)
@@ -45,10 +45,8 @@ class CustomMetric:
         self, truth: Array, predictions: list[Array], draws: Sequence[Positions]
     ) -> tuple[list[float], Array]:
         """Scores of predictions, and of resampled rows (predictions, draws on which all are defined)."""
-        with self._lock:
-            self._calls += 1
-            out = self._scores / f"{self.path.stem}-{self._calls}"
-        out.mkdir(parents=True)
+        self._scores.mkdir(parents=True, exist_ok=True)
+        out = Path(tempfile.mkdtemp(prefix=f"{self.path.stem}-", dir=self._scores))
         arrays = out / "arrays.npz"
         ends = np.cumsum([len(draw) for draw in draws])
         rows = np.concatenate(draws) if len(draws) else np.empty(0, np.int64)

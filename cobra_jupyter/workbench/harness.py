@@ -7,10 +7,11 @@ nothing."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,22 +19,23 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter import competition as competitions
-from cobra_jupyter.workbench import audit, blending, metrics, protocol, scaling, submission
+from cobra_jupyter.workbench import audit, metrics, protocol, scaling, submission
 from cobra_jupyter.workbench.ablation import Ablate, Ablation, Fidelity
-from cobra_jupyter.workbench.blending import Blend
 from cobra_jupyter.workbench.candidates import Candidates
 from cobra_jupyter.workbench.custom import CustomMetric
+from cobra_jupyter.workbench.errors import NotReady
+from cobra_jupyter.workbench.finalists import Finalists
+from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.jobs import Jobs
 from cobra_jupyter.workbench.judge import Judge
-from cobra_jupyter.workbench.metrics import Metric, MetricUndefined
+from cobra_jupyter.workbench.metrics import Metric
 from cobra_jupyter.workbench.pool import Pool
 from cobra_jupyter.workbench.protocol import Folds, Protocol
 from cobra_jupyter.workbench.rpc import Call
 from cobra_jupyter.workbench.scaling import TooExpensive
-from cobra_jupyter.workbench.selection import Selection, rank
 from cobra_jupyter.workbench.shared import Artefacts
 from cobra_jupyter.workbench.studies import Studies
-from cobra_jupyter.workbench.trials import Spec, Trial, Trials, decode_settings
+from cobra_jupyter.workbench.trials import Spec, Trial, Trials
 from cobra_jupyter.workbench.views import Views
 from cobra_jupyter.workbench.worker import Work
 
@@ -48,10 +50,6 @@ ENFORCED = (
     "child processes, that leaves labels in a file elsewhere for the fit of another fold, or that a cell fed "
     "with labels read in the kernel, as kernel and workers run as the same user."
 )
-
-
-class NotReady(ValueError):  # noqa: N818
-    """A step was asked for before the step it needs; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +69,12 @@ class Settings:
 class Harness:
     """One competition, one run."""
 
-    judge: Judge  # these five belong to the protocol that is frozen
+    judge: Judge  # these six belong to the protocol that is frozen
     views: Views
     artefacts: Artefacts
     studies: Studies
     trials: Trials
+    finalists: Finalists
 
     def __init__(self, settings: Settings, emit: Emit, ask: Callable[[str, dict[str, Any]], Any]) -> None:
         self.settings, self._emit, self._ask = settings, emit, ask
@@ -83,10 +82,8 @@ class Harness:
         self.candidates = Candidates(settings.folder / "code")
         self.jobs = Jobs(emit)
         self.ablations: list[Ablation] = []
-        self.blends: dict[str, Blend] = {}
-        self.selection: Selection | None = None
         self.submitted: dict[str, Any] | None = None
-        self._numbers = {kind: itertools.count(1) for kind in "tabs"}
+        self._numbers = {kind: itertools.count(1) for kind in "tab"}
         self._competition: competitions.Competition | None = None
         self._data: competitions.Data | None = None
         self._custom: CustomMetric | None = None
@@ -94,6 +91,10 @@ class Harness:
         self._all_views: list[Views] = []
         self._solution: dict[str, Any] | None = None
         self._protocols = 0
+        self._options: dict[str, str] = {}
+        self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
+        self.under: dict[int, tuple[Trials, Finalists]] = {}  # by protocol
+        self.leaking: list[str] = []  # columns, by the latest audit
         threading.Thread(target=self.pool.warm, name="warm", daemon=True).start()
 
     # ---- what the clock says
@@ -136,20 +137,28 @@ class Harness:
                 raise NotReady(f"{opened} is open here; for another competition restart the kernel")
             if not options:
                 return _result("card", self._card(self._competition))
-        self._competition = competitions.read(where, {**self.settings.options, **dict(options or {})})
+        self._options = {**self.settings.options, **dict(options or {})}
+        self._competition = competitions.read(where, self._options)
+        self.table_hashes = _table_hashes(self._competition)
         self._data = competitions.load(self._competition)
         self._protocol = None  # what was frozen was frozen for what was known before
         return self._publish("card", self._card(self._competition))
 
     def _card(self, competition: competitions.Competition) -> dict[str, Any]:
-        return {**competitions.card(competition), "enforced": ENFORCED}
+        return {
+            **competitions.card(competition),
+            "enforced": ENFORCED,
+            "settings": self._options,
+            "sha256": self.table_hashes,
+        }
 
     def protocol(
         self, call: Call, split: str | None = None, folds: int | None = None, repeats: int | None = None,
         groups: str | None = None, time: str | None = None, metric: str | None = None,
-        vault: bool | None = None,
+        vault: bool | None = None, leave_out: list[str] | None = None,
     ) -> Result:  # fmt: skip
-        """Freeze split, folds and metric; test the metric before it is trusted."""
+        """Freeze split, folds and metric; test the metric before it is trusted. Columns that the audit found leaking
+        are left out unless `leave_out` says otherwise."""
         competition, data = self._opened()
         if metric and not (self._custom and self._custom.name == metric):
             known = metrics.get(metric)
@@ -173,6 +182,7 @@ class Harness:
             competition, data.train, data.test, number=self._protocols + 1, seed=self.settings.seed,
             split=split or competition.split, folds=folds, repeats=repeats,
             groups=groups or competition.groups, time=time or competition.time, vault=vault,
+            leave_out=self.leaking if leave_out is None else leave_out,
         )  # fmt: skip
         judged_by = self._custom.metric if self._custom else metrics.get(competition.metric)
         sanity = metrics.sanity(judged_by, truth, competition.task, competition.classes, self.settings.seed)
@@ -183,7 +193,10 @@ class Harness:
             )
         self._protocols += 1
         self._start_protocol(competition, data, truth, frozen, made, judged_by)
-        return self._publish("protocol", {**frozen.record(), "sanity": sanity, "wants": judged_by.wants})
+        asked = {"split": split, "folds": folds, "repeats": repeats, "groups": groups, "time": time,
+                 "metric": metric, "vault": vault, "leave_out": list(frozen.leave_out)}  # fmt: skip
+        facts = {"sanity": sanity, "wants": judged_by.wants, "asked": asked}
+        return self._publish("protocol", {**frozen.record(), **facts})
 
     def _start_protocol(
         self, competition: competitions.Competition, data: competitions.Data, truth: Any,
@@ -194,9 +207,10 @@ class Harness:
         self._protocol, self._competition = frozen, competition
         evaluate = self._custom.evaluate if self._custom else None
         self.judge = Judge(frozen, made, truth, metric, competition.classes, evaluate)
-        folder = self.settings.folder
+        folder, unused = self.settings.folder, list(frozen.leave_out)
+        train, test = data.train.drop(columns=unused), data.test.drop(columns=unused, errors="ignore")
         self.views = Views(
-            folder / "views" / f"p{frozen.number}", competition, data.train, data.test, truth, frozen, made
+            folder / "views" / f"p{frozen.number}", competition, train, test, truth, frozen, made
         )
         self._all_views.append(self.views)
         artefacts = Artefacts(folder / "shared", self.pool, self.views, self._context, self._forbidden())
@@ -207,12 +221,15 @@ class Harness:
         self.trials = Trials(
             folder / "trials", self.pool, self.views, self.judge, self._context, self._forbidden(),
             lambda: f"t{next(self._numbers['t']):03d}", self.artefacts.paths, self._on_trial,
+            lambda record: self._emit("fit", record),
         )  # fmt: skip
-        self.ablations, self.blends, self.selection = [], {}, None
+        self.finalists = Finalists(folder, competition, data, self.judge, self.views, self.trials)
+        self.under[frozen.number] = (self.trials, self.finalists)
+        self.ablations = []
 
     def _on_trial(self, trial: Trial) -> None:
         if trial.full:
-            self.selection = None  # made without this one
+            self.finalists.selection = None  # made without this one
         self._emit("trial", trial.record())
         self.studies.add(trial)
 
@@ -228,9 +245,14 @@ class Harness:
         competition, _ = self._opened()
         return {
             "targets": list(competition.targets), "id": competition.id, "task": competition.task,
-            "classes": list(competition.classes), "columns": dict(competition.columns),
+            "classes": list(competition.classes), "columns": self._columns(competition),
+            "tables": competition.csv_options(),
             "metric": competition.metric, "direction": competition.direction, "n_jobs": 1, "device": "cpu",
         }  # fmt: skip
+
+    def _columns(self, competition: competitions.Competition) -> dict[str, str]:
+        unused = self._protocol.leave_out if self._protocol else ()
+        return {name: kind for name, kind in competition.columns.items() if name not in unused}
 
     def _data_view(self, work: Work) -> Path:
         """The data folder a worker asked for: that of its fold, made now if need be."""
@@ -270,21 +292,29 @@ class Harness:
     ) -> Result:  # fmt: skip
         """Run one trial."""
         spec = self._spec(candidate, config, folds, fraction, seed, repeats, timeout)
-        what = f"trial of {spec.candidate.key}"
-        return self._maybe_background(call, background, what, lambda stop: self._run_trial(call, spec, stop))
-
-    def _maybe_background(
-        self, call: Call, background: bool, what: str, work: Callable[[threading.Event], Result]
-    ) -> Result:
         if background:
-            return _result("job", self.jobs.start(what, work).record())
-        return work(call.cancelled)
+            return self._background(f"trial of {spec.candidate.key}", call, spec)
+        return self._run_trial(call, spec, call.cancelled)
 
-    def _run_trial(self, call: Call, spec: Spec, cancelled: threading.Event) -> Result:
+    def _background(self, what: str, call: Call, spec: Spec) -> Result:
+        """Start a job. All that it hangs on is settled now, so that it can be started again as it was."""
+        spec, trials = replace(self.trials.settled(spec), background=True), self.trials
+        asked = {
+            "candidate": spec.candidate.key, "config": spec.config, "folds": list(spec.folds),
+            "fraction": spec.fraction, "seed": spec.seed, "repeats": spec.repeats, "timeout": spec.timeout,
+        }  # fmt: skip
+        job = self.jobs.start(
+            what, {"call": "trial", "args": asked}, lambda stop: self._run_trial(call, spec, stop, trials)
+        )
+        return _result("job", job.record())
+
+    def _run_trial(
+        self, call: Call, spec: Spec, cancelled: threading.Event, trials: Trials | None = None
+    ) -> Result:
         def on_fit(fit: Any, done: int, total: int) -> None:
             call.progress(done=done, total=total, what=spec.candidate.key, failed=fit.status == "failed")
 
-        return _result("trial", self.trials.run(spec, cancelled, on_fit).record())
+        return _result("trial", (trials or self.trials).run(spec, cancelled, on_fit).record())
 
     def _spec(
         self, candidate: str, config: Mapping[str, Any] | None, folds: int | list[int] | None,
@@ -343,7 +373,9 @@ class Harness:
             fidelity = Fidelity(_check_fraction(1.0 if fraction is None else fraction), self._folds(folds))
         table = ablate.run(fidelity)
         self.ablations.append(table)
-        return self._publish("ablation", {**table.record(), "notes": found.notes, **self._judgement()})
+        return self._publish(
+            "ablation", {**table.record(), "notes": found.notes, **self._judgement(ablate.judge)}
+        )
 
     def effects(self, call: Call) -> Result:
         """All effects measured so far, strongest first."""
@@ -354,11 +386,13 @@ class Harness:
         ]  # fmt: skip
         rows.sort(key=lambda row: -(row["gain"] if row["gain"] is not None else -np.inf))
         best = [{"candidate": t.candidate, "config": t.best, "trial": t.best_trial} for t in self.ablations]
-        return _result("effects", {"effects": rows, "best": best, **self._judgement()})
+        return _result("effects", {"effects": rows, "best": best, **self._judgement(self.judge.smooth)})
 
-    def _judgement(self) -> dict[str, Any]:
-        frozen = self._judged()
-        return {"metric": frozen.metric, "direction": frozen.direction, "protocol": frozen.number}
+    def _judgement(self, stand_in: Judge | None = None) -> dict[str, Any]:
+        """Metric, direction, protocol; where effects are measured in a metric that stands for it, that one."""
+        number, judge = self._judged().number, stand_in or self.judge
+        facts = {"metric": judge.metric.name, "direction": judge.metric.direction, "protocol": number}
+        return facts if judge is self.judge else {**facts, "stands_for": self.judge.metric.name}
 
     # ---- full size
 
@@ -418,29 +452,20 @@ class Harness:
                 f"and {max(left, 0):.0f} s are left before the reserve"
             )
         spec = self._spec(candidate, config, None, 1.0, seed, repeats, max(30.0, 4 * probe.trial_seconds))
-        what = f"full-size {spec.candidate.key}"
-        return self._maybe_background(call, background, what, lambda stop: self._run_trial(call, spec, stop))
+        if background:
+            return self._background(f"full-size {spec.candidate.key}", call, spec)
+        return self._run_trial(call, spec, call.cancelled)
 
     # ---- blend, selection, submission
 
     def blend(self, call: Call, trials: list[str] | None = None, seconds: float | None = None) -> Result:
         """Weights for the full-size trials, judged by nested folds."""
-        begun = time.monotonic()
-        pool = self._full_trials(trials)
+        self._judged()
         limit = seconds * self.settings.slots if seconds else self._proof_limit()
-        members, nested, in_sample = blending.find(self.judge, pool, limit)
-        score = self.judge.score(nested)
-        best = min(pool, key=lambda t: -self.judge.sign * t.score.value if t.score else np.inf)
-        over = self.judge.difference(best.oof, nested) if best.oof else None
-        blend = Blend(
-            id=f"b{next(self._numbers['b']):02d}", members=tuple((t.id, w) for t, w in members), score=score,
-            in_sample=in_sample, over_best=over, best_single=best.id, cost=sum(t.cost for t, _ in members),
-            seconds=time.monotonic() - begun, considered=len(pool), protocol=self._judged().number,
-            oof=nested,
-            trials=tuple(t for t, _ in members),
-        )  # fmt: skip
-        self.blends[blend.id], self.selection = blend, None
-        return self._publish("blend", {**blend.record(), **self._judgement()})
+        id = f"b{next(self._numbers['b']):02d}"
+        return self._publish(
+            "blend", {**self.finalists.blend(id, trials, limit).record(), **self._judgement()}
+        )
 
     def _proof_limit(self) -> float:
         """Worker seconds the members of a blend may cost, so that refitting them all still fits the
@@ -448,116 +473,23 @@ class Harness:
         left = self.seconds_left - 0.03 * self._budget() - PROOF_OVERHEAD
         return max(0.0, 0.6 * left / 1.3) * self.settings.slots
 
-    def _full_trials(self, ids: list[str] | None) -> list[Trial]:
-        self._judged()
-        full = [t for t in self.trials.finished() if t.full and t.oof is not None]
-        if ids is not None:
-            missing = set(ids) - {t.id for t in full}
-            if missing:
-                raise ValueError(
-                    f"{', '.join(sorted(missing))}: not a finished full-size trial; "
-                    f"full-size are: {', '.join(t.id for t in full) or 'none'}"
-                )
-            full = [t for t in full if t.id in ids]
-        if not full:
-            raise NotReady(
-                "no full-size trial has finished: run cobra.trial(name) or cobra.scale(name) first"
-            )
-        return full
-
     def select(self, call: Call) -> Result:
         """Choose what to submit, by cross-validation alone."""
-        selection = rank(self.judge, self._full_trials(None), list(self.blends.values()))
-        selection = self._vault_veto(call, selection)
-        self.selection = selection
+        self._judged()
+        selection = self.finalists.select(call.cancelled)
         return self._publish("selection", {**selection.record(), **self._judgement()})
-
-    def _vault_veto(self, call: Call, selection: Selection) -> Selection:
-        """Where there is a vault: the chosen one against the runner-up on rows no fold has seen. It may only
-        veto."""
-        rows = self.judge.folds.vault
-        if not len(rows) or selection.runner_up is None:
-            return selection
-        predictions = [
-            self._prediction(id, self.views.vault(), "vault", call.cancelled)
-            for id in (selection.chosen, selection.runner_up)
-        ]
-        try:
-            values, samples = self.judge.score_rows(rows, predictions)
-        except MetricUndefined as error:
-            return replace(selection, vault=f"the vault tells nothing: {error}")
-        loss = self.judge.sign * (values[1] - values[0])
-        se = metrics.standard_error(samples[1] - samples[0], *self.judge.drawn(rows))
-        vetoed = loss > 3 * se
-        note = (
-            f"vault of {len(rows)} rows: chosen {values[0]:.5f}, runner-up {values[1]:.5f}, "
-            f"difference {-loss:+.5f} ± {se:.5f}"
-        )
-        if vetoed:
-            note += ": worse by more than 3 SE, vetoed; audit the split"
-            return replace(
-                selection, chosen=selection.runner_up, runner_up=selection.chosen, vault=note, vetoed=True
-            )
-        return replace(selection, vault=note)
-
-    def _members(self, id: str) -> tuple[list[tuple[Trial, float]], Any]:
-        if blend := self.blends.get(id):
-            return [(t, w) for t, (_, w) in zip(blend.trials, blend.members, strict=True)], blend.score
-        (trial,) = self._full_trials([id])
-        return [(trial, 1.0)], trial.score
-
-    def _bag(
-        self, members: list[tuple[Trial, float]], rows: Path, name: str, cancelled: threading.Event
-    ) -> Any:
-        return np.sum([w * self.trials.predict(t, rows, name, cancelled) for t, w in members], axis=0)
-
-    def _prediction(self, what: str, rows: Path, name: str, cancelled: threading.Event) -> Any:
-        """What a trial or blend says of other rows, in the form that the metric wants."""
-        members, score = self._members(what)
-        raw = self._bag(members, rows, name, cancelled)
-        if self._decodes_itself(what):
-            return self._own_decode(members[0][0], score, raw, rows, name)
-        return metrics.decode(raw, self.judge.metric.wants, self._judged().task, score.params)
 
     def submit(self, call: Call, what: str | None = None) -> Result:
         """Predict the test rows with the selected (or named) trial or blend, decode, check, write."""
-        competition, data = self._opened()
         self._judged()
         if what is None:
-            if self.selection is None:
+            if self.finalists.selection is None:
                 self.select(call)
-            assert self.selection
-            what = self.selection.chosen
-        members, score = self._members(what)
-        begun = time.monotonic()
-        raw = self._bag(members, self.views.test(), "test", call.cancelled)
-        decoded = None
-        if self._decodes_itself(what):
-            decoded = self._own_decode(members[0][0], score, raw, self.views.test(), "test")
-        made = submission.table(competition, data.sample, raw, self.judge.metric, score.params, decoded)
-        submission.check(made, data.sample, competition.outputs)
-        written = submission.write(made, self.settings.folder / "submission.csv")
-        cost = sum(trial.cost for trial, _ in members)
-        record = {
-            "what": what, "score": score.value, "se": score.se, "rows": written.rows,
-            "sha256": written.sha256,
-            "path": "submission.csv", "cost": round(cost, 3), "seconds": round(time.monotonic() - begun, 3),
-            "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members],
-            **self._judgement(),
-        }  # fmt: skip
+            assert self.finalists.selection
+            what = self.finalists.selection.chosen
+        record = {**self.finalists.submit(what, call.cancelled), **self._judgement()}
         self.submitted, self._solution = record, self._described(record)
         return self._publish("submission", record)
-
-    def _decodes_itself(self, what: str) -> bool:
-        """A trial may have a decode of its own; blends decode as usual."""
-        return what not in self.blends and "decode" in self._members(what)[0][0][0].spec.candidate.functions
-
-    def _own_decode(self, trial: Trial, score: Any, raw: Any, rows: Path, name: str) -> Any:
-        """A candidate's own decode with the parameters its out-of-fold rows chose."""
-        path = self.trials.folder / trial.fits[0].digest / f"{name}_raw.npy"
-        np.save(path, raw)
-        parts = self.trials.decode(trial.spec, (0, trial.spec.folds[0]), path, rows, f"decode-{name}")
-        return parts[decode_settings(trial.spec.candidate).index(score.params)]
 
     def solution(self, call: Call) -> Result:
         """All that `solution.ipynb` needs of what was submitted last, under whichever protocol that was."""
@@ -565,47 +497,74 @@ class Harness:
             raise NotReady("nothing was submitted")
         return _result("solution", self._solution)
 
-    def _described(self, submitted: dict[str, Any]) -> dict[str, Any]:
+    def _described(self, submitted: Mapping[str, Any]) -> dict[str, Any]:
         competition, _ = self._opened()
-        members, score = self._members(submitted["what"])
-        described = []
-        for trial, weight in members:
-            candidate = trial.spec.candidate
-            described.append({
-                "trial": trial.id, "name": candidate.key, "source": self.candidates.source(candidate),
-                "config": trial.spec.config,
-                "weight": weight, "folds": list(trial.spec.folds), "repeats": trial.spec.repeats,
-                "seed": trial.spec.seed,
-                "cost": trial.cost, "seconds_given": max(f.seconds_given for f in trial.fits),
-                "label": trial.label,
-                "functions": list(candidate.functions),
-                "shared": self.artefacts.sources(self.trials.shared_of(trial.spec)),
-                "models": [
-                    {"repeat": f.repeat, "fold": f.fold, "path": f"trials/{f.digest}/model.pkl"}
-                    for f in trial.fits
-                ],
-            })  # fmt: skip
+        members, score = self.finalists.members(submitted["what"])
         return {
             "what": submitted["what"], "load": competitions.load_code(competition),
             "protocol_code": self._judged().code,
             "folder": str(competition.folder), "id": competition.id, "sha256": submitted["sha256"],
-            "context": self._context(), "members": described, "layout": competition.layout,
+            "context": self._context(), "members": [self._member(trial, weight) for trial, weight in members],
+            "layout": competition.layout,
             "outputs": list(competition.outputs), "class_places": submission.class_places(competition),
             "wants": self.judge.metric.wants, "params": score.params,
-            "own_decode": self._decodes_itself(submitted["what"]),
+            "own_decode": self.finalists.decodes_itself(submitted["what"]),
             "slots": self.settings.slots, "time_ordered": self.views.time_ordered,
             "time": self._judged().time, **self._judgement(),
         }  # fmt: skip
 
+    def _member(self, trial: Trial, weight: float) -> dict[str, Any]:
+        candidate, spec = trial.spec.candidate, trial.spec
+        return {
+            "trial": trial.id, "name": candidate.key, "source": self.candidates.source(candidate),
+            "config": spec.config, "weight": weight, "folds": list(spec.folds), "repeats": spec.repeats,
+            "seed": spec.seed, "cost": trial.cost, "seconds_given": max(f.seconds_given for f in trial.fits),
+            "label": trial.label, "functions": list(candidate.functions),
+            "shared": self.artefacts.sources(self.trials.shared_of(spec)),
+            "models": [
+                {"repeat": f.repeat, "fold": f.fold, "path": f"trials/{Path(f.folder).name}/model.pkl"}
+                for f in trial.fits
+            ],
+        }  # fmt: skip
+
     # ---- audit, jobs, the agent
 
-    def audit(self, call: Call) -> Result:
-        """Checks of data and protocol that need no model."""
+    def audit(
+        self, call: Call, candidate: str | None = None, config: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+    ) -> Result:  # fmt: skip
+        """Checks of data, protocol and trials; of a candidate, whether labels reach it that must not."""
         competition, data = self._opened()
-        truth = protocol.truth_of(competition, data.train)
-        folds = self.judge.folds if self._protocol else None
-        found = audit.findings(competition, data.train, data.test, truth, self._protocol, folds)
-        return self._publish("audit", {"findings": [finding.record() for finding in found]})
+        train, test = data.train, data.test
+        if candidate is not None:
+            spec = self._spec(candidate, config, None, 1.0, 0, 1, None)
+            found = audit.permutation_probe(
+                self.trials, train, test, competition, spec, self._all_views, call.cancelled
+            )
+        elif self._protocol is None:
+            found = audit.findings(competition, train, test, None, None, seconds=seconds or audit.SECONDS)
+        else:
+            found = audit.findings(
+                competition, train, test, self._protocol, self.judge.folds, metric=self.judge.metric,
+                seconds=seconds or audit.SECONDS,
+            )  # fmt: skip
+            found += audit.of_trials(self.judge, self.trials.finished(), self.ablations)
+            found += self._vault_finding(call.cancelled)
+        known = self._protocol.leave_out if self._protocol else ()
+        leaking = list(dict.fromkeys([*known, *audit.leaking_columns(found)]))
+        if candidate is None:
+            self.leaking = leaking
+        facts = {"probed": candidate, "leaking": leaking}
+        return self._publish("audit", {"findings": [each.record() for each in audit.ordered(found)], **facts})
+
+    def _vault_finding(self, cancelled: threading.Event) -> list[Any]:
+        """Only of what a selection has asked the vault about already."""
+        chosen = self.finalists.selection
+        if chosen is None or not chosen.vault or not len(self.judge.folds.vault):
+            return []
+        _, score = self.finalists.members(chosen.chosen)
+        prediction = self.finalists.on_vault(chosen.chosen, cancelled)
+        return list(audit.vault(self.judge, chosen.chosen, score, prediction))
 
     def jobs_(self, call: Call) -> Result:
         return _result("jobs", {"jobs": [job.record() for job in self.jobs.all()]})
@@ -619,6 +578,24 @@ class Harness:
     def finish(self, call: Call, why: str = "") -> Result:
         """The agent's last word: tell the runner that the work is done."""
         return _result("finish", {"why": why, "answer": self._ask("finish", {"why": why})})
+
+    # ---- a run that goes on
+
+    @contextlib.contextmanager
+    def silently(self) -> Iterator[None]:
+        """Within, nothing is written to the record: it is there already."""
+        emit, self._emit = self._emit, lambda kind, data: None
+        try:
+            yield
+        finally:
+            self._emit = emit
+
+    def number_from(self, kind: str, number: int) -> None:
+        """The number of the next trial ("t"), ablation ("a") or blend ("b")."""
+        self._numbers[kind] = itertools.count(number)
+
+    def restore_submission(self, record: dict[str, Any]) -> None:
+        self.submitted, self._solution = record, self._described(record)
 
     def close(self) -> None:
         self.jobs.cancel_all()
@@ -652,6 +629,12 @@ PUBLIC = (
 
 def _result(kind: str, data: dict[str, Any]) -> Result:
     return {"kind": kind, "data": data}
+
+
+def _table_hashes(competition: competitions.Competition) -> dict[str, str]:
+    tables = (competition.train, competition.test, competition.sample, competition.labels)
+    paths = sorted({table.path for table in tables if table is not None})
+    return {path: sha256(competition.folder / path) for path in paths}
 
 
 def _check_fraction(fraction: float) -> float:

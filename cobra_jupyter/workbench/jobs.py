@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ class Job:
     id: str
     what: str
     started: float
+    asked: dict[str, Any]  # the call and its arguments, so that it can be made again
     state: str = "running"
     seconds: float = 0.0
     result: Any = None
@@ -26,7 +27,7 @@ class Job:
     def record(self) -> dict[str, Any]:
         running = self.state == "running"
         return {
-            "id": self.id, "what": self.what, "state": self.state, "error": self.error,
+            "id": self.id, "what": self.what, "asked": self.asked, "state": self.state, "error": self.error,
             "seconds": round(time.time() - self.started if running else self.seconds, 3),
             "result": None if self.result is None else self.result.get("data", {}).get("id"),
         }  # fmt: skip
@@ -41,8 +42,9 @@ class Jobs:
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
 
-    def start(self, what: str, work: Callable[[threading.Event], Any]) -> Job:
-        job = Job(f"j{next(self._numbers):02d}", what, time.time())
+    def start(self, what: str, asked: dict[str, Any], work: Callable[[threading.Event], Any]) -> Job:
+        """Run `work` in a thread; `asked` is the call it serves."""
+        job = Job(f"j{next(self._numbers):02d}", what, time.time(), asked)
         self._jobs[job.id] = job
         self._emit("job", job.record())
         threading.Thread(target=self._run, args=(job, work), name=job.id, daemon=True).start()
@@ -61,6 +63,15 @@ class Jobs:
         with self._changed:  # who waits finds it in the record
             job.state = state
             self._changed.notify_all()
+
+    def restore(self, record: Mapping[str, Any], result: Any) -> None:
+        """A job that ended in an earlier life of the harness."""
+        known = {name: record[name] for name in ("id", "what", "asked", "state", "seconds", "error")}
+        self._jobs[record["id"]] = Job(**known, started=0.0, result=result)
+
+    def number_from(self, number: int) -> None:
+        """The number of the next job."""
+        self._numbers = itertools.count(number)
 
     def all(self) -> list[Job]:
         return list(self._jobs.values())

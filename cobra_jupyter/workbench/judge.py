@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,8 +72,18 @@ class Judge:
     ) -> None:  # fmt: skip
         self.protocol, self.folds, self.truth, self.metric = protocol, folds, truth, metric
         self.sign = metrics.sign(metric)
+        self._classes = classes
         self._evaluate = evaluate  # an agent-written metric runs elsewhere
         self._grid = [{}] if evaluate else metrics.decode_grid(metric, protocol.task, classes)
+
+    @cached_property
+    def smooth(self) -> Judge:
+        """For metrics of labels the same rows judged by log loss, in which small differences of probabilities show
+        long before a label flips; else this judge."""
+        protocol = self.protocol
+        if self._evaluate or self.metric.wants != "label" or protocol.task not in ("binary", "multiclass"):
+            return self
+        return Judge(protocol, self.folds, self.truth, metrics.get("log_loss"), self._classes)
 
     def collect(self, parts: dict[tuple[int, int], Array]) -> OutOfFold:
         """Out-of-fold predictions from raw predictions per (repeat, fold)."""

@@ -288,6 +288,8 @@ def sanity(
     truth = np.asarray(truth)
     perfect, constant = _perfect_and_constant(metric, truth, len(classes))
     shuffled = perfect[np.random.default_rng(rng).permutation(len(truth))]
+    if np.array_equal(shuffled, perfect):  # a shuffle of two or three rows may change nothing
+        shuffled = np.roll(perfect, 1, axis=0)
     found: list[float] = []
     for what, prediction in (("perfect", perfect), ("shuffled", shuffled), ("constant", constant)):
         try:

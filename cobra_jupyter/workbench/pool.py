@@ -6,6 +6,7 @@ already. It has a session of its own; when it ends, however it ends, its descend
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import ctypes
 import itertools
@@ -24,6 +25,7 @@ from typing import Any
 
 import psutil
 
+from cobra_jupyter.workbench import disk
 from cobra_jupyter.workbench.worker import Work, wait_for_work
 
 PRELOAD = (
@@ -73,6 +75,37 @@ class _Worker:
     pipe: connection.Connection
 
 
+class Queue:
+    """Lets `slots` in at once: first those whose results someone waits for, then background work; each in order."""
+
+    def __init__(self, slots: int) -> None:
+        self._room = slots
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[bool, int]] = []
+        self._numbers = itertools.count()
+
+    def enter(self, cancelled: threading.Event, background: bool) -> bool:
+        """Wait for a slot. → False where it was cancelled before."""
+        with self._changed:
+            ticket = (background, next(self._numbers))
+            bisect.insort(self._waiting, ticket)
+            try:
+                while not (self._room and self._waiting[0] == ticket):
+                    if cancelled.is_set():
+                        return False
+                    self._changed.wait(0.2)
+                self._room -= 1
+                return True
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+
+    def leave(self) -> None:
+        with self._changed:
+            self._room += 1
+            self._changed.notify_all()
+
+
 class Pool:
     """Runs work in forked processes, at most `slots` at once. Thread-safe.
 
@@ -85,7 +118,7 @@ class Pool:
         self.slots = slots
         self.memory_bytes = memory_bytes
         self._data_view = data_view
-        self._free = threading.BoundedSemaphore(slots)
+        self._queue = Queue(slots)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(PRELOAD))
         self._running: set[int] = set()
@@ -130,18 +163,26 @@ class Pool:
                 raise RuntimeError("the harness is closing")
             self.warm()
 
-    def run(self, work: Work, seconds: float, cancelled: threading.Event | None = None) -> Outcome:
-        """Do `work` within `seconds` of wall time, waiting for a free slot first."""
+    def run(
+        self, work: Work, seconds: float, cancelled: threading.Event | None = None, background: bool = False
+    ) -> Outcome:
+        """Do `work` within `seconds` of wall time, waiting for a free slot first; once more where it was
+        killed from outside. Work in the `background` lets other work go first. Raises DiskFull where it failed
+        for want of room."""
         cancelled = cancelled or threading.Event()
-        while not self._free.acquire(timeout=0.2):
-            if cancelled.is_set():
-                return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
+        if not self._queue.enter(cancelled, background):
+            return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
         try:
             if cancelled.is_set():
                 return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
-            return self._run(work, seconds, cancelled)
+            outcome = self._run(work, seconds, cancelled)
+            if _from_outside(outcome) and outcome.seconds < seconds and not cancelled.is_set():
+                outcome = self._run(work, seconds - outcome.seconds, cancelled)
+            if outcome.failure and outcome.failure.kind in ("error", "killed"):
+                disk.check(work.out.parent)
+            return outcome
         finally:
-            self._free.release()
+            self._queue.leave()
 
     def _run(self, work: Work, seconds: float, cancelled: threading.Event) -> Outcome:
         worker = self._take()
@@ -158,6 +199,8 @@ class Pool:
             worker.pipe.close()
             self._running.discard(pid)
             _end_orphans(self._known())
+        if failure and cancelled.is_set():
+            failure = Failure("cancelled", "cancelled")
         if failure:
             failure = Failure(**{**failure.record(), "tail": _tail(work.out / "output.log")})
         return Outcome(failure, answer, time.monotonic() - begun)
@@ -206,7 +249,7 @@ class Pool:
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             hint = ", most likely by the system for want of memory" if code == -signal.SIGKILL else ""
-            return Failure("killed", f"the process was ended by {name}{hint}")
+            return Failure("killed", f"the process was ended by {name}{hint}", rule=name)
         return Failure("killed", f"the process left without an answer (exit code {code})")
 
     def _known(self) -> set[int]:
@@ -226,6 +269,11 @@ class Pool:
             _end(pid)
         with contextlib.suppress(Exception):
             forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
+def _from_outside(outcome: Outcome) -> bool:
+    """Whether someone killed the worker: a person, or the system for want of memory."""
+    return outcome.failure is not None and outcome.failure.rule in ("SIGKILL", "SIGTERM")
 
 
 def _server() -> int | None:

@@ -45,11 +45,12 @@ class Protocol:
     units: int
     vault_rows: int
     reason: str
+    leave_out: tuple[str, ...]  # columns that no candidate sees
     code: str
     digest: str
 
     def record(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "leave_out": list(self.leave_out)}
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,14 @@ def group_code(groups: str) -> str:
     return f"train[{groups!r}].astype(str)"
 
 
+def first_parts(values: pd.Series) -> pd.Series:
+    """The part of each value before its first separator, as in 0013_01: what `groups="column[0]"` goes by."""
+    return values.astype(str).str.split(r"[_\-/: ]", regex=True).str[0]
+
+
 def _group_values(frame: pd.DataFrame, groups: str) -> pd.Series:
     if match := re.fullmatch(r"(.*)\[0\]", groups):
-        return frame[match[1]].astype(str).str.split(r"[_\-/: ]").str[0]
+        return first_parts(frame[match[1]])
     return frame[groups].astype(str)
 
 
@@ -189,12 +195,42 @@ def _time_column(competition: Any, train: pd.DataFrame) -> str:
     raise ProtocolError("split=time needs time=COLUMN: no date column was found")
 
 
+_ONE_FORMAT = 'pd.to_datetime({0}, errors="coerce", utc=True)'
+_EACH = 'pd.to_datetime({0}, errors="coerce", utc=True, format="mixed")'
+_DAY_FIRST = 'pd.to_datetime({0}, errors="coerce", utc=True, format="mixed", dayfirst=True)'
+_SWAPPED = _EACH.replace(
+    "{0}", r'{0}.str.replace(r"^(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}})", r"\3-\2-\1", regex=True)'
+)  # dayfirst would turn 2024-03-05 round too, from pandas 3 on
+
+
+def date_code(values: pd.Series) -> str:
+    """Plain code that reads dates like these, with {0} for the column: as one format, each by itself, or with the
+    day before the month."""
+    known = values.dropna().astype(str)
+    few = known.iloc[:: max(1, len(known) // 2000)]
+    first = pd.to_numeric(few.str.extract(r"^(\d{1,2})[-/.]\d{1,2}[-/.]\d{2,4}", expand=False))
+    if (first > 12).any():
+        return _SWAPPED if few.str.match(r"\d{4}[-/.]").any() else _DAY_FIRST
+    return min(_ONE_FORMAT, _EACH, key=lambda code: _read(code, few).isna().mean())
+
+
+def _read(code: str, values: pd.Series) -> pd.Series:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        read: pd.Series = eval(code.format("values"), {"pd": pd, "values": values})  # our own text
+        return read
+
+
+def moments(values: pd.Series, like: pd.Series | None = None) -> pd.Series:
+    """Points in time in UTC, read as those of `like` (default: these) need it; numbers as they are."""
+    if values.dtype.kind in "iuf":
+        return values
+    return _read(date_code(values if like is None else like), values)
+
+
 def _later_in_test(competition: Any, train: pd.DataFrame, test: pd.DataFrame) -> str | None:
     for name in _shared(competition, train, test, ("date",)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            old = pd.to_datetime(train[name], errors="coerce", utc=True)
-            new = pd.to_datetime(test[name], errors="coerce", utc=True)
+        old, new = moments(train[name]), moments(test[name], train[name])
         if old.notna().mean() > 0.9 and new.notna().mean() > 0.9 and new.min() > old.max():
             return name
     return None
@@ -254,8 +290,17 @@ def _splitter_code(protocol: dict[str, Any], strata: str) -> list[str]:
     ]
 
 
-def write_code(protocol: dict[str, Any], target: str, numeric_time: bool = False) -> str:
-    """The plain code of a protocol: from `train` and `test` to `units`, `vault`, `folds[repeat][k]`."""
+def _when_code(train: pd.DataFrame, time: str) -> str:
+    """Plain code for the point in time of each row of `train`."""
+    column = f"train[{time!r}]"
+    if train[time].dtype.kind in "iuf":
+        return column
+    return f"{date_code(train[time]).format(column)}.dt.tz_localize(None)"
+
+
+def write_code(protocol: dict[str, Any], target: str, when: str = "") -> str:
+    """The plain code of a protocol: from `train` and `test` to `units`, `vault`, `folds[repeat][k]`; for a split
+    by time also `when`, whose code is given."""
     imports = {
         "kfold": "KFold",
         "stratified": "StratifiedKFold",
@@ -286,12 +331,9 @@ def write_code(protocol: dict[str, Any], target: str, numeric_time: bool = False
         "folds = []  # folds[repeat][k] = positions of the training rows, positions of the held-out rows"
     )
     if protocol["split"] == "time":
-        column = f"train[{protocol['time']!r}]"
-        when = f"{column}.to_numpy()"
-        if not numeric_time:
-            when = f'pd.to_datetime({column}, errors="coerce", utc=True).to_numpy("datetime64[ns]")'
         lines += [
-            f'order = rows[np.argsort({when}[rows], kind="stable")]',
+            f"when = {when}",
+            'order = rows[np.argsort(when.to_numpy()[rows], kind="stable")]',
             f"splits = TimeSeriesSplit({protocol['folds']}).split(order)",
             "folds.append([(np.sort(order[a]), np.sort(order[b])) for a, b in splits])",
         ]
@@ -300,6 +342,14 @@ def write_code(protocol: dict[str, Any], target: str, numeric_time: bool = False
     else:
         lines += _splitter_code(protocol, strata)
     return "\n".join(lines)
+
+
+def leave_out_code(columns: Sequence[str]) -> str:
+    """Plain code that takes columns out of both tables."""
+    return "\n".join([
+        f"unused = {list(columns)!r}  # they tell what test rows will not",
+        'train, test = train.drop(columns=unused), test.drop(columns=unused, errors="ignore")',
+    ])  # fmt: skip
 
 
 def make_folds(code: str, train: pd.DataFrame, test: pd.DataFrame, key: str) -> Folds:
@@ -335,15 +385,24 @@ def freeze(
     groups: str | None = None,
     time: str | None = None,
     vault: bool | None = None,
+    leave_out: Sequence[str] = (),
 ) -> tuple[Protocol, Folds]:
     """Choose, build and hash a protocol. `folds` default 5; `repeats` by size; `vault` by size (20,000
     units)."""
+    unknown = [name for name in leave_out if name not in train.columns]
+    if unknown:
+        raise ProtocolError(f"leave_out={unknown}: the train table has no such column")
     choice = choose(competition, train, test, split, groups, time)
+    largest = int(train[competition.targets[0]].astype(str).value_counts().max())
+    if choice.split == "stratified" and largest < 2 and not split:
+        choice = Choice("kfold", None, None, "no class has two rows, so folds cannot keep class shares")
     units = len(train) if not choice.groups else 0
     if choice.groups:
         scope = {"np": np, "pd": pd, "train": train, "test": test, "ID": competition.id}
         units = int(pd.Series(eval(group_code(choice.groups), scope)).nunique(dropna=False))
-    folds = _fold_count(folds, units, choice)
+    wish, folds = folds, _fold_count(folds, units)
+    if wish is None and choice.split == "stratified":
+        folds = min(folds, max(2, largest))  # the largest class must reach every fold
     if choice.split == "time":
         repeats = 1
     elif repeats is None:
@@ -357,9 +416,12 @@ def freeze(
         "groups": choice.groups, "time": choice.time, "rows": len(train), "units": units,
         "vault_rows": min(VAULT_MOST, int(len(train) * VAULT_SHARE)) if use_vault else 0,
         "reason": choice.reason,
+        "leave_out": tuple(c for c in leave_out if c not in (competition.id, choice.time, *competition.targets)),
     }  # fmt: skip
-    numeric_time = bool(choice.time) and train[choice.time].dtype.kind in "iuf"
-    code = write_code(facts, competition.targets[0], numeric_time)
+    when = _when_code(train, choice.time) if choice.time else ""
+    code = write_code(facts, competition.targets[0], when)
+    if facts["leave_out"]:
+        code += f"\n\n{leave_out_code(facts['leave_out'])}"
     made = make_folds(code, train, test, competition.id)
     facts["vault_rows"] = len(made.vault)
     stamp = json.dumps({**facts, "code": code}, sort_keys=True, default=str).encode()
@@ -368,13 +430,13 @@ def freeze(
     return Protocol(**facts, code=code, digest=digest), made
 
 
-def _fold_count(wish: int | None, units: int, choice: Choice) -> int:
+def _fold_count(wish: int | None, units: int) -> int:
     folds = 5 if wish is None else wish
     if folds < 2:
         raise ProtocolError("folds must be 2 or more")
     if units < folds:
         if wish:
-            raise ProtocolError(f"{wish} folds of {units} units cannot be made")
+            raise ProtocolError(f"{wish} folds of {units} units cannot be made: ask for fewer")
         folds = max(2, units)
     return folds
 

@@ -188,14 +188,14 @@ class Peer:
             answer = {"id": number, "result": self._handler(call, message["call"], message.get("args", {}))}
             encode(answer)
         except Exception as error:  # every failure travels to the caller as a typed error
-            answer = {"id": number, "error": {"kind": type(error).__name__, "message": _words(error)}}
+            answer = {"id": number, "error": {"kind": type(error).__name__, "message": words(error)}}
         finally:
             self._serving.pop(number, None)
         with contextlib.suppress(OSError):
             self.send(answer)
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
     """What an exception says; a KeyError would say it in quotes."""
     return str(error.args[0] if isinstance(error, KeyError) and error.args else error)
 

@@ -17,10 +17,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.workbench import pool
-from cobra_jupyter.workbench.rpc import Call, Listener, Peer
+from cobra_jupyter.workbench import disk, pool, restoring, verifying
+from cobra_jupyter.workbench.rpc import Call, Listener, Peer, words
 
-AGENT_CALLS = ("finish", "delegate", "recall")  # answered by the runner
+RUNNER_CALLS = ("turn_begins", "restore", "verify", "cancel_jobs", "shutdown")
 
 
 class Service:
@@ -31,7 +31,7 @@ class Service:
 
         self._token = str(facts["token"])
         self._runner: Peer | None = None
-        self._public = frozenset(PUBLIC)
+        self._calls = frozenset({*PUBLIC, "jobs", "delegate", "recall"})
         self._harness = Harness(
             Settings(
                 folder=Path(facts["folder"]), competition=facts.get("competition"),
@@ -42,6 +42,13 @@ class Service:
             ),
             self._emit, self._ask,
         )  # fmt: skip
+        self._folder = Path(facts["folder"])
+        self._turn, self._closing = 0, False
+        self._journal: dict[int, list[dict[str, Any]]] = {}  # by turn: calls with their answers
+        self._again: list[dict[str, Any]] = []
+        self._trial_lines: dict[str, int] = {}
+        self._latest = threading.local()
+        self._lock = threading.Lock()
         self._done = threading.Event()
         self._listener = Listener(Path(facts["socket"]), self._accept)
 
@@ -62,27 +69,104 @@ class Service:
                 raise PermissionError("wrong token")
             self._runner = peer
             return {"pid": os.getpid()}
-        if name in ("shutdown", "cancel_jobs"):
+        if name in RUNNER_CALLS:
             if peer is not self._runner:
                 raise PermissionError(f"{name} is the runner's to call")
-            return self._privileged(name)
+            return getattr(self, f"_{name}")(call, **args)
+        if name not in self._calls:
+            raise AttributeError(f"there is no call {name!r}")
+        if self._runner is None or peer is self._runner:
+            return self._do(call, name, args)
+        return self._do_recorded(call, name, args)
+
+    def _do(self, call: Call, name: str, args: dict[str, Any]) -> Any:
         if name in ("delegate", "recall"):
             return {"kind": name, "data": self._ask(name, args)}
         if name == "jobs":
             return self._harness.jobs_(call)
-        if name not in self._public:
-            raise AttributeError(f"there is no call {name!r}")
-        return getattr(self._harness, name)(call, **args)
+        try:
+            return getattr(self._harness, name)(call, **args)
+        except disk.DiskFull:
+            raise
+        except OSError:
+            disk.check(self._folder)  # numpy does not say why it could not write
+            raise
 
-    def _privileged(self, name: str) -> None:
+    # ---- what a cell asked for is kept, so that the cell can be run again without doing the work again
+
+    def _do_recorded(self, call: Call, name: str, args: dict[str, Any]) -> Any:
+        if known := self._take_again(name, args):
+            if known["error"]:
+                raise RuntimeError(known["error"]["message"])
+            return known["answer"]
+        done: dict[str, Any] = {"turn": self._turn, "call": name, "args": args, "answer": None, "error": None}
+        self._latest.record = None
+        try:
+            answer = done["answer"] = self._do(call, name, args)
+        except disk.DiskFull:
+            raise
+        except Exception as error:
+            done["error"] = {"kind": type(error).__name__, "message": words(error)}
+            if not call.cancelled.is_set():
+                self._keep(done, None)
+            raise
+        if not call.cancelled.is_set():  # what was given up is not done
+            self._keep(done, self._seq_of(answer))
+        return answer
+
+    def _take_again(self, name: str, args: dict[str, Any]) -> dict[str, Any] | None:
+        with self._lock:
+            for place, done in enumerate(self._again):
+                if done["call"] == name and done["args"] in (args, None):
+                    return self._again.pop(place)
+        return None
+
+    def _keep(self, done: dict[str, Any], seq: int | None) -> None:
+        with self._lock:
+            self._journal.setdefault(done["turn"], []).append(done)
+        self._emit("call", {**done, "record": seq, "answer": done["answer"] if seq is None else None})
+
+    def _seq_of(self, answer: dict[str, Any]) -> int | None:
+        """The line of the record that holds this answer already."""
+        if answer["kind"] == "trial":
+            return self._trial_lines.get(answer["data"]["id"])
+        latest = getattr(self._latest, "record", None)
+        return latest[2] if latest and latest[:2] == (answer["kind"], answer["data"]) else None
+
+    # ---- the runner's own calls
+
+    def _turn_begins(self, call: Call, number: int, again: bool) -> None:
+        """The cell of turn `number` runs now; `again`: calls that it made before get the answers they got."""
+        with self._lock:
+            self._turn = number
+            self._again = list(self._journal.get(number, ())) if again else []
+
+    def _restore(self, call: Call, ledger: str) -> None:
+        records = restoring.read(Path(ledger))
+        self._journal = restoring.journal(records)
+        trials = ((line, data) for line, (kind, data) in enumerate(records) if kind == "trial")
+        self._trial_lines = {data["id"]: line for line, data in trials}
+        restoring.restore(self._harness, records, call)
+
+    def _verify(self, call: Call, ledger: str) -> dict[str, Any]:
+        checks = verifying.verify(self._harness, restoring.read(Path(ledger)), call)
+        return {"kind": "verification", "data": {"checks": [check.record() for check in checks]}}
+
+    def _cancel_jobs(self, call: Call) -> None:
         self._harness.jobs.cancel_all()
-        if name == "shutdown":
-            threading.Timer(0.05, self._done.set).start()
+
+    def _shutdown(self, call: Call) -> None:
+        self._closing = True  # what is given up now is no result
+        self._harness.jobs.cancel_all()
+        threading.Timer(0.05, self._done.set).start()
 
     def _emit(self, kind: str, data: dict[str, Any]) -> None:
         """Hand a record to the runner and wait until it is written; without a runner there is no ledger."""
-        if self._runner is not None and not self._runner.closed.is_set():
-            self._runner.call("record", {"kind": kind, "data": data})
+        if self._runner is not None and not self._runner.closed.is_set() and not self._closing:
+            seq = self._runner.call("record", {"kind": kind, "data": data})
+            self._latest.record = (kind, data, seq)
+            if kind == "trial":
+                self._trial_lines[data["id"]] = seq
 
     def _ask(self, name: str, args: dict[str, Any]) -> Any:
         if self._runner is None:

@@ -8,10 +8,11 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.pool import Pool
 from cobra_jupyter.workbench.views import Views
 from cobra_jupyter.workbench.worker import Work
@@ -40,18 +41,30 @@ class Artefacts:
             forbidden,
         )
         self._paths: dict[str, list[Path]] = {}
-        self._sources: dict[str, str] = {}
 
     def take(self, before: Artefacts) -> None:
         """Keep what was made for the same rows under an earlier protocol."""
         if before._views.rows == self._views.rows:
-            self._paths, self._sources = dict(before._paths), dict(before._sources)
+            self._paths = dict(before._paths)
 
     def paths(self) -> dict[str, list[Path]]:
         return dict(self._paths)
 
-    def sources(self, names: Iterable[str]) -> dict[str, str]:
-        return {name: self._sources[name] for name in names}
+    def sources(self, shared: Mapping[str, list[Path]]) -> dict[str, str]:
+        """Texts of the cells that made these artefacts."""
+        made = {name: paths[0].parent.name.removesuffix("_train") for name, paths in shared.items()}
+        return {
+            name: (self._folder / f"{stem}.py").read_text(encoding="utf-8") for name, stem in made.items()
+        }
+
+    def restore(self, record: Mapping[str, Any]) -> bool:
+        """Take a recorded artefact from its files. → False where they are not those recorded."""
+        run = self._folder.parent
+        files = {run / path: recorded for path, recorded in record["files"].items()}
+        if not all(file.exists() and sha256(file) == recorded for file, recorded in files.items()):
+            return False
+        self._paths[record["name"]] = [file for file in files if file.suffix == ".frame"]
+        return True
 
     def make(self, name: str, source: str, seconds: float, cancelled: threading.Event) -> dict[str, Any]:
         """Run `make(rows, ctx)` for train and for test rows. Raises SharedError."""
@@ -70,7 +83,7 @@ class Artefacts:
         made, took = [], 0.0
         for side, rows in (("train", self._views.all_rows()), ("test", self._views.test())):
             out = self._folder / f"{name}_{digest}_{side}"
-            if not (out / "made.frame").exists():
+            if not (out / "columns.json").exists():  # written last
                 data = self._views.data(None)
                 context = {**self._context(), "config": {}, "seed": 0, "side": side}
                 work = Work(
@@ -83,8 +96,9 @@ class Artefacts:
                 took += done.seconds
                 (out / "columns.json").write_text(json.dumps(done.answer["columns"][:200]))
             made.append(out / "made.frame")
-        self._paths[name], self._sources[name] = made, source
+        self._paths[name] = made
         return {
+            "files": {str(file.relative_to(self._folder.parent)): sha256(file) for file in [*made, path]},
             "name": name,
             "digest": digest,
             "columns": json.loads((made[0].parent / "columns.json").read_text()),

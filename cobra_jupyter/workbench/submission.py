@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cobra_jupyter.workbench import metrics
+from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.metrics import Metric
 
 Array = np.ndarray[Any, Any]
@@ -92,6 +92,6 @@ def write(made: pd.DataFrame, path: Path) -> Written:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     made.to_csv(part, index=False)
-    digest = hashlib.sha256(part.read_bytes()).hexdigest()
+    digest = sha256(part)
     part.replace(path)
     return Written(str(path), digest, len(made))

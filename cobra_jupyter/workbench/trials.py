@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import shutil
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter.workbench.candidates import Candidate
+from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.judge import Judge, OutOfFold, Score
 from cobra_jupyter.workbench.metrics import MetricUndefined
 from cobra_jupyter.workbench.pool import Failure, Pool
@@ -23,6 +26,7 @@ from cobra_jupyter.workbench.views import Key, Views
 from cobra_jupyter.workbench.worker import Work, check_raw
 
 Array = np.ndarray[Any, Any]
+LONG = 5.0  # seconds; a longer fit is recorded when it ends, so that it is kept whatever becomes of its trial
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,13 @@ class Spec:
     fraction: float
     seed: int
     timeout: float
+    shared: Mapping[str, list[Path]] | None = None  # artefacts it may read; None until it is settled
+    background: bool = False
+
+    def shared_record(self) -> dict[str, list[str]]:
+        """The artefacts by name: paths below the run's folder."""
+        shared = self.shared or {}
+        return {name: [f"shared/{p.parent.name}/{p.name}" for p in paths] for name, paths in shared.items()}
 
     @property
     def keys(self) -> list[Key]:
@@ -60,8 +71,19 @@ class Fit:
     cpu_seconds: float = 0.0
     rss_mb: float = 0.0
     seconds_given: float = 0.0
+    sha256: str = ""  # of the raw prediction's file
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
+
+    def record(self) -> dict[str, Any]:
+        """JSON for the ledger: enough to know the fit again, prediction and all."""
+        return {
+            "repeat": self.repeat, "fold": self.fold, "digest": self.digest, "status": self.status,
+            "rows": self.rows, "seed": self.seed, "seconds": round(self.seconds, 3),
+            "seconds_given": self.seconds_given, "fit_seconds": round(self.fit_seconds, 3),
+            "predict_seconds": round(self.predict_seconds, 3), "rss_mb": round(self.rss_mb, 1),
+            "raw": f"trials/{Path(self.folder).name}/raw0.npy", "sha256": self.sha256,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -106,10 +128,8 @@ class Trial:
             "fold_scores": list(self.score.folds) if self.score else [],
             "rows": self.score.rows if self.score else 0, "params": self.score.params if self.score else {},
             "seconds": round(self.seconds, 3), "cost": round(self.cost, 3), "rss_mb": round(self.rss_mb, 1),
-            "fits": [
-                {"repeat": f.repeat, "fold": f.fold, "digest": f.digest, "status": f.status, "rows": f.rows,
-                 "seconds": round(f.seconds, 3), "raw": f"trials/{f.digest}/raw0.npy"} for f in self.fits
-            ],
+            "fits": [fit.record() for fit in self.fits],
+            "shared": spec.shared_record(),
             "warnings": sorted({w for f in self.fits for w in f.warnings}),
             "failure": self.failure.record() if self.failure else None,
         }  # fmt: skip
@@ -137,6 +157,7 @@ class Trials:
         make_context: Callable[[], dict[str, Any]],
         forbidden: tuple[str, ...], next_id: Callable[[], str], shared: Callable[[], dict[str, list[Path]]],
         on_trial: Callable[[Trial], None] = lambda trial: None,
+        on_fit: Callable[[dict[str, Any]], None] = lambda record: None,
     ) -> None:  # fmt: skip
         self.folder, self.pool, self.views, self.judge = folder, pool, views, judge
         self._make_context, self._forbidden, self._next_id, self._shared = (
@@ -145,9 +166,10 @@ class Trials:
             next_id,
             shared,
         )
-        self._on_trial = on_trial
+        self._on_trial, self._on_fit = on_trial, on_fit
         self._fits: dict[str, Future[Fit]] = {}
         self._trials: dict[str, Trial] = {}
+        self._running: dict[str, threading.Event] = {}  # by trial key: set when that trial has ended
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(64, thread_name_prefix="fit")
 
@@ -159,9 +181,30 @@ class Trials:
     def run(
         self, spec: Spec, cancelled: threading.Event, on_fit: Callable[[Fit, int, int], None] | None = None
     ) -> Trial:
-        """Run a trial, or return the one that did exactly this."""
-        if trial := self.known(spec):
-            return trial
+        """Run a trial, or return the one that did exactly this, waiting for it where it runs now."""
+        spec = self.settled(spec)
+        while True:
+            if trial := self.known(spec):
+                return trial
+            key, mine = self._trial_key(spec), threading.Event()
+            with self._lock:
+                other = self._running.setdefault(key, mine)
+            if other is mine:
+                break
+            other.wait()
+            if cancelled.is_set():
+                break
+        try:
+            return self._run(spec, cancelled, on_fit)
+        finally:
+            mine.set()
+            with self._lock:
+                if self._running.get(key) is mine:
+                    del self._running[key]
+
+    def _run(
+        self, spec: Spec, cancelled: threading.Event, on_fit: Callable[[Fit, int, int], None] | None
+    ) -> Trial:
         begun = time.monotonic()
         futures = [self._fit_future(spec, key, cancelled) for key in spec.keys]
         fits: list[Fit] = []
@@ -191,8 +234,14 @@ class Trials:
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:20]
 
+    def settled(self, spec: Spec) -> Spec:
+        """With the shared artefacts that stand now: what is made later changes nothing of it."""
+        return spec if spec.shared is not None else replace(spec, shared=self.shared_of(spec))
+
     def shared_of(self, spec: Spec) -> dict[str, list[Path]]:
         """The shared artefacts a candidate names in its source; only these are opened for it."""
+        if spec.shared is not None:
+            return dict(spec.shared)
         source = Path(spec.candidate.path).read_text(encoding="utf-8")
         return {
             name: paths
@@ -204,34 +253,46 @@ class Trials:
         digest = self._digest(spec, key)
         with self._lock:
             known = self._fits.get(digest)
-            if known is not None and not (known.done() and _retry(known.result(), spec)):
+            if known is not None and not (
+                known.done() and (known.exception() or _retry(known.result(), spec))
+            ):
                 return known
-            future = self._fits[digest] = self._threads.submit(self._fit, spec, key, digest, cancelled)
+            out = self.folder / (digest if known is None else f"{digest}-{uuid.uuid4().hex[:6]}")
+            future = self._fits[digest] = self._threads.submit(self._fit, spec, key, digest, out, cancelled)
             return future
 
-    def _fit(self, spec: Spec, key: Key, digest: str, cancelled: threading.Event) -> Fit:
-        out = self.folder / digest
-        for name in ("model.pkl", "snapshot.pkl"):  # of an attempt that was given less time
-            (out / name).unlink(missing_ok=True)
+    def _fit(self, spec: Spec, key: Key, digest: str, out: Path, cancelled: threading.Event) -> Fit:
+        shutil.rmtree(out, ignore_errors=True)  # of an earlier life
         work = self.work("fit", spec, key, out, rows=(self.views.held_out(key),))
-        outcome = self.pool.run(work, spec.timeout, cancelled)
+        outcome = self.pool.run(work, spec.timeout, cancelled, spec.background)
         facts: dict[str, Any] = {
             "digest": digest, "repeat": key[0], "fold": key[1], "folder": str(out),
             "seed": self.seed(spec, key),
-            "seconds": outcome.seconds, "seconds_given": spec.timeout,
+            "seconds": round(outcome.seconds, 3), "seconds_given": spec.timeout,  # as recorded: costs decide ties
         }  # fmt: skip
         if outcome.failure is None:
             if broken := self._broken(out / "raw0.npy", key):
                 return Fit(status="failed", failure=broken, **facts)
-            return Fit(status="ok", **facts, **_facts(outcome.answer))
+            fit = Fit(status="ok", **facts, **_facts(outcome.answer), sha256=sha256(out / "raw0.npy"))
+            if fit.seconds >= LONG:
+                self._on_fit(self._fit_record(fit, spec))
+            return fit
         if outcome.failure.kind == "timeout" and (out / "snapshot.pkl").exists():
             (out / "snapshot.pkl").replace(out / "model.pkl")
-            again = self.pool.run(
-                self.work("predict", spec, key, out, rows=(self.views.held_out(key),)), 120, cancelled
-            )
+            work = self.work("predict", spec, key, out, rows=(self.views.held_out(key),))
+            again = self.pool.run(replace(work, model=out / "model.pkl"), 120, cancelled)
             if again.failure is None:
-                return Fit(status="partial", failure=outcome.failure, **facts)
+                return Fit(
+                    status="partial", failure=outcome.failure, **facts, sha256=sha256(out / "raw0.npy")
+                )
         return Fit(status="failed", failure=outcome.failure, **facts)
+
+    def _fit_record(self, fit: Fit, spec: Spec) -> dict[str, Any]:
+        """A fit for the ledger, with what it needs to be known without its trial."""
+        return {
+            **fit.record(), "candidate": spec.candidate.key, "config": spec.config, "fraction": spec.fraction,
+            "trial_seed": spec.seed, "protocol": self.judge.protocol.number, "shared": spec.shared_record(),
+        }  # fmt: skip
 
     def _broken(self, raw: Path, key: Key) -> Failure | None:
         """The worker checked its prediction, but agent-written code ran in it: what the file holds counts."""
@@ -273,11 +334,8 @@ class Trials:
         for fit in fits:
             if fit.status == "failed":
                 return Trial(**common, status="failed", score=None, failure=fit.failure)
-        parts = {(f.repeat, f.fold): np.load(Path(f.folder) / "raw0.npy", allow_pickle=False) for f in fits}
-        oof = self.judge.collect(parts)
         try:
-            if "decode" in spec.candidate.functions:
-                oof = self._decoded(spec, fits, oof)
+            oof = self.out_of_fold(spec, fits)
             score = self.judge.score(oof)
         except DecodeFailed as error:
             return Trial(**common, status="failed", score=None, failure=error.failure)
@@ -287,6 +345,12 @@ class Trials:
         status = "partial" if any(f.status == "partial" for f in fits) else "ok"
         failure_ = next((f.failure for f in fits if f.failure), None)
         return Trial(**common, status=status, score=score, oof=oof, full=full, failure=failure_)
+
+    def out_of_fold(self, spec: Spec, fits: tuple[Fit, ...]) -> OutOfFold:
+        """The stored predictions of these fits together."""
+        parts = {(f.repeat, f.fold): np.load(Path(f.folder) / "raw0.npy", allow_pickle=False) for f in fits}
+        oof = self.judge.collect(parts)
+        return self._decoded(spec, fits, oof) if "decode" in spec.candidate.functions else oof
 
     def _decoded(self, spec: Spec, fits: tuple[Fit, ...], oof: OutOfFold) -> OutOfFold:
         """Run the candidate's own decode, label-free, for every setting of its DECODE grid."""
@@ -367,6 +431,43 @@ class Trials:
                 )
             (out / "done").touch()
         return np.asarray(np.load(out / "raw0.npy", allow_pickle=False))
+
+    def restore(self, record: Mapping[str, Any], candidate: Candidate) -> Trial:
+        """A recorded trial with its stored predictions. Raises ValueError where they are not those recorded."""
+        fits = record["fits"]
+        spec = Spec(
+            candidate, dict(record["config"]), tuple(record["folds"]), record["repeats"], record["fraction"],
+            record["seed"], max(fit["seconds_given"] for fit in fits), self.recorded_shared(record["shared"]),
+        )  # fmt: skip
+        failure = Failure(**record["failure"]) if record["failure"] else None
+        restored = tuple(self.restore_fit(fit, spec, failure) for fit in fits)
+        scored = record["score"] is not None
+        score = Score(record["score"], record["se"], tuple(record["fold_scores"]), record["rows"],
+                      dict(record["params"])) if scored else None  # fmt: skip
+        trial = Trial(
+            record["id"], spec, record["protocol"], record["status"], score, restored, record["seconds"],
+            failure, self.out_of_fold(spec, restored) if scored else None, record["full"],
+        )  # fmt: skip
+        self._trials[self._trial_key(spec)] = trial
+        return trial
+
+    def recorded_shared(self, shared: Mapping[str, list[str]]) -> dict[str, list[Path]]:
+        return {name: [self.folder.parent / path for path in paths] for name, paths in shared.items()}
+
+    def restore_fit(self, record: Mapping[str, Any], spec: Spec, failure: Failure | None = None) -> Fit:
+        """A recorded fit; its prediction must be the one recorded."""
+        out = self.folder / Path(record["raw"]).parent.name
+        key = (record["repeat"], record["fold"])
+        if self._digest(spec, key) != record["digest"]:
+            raise ValueError(f"a fit of {spec.candidate.key} was made from other code, data or folds")
+        if record["status"] != "failed" and sha256(out / "raw0.npy") != record["sha256"]:
+            raise ValueError(f"{record['raw']} is not the prediction that was recorded")
+        kept = {name: value for name, value in record.items() if name != "raw"}
+        fit = Fit(folder=str(out), failure=failure if record["status"] != "ok" else None, **kept)
+        done: Future[Fit] = Future()
+        done.set_result(fit)
+        self._fits[fit.digest] = done
+        return fit
 
     def finished(self) -> list[Trial]:
         return sorted(self._trials.values(), key=lambda trial: int(trial.id[1:]))

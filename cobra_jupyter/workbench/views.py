@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cobra_jupyter.workbench.frames import write_frame
-from cobra_jupyter.workbench.protocol import Folds, Positions, Protocol, subsample
+from cobra_jupyter.workbench.protocol import Folds, Positions, Protocol, moments, subsample
 
 Key = tuple[int, int]  # (repeat, fold)
 
@@ -40,9 +40,7 @@ class Views:
         self._unit_codes = self._time_ranks() if self.time_ordered else folds.units
 
     def _time_ranks(self) -> Positions:
-        when = self._train[self._protocol.time]
-        if when.dtype.kind not in "iuf":
-            when = pd.to_datetime(when, errors="coerce", utc=True)
+        when = moments(self._train[self._protocol.time])
         return np.asarray(when.rank(method="first", na_option="bottom"), np.int64)
 
     def train(self, key: Key) -> Path:
@@ -109,7 +107,9 @@ class Views:
     def _link(self, part: Path, key: Key | None) -> None:
         table = self._competition.train
         own = {table.path} if table is not None else set()  # written anew, so never linked
-        _link_without(self._competition.folder, part, {"private", *own, *self._competition.label_sources})
+        competition = self._competition
+        left_out = {"private", *own, *competition.label_sources, *competition.links}
+        _link_without(competition.folder, part, left_out)
         if table is not None and not table.member:
             rows = (
                 self._unlabelled(self._train) if key is None else self._train.iloc[self._folds.training(*key)]
@@ -175,4 +175,5 @@ def _write_table(rows: pd.DataFrame, path: Path, options: dict[str, Any]) -> Non
         except ImportError:
             return
     else:
-        rows.to_csv(path, sep=options.get("sep", ","), index=False)
+        kept = {name: options[name] for name in ("sep", "decimal", "encoding") if name in options}
+        rows.to_csv(path, index=False, **kept)

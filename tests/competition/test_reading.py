@@ -384,14 +384,14 @@ def test_free_text_labels_are_no_task_known_here(tmp_path: Path) -> None:
 def test_settings_win(tmp_path: Path) -> None:
     folder = competition(tmp_path)
     settings = {
-        "id": "id", "target": "y", "metric": "roc_auc", "direction": "minimize", "split": "group",
-        "groups": "id[0]",
-        "time": "count", "kind": "text", "task": "binary",
+        "id": "id", "target": "y", "metric": "roc_auc", "direction": "maximize", "split": "group",
+        "groups": "id[0]", "kind": "text", "task": "binary",
     }  # fmt: skip
     c = read(folder, settings)
-    assert (c.metric, c.direction, c.split, c.groups) == ("roc_auc", "minimize", "group", "id[0]")
-    assert (c.time, c.kind, c.task, c.layout) == ("count", "text", "binary", "probability")
+    assert (c.metric, c.direction, c.split, c.groups) == ("roc_auc", "maximize", "group", "id[0]")
+    assert (c.time, c.kind, c.task, c.layout) == (None, "text", "binary", "probability")
     assert c.evidence["metric"] == "set by option"
+    assert read(folder, {"split": "time", "time": "count"}).time == "count"
 
 
 def test_targets_set_by_option_may_be_several(tmp_path: Path) -> None:
@@ -418,7 +418,19 @@ def test_targets_set_by_option_may_be_several(tmp_path: Path) -> None:
         ({"groups": "widht"}, ["groups=widht", "did you mean width"]),
         ({"time": "when"}, ["time=when", "width"]),
         ({"metric": ""}, ["metric=", "empty"]),
-        ({"task": "regression", "target": "colour"}, ["colour", "not a number"]),
+        ({"metric": "AUC"}, ["metric=AUC", "did you mean roc_auc"]),
+        (
+            {"task": "regression", "target": "colour"},
+            ["train.csv", "colour", "needs numbers", "--set target"],
+        ),
+        ({"task": "regression", "metric": "f1"}, ["metric=f1", "does not fit", "regression"]),
+        ({"metric": "rmsle", "target": "width"}, ["train.csv", "rmsle", "0 and more", "width"]),
+        ({"direction": "minimize"}, ["direction=minimize", "accuracy", "leave out"]),
+        ({"target": "id"}, ["target=id", "row key"]),
+        ({"groups": "y"}, ["groups=y", "to be predicted"]),
+        ({"time": "y"}, ["time=y", "to be predicted"]),
+        ({"split": "time"}, ["split=time", "no column of dates", "--set time="]),
+        ({"split": "kfold", "time": "count"}, ["split=kfold", "time=count", "leave one out"]),
         ({"task": "binary", "target": "colour"}, ["task=binary", "3 values"]),
     ],
 )
@@ -493,7 +505,7 @@ def test_ids_that_repeat_lack_or_differ(tmp_path: Path) -> None:
     folder = competition(tmp_path)
     test = rows(20, 1)[["id", "width", "colour", "count"]]
     put(folder, "test.csv", pd.concat([test, test.head(2)]))
-    refused(folder, "test.csv", "2 rows repeat", "id", "r1_0x")
+    refused(folder, "test.csv", "2 rows with the id of an earlier row", "r1_0x")
     put(folder, "test.csv", test.head(19))
     refused(folder, "sample_submission.csv", "test.csv", "differ", "1 only in the sample", "r1_19x")
     test.loc[3, "id"] = "other"
@@ -501,16 +513,16 @@ def test_ids_that_repeat_lack_or_differ(tmp_path: Path) -> None:
     refused(folder, "differ")
     test.loc[3, "id"] = np.nan
     put(folder, "test.csv", test)
-    refused(folder, "test.csv", "1 rows have no id")
+    refused(folder, "test.csv", "1 row without id")
 
 
 def test_ids_that_repeat_in_the_sample(tmp_path: Path) -> None:
     folder = competition(tmp_path)
     sample = pd.DataFrame({"id": rows(20, 1)["id"], "y": 0})
     put(folder, "sample_submission.csv", pd.concat([sample, sample.head(1)]))
-    refused(folder, "sample_submission.csv", "repeat")
+    refused(folder, "sample_submission.csv", "1 row with the id of an earlier row")
     (folder / "test.csv").unlink()
-    refused(folder, "sample_submission.csv", "repeat")
+    refused(folder, "sample_submission.csv", "1 row with the id of an earlier row")
 
 
 def test_no_train_a_constant_label_or_one_row(tmp_path: Path) -> None:
@@ -521,7 +533,7 @@ def test_no_train_a_constant_label_or_one_row(tmp_path: Path) -> None:
     put(folder, "train.csv", train.head(1))
     refused(folder, "train.csv", "one labelled row")
     put(folder, "train.csv", train.assign(y=np.nan))
-    refused(folder, "train.csv", "no row has a label")
+    refused(folder, "train.csv", "no row has a usable label")
     (folder / "train.csv").unlink()
     refused(folder, "no training data", "test.csv")
 
@@ -532,6 +544,70 @@ def test_no_description_and_no_metric(tmp_path: Path) -> None:
     refused(folder, "description.md", "--set metric=")
     c = read(folder, {"metric": "accuracy"})
     assert (c.description, c.metric) == ("", "accuracy")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PK\x03\x04" + bytes(200), ["zip archive or a spreadsheet"]),
+        (b"\x1f\x8b" + bytes(200), ["gzip", ".csv.gz"]),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", ["Git LFS", "git lfs pull"]),
+        (b"\x89PNG\r\n\x1a\n" + bytes(200), ["binary data"]),
+        (b"<html><body>Please sign in</body></html>", ["web page"]),
+        (b"id;width\ta\n" * 3 + b'"open', ["a quote opened near line 4 is never closed"]),
+        (b"id^width^y\n" + b"1^2^3\n" * 30, ["'^'", "save it with commas"]),
+    ],
+)
+def test_what_is_no_table_is_named(tmp_path: Path, content: bytes, words: list[str]) -> None:
+    folder = competition(tmp_path)
+    (folder / "train.csv").write_bytes(content)
+    refused(folder, "train.csv", *words)
+
+
+def test_columns_of_the_same_name(tmp_path: Path) -> None:
+    folder = competition(tmp_path)
+    whole = (folder / "train.csv").read_text()
+    (folder / "train.csv").write_text(whole.replace("width", "colour", 1))
+    assert any("several columns are named colour" in note for note in read(folder).notes)
+    (folder / "train.csv").write_text(whole.replace("width", "y", 1))
+    refused(folder, "train.csv", "several columns are named y", "rename")
+    (folder / "train.csv").write_text(whole.replace("width", "width.1", 1).replace("count", "width", 1))
+    assert not any("several columns" in note for note in read(folder).notes), "the file itself says width.1"
+    put(folder, "sample_submission.csv", pd.DataFrame([["r1_0x", 0, 0]], columns=["id", "y", "y"]))
+    refused(folder, "sample_submission.csv", "several columns are named y")
+
+
+def test_rows_to_predict_need_something_to_be_predicted_from(tmp_path: Path) -> None:
+    folder = competition(tmp_path)
+    put(folder, "test.csv", rows(20, 1)[["id"]])
+    refused(folder, "test.csv", "none of the columns of train.csv", "width")
+    (folder / "test.csv").unlink()
+    refused(folder, "there is no test.csv", "width", "add test.csv")
+
+
+def test_labels_that_are_no_numbers_where_numbers_are_needed(tmp_path: Path) -> None:
+    folder = competition(tmp_path, target="size", metric="RMSE")
+    train = rows(60)[["id", "width", "colour", "size"]]
+    put(folder, "train.csv", train.assign(size=train["colour"]))
+    refused(folder, "train.csv", "rmse needs numbers", "60 rows of 60", "--set target=", "--set metric=")
+    train["size"] = train["size"].astype(object).mask(np.arange(60) % 20 == 0, "n.k.")
+    put(folder, "train.csv", train)
+    c = read(folder)
+    assert c.task == "regression"
+    assert any("3 rows with no number in size (n.k.): taken as missing" in note for note in c.notes)
+    assert len(load(c).train) == 57
+    same_frames(c)
+
+
+def test_labels_too_large_or_small_to_be_squared(tmp_path: Path) -> None:
+    folder = competition(tmp_path, target="size", metric="RMSE")
+    for factor, words in ((1e200, "too large"), (1e-200, "too small")):
+        put(
+            folder,
+            "train.csv",
+            rows(60)[["id", "width", "size"]].assign(size=lambda f, by=factor: f["size"] * by),
+        )
+        refused(folder, "train.csv", "size", words, "power of ten")
 
 
 # --- goes on with a note --------------------------------------------------------------------------
@@ -571,6 +647,46 @@ def test_rows_without_a_label_are_dropped_and_counted(tmp_path: Path) -> None:
     assert any("3 rows without a label" in note for note in c.notes)
     assert (len(load(c).train), c.classes) == (57, (0, 1))
     same_frames(c)
+
+
+def test_classes_read_as_fractions_are_whole_again(tmp_path: Path) -> None:
+    folder = competition(tmp_path)
+    train = rows(60)[["id", "width", "y"]].astype({"y": float})
+    train.loc[5, "y"] = np.nan
+    put(folder, "train.csv", train)
+    c = read(folder)
+    assert c.classes == (0, 1)
+    assert load(c).train["y"].dtype.kind == "i"
+    same_frames(c)
+
+
+def test_rows_with_infinite_labels_are_dropped(tmp_path: Path) -> None:
+    folder = competition(tmp_path, target="size", metric="RMSE")
+    train = rows(60)[["id", "width", "size"]]
+    train.loc[[3, 4], "size"] = [np.inf, -np.inf]
+    train.loc[5, "size"] = np.nan
+    put(folder, "train.csv", train)
+    c = read(folder)
+    assert any("2 rows with an infinite label: dropped" in note for note in c.notes)
+    assert len(load(c).train) == 57
+    same_frames(c)
+
+
+def test_decimal_commas_are_read_as_numbers(tmp_path: Path) -> None:
+    folder = competition(tmp_path)
+    for name in ("train.csv", "test.csv"):
+        put(folder, name, pd.read_csv(folder / name), sep=";", decimal=",")
+    c = read(folder)
+    assert any("decimal comma" in note for note in c.notes)
+    assert load(c).train["width"].dtype.kind == "f"
+    same_frames(c)
+
+
+def test_ids_that_repeat_in_train_are_noted(tmp_path: Path) -> None:
+    folder = competition(tmp_path)
+    train = rows(60)[["id", "width", "y"]]
+    put(folder, "train.csv", pd.concat([train, train.head(3)]))
+    assert any("3 rows with the id of an earlier row" in note for note in read(folder).notes)
 
 
 def test_mixed_types_of_a_long_column_are_text(tmp_path: Path) -> None:
@@ -678,7 +794,7 @@ def test_a_sample_or_description_that_leads_out_is_not_read(tmp_path: Path) -> N
     for name in ("description.md", "sample_submission.csv"):
         (folder / name).rename(tmp_path / name)
         (folder / name).symlink_to(tmp_path / name)
-        refused(folder, "description" if name.startswith("d") else "sample submission")
+        refused(folder, name, "link leads out", "put the file itself there")
         (folder / name).unlink()
         (tmp_path / name).rename(folder / name)
 

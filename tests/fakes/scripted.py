@@ -17,7 +17,7 @@ class Scripted:
         self.contexts: list[Context] = []
 
     async def reply(self, context: Context) -> AsyncIterator[str]:
-        place = len(self.contexts)
+        place = len(context.turns)
         self.contexts.append(context)
         code = self.cells[place] if place < len(self.cells) else 'cobra.finish("the script is over")'
         text = f"## Step {place + 1}\nA step of the script.\n\n```python\n{code}\n```\n"

@@ -33,6 +33,12 @@ def trial(name: str = "ridge", **changes: Any) -> dict[str, Any]:
         "seconds": 3.2,
         "rows": 80,
         "raw": "trials/ab12/raw0.npy",
+        "sha256": "ab" * 32,
+        "seed": 0,
+        "seconds_given": 60.0,
+        "fit_seconds": 3.0,
+        "predict_seconds": 0.1,
+        "rss_mb": 167.8,
     }
     return {
         "id": "t001",
@@ -56,6 +62,7 @@ def trial(name: str = "ridge", **changes: Any) -> dict[str, Any]:
         "cost": 12.274,
         "rss_mb": 167.8,
         "fits": [{**fit, "fold": fold} for fold in (0, 1)],
+        "shared": {"columns": ["shared/columns_ab12_train/made.frame"]},
         "warnings": [],
         "failure": None,
         **changes,
@@ -133,6 +140,7 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
     job = {
         "id": "j01",
         "what": f"full-size {name}",
+        "asked": {"call": "scale", "args": {"candidate": name}},
         "state": "running",
         "error": None,
         "seconds": 64.2,
@@ -181,6 +189,8 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "test_missing": {name: 0.2},
             "target_distribution": {name: {"values": 2, "counts": {name: 60, "other": 40}}},
             "rows_without_label": 0,
+            "settings": {"target": name},
+            "sha256": {"train.csv": digest},
         },
         "protocol": {
             "number": 1,
@@ -199,6 +209,8 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "reason": f"{name} repeats",
             "code": f"groups = train[{name!r}]",
             "digest": digest,
+            "asked": {"folds": None},
+            "leave_out": [name],
             "wants": "label",
             "sanity": {
                 "perfect": 1.0,
@@ -226,6 +238,7 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "columns": [name],
             "seconds": 1.759,
             "path": "shared/columns.py",
+            "files": {"shared/columns_ab12_train/made.frame": digest},
         },
         "metric": {
             "name": name,
@@ -269,6 +282,8 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "considered": 3,
             "cost": 13.3,
             "seconds": 0.2,
+            "rows": 100,
+            "sha256": digest,
             **JUDGED,
         },
         "selection": {
@@ -299,12 +314,26 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
         "audit": {
             "findings": [
                 {
+                    "check": "implausible power",
+                    "severity": "leak",
+                    "evidence": f"{name} alone gives the target",
+                    "proposal": f"leave {name} unused",
+                    "protocol": {"leave_out": [name]},
+                    "columns": [name],
+                    "scores": {"with": 0.99991, "without": 0.81234, "metric": "roc_auc"},
+                },
+                {
                     "check": "drift",
                     "severity": "warning",
                     "evidence": f"{name} drifts",
                     "proposal": f"try without {name}",
-                }
-            ]
+                    "protocol": None,
+                    "columns": [],
+                    "scores": None,
+                },
+            ],
+            "probed": None,
+            "leaking": [name],
         },
         "job": job,
         "jobs": {"jobs": [job, {**job, "id": "j02", "state": "failed", "error": f"TooExpensive: {name}"}]},

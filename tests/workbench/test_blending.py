@@ -81,6 +81,7 @@ def test_greedy_weights_are_those_of_least_loss() -> None:
 
 
 def test_only_full_size_trials_are_blended_and_chosen(bench: Bench) -> None:
+    bench.trial("one")
     part = bench.trial("one", folds=[0, 1])
     with pytest.raises(ValueError, match=f"{part['id']}: not a finished full-size trial; full-size are: t"):
         bench.blend([part["id"]])
@@ -153,6 +154,7 @@ def test_the_vault_does_not_choose(benches: Callable[..., Bench]) -> None:
 
 
 def test_a_new_protocol_compares_nothing_with_the_old(bench: Bench) -> None:
+    bench.submit(bench.trial("one")["id"])
     before = bench.solution()
     bench.protocol(folds=4, repeats=1)
     with pytest.raises(ValueError, match="no full-size trial has finished"):

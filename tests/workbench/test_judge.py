@@ -142,10 +142,7 @@ def decode(raw, rows, params):
     made = pd.read_csv(f1.run / "submission.csv")
     assert set(made["y"]) == {0, 1}
     assert f1.solution()["own_decode"] is True
-
-
-def test_a_blend_of_one_that_decodes_itself_decodes_as_usual(f1: Bench) -> None:
-    blend = f1.blend([t.id for t in f1.harness.trials.finished() if t.spec.candidate.name == "own"])
+    blend = f1.blend([trial["id"]])  # which decodes as usual
     assert len(blend["members"]) == 1
     f1.submit(blend["id"])
     assert f1.solution()["own_decode"] is False

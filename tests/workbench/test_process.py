@@ -47,13 +47,17 @@ class Runner:
         }  # fmt: skip
         self.process = start_process(known, PACKAGE, folder / "log")
         self.records: list[tuple[str, dict[str, Any]]] = []
+        self.calls: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.peer = Peer.connect(self.path, self._serve)
         self.peer.call("hello", {"token": TOKEN})
 
     def _serve(self, call: Call, name: str, args: dict[str, Any]) -> Any:
         if name == "record":
-            self.records.append((args["kind"], args["data"]))
+            if args["kind"] == "call":
+                self.calls.append(args["data"])
+            else:
+                self.records.append((args["kind"], args["data"]))
             return None
         self.asked.append(args["what"])
         return f"answer to {args['what']}"

@@ -169,6 +169,37 @@ def test_time_may_be_a_number_and_lack_values(grouped: Given) -> None:
         assert gaps["day"].iloc[training].dropna().max() < gaps["day"].iloc[held_out].dropna().min()
 
 
+@pytest.mark.parametrize("ways", [("%d.%m.%Y",), ("%d/%m/%Y", "%Y-%m-%d", "%d %b %Y")])
+def test_dates_may_be_written_in_several_ways_and_begin_with_the_day(
+    tmp_path: Path, ways: tuple[str, ...]
+) -> None:
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        frame["nth"] = np.random.default_rng(0).permutation(len(frame))
+        days = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame["nth"], "D")
+        frame["day"] = [day.strftime(ways[i % len(ways)]) for i, day in enumerate(days)]
+        return frame
+
+    given = Given(tmp_path, change=change)
+    frozen, made = given.freeze(time="day")
+    sound(frozen, made, covered=False)
+    nth = given.data.train["nth"].to_numpy()
+    for training, held_out in made.splits[0]:
+        assert nth[training].max() < nth[held_out].min()
+
+
+@pytest.mark.parametrize(
+    ("rows", "split", "folds"),
+    [([0, 1], "kfold", 2), ([0, 0, 1], "stratified", 2), ([0, 0, 0, 1, 1], "stratified", 3)],
+)
+def test_very_few_rows_are_split_as_far_as_they_go(
+    binary: Given, rows: list[int], split: str, folds: int
+) -> None:
+    train = binary.data.train.head(len(rows)).assign(y=rows)
+    frozen, made = protocol.freeze(binary.competition, train, binary.data.test, number=1, seed=0)
+    sound(frozen, made)
+    assert (frozen.split, frozen.folds) == (split, folds)
+
+
 def test_units_are_not_split_by_time_either(grouped: Given) -> None:
     frozen, made = grouped.freeze(time="day", groups="visit[0]")
     sound(frozen, made, covered=False)

@@ -6,6 +6,7 @@ record gives the same next step.
 
 from __future__ import annotations
 
+import itertools
 import json
 import pprint
 from collections.abc import Callable, Iterator, Mapping
@@ -16,9 +17,13 @@ from cobra_jupyter.agent.context import Context
 from cobra_jupyter.brains.playbook.recipes import Recipe, shared_source
 from cobra_jupyter.brains.playbook.view import View
 
-ABLATION_SHARES = {"boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03}  # of the budget
-MOST_ROUNDS = 20  # of refinement
-PATIENCE = 6  # rounds without gain
+ABLATION_SHARES = {  # of the budget
+    "boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03,
+    "text_boosting": 0.12, "text_bayes": 0.07, "text_linear": 0.1, "transformer": 0.1,
+}  # fmt: skip
+MOST_ROUNDS = 40  # of refinement
+PATIENCE = 9  # rounds without gain
+SECOND_LOOK, SECOND_LOOK_FROM = 0.06, 0.3  # of the budget: what it takes, what must be free for it
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,12 @@ def next_step(context: Context) -> Step:
     """The first step of the plan that is not done and fits the time."""
     view = View(context)
     work: tuple[Phase, ...] = (
-        (_fallback, _prior, _factors, _ablations, _full_size, _refinement) if view.recipes else (_no_recipe,)
+        (_fallback, _prior, _factors, _ablations, _full_size, _refinement, _second_look, _refinement)
+        if view.recipes
+        else (_no_recipe,)
     )
+    if view.recipes and "Protocol" in view.titles and not view.protocol:
+        work = (_no_protocol,)
     for phase in (_beginning, *(work if view.card else ())):
         for step in phase(view):
             if step.title not in view.titles:
@@ -44,6 +53,7 @@ def next_step(context: Context) -> Step:
 
 
 Phase = Callable[[View], Iterator[Step]]
+Idea = tuple[Recipe, dict[str, Any], int, str]  # candidate, config, seed, why
 
 
 # ---- 1 to 3: read, look, freeze
@@ -106,6 +116,15 @@ def _fallback(view: View) -> Iterator[Step]:
     )
 
 
+def _no_protocol(view: View) -> Iterator[Step]:
+    last = view.context.turns[-1].error if view.context.turns else ""
+    yield Step(
+        "No protocol",
+        "Without folds and a metric nothing can be judged. What is missing can be set with `--set`, or in a cell.",
+        f"cobra.finish({json.dumps(f'no protocol could be frozen: {last[:300]}')})",
+    )
+
+
 def _no_recipe(view: View) -> Iterator[Step]:
     what = f"{view.card.get('kind')} data with a {view.card.get('task')} target"
     yield Step(
@@ -125,7 +144,7 @@ def _prior(view: View) -> Iterator[Step]:
     if view.free > 0.15 * view.budget:
         yield Step(
             "Strongest prior, full size",
-            f"Tables are usually won by {strongest.family}: it trains on all rows as a background job while we look for the factors that matter.",
+            f"Such data are usually won by {strongest.family}: it trains on all rows as a background job while we look for the factors that matter.",
             f'job = cobra.scale("{strongest.name}", background=True)',
         )
     yield from _shared(view, tuple(name for name in strongest.shared if _worth_making(view, name)))
@@ -238,7 +257,7 @@ def _scale(recipe: Recipe, config: Mapping[str, Any], seed: int = 0) -> str:
 
 def _refinement(view: View) -> Iterator[Step]:
     rounds = sum(title.startswith("Refinement") for title in view.titles)
-    if rounds >= MOST_ROUNDS or not view.full() or _stalled(view, rounds):
+    if rounds >= MOST_ROUNDS or not view.full() or _stalled(view):
         return
     for recipe, config, seed, why in _ideas(view):
         if not view.tried_full(recipe, config, seed) and _fits(view, view.cost(recipe)):
@@ -247,17 +266,49 @@ def _refinement(view: View) -> Iterator[Step]:
             return
 
 
-def _stalled(view: View, rounds: int) -> bool:
+def _stalled(view: View) -> bool:
+    """Whether the last rounds since the latest ablation brought nothing."""
     recent = view.gains[-PATIENCE:]
-    return rounds >= PATIENCE and len(recent) == PATIENCE and max(recent) <= 0
+    return len(recent) == PATIENCE and max(recent) <= 0
 
 
-def _ideas(view: View) -> Iterator[tuple[Recipe, dict[str, Any], int, str]]:
-    """Alternating: the best family's runner-up levels, and another seed of the best."""
-    families = {recipe.name: recipe for recipe in view.recipes}
+def _second_look(view: View) -> Iterator[Step]:
+    """With time left, the factors of the best family again: around the best configuration, on more data."""
+    if not view.full() or view.free < SECOND_LOOK_FROM * view.budget:
+        return
     best = view.full()[0]
-    recipe = families.get(best["name"], view.recipes[0])
-    base = dict(best["config"])
+    recipe = next((r for r in view.recipes if r.name == best["name"]), None)
+    if recipe is None:
+        return
+    factors = recipe.factors_with(view.made, view.card["task"])
+    yield Step(
+        f"Second look: {recipe.name}",
+        "Refinement has run dry with time to spare. What matters may have changed around the best configuration, and more "
+        "rows tell effects apart that were unresolved.",
+        f'{recipe.name}_again = cobra.ablate("{recipe.name}", {_code(factors)},'
+        f"{_config(_differing(recipe, best['config']))} seconds={round(SECOND_LOOK * view.budget, 1)})",
+    )
+
+
+def _ideas(view: View) -> Iterator[Idea]:
+    """Those of the best family; every third one of the families behind it, for the blend."""
+    families = {recipe.name: recipe for recipe in view.recipes}
+    leaders: dict[str, dict[str, Any]] = {}
+    for trial in view.full():
+        leaders.setdefault(trial["name"], trial)
+    own = [_variants(view, families[name], leaders[name]["config"]) for name in leaders if name in families]
+    main, others = next(iter(own), iter(())), itertools.chain(*own[1:3])
+    for idea in main:
+        yield idea
+        yield from itertools.islice(main, 1)
+        yield from itertools.islice(others, 1)
+    yield from others
+
+
+def _variants(view: View, recipe: Recipe, base: Mapping[str, Any]) -> Iterator[Idea]:
+    """Alternating: levels that were unresolved, and other seeds of the best configuration."""
+    if found := view.ablation(recipe.name):
+        yield recipe, dict(found["best"]), 0, f"The best combination of {found['id']} ({found['fidelity']})."
     near = list(_near(view, recipe, base))
     seeds = [1000 * n for n in range(1, 4)]
     for place in range(max(len(near), len(seeds))):
@@ -269,12 +320,8 @@ def _ideas(view: View) -> Iterator[tuple[Recipe, dict[str, Any], int, str]]:
                 "differ, and a different model is welcome in the blend."
             )  # fmt: skip
         if place < len(seeds):
-            yield (
-                recipe,
-                base,
-                seeds[place],
-                "The same model from another seed: averaging takes away variance that no factor can.",
-            )
+            why = "The same model from another seed: averaging takes away variance that no factor can."
+            yield recipe, dict(base), seeds[place], why
 
 
 def _near(

@@ -143,6 +143,10 @@ def learn_features(train: pd.DataFrame, ctx: Any) -> tuple[dict[str, Any], pd.Da
     book: dict[str, Any] = {"log": bool(ctx.task == "regression" and log and Y.min() > -1)}
     book["low"] = 0.0 if Y.min() >= 0 else -np.inf
     Y = np.log1p(Y) if book["log"] else Y
+    book["centre"], book["spread"] = 0.0, 1.0
+    if ctx.task == "regression":  # models in 32 bits take labels of any scale then
+        book["centre"], book["spread"] = Y.mean(axis=0), np.where(Y.std(axis=0) > 0, Y.std(axis=0), 1.0)
+        Y = (Y - book["centre"]) / book["spread"]
     per_class = np.eye(len(order))[Y[:, 0].astype(int)][:, 1:] if one_of else Y
     book["codes"], own = encode(shared_columns(train, ctx)[1], per_class, ctx)
     X = features(train, book, ctx).assign(**own)
@@ -157,8 +161,8 @@ def answers(models: list[Any], X: Any, book: dict[str, Any], ctx: Any) -> Any:
     label seen in training; other models have `predict`, or `classes_` and `predict_proba`."""
     if ctx.task == "regression":
         values = [np.full(len(X), m) if isinstance(m, float) else m.predict(X) for m in models]
-        numbers = np.expm1(np.column_stack(values)) if book["log"] else np.column_stack(values)
-        return np.maximum(numbers, book["low"])
+        numbers = np.column_stack(values) * book["spread"] + book["centre"]
+        return np.maximum(np.expm1(numbers) if book["log"] else numbers, book["low"])
     several = []
     for m in models:
         P = np.full((len(X), len(ctx.classes) if ctx.task == "multiclass" else 2), 1e-6)

@@ -46,9 +46,11 @@ class View:
 
     @cached_property
     def recipes(self) -> list[Recipe]:
-        """Those that suit the competition, strongest prior first."""
-        facts = {**self.card, "rows": self.card.get("train_rows", 0)}
-        return [recipe for recipe in RECIPES if recipe.when(facts)]
+        """Those that suit the competition, strongest prior first; before those made for another kind of data."""
+        facts = {**self.context.resources, **self.card}
+        facts |= {"rows": self.card.get("train_rows", 0), "budget": self.budget}
+        suited = [recipe.given(facts) for recipe in RECIPES if recipe.when(facts)]
+        return sorted(suited, key=lambda recipe: self.card.get("kind", "tabular") not in recipe.kinds)
 
     @cached_property
     def made(self) -> set[str]:
@@ -84,6 +86,15 @@ class View:
 
     @cached_property
     def gains(self) -> list[float]:
-        """How much each blend improved on the best before it, in the metric's units."""
-        scores = [self.sign * blend["score"] for blend in self.context.all("blend")]
-        return [score - max(scores[:place], default=score) for place, score in enumerate(scores)][1:]
+        """How much each blend since the latest ablation improved on the best before it, in the metric's units."""
+        gains: list[float] = []
+        best: float | None = None
+        for kind, data in self.context.records:
+            if kind == "ablation":
+                gains.clear()
+            elif kind == "blend":
+                score = self.sign * data["score"]
+                if best is not None:
+                    gains.append(score - best)
+                best = score if best is None else max(best, score)
+        return gains

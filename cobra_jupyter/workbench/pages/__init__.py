@@ -10,7 +10,16 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cobra_jupyter.workbench.pages import candidates, choice, competition, effects, parts, trials, words
+from cobra_jupyter.workbench.pages import (
+    audit,
+    candidates,
+    choice,
+    competition,
+    effects,
+    parts,
+    trials,
+    words,
+)
 
 __all__ = ["KINDS", "headline", "html", "text"]
 
@@ -32,7 +41,7 @@ _PAGES: dict[str, tuple[Render, Render]] = {
     "blend": (choice.blend_html, choice.blend_text),
     "selection": (choice.selection_html, choice.selection_text),
     "submission": (choice.submission_html, choice.submission_text),
-    "audit": (choice.audit_html, choice.audit_text),
+    "audit": (audit.audit_html, audit.audit_text),
 }
 KINDS = tuple(_PAGES)
 _ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # what data of another shape raises

@@ -1,4 +1,4 @@
-"""What is chosen and handed in: blend, selection, submission; and what an audit found."""
+"""What is chosen and handed in: blend, selection and submission."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from cobra_jupyter.workbench.pages import parts, words
 from cobra_jupyter.workbench.pages.parts import Html
 
 Data = Mapping[str, Any]
-SEVERITY = {"leak": ("✕", "bad"), "warning": ("!", "bad"), "note": ("i", "soft")}
 
 
 def judged(data: Data) -> str:
@@ -206,7 +205,7 @@ def selection_text(data: Data) -> str:
     )
 
 
-# ---- submission and audit
+# ---- submission
 
 
 def submission_html(data: Data) -> str:
@@ -246,35 +245,4 @@ def submission_text(data: Data) -> str:
         f"{words.seconds(data.get('seconds'))}",
         f"  sha256 {data.get('sha256')}",
         f"  members: {members}" if members else None,
-    )
-
-
-def audit_html(data: Data) -> str:
-    rows = []
-    for found in data.get("findings") or ():
-        mark, look = SEVERITY.get(str(found.get("severity")), ("i", "soft"))
-        said = parts.coloured(f"{mark} {found.get('severity')}", look)
-        rows.append(
-            (
-                said,
-                parts.strong(found.get("check")),
-                words.cut(found.get("evidence"), 400),
-                parts.soft(words.cut(found.get("proposal"), 400)),
-            )
-        )
-    return parts.page(
-        parts.title("Audit", words.counted(len(rows), "finding") if rows else "nothing found"),
-        parts.table(("", "check", "evidence", "proposal"), rows),
-    )
-
-
-def audit_text(data: Data) -> str:
-    found = list(data.get("findings") or ())
-    return parts.lines(
-        f"audit: {words.counted(len(found), 'finding')}" if found else "audit: nothing found",
-        [
-            f"  {f.get('severity')}, {f.get('check')}: {words.cut(f.get('evidence'), 400)} "
-            f"→ {words.cut(f.get('proposal'), 300)}"
-            for f in found
-        ],
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from cobra_jupyter.workbench.pages import parts, words
 
+WANTS = {"probability": "probabilities", "label": "labels", "value": "values"}
 Data = Mapping[str, Any]
 MOST_SHOWN = 12
 
@@ -191,9 +192,11 @@ def judged(data: Data) -> dict[str, str]:
     return {
         "split": split(data),
         "why": str(data.get("reason") or ""),
-        "metric": metric_of(data) + (f", judges {data['wants']}s" if data.get("wants") else ""),
+        "metric": metric_of(data)
+        + (f", judges {WANTS.get(data['wants'], data['wants'])}" if data.get("wants") else ""),
         "metric tested": sanity(data),
         "rows": f"{words.count(data.get('rows'))}{units}",
+        **({"left unused": words.names(data["leave_out"])} if data.get("leave_out") else {}),
         "vault": vault,
         "seed": str(data.get("seed")),
         "digest": str(data.get("digest") or "")[:16],

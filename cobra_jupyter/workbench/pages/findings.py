@@ -111,6 +111,8 @@ def untried(data: Data) -> list[str]:
 def meaning(data: Data) -> str:
     """How the table is to be read."""
     unit = f" in {data['metric']}" if data.get("metric") else ""
+    if data.get("stands_for"):
+        unit += f" (smoother than {data['stands_for']}, so it shows sooner what a change does)"
     seed = (
         f", the seed's own spread of {words.score(data['seed_sd'], 2)} added"
         if words.known(data.get("seed_sd")) and data["seed_sd"]

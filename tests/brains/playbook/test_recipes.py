@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cobra_jupyter.brains.playbook.recipes import RECIPES, Recipe, shared_source
+from cobra_jupyter.brains.playbook.recipes import RECIPES as ALL
+from cobra_jupyter.brains.playbook.recipes import Recipe, shared_source
+
+RECIPES = [recipe for recipe in ALL if "tabular" in recipe.kinds]
 
 TASKS = ["binary", "multiclass", "multilabel", "regression", "regressions"]
 KINDS = {
@@ -79,7 +82,7 @@ def context(task: str, train: pd.DataFrame, data: Path, **config: Any) -> Any:
 
     return SimpleNamespace(
         config=config, targets=TARGETS[task], id="unit", task="regression" if task == "regressions" else task,
-        classes=CLASSES.get(task, []), columns=KINDS, metric="rmsle" if "regression" in task else "log_loss",
+        classes=CLASSES.get(task, []), columns=KINDS, tables={"train.csv": {}, "test.csv": {}}, metric="rmsle" if "regression" in task else "log_loss",
         direction="minimize", seed=3, n_jobs=1, device="cpu", seconds_left=100.0, data=data, out=data,
         inner=inner, side="train",
     )  # fmt: skip

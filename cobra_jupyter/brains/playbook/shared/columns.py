@@ -10,6 +10,7 @@ hand.
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 from zlib import crc32
 
@@ -24,14 +25,19 @@ def finite(column: pd.Series) -> pd.Series:
     """Floats; true and false are 1 and 0, what is no finite number is missing."""
     if column.dtype.kind not in "biuf":
         column = column.map(lambda value: TRUTH.get(str(value).strip().lower(), value))
-    number = pd.to_numeric(column, errors="coerce").astype("float64")
-    return number.where(number.abs() < 1e30)
+    number = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
+    return pd.Series(np.where(np.abs(number) < 1e30, number, np.nan), column.index, name=column.name)
+
+
+def is_missing(value: Any) -> bool:
+    """Lists, as json files have them, are values like others."""
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
 def strings(column: pd.Series) -> pd.Series:
     """Strings, "" where missing; 3 and 3.0 are the same."""
     text = [
-        "" if pd.isna(v) else f"{v:.12g}" if isinstance(v, int | float | np.number) else str(v)
+        "" if is_missing(v) else f"{v:.12g}" if isinstance(v, int | float | np.number) else str(v)
         for v in column
     ]
     return pd.Series(text, column.index, dtype=object)
@@ -49,8 +55,30 @@ def parts(text: pd.Series, count: int) -> pd.DataFrame:
 
 
 def is_numeric(column: pd.Series) -> bool:
+    if column.dtype.kind in "biuf":
+        return True
     known = column[column.notna() & (column.astype(str) != "")]
     return bool(finite(known).notna().sum() >= 0.9 * len(known))
+
+
+def dates(column: pd.Series, sample: pd.Series) -> pd.Series:
+    """Points in time; where the sample's are written in several ways, or with the day before the month, each is
+    read by itself."""
+    way: dict[str, Any] = {"errors": "coerce", "utc": True}
+    known = sample.dropna().astype(str)
+    few = known.iloc[:: max(1, len(known) // 2000)]
+    parts = r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{2,4})"
+    day_first = bool((pd.to_numeric(few.str.extract(parts)[0]) > 12).any())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that no one format fits is what is found out here
+        each: dict[str, Any] = way | {"format": "mixed"}
+        if not day_first:
+            lost = pd.to_datetime(few, **way).isna().mean() - pd.to_datetime(few, **each).isna().mean()
+            return pd.to_datetime(column, **(each if lost > 0 else way))
+        if not few.str.match(r"\d{4}[-/.]").any():
+            return pd.to_datetime(column, **each, dayfirst=True)
+        ordered = strings(column).str.replace(parts.replace("2,4", "4"), r"\3-\2-\1", regex=True)
+        return pd.to_datetime(ordered, **each)
 
 
 def features_of(name: str, kind: str, column: pd.Series, sample: pd.Series) -> dict[str, pd.Series]:
@@ -59,7 +87,7 @@ def features_of(name: str, kind: str, column: pd.Series, sample: pd.Series) -> d
         return {f"number: {name}": finite(column)}
     text = strings(column)
     if kind == "date":
-        date = pd.to_datetime(column, errors="coerce", utc=True)
+        date = dates(column, sample)
         made = {
             f"number: {name} {u}": getattr(date.dt, u)
             for u in ("year", "month", "day", "day_of_week", "hour")
@@ -78,6 +106,9 @@ def features_of(name: str, kind: str, column: pd.Series, sample: pd.Series) -> d
             f"number: {name} part {i}" if numeric[i] else f"category: {name} part {i}":
             finite(made[i]) if numeric[i] else codes(made[i]) for i in range(count)
         }  # fmt: skip
+    numbers = finite(sample.dropna())
+    if numbers.notna().mean() > 0.5 and numbers.nunique() > 20:  # numbers with some words among them
+        return {f"number: {name}": finite(column), f"category: {name}": codes(text)}
     return {f"category: {name}": codes(text)}
 
 
@@ -115,12 +146,19 @@ def together(numbers: pd.DataFrame, sets: dict[str, list[str]]) -> dict[str, pd.
 
 
 def other_side(names: list[str], ctx: Any) -> pd.DataFrame:
-    """Rows of the folder's tables that have all these columns."""
+    """The rows of train or test as the folder has them, whichever are more."""
     tables = [pd.DataFrame(columns=names)]
-    for path in sorted(ctx.data.glob("*.csv")):
-        if set(names) <= set(pd.read_csv(path, nrows=0).columns):
-            tables.append(pd.read_csv(path, usecols=names, low_memory=False)[names])
+    for path, options in ctx.tables.items():
+        if (ctx.data / path).exists():
+            table = labelled(pd.read_csv(ctx.data / path, **options), ctx)
+            tables += [table[names]] if set(names) <= set(table) else []
     return max(tables, key=len)
+
+
+def labelled(table: pd.DataFrame, ctx: Any) -> pd.DataFrame:
+    """Rows with a finite label where the table has labels; others teach nothing and are left out everywhere."""
+    labels = table[[name for name in ctx.targets if name in table]]
+    return table[labels.notna().all(axis=1) & ~labels.isin([np.inf, -np.inf]).any(axis=1)]
 
 
 def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:

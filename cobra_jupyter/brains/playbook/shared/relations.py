@@ -18,19 +18,31 @@ import pandas as pd
 def text(column: pd.Series) -> pd.Series:
     """Strings, missing where the value is missing; 3 and 3.0 are the same."""
     return column.map(
-        lambda v: np.nan if pd.isna(v) else f"{v:.9g}" if isinstance(v, float | int) else str(v)
+        lambda v: np.nan if is_missing(v) else f"{v:.9g}" if isinstance(v, float | int) else str(v)
     )
 
 
+def is_missing(value: Any) -> bool:
+    """Lists, as json files have them, are values like others."""
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
 def all_rows(rows: pd.DataFrame, names: list[str], ctx: Any) -> pd.DataFrame:
-    """`rows` first, then the rows of the folder's other tables that have the same columns."""
+    """`rows` first, then those of the folder's train and test tables, each once."""
     frames = [rows[names].apply(text)]
-    for path in sorted(ctx.data.glob("*.csv")):
-        if set(names) <= set(pd.read_csv(path, nrows=0).columns):
-            frames.append(pd.read_csv(path, usecols=names, low_memory=False)[names].apply(text))
+    for path, options in ctx.tables.items():
+        if (ctx.data / path).exists():
+            table = labelled(pd.read_csv(ctx.data / path, **options), ctx)
+            frames += [table[names].apply(text)] if set(names) <= set(table) else []
     everything = pd.concat(frames, ignore_index=True).astype(object)
     twice = everything.duplicated().to_numpy() & (np.arange(len(everything)) >= len(rows))
     return everything[~twice].reset_index(drop=True)
+
+
+def labelled(table: pd.DataFrame, ctx: Any) -> pd.DataFrame:
+    """Rows with a finite label where the table has labels; others teach nothing and are left out everywhere."""
+    labels = table[[name for name in ctx.targets if name in table]]
+    return table[labels.notna().all(axis=1) & ~labels.isin([np.inf, -np.inf]).any(axis=1)]
 
 
 def keys_of(everything: pd.DataFrame, ctx: Any) -> dict[str, pd.Series]:
@@ -53,8 +65,10 @@ def keys_of(everything: pd.DataFrame, ctx: Any) -> dict[str, pd.Series]:
 def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
     """One row per row of `rows`: which groups it is in, how large they are, its place in them."""
     names = [name for name in rows.columns if name in ctx.columns or name == ctx.id]
+    made: dict[str, pd.Series] = {"missing": rows[names].isna().sum(axis=1).reset_index(drop=True)}
+    if ctx.id in names:  # rows are told apart by their key, so numbers need not be looked at
+        names = [name for name in names if ctx.columns.get(name) != "number"]
     everything = all_rows(rows, names, ctx)
-    made: dict[str, pd.Series] = {"missing": everything.isna().sum(axis=1)}
     for name, key in keys_of(everything, ctx).items():
         size = key.groupby(key).transform("size").where(key.notna())
         if size.max() < 2:

@@ -1,0 +1,73 @@
+"""Where the agent's cells run: a live kernel and its harness. Either may die; both come back as they were.
+
+The harness is restored from the record, the kernel by running the accepted cells again: their calls get the
+answers they got, so no work is done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.kernel.harness import ConnectionLost, HarnessProcess
+from cobra_jupyter.kernel.session import Execution, KernelSession
+
+REPLAY_SECONDS = 600.0  # most for all accepted cells
+
+
+class Workplace:
+    """`ledger` is the record's file; `on_event` is told what was mended."""
+
+    def __init__(
+        self, harness: HarnessProcess, kernel: KernelSession, ledger: Path, on_event: Callable[[str], None]
+    ) -> None:
+        self.harness, self.kernel = harness, kernel
+        self._ledger, self._on_event = ledger, on_event
+        self._accepted: list[tuple[int, str]] = []
+
+    @property
+    def whole(self) -> bool:
+        return self.kernel.alive and self.harness.alive
+
+    async def call(self, name: str, **args: Any) -> dict[str, Any]:
+        """Call the harness; where it is gone it is brought back first. Raises CallError, ConnectionLost."""
+        try:
+            return await self.harness.call(name, **args)
+        except ConnectionLost:
+            await self.mend()
+            return await self.harness.call(name, **args)
+
+    async def execute(
+        self, number: int, code: str, on_output: Callable[[dict[str, Any]], None], seconds: float,
+        again: bool = False,
+    ) -> Execution:  # fmt: skip
+        """Run the cell of turn `number`; `again`: its calls of an earlier attempt get the answers they got."""
+        await self.call("turn_begins", number=number, again=again)
+        done = await self.kernel.execute(code, on_output, timeout=seconds)
+        if done.status == "ok":
+            self._accepted.append((number, code))
+        return done
+
+    async def mend(self) -> None:
+        """Start what is dead, and give the kernel its variables back."""
+        if not self.harness.alive:
+            self._on_event("harness restarted")
+            await asyncio.to_thread(self.harness.restart, self._ledger)
+        self._on_event("kernel restarted")
+        await self.kernel.restart()
+        await self.replay(self._accepted)
+
+    async def replay(self, accepted: list[tuple[int, str]], seconds: float = REPLAY_SECONDS) -> None:
+        """Run accepted cells for what they leave behind, within `seconds`; their outputs are in the notebook
+        already."""
+        self._accepted, end = list(accepted), time.monotonic() + seconds
+        for number, code in accepted:
+            left = end - time.monotonic()
+            if left <= 0 or not self.whole:
+                return
+            with contextlib.suppress(ConnectionLost):
+                await self.harness.call("turn_begins", number=number, again=True)
+                await self.kernel.execute(code, lambda output: None, timeout=left)

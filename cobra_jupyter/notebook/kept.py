@@ -1,0 +1,33 @@
+"""Outputs of cells kept beside the record, by their hash: the notebook can be made again from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = "outputs"
+
+
+def store(run: Path, outputs: list[dict[str, Any]]) -> str:
+    """Keep a cell's outputs (nbformat) in the run's folder. → SHA-256, the name of their file."""
+    text = json.dumps(outputs, ensure_ascii=False, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    path = run / FOLDER / f"{digest}.json"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    return digest
+
+
+def load(run: Path, digest: str) -> list[dict[str, Any]]:
+    """Outputs that were stored; [] where the file is gone or not what was stored."""
+    try:
+        text = (run / FOLDER / f"{digest}.json").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    whole = hashlib.sha256(text.encode()).hexdigest() == digest
+    return list(json.loads(text)) if whole else []

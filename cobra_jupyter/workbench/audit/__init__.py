@@ -1,0 +1,104 @@
+"""The audit of data and protocol: what would make scores better than test rows will allow.
+
+Every check is bounded: it looks at a few thousand sampled rows, and dear checks are skipped, with a note, when
+the audit's seconds are spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cobra_jupyter.workbench.audit import columns, drift, probes, splits, twins
+from cobra_jupyter.workbench.audit.finding import Finding, leaking_columns, ordered
+from cobra_jupyter.workbench.audit.permutation import permutation_probe
+from cobra_jupyter.workbench.audit.probes import vault
+from cobra_jupyter.workbench.audit.quick import Quick
+from cobra_jupyter.workbench.audit.sample import Clock, OutOfTime, Sample
+from cobra_jupyter.workbench.judge import Judge
+from cobra_jupyter.workbench.metrics import Metric
+from cobra_jupyter.workbench.protocol import Folds, Protocol, truth_of
+
+__all__ = ["Finding", "findings", "leaking_columns", "of_trials", "ordered", "permutation_probe", "vault"]
+
+SECONDS = 15.0
+Check = tuple[str, Callable[[], Iterator[Finding]]]
+
+
+def findings(
+    competition: Any, train: pd.DataFrame, test: pd.DataFrame,
+    protocol: Protocol | None, folds: Folds | None, *, metric: Metric | None = None, seconds: float = SECONDS,
+) -> list[Finding]:  # fmt: skip
+    """All findings about data and protocol, gravest first.
+
+    Before a protocol is frozen quick models are judged on random folds and the competition's metric. Where
+    the task has no labels that metrics could take, checks of labels are left out. After `seconds` no further
+    model is fitted.
+    """
+    sample = Sample(competition, train, test, _labels(competition, train), protocol, folds, Clock(seconds))
+    return ordered(_run(_checks(sample, metric)))
+
+
+def of_trials(judge: Judge, trials: Sequence[Any], ablations: Sequence[Any]) -> list[Finding]:
+    """What finished trials and ablations tell about the protocol."""
+    found = [*probes.fold_spread(judge, trials), *probes.effects_and_folds(judge, trials, ablations)]
+    return ordered(found)
+
+
+def _labels(competition: Any, train: pd.DataFrame) -> Any:
+    if competition.task not in ("binary", "multiclass", "multilabel", "regression"):
+        return None
+    try:
+        return truth_of(competition, train)
+    except (KeyError, TypeError, ValueError):  # what the card's questions will ask about
+        return None
+
+
+def _checks(sample: Sample, metric: Metric | None) -> list[Check]:
+    """What is checked, the most important first; columns found to leak are kept out of the models after them."""
+    labelled = sample.labelled and len(sample.truth) >= 40 and bool(np.isfinite(sample.truth).all())
+    model = Quick(sample, metric) if labelled else None
+    found: list[Check] = []
+    if sample.protocol and sample.folds:
+        found.append(("units", partial(splits.torn_units, sample.protocol, sample.folds)))
+    if model:
+        found += [
+            ("copies of the target", partial(columns.copies, sample, model)),
+            ("columns that test lacks", partial(columns.unavailable, sample, model)),
+            ("ids", partial(columns.ids, sample, model)),
+        ]
+    found.append(("duplicate rows", partial(twins.duplicates, sample)))
+    if model:
+        found += [
+            ("time", partial(splits.times, sample, model)),
+            ("groups", partial(splits.groups, sample, model)),
+        ]
+    found += [
+        ("adversarial validation", partial(drift.drift, sample)),
+        ("near-duplicate rows", partial(twins.near_duplicates, sample)),
+        ("near-duplicate texts", partial(twins.near_texts, sample)),
+    ]
+    if model:
+        found.append(("presence", partial(columns.presence, sample)))
+    found += [
+        ("unseen categories", partial(columns.unseen, sample)),
+        ("idle columns", partial(columns.idle, sample)),
+    ]
+    return found
+
+
+def _run(checks: Sequence[Check]) -> list[Finding]:
+    found, skipped = list[Finding](), []
+    for name, check in checks:
+        try:
+            for finding in check():
+                found.append(finding)  # what was found before time ran out stays
+        except OutOfTime:
+            skipped.append(name)
+    if skipped:
+        found.append(Finding("not checked", "note", f"no time was left for: {', '.join(skipped)}",
+                             "audit again with more seconds"))  # fmt: skip
+    return found

@@ -1,0 +1,158 @@
+"""The rows an audit looks at, and the time it has: at most a few thousand of each table, columns as numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cobra_jupyter.workbench.audit import encoding
+from cobra_jupyter.workbench.protocol import Folds, Positions, Protocol
+
+Array = np.ndarray[Any, Any]
+ROWS = 6_000  # of train that quick models see
+TEST_ROWS = 4_000
+COLUMNS = 300  # that are looked at
+MODEL_COLUMNS = 40  # that a quick model sees
+QUICK_FOLDS = 3
+
+
+class OutOfTime(Exception):  # noqa: N818
+    """The audit's seconds are spent."""
+
+
+class Clock:
+    """What is left of an audit's seconds: of this thread's own work, and at most thrice as long by the wall, since on
+    a busy machine the checks that matter must not fall away."""
+
+    def __init__(self, seconds: float) -> None:
+        self._worked, self._begun, self._seconds = time.thread_time(), time.monotonic(), seconds
+
+    def spent(self, share: float) -> bool:
+        """Whether this share of the seconds is spent."""
+        worked, passed = time.thread_time() - self._worked, time.monotonic() - self._begun
+        return max(worked, passed / 3) > share * self._seconds
+
+    def check(self) -> None:
+        """Raises OutOfTime when nothing is left."""
+        if self.spent(1):
+            raise OutOfTime
+
+
+class Sample:
+    """Rows of train and test under a competition, drawn with a fixed seed.
+
+    `rows` are positions in the whole train table, `train`, `test` the drawn rows, `truth` their labels
+    ((n,) codes or (n, T) floats; empty where the task has no truth yet). `features` are columns that train and
+    test share, without id, targets and what the protocol leaves out. `suspects`, filled by the column checks, are kept out of models.
+    """
+
+    def __init__(
+        self, competition: Any, train: pd.DataFrame, test: pd.DataFrame, truth: Any,
+        protocol: Protocol | None, folds: Folds | None, clock: Clock,
+    ) -> None:  # fmt: skip
+        self.competition, self.protocol, self.folds, self.clock = competition, protocol, folds, clock
+        self.task = protocol.task if protocol else competition.task
+        self.whole_train, self.whole_test, self.whole_truth = train, test, truth
+        self.rows = self._draw(len(train))
+        self.train = train.iloc[self.rows]
+        new = np.sort(np.random.default_rng(1).permutation(len(test))[:TEST_ROWS])
+        self.test = test.iloc[new]
+        self.labelled = truth is not None
+        self.truth: Array = np.asarray(truth)[self.rows] if truth is not None else np.empty(0)
+        left_out = getattr(protocol, "leave_out", None) or ()
+        known = {competition.id, *competition.targets, *left_out}
+        self.features = [str(c) for c in train.columns if c in test.columns and c not in known][:COLUMNS]
+        self.extra = [str(c) for c in train.columns if c not in test.columns and c not in known][:COLUMNS]
+        self.suspects: set[str] = set()
+        self._blocks: dict[str, tuple[Array, Array]] = {}
+        self._kinds: dict[str, str] = {}
+
+    def _draw(self, count: int) -> Positions:
+        """Some train rows; whole units where the protocol keeps units whole, none of the vault."""
+        rng = np.random.default_rng(0)
+        rows = np.arange(count)
+        if self.folds is not None and len(self.folds.vault):
+            rows = np.setdiff1d(rows, self.folds.vault)
+        if len(rows) <= ROWS:
+            return rows
+        if self.folds is not None and self.protocol is not None and self.protocol.groups:
+            units, codes = np.unique(self.folds.units[rows], return_inverse=True)
+            place = rng.permutation(len(units))[codes]
+            return np.sort(rows[np.argsort(place, kind="stable")[:ROWS]])
+        return np.sort(rng.permutation(rows)[:ROWS])
+
+    # ---- columns as numbers
+
+    def kind(self, name: str) -> str:
+        if name not in self._kinds:
+            self._kinds[name] = encoding.kind(name, self.whole_train[name], self.competition.columns)
+        return self._kinds[name]
+
+    def block(self, name: str) -> tuple[Array, Array]:
+        """A column of the train and of the test rows as numbers; an empty test block where test lacks it."""
+        if name not in self._blocks:
+            self.clock.check()
+            new = self.test[name] if name in self.test.columns else self.train[name].iloc[:0]
+            self._blocks[name] = encoding.encode(self.train[name], new, self.kind(name))
+        return self._blocks[name]
+
+    def set_block(self, name: str, block: Array) -> None:
+        """Numbers of the train rows under a name of their own, as of an id's digits."""
+        self._blocks[name] = (block.reshape(len(self.rows), -1), np.empty((0, 1)))
+
+    def matrix(self, names: Sequence[str], side: int = 0) -> Array:
+        """Blocks of some columns side by side (0: train rows, 1: test rows)."""
+        blocks = [self.block(name)[side] for name in names]
+        count = len(self.test if side else self.train)
+        return np.hstack(blocks).astype(np.float32) if blocks else np.empty((count, 0), np.float32)
+
+    @property
+    def trusted(self) -> list[str]:
+        """The features a quick model may use: no suspects, no ids; at most two texts, which are dear."""
+        chosen, texts = [], 0
+        for name in self.features:
+            if name in self.suspects or (what := self.kind(name)) == "id":
+                continue
+            texts += what == "text"
+            if what != "text" or texts <= 2:
+                chosen.append(name)
+        return chosen[:MODEL_COLUMNS]
+
+    # ---- folds
+
+    def splits(self) -> list[tuple[Positions, Positions]]:
+        """(training, held-out) positions within the sample: three folds of the protocol, or random ones."""
+        if self.folds is None:
+            return self.random_splits()
+        found = []
+        for training, held_out in self.folds.splits[0][-QUICK_FOLDS:]:
+            a, b = (np.flatnonzero(np.isin(self.rows, side)) for side in (training, held_out))
+            if len(a) >= 20 and len(b) >= 5:
+                found.append((a, b))
+        return found or self.random_splits()
+
+    def random_splits(self, folds: int = QUICK_FOLDS) -> list[tuple[Positions, Positions]]:
+        """Folds that know nothing of groups and time."""
+        order = np.random.default_rng(2).permutation(len(self.rows))
+        return complements(np.array_split(order, folds), len(self.rows))
+
+    def group_splits(self, codes: Positions, folds: int = QUICK_FOLDS) -> list[tuple[Positions, Positions]]:
+        """Folds that keep rows of one code together, of about equal size."""
+        names, places = np.unique(codes, return_inverse=True)
+        sizes = np.bincount(places)
+        order = np.random.default_rng(3).permutation(len(names))
+        ends = np.cumsum(sizes[order])
+        fold = np.empty(len(names), np.int64)
+        fold[order] = np.minimum((ends - 1) * folds // max(len(codes), 1), folds - 1)
+        parts = [np.flatnonzero(fold[places] == k) for k in range(folds)]
+        return complements([part for part in parts if len(part)], len(codes))
+
+
+def complements(parts: Sequence[Positions], count: int) -> list[tuple[Positions, Positions]]:
+    """(all but a part, that part) for each part of 0 … count-1. Sorted."""
+    everything = np.arange(count)
+    return [(np.setdiff1d(everything, part), np.sort(part)) for part in parts]

@@ -1,0 +1,34 @@
+"""Room on the disk: told apart from other failures, since making room cures it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import uuid
+from pathlib import Path
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT})
+PROBE_BYTES = 256 * 1024
+
+
+class DiskFull(OSError):  # noqa: N818
+    """The run's folder takes no more; what was written holds, and the run can be resumed after room is made."""
+
+
+def check(folder: Path) -> None:
+    """Write and remove a small file. Raises DiskFull where that fails for want of room or of permission to write."""
+    folder = next(place for place in (folder, *folder.parents) if place.is_dir())
+    probe = folder / f".room-{uuid.uuid4().hex[:8]}"
+    try:
+        probe.write_bytes(b"\0" * PROBE_BYTES)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise no_room(folder, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+
+
+def no_room(folder: Path, error: OSError) -> DiskFull:
+    """The error to raise for a write that failed with one of `NO_ROOM`."""
+    return DiskFull(error.errno, f"{folder} cannot be written: {error.strerror}")

@@ -1,0 +1,7 @@
+"""Errors that more than one part of the harness raises."""
+
+from __future__ import annotations
+
+
+class NotReady(ValueError):  # noqa: N818
+    """A step was asked for before the step it needs; the message names it."""

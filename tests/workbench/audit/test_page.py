@@ -1,0 +1,29 @@
+"""The page of an audit: counts, scores with and without, and the call that cures."""
+
+from __future__ import annotations
+
+import re
+
+from cobra_jupyter.workbench import pages
+from tests.workbench.samples import results
+
+AUDIT = results()["audit"]
+
+
+def test_the_first_line_counts_findings_by_severity() -> None:
+    assert pages.headline("audit", AUDIT) == "audit: 1 leak, 1 warning"
+    assert pages.headline("audit", {"findings": []}) == "audit: nothing found"
+    assert pages.headline("audit", {"findings": [], "probed": "ridge"}) == "audit of ridge: nothing found"
+
+
+def test_a_leak_shows_its_scores_as_bars_in_proportion() -> None:
+    html = pages.html("audit", AUDIT)
+    assert "0.9999 with" in html
+    assert "0.8123 without" in html
+    assert [int(width) for width in re.findall(r"width:(\d+)px", html.partition("<table")[2])] == [90, 73]
+
+
+def test_the_cure_is_shown_as_a_call() -> None:
+    for shown in (pages.text("audit", AUDIT), pages.html("audit", AUDIT)):
+        assert shown.count("cobra.protocol(leave_out=[") == 1
+        assert "the next protocol leaves out what leaks" in shown
