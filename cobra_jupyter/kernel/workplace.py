@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.kernel.harness import ConnectionLost, HarnessProcess
+from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
 from cobra_jupyter.kernel.session import Execution, KernelSession
 
 REPLAY_SECONDS = 600.0  # most for all accepted cells
@@ -49,6 +49,9 @@ class Workplace:
         done = await self.kernel.execute(code, on_output, timeout=seconds)
         if done.status == "ok":
             self._accepted.append((number, code))
+        else:  # a harness that died under it may not have been missed yet
+            with contextlib.suppress(CallError, ConnectionLost):
+                await self.harness.call("jobs")
         return done
 
     async def mend(self) -> None:

@@ -146,6 +146,7 @@ class Peer:
             try:
                 self._sock.sendall(frame)
             except OSError as error:
+                self.closed.set()
                 raise ConnectionLost(f"the other end is gone: {error}") from error
 
     def close(self) -> None:
