@@ -30,6 +30,10 @@ SETTINGS = "id, target, metric, direction, split, groups, time, kind, task"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `cobra` and `jupyter cobra`."""
+    if arguments is None:
+        from cobra_jupyter import keys
+
+        keys.start_anew()
     chosen = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
     try:
         return int(chosen.do(chosen))
@@ -45,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse(error: Exception) -> int:
     """One message for what a person can mend; a traceback for what we have to."""
     from cobra_jupyter.agent.budget import BudgetError
+    from cobra_jupyter.brains import BrainGone
+    from cobra_jupyter.brains.choice import BrainRefused
     from cobra_jupyter.competition import CompetitionError
     from cobra_jupyter.kernel.errors import KernelError
     from cobra_jupyter.ledger import LedgerError
@@ -55,6 +61,8 @@ def _refuse(error: Exception) -> int:
     from cobra_jupyter.workbench import disk
 
     ours = (
+        BrainGone,
+        BrainRefused,
         BudgetError,
         CompetitionError,
         KernelError,
@@ -171,12 +179,7 @@ def _json_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
-    parser.add_argument(
-        "--brain",
-        default="playbook",
-        choices=("playbook",),
-        help="who writes the cells (default: %(default)s, which needs no key)",
-    )
+    _brain_options(parser)
     parser.add_argument(
         "--budget",
         default=budget,
@@ -211,6 +214,49 @@ def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
     _json_option(parser)
 
 
+def _brain_options(parser: argparse.ArgumentParser) -> None:
+    brain = parser.add_argument_group("brain", "who writes the cells")
+    brain.add_argument(
+        "--brain", default="auto", choices=("auto", "playbook", "gemini", "transformers", "replay"),
+        help="auto (default): gemini where a key is set, else the playbook, which needs none",
+    )  # fmt: skip
+    brain.add_argument(
+        "--model", metavar="NAME",
+        help="the leading Gemini model (default: gemini-3.1-pro-preview), or the folder of a local chat model",
+    )  # fmt: skip
+    brain.add_argument(
+        "--fast-model", metavar="NAME", help="who repairs failing cells (default: gemini-3-flash-preview)"
+    )
+    brain.add_argument(
+        "--thinking",
+        choices=("minimal", "low", "medium", "high"),
+        default="high",
+        help="of the lead (default: high)",
+    )
+    brain.add_argument(
+        "--keep-thoughts", action="store_true", help="keep the model's thought summaries in the record"
+    )
+    brain.add_argument(
+        "--max-tokens", type=int, metavar="N", help="most tokens, input and output; then the playbook goes on"
+    )
+    brain.add_argument(
+        "--max-cost", type=float, metavar="DOLLARS", help="most money; then the playbook goes on"
+    )
+    brain.add_argument(
+        "--replay", metavar="RUN", help="with --brain replay: a run's folder, or a file of --record"
+    )
+    brain.add_argument("--record", metavar="FILE", help="write every reply to FILE, to be replayed")
+
+
+def _wish(chosen: argparse.Namespace) -> Any:
+    from cobra_jupyter.brains.choice import Wish
+
+    return Wish(
+        chosen.brain, chosen.model, chosen.fast_model, chosen.thinking, chosen.keep_thoughts, chosen.max_tokens,
+        chosen.max_cost, chosen.replay, chosen.record,
+    )  # fmt: skip
+
+
 def _run(chosen: argparse.Namespace) -> int:
     result, code = _go(chosen, chosen.folder)
     _print(result, chosen.json)
@@ -230,23 +276,37 @@ def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None
     folder = folder.resolve()
     seconds, started = budget.parse(chosen.budget), _process_start()
     out = (chosen.out or runs.new_folder(Path("runs"), folder)).absolute()
+    wish = _wish(chosen)
     options = Options(
-        folder, out, chosen.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started,
-        _weights(chosen.weights),
+        folder, out, wish.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started,
+        _weights(chosen.weights), wish.settings(),
     )  # fmt: skip
-
     return _live(options)
 
 
 def _live(options: Any, resume: bool = False) -> tuple[dict[str, Any], int]:
     """Let a run live to its end. → its result's record and the exit code."""
-    from cobra_jupyter import runs
-    from cobra_jupyter.brains.playbook import Playbook
+    from cobra_jupyter import keys, runs
+    from cobra_jupyter.brains.choice import Wish, choose
     from cobra_jupyter.progress import Progress
     from cobra_jupyter.runner import Runner
 
+    known = keys.take()
+    spent = runs.spent(options.out) if resume else (0, 0.0)
+    brains = choose(Wish(options.brain, **options.model), {**os.environ, **known}, spent)
+    print(f"brain: {brains.lead.name} ({brains.why})", file=sys.stderr)
+
     async def whole() -> Any:
-        runner = Runner(options, Playbook(), progress.record, resume=resume)
+        if (check := getattr(brains.lead, "check", None)) is not None:
+            await check()
+        runner = Runner(
+            options,
+            brains.lead,
+            progress.record,
+            resume=resume,
+            others=brains.others,
+            secrets=keys.values(known),
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, runner.interrupted.set)

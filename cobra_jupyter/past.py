@@ -27,6 +27,7 @@ class Pending:
     parsed: Parsed
     cell: str | None
     begun: bool
+    role: str
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,21 @@ def recall(records: Sequence[Record], folder: Path) -> Past:
     replies = {r.data["turn"]: r.data for r in records if r.kind == "reply"}
     begun = {r.data["turn"] for r in records if r.kind == "cell"}
     done = {r.data["turn"]: r.data for r in records if r.kind == "execution" and r.data["turn"]}
+    lines = {r.data["turn"]: r.seq for r in records if r.kind == "reply"}
+    ends = {r.data["turn"]: r.seq for r in records if r.kind == "execution"}
     turns, pending = [], None
     for number, reply in sorted(replies.items()):
         parsed = parse(reply["text"])
         if parsed.code is None:
-            turns.append(Turn(number, parsed.markdown, "", "none"))
+            turns.append(Turn(number, parsed.markdown, "", "none", role=reply["role"], seq=lines[number]))
         elif number in done:
             error = message_of(done[number]["ename"], done[number]["evalue"])
-            turns.append(Turn(number, parsed.markdown, parsed.code, done[number]["status"], error))
+            turns.append(Turn(
+                number, parsed.markdown, parsed.code, done[number]["status"], error, done[number]["output"],
+                reply["role"], ends[number],
+            ))  # fmt: skip
         else:
-            pending = Pending(number, parsed, reply["cells"]["code"], number in begun)
+            pending = Pending(number, parsed, reply["cells"]["code"], number in begun, reply["role"])
     finish = [r.data.get("why") for r in records if r.kind == "finish"]
     return Past(
         asked=asked, records=tuple(records), used=_used(asked["started"], records), turns=tuple(turns),

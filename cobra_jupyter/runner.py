@@ -16,9 +16,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from cobra_jupyter.agent import prompt
 from cobra_jupyter.agent.budget import Budget, spoken
 from cobra_jupyter.agent.context import WORKBENCH_KINDS, Clock, Context, Turn
 from cobra_jupyter.agent.loop import Agent
+from cobra_jupyter.agent.memory import recollection
 from cobra_jupyter.brains import Brain
 from cobra_jupyter.kernel import weights
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess, write_json
@@ -56,6 +58,7 @@ class Options:
     settings: Mapping[str, str]
     started: float
     weights: tuple[str, ...] = ()  # folders of pretrained weights, beside those of the cache
+    model: Mapping[str, Any] = field(default_factory=dict)  # settings of a language model, no secrets
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ class Runner:
     on_record: Callable[[Record, Budget], None] = lambda record, budget: None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     resume: bool = False
+    others: tuple[Brain, ...] = ()  # who takes the brain's place, in order
+    secrets: tuple[str, ...] = ()  # never to be written anywhere
 
     def __post_init__(self) -> None:
         o = self.options
@@ -107,7 +112,7 @@ class Runner:
             self._prepare_folder()
         environment = probe(self.options.kernel)
         past: list[Record] = []
-        self.ledger = Ledger(self.options.out / "ledger.jsonl", _secrets(), past.append)
+        self.ledger = Ledger(self.options.out / "ledger.jsonl", [*_secrets(), *self.secrets], past.append)
         if self.resume:
             self._take_past(past)
         self.ledger.follow(self._follow)
@@ -131,6 +136,7 @@ class Runner:
             if error.kind in BAD_INPUT:
                 raise BadInput(str(error)) from None
             raise
+        self._description = _description(Path(card["folder"]))
         if card["obstacles"] and self.brain.name == "playbook":  # which has rules, but cannot read
             self._state("failed", card["obstacles"][0])
             raise BadInput(card["obstacles"][0])
@@ -164,7 +170,7 @@ class Runner:
             async def context(turns: tuple[Turn, ...]) -> Context:
                 return await self._context(place, turns)
 
-            self.agent = Agent(self.brain, self._document, place, self.ledger, context)
+            self.agent = Agent(self.brain, self._document, place, self.ledger, context, others=self.others)
             self._state("running", None)
             work = asyncio.ensure_future(self._live(place))
             stop = asyncio.ensure_future(self.interrupted.wait())
@@ -189,7 +195,7 @@ class Runner:
                 await place.replay(list(past.accepted), self.budget.free)
             if past.pending:
                 p = past.pending
-                await agent.run_reply(p.number, p.parsed, p.cell, max(1.0, self.budget.free), p.begun)
+                await agent.run_reply(p.number, p.parsed, p.cell, max(1.0, self.budget.free), p.begun, p.role)
         return await agent.run(lambda: self.budget.free)
 
     def _mended(self, event: str) -> None:
@@ -268,7 +274,8 @@ class Runner:
         self.ledger.append("run", {
             "run": o.out.name, "folder": str(o.folder), "brain": self.brain.name, "budget": o.budget, "seed": o.seed,
             "kernel": o.kernel, "settings": dict(o.settings), "started": o.started,
-            "version": metadata.version("cobra_jupyter"), "weights": list(o.weights),
+            "version": metadata.version("cobra_jupyter"), "weights": list(o.weights), "prompts": prompt.hashes(),
+            "model": dict(o.model),
         })  # fmt: skip
         self.ledger.append("environment", found)
 
@@ -295,7 +302,11 @@ class Runner:
         status = await place.call("status")
         self.budget.reserve = float(status["reserve"]) + CLOSING
         clock = Clock(self.budget.seconds, self.budget.left, self.budget.reserve)
-        return Context(clock, self._resources, turns, tuple((r.kind, r.data) for r in self._results))
+        results = list(self._results)
+        return Context(
+            clock, self._resources, turns, tuple((r.kind, r.data) for r in results),
+            description=self._description, lines=tuple(r.seq for r in results),
+        )  # fmt: skip
 
     async def _prove(self, described: dict[str, Any]) -> Proof:
         """Write `solution.ipynb`, run it in a fresh kernel, compare."""
@@ -380,7 +391,16 @@ class Runner:
                 setattr, self.agent, "finished", args.get("why") or "the agent is done"
             )
             return f"the run ends after this cell; {spoken(self.budget.left)} were left"
+        if what == "recall":
+            return recollection(str(args.get("id")), self._results, self.options.out)
         raise RuntimeError(f"{what} is not available in this version: one agent leads the run")
+
+
+def _description(folder: Path) -> str:
+    """The competition's own words, as far as a prompt takes them."""
+    for path in sorted(folder.glob("description*.md")):
+        return path.read_text(encoding="utf-8", errors="replace")[:50_000]
+    return ""
 
 
 def _secrets() -> list[str]:

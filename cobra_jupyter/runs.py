@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import secrets
@@ -115,8 +116,23 @@ def options_of(run: dict[str, Any], budget: float | None) -> Any:
     asked = _asked(folder / "ledger.jsonl")
     return Options(
         Path(asked["folder"]), folder, asked["brain"], budget or given, asked["seed"], asked["kernel"],
-        asked["settings"], time.time(), tuple(asked["weights"]),
+        asked["settings"], time.time(), tuple(asked["weights"]), asked.get("model", {}),
     )  # fmt: skip
+
+
+def spent(folder: Path) -> tuple[int, float]:
+    """Tokens and dollars that a run's brains have taken so far."""
+    from cobra_jupyter.ledger import LedgerError, read
+
+    tokens, dollars = 0, 0.0
+    with contextlib.suppress(LedgerError):  # a torn last line: whoever resumes the run cuts it
+        for record in read(folder / "ledger.jsonl"):
+            if record.kind == "reply":
+                for reply in (record.data, *record.data.get("attempts", ())):
+                    used = reply.get("usage") or {}
+                    tokens += sum(used.get(name, 0) for name in ("input", "output", "thoughts"))
+                    dollars += used.get("cost") or 0.0
+    return tokens, dollars
 
 
 def _asked(ledger: Path) -> dict[str, Any]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cobra_jupyter.agent.prompt import Prompt
 
 WORKBENCH_KINDS = frozenset({
     "card", "protocol", "candidate", "shared", "metric", "trial", "ablation", "probe", "blend", "selection",
@@ -14,13 +18,17 @@ WORKBENCH_KINDS = frozenset({
 
 @dataclass(frozen=True)
 class Turn:
-    """One reply and what came of its cell. `status` is ok, error, interrupted, timeout, died or none (no cell)."""
+    """One reply and what came of its cell. `status` is ok, error, interrupted, timeout, died or none (no cell);
+    `output` the text that the cell showed, `role` who wrote it, `seq` the line of the record it ended at."""
 
     number: int
     markdown: str
     code: str
     status: str
     error: str = ""
+    output: str = ""
+    role: str = "lead"
+    seq: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,24 @@ class Clock:
 
 @dataclass(frozen=True)
 class Context:
-    """The record as a brain needs it."""
+    """The record as a brain needs it. `description` is the competition's own text; `corrections` are replies of
+    this turn that could not be run, each with what was wrong; `lines` the place of each of `records`."""
 
     clock: Clock
     resources: dict[str, Any]
     turns: tuple[Turn, ...] = ()
     records: tuple[tuple[str, dict[str, Any]], ...] = field(default=(), repr=False)
+    role: str = "lead"
+    description: str = ""
+    corrections: tuple[tuple[str, str], ...] = ()
+    lines: tuple[int, ...] = field(default=(), repr=False)
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        """The context in words, for brains that read."""
+        from cobra_jupyter.agent.prompt import render
+
+        return render(self)
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         return [data for found, data in self.records if found == kind]

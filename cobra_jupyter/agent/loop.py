@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from cobra_jupyter.agent.context import Context, Turn
-from cobra_jupyter.agent.reply import Parsed, parse
-from cobra_jupyter.brains import Brain
+from cobra_jupyter.agent.reply import Parsed, complaint, parse
+from cobra_jupyter.brains import Brain, BrainGone, Finish
 from cobra_jupyter.kernel.session import Execution
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger
@@ -19,13 +19,17 @@ from cobra_jupyter.workbench import disk
 
 MOST_TURNS = 50_000
 FAILURES_IN_A_ROW = 6
+CORRECTIONS = 3  # of a reply that cannot be run, before another brain is asked
+REPAIRS = 3  # of a failing cell by the fast brain, before the lead decides
 MENDED = "Kernel or harness died under this cell. Both are back as they were, and the cell ran once more.\n"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
 class Agent:
-    """One brain with a notebook, a workplace and a place in the record. `turns` are those of an earlier life."""
+    """Brains with a notebook, a workplace and a place in the record. `brain` leads; `others` take its place, in
+    order, where it is gone or cannot be corrected: a fast one, which also repairs failing cells, and the playbook,
+    which is never corrected. `turns` are those of an earlier life."""
 
     brain: Brain
     document: Document
@@ -35,6 +39,9 @@ class Agent:
     role: str = "lead"
     turns: list[Turn] = field(default_factory=list)
     finished: str | None = None
+    others: tuple[Brain, ...] = ()
+    _gone: list[Brain] = field(default_factory=list)
+    _shown: str = ""
 
     async def run(self, time_left: Callable[[], float]) -> str:
         """Turn after turn until the brain is done or time is. → why it ended."""
@@ -52,51 +59,98 @@ class Agent:
 
     async def turn(self, time_left: Callable[[], float]) -> Turn:
         """One reply and one executed cell."""
-        number = len(self.turns) + 1
-        context = await self.context(tuple(self.turns))
+        number, role = len(self.turns) + 1, self._next_role()
+        context = replace(await self.context(tuple(self.turns)), role=role)
         parsed, cell_id = await self._write(number, context)
-        return await self.run_reply(number, parsed, cell_id, max(1.0, time_left()))
+        return await self.run_reply(number, parsed, cell_id, max(1.0, time_left()), role=role)
+
+    def _next_role(self) -> str:
+        """The debugger repairs a failing cell, at most REPAIRS times in a row; then the lead decides."""
+        failed = 0
+        for turn in reversed(self.turns):
+            if turn.status != "error":
+                break
+            failed += 1
+        debugs = len(self.others) > 1 and self.others[0] not in self._gone
+        return "debugger" if debugs and failed % (REPAIRS + 1) else self.role
 
     async def run_reply(
-        self, number: int, parsed: Parsed, cell_id: str | None, seconds: float, again: bool = False
-    ) -> Turn:
+        self, number: int, parsed: Parsed, cell_id: str | None, seconds: float, again: bool = False,
+        role: str | None = None,
+    ) -> Turn:  # fmt: skip
         """Run the cell of a reply. `again`: it had begun in an earlier life."""
-        status, error = "none", ""
+        status, error, output = "none", "", ""
         if parsed.code is not None and cell_id is not None:
             done = await self.execute(cell_id, parsed.code, number, seconds, again)
             status, error = done.status, message_of(done.ename, done.evalue)
-        turn = Turn(number, parsed.markdown, parsed.code or "", status, error)
+            output = self._shown
+        turn = Turn(
+            number, parsed.markdown, parsed.code or "", status, error, output, role or self.role,
+            self.ledger.length - 1,
+        )  # fmt: skip
         self.turns.append(turn)
         return turn
 
     async def _write(self, number: int, context: Context) -> tuple[Parsed, str | None]:
-        """Stream the reply into the notebook: a Markdown cell first, then the code cell, growing."""
-        metadata = {"cobra": {"role": self.role, "turn": number}}
-        text, markdown_id, code_id = "", None, None
-        parsed = Parsed("", None, False)
-        async for piece in self.brain.reply(context):
-            text += piece
-            parsed = parse(text)
-            if parsed.markdown and markdown_id is None:
-                markdown_id = self.document.insert("markdown", parsed.markdown, metadata=metadata).cell_id
-            elif markdown_id is not None and self.document.cell(markdown_id)["source"] != parsed.markdown:
-                self.document.source(markdown_id, parsed.markdown)
-            if parsed.code is not None and code_id is None:
-                code_id = self.document.insert("code", parsed.code, metadata=metadata).cell_id
-            elif parsed.code is not None and code_id is not None:
-                self.document.source(code_id, parsed.code)
-        self.ledger.append(
-            "reply",
-            {
-                "turn": number,
-                "role": self.role,
-                "brain": self.brain.name,
-                "text": text,
-                "usage": None,
-                "cells": {"markdown": markdown_id, "code": code_id},
-            },
-        )
-        return parsed, code_id
+        """A reply that can be run, in the notebook and in the record. Whoever leads is asked first, and corrected;
+        then the next in line. Raises BrainGone where none is left."""
+        page = _Page(self.document, {"cobra": {"role": context.role, "turn": number}})
+        attempts: list[dict[str, Any]] = []
+        why = "there is no brain"
+        for brain in self._in_line(context.role):
+            corrections: tuple[tuple[str, str], ...] = ()
+            bound = brain is not ([self.brain, *self.others][-1])  # the last has none to fall back on
+            while len(corrections) <= CORRECTIONS:
+                try:
+                    text = await self._stream(brain, replace(context, corrections=corrections), page)
+                except BrainGone as gone:
+                    why = str(gone)
+                    page.clear()
+                    await self._goes(brain, why)
+                    break
+                finish = getattr(brain, "finish", Finish())
+                wrong = complaint(text, finish) if bound else None
+                if wrong is None:
+                    self._keep(number, context.role, brain, text, finish, page, attempts)
+                    return page.parsed, page.code
+                attempts.append({"brain": brain.name, "text": text, "correction": wrong, **_facts(finish)})
+                corrections = (*corrections, (text, wrong))
+        page.clear()
+        raise BrainGone(why)
+
+    def _in_line(self, role: str) -> list[Brain]:
+        """Whom to ask, first to last."""
+        line = [self.brain, *self.others]
+        if role == "debugger":
+            line = [self.others[0], self.brain, *self.others[1:]]
+        return [brain for brain in line if brain not in self._gone]
+
+    async def _goes(self, brain: Brain, why: str) -> None:
+        """A brain that will not come back: said in the record and in the notebook."""
+        self._gone.append(brain)
+        rest = self._in_line(self.role)
+        follows = f"; {rest[0].name} goes on" if rest else ""
+        self.ledger.append("decision", {"what": f"{brain.name} is gone{follows}", "why": why})
+        await self.say(f"**{brain.name} writes no more**{follows}: {why}")
+
+    async def _stream(self, brain: Brain, context: Context, page: _Page) -> str:
+        """Take a reply into the notebook as it comes: a Markdown cell first, then the code cell, growing."""
+        text = ""
+        async for piece in brain.reply(context):
+            text = text + piece if piece else ""
+            page.show(parse(text))
+        page.show(parse(text))
+        return text
+
+    def _keep(
+        self, number: int, role: str, brain: Brain, text: str, finish: Finish, page: _Page,
+        attempts: list[dict[str, Any]],
+    ) -> None:  # fmt: skip
+        cells = {"markdown": page.markdown, "code": page.code}
+        self.ledger.append("reply", {
+            "turn": number, "role": role, "brain": brain.name, "text": text, **_facts(finish),
+            "attempts": attempts, "cells": cells,
+        })  # fmt: skip
 
     async def execute(
         self, cell_id: str, code: str, number: int, seconds: float, again: bool = False
@@ -126,9 +180,10 @@ class Agent:
         if done.status != "ok":
             disk.check(self.ledger.path.parent)
         self.document.count(cell_id, done.execution_count)
+        self._shown = _digest(seen)
         self.ledger.append("execution", {
             "turn": number, "cell": cell_id, "status": done.status, "count": done.execution_count, "seconds": round(done.seconds, 4),
-            "ename": done.ename, "evalue": done.evalue[:2000], "output": _digest(seen), "outputs": self._kept_outputs(cell_id),
+            "ename": done.ename, "evalue": done.evalue[:2000], "output": self._shown, "outputs": self._kept_outputs(cell_id),
         })  # fmt: skip
         return done
 
@@ -152,6 +207,43 @@ class Agent:
         return await self.execute(code_id, code, 0, seconds)
 
 
+class _Page:
+    """The two cells of a reply, made as they are needed and changed as it grows or begins anew."""
+
+    def __init__(self, document: Document, metadata: dict[str, Any]) -> None:
+        self._document, self._metadata = document, metadata
+        self.markdown: str | None = None
+        self.code: str | None = None
+        self.parsed = Parsed("", None, False)
+
+    def show(self, parsed: Parsed) -> None:
+        self.parsed = parsed
+        self.markdown = self._set(self.markdown, "markdown", parsed.markdown or None)
+        self.code = self._set(self.code, "code", parsed.code)
+
+    def clear(self) -> None:
+        self.show(Parsed("", None, False))
+
+    def _set(self, cell: str | None, kind: Literal["markdown", "code"], text: str | None) -> str | None:
+        if text is None:
+            if cell is not None and cell in self._document:
+                self._document.delete(cell)
+            return None
+        if cell is None:
+            return self._document.insert(kind, text, metadata=self._metadata).cell_id
+        if self._document.cell(cell)["source"] != text:
+            self._document.source(cell, text)
+        return cell
+
+
+def _facts(finish: Finish) -> dict[str, Any]:
+    """How a reply ended, for the record."""
+    return {
+        "usage": finish.usage.record() if finish.usage else None,
+        "finish": finish.reason, "detail": finish.detail, "thoughts": finish.thoughts,
+    }  # fmt: skip
+
+
 def message_of(ename: str, evalue: str) -> str:
     """An exception as a brain is told of it."""
     return _ANSI.sub("", f"{ename}: {evalue}" if ename else "")
@@ -168,5 +260,6 @@ def _digest(outputs: list[dict[str, Any]]) -> str:
             parts.append(_ANSI.sub("", "\n".join(output.get("traceback", ()))))
         elif "data" in output:
             parts.append(str(output["data"].get("text/plain", "")))
-    text = "\n".join(parts)
+    said = [part for n, part in enumerate(parts) if n == 0 or part.strip() != parts[n - 1].strip()]
+    text = "\n".join(said)  # a call shows its result, and a cell's last expression shows it again
     return text if len(text) <= 6_000 else f"{text[:3000]}\n[…]\n{text[-3000:]}"

@@ -3,17 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from cobra_jupyter.agent.context import Context
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one reply took. Tokens as the provider counts them (`cached` of `input`; `thoughts` beside
+    `output`); cost in US dollars, None where the price is not known; wall seconds, waits included."""
+
+    model: str
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    thoughts: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+    retries: int = 0
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Finish:
+    """How a reply ended: `reason` is stop, max_tokens, blocked, malformed, empty or other; `detail` the
+    provider's word. `thoughts` is the model's own summary of its thinking, where it may be kept."""
+
+    reason: str = "stop"
+    detail: str = ""
+    usage: Usage | None = None
+    thoughts: str = ""
+
+
+class BrainGone(Exception):  # noqa: N818
+    """No further reply will come from this brain: its caps are reached, its key or model is refused, or its
+    endpoint stays away. The message says which, and the cure; it never holds a key."""
 
 
 class Brain(Protocol):
     """A brain knows nothing of kernels, and the agent nothing of providers."""
 
     name: str
+    finish: Finish  # of the latest reply, set when its last piece has come
 
     def reply(self, context: Context) -> AsyncIterator[str]:
-        """The next turn, in pieces as they are generated."""
+        """The next turn, in pieces as they are generated. An empty piece means: forget what came in this
+        reply so far, it begins anew (a stream that broke was asked for again). Raises BrainGone."""
         ...

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from cobra_jupyter.agent.context import Context
+from cobra_jupyter.brains import Finish
 
 
 class Scripted:
     """Replies with the given cells, one a turn, in small pieces; then finishes."""
 
     name = "scripted"
+    finish = Finish()
 
     def __init__(self, cells: Sequence[str]) -> None:
         self.cells = list(cells)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from cobra_jupyter.agent.context import Context
+from cobra_jupyter.brains import Finish
 from cobra_jupyter.brains.playbook.plan import next_step
 
 
@@ -12,6 +13,7 @@ class Playbook:
     """Writes the next step of its plan, as the record stands."""
 
     name = "playbook"
+    finish = Finish()
 
     async def reply(self, context: Context) -> AsyncIterator[str]:
         step = next_step(context)

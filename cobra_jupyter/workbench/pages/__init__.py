@@ -54,7 +54,7 @@ def html(kind: str, data: Mapping[str, Any]) -> str:
             return _PAGES[kind][0](data)
         except _ODD:
             pass
-    return parts.page(parts.title(kind), parts.pre(_json(data)))
+    return parts.page(parts.title(kind), parts.pre(_plain(data)))
 
 
 def text(kind: str, data: Mapping[str, Any]) -> str:
@@ -64,12 +64,19 @@ def text(kind: str, data: Mapping[str, Any]) -> str:
             return _PAGES[kind][1](data)
         except _ODD:
             pass
-    return f"{kind}: {_json(data)}"
+    return f"{kind}: {_plain(data)}"
 
 
 def headline(kind: str, data: Mapping[str, Any]) -> str:
     """The first line of `text`."""
     return words.cut(text(kind, data).partition("\n")[0], 300)
+
+
+def _plain(data: Mapping[str, Any]) -> str:
+    """What is text already (a recollection), as it stands."""
+    if set(data) == {"id", "text"}:
+        return f"{data['id']}\n{data['text']}"
+    return _json(data)
 
 
 def _json(data: Any) -> str:

@@ -1,0 +1,143 @@
+"""Brains that misbehave, in real runs: corrected, replaced, repaired; the record says how."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from cobra_jupyter.agent.context import Context
+from cobra_jupyter.brains import BrainGone, Finish, Usage
+from cobra_jupyter.ledger import Record, read
+from cobra_jupyter.runner import Options, Runner
+from tests.conftest import make_competition
+
+LOAD = "```python\n%load_ext cobra_jupyter\n```\n"
+END = '## End\n\n```python\n%load_ext cobra_jupyter\ncobra.finish("enough")\n```\n'
+
+
+class Speaker:
+    """Says what a function makes of each context; an exception is raised."""
+
+    def __init__(self, name: str, say: Callable[[Context], str | list[str] | Exception]) -> None:
+        self.name, self._say, self.finish = name, say, Finish()
+        self.contexts: list[Context] = []
+
+    async def reply(self, context: Context) -> AsyncIterator[str]:
+        self.contexts.append(context)
+        said = self._say(context)
+        self.finish = Finish("stop", "STOP", Usage(f"{self.name}-model", input=100, output=10, cost=0.01))
+        if isinstance(said, Exception):
+            raise said
+        for piece in [said] if isinstance(said, str) else said:
+            yield piece
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_competition(tmp_path_factory.mktemp("competition"), "regression", rows=120, test_rows=30)
+
+
+def play(folder: Path, out: Path, lead: Speaker, *others: Speaker) -> list[Record]:
+    options = Options(folder, out, lead.name, 90.0, 0, None, {}, time.time())
+    asyncio.run(Runner(options, lead, others=others).run())
+    return list(read(out / "ledger.jsonl"))
+
+
+def replies(records: list[Record]) -> list[dict[str, object]]:
+    return [record.data for record in records if record.kind == "reply"]
+
+
+def test_a_reply_that_cannot_be_run_is_corrected_and_only_the_good_one_is_in_the_notebook(
+    folder: Path, tmp_path: Path
+) -> None:
+    bad = ["Only words.", f"## Two\n\n{LOAD}\n{LOAD}", "## Shell\n\n```bash\nls\n```\n"]
+
+    def say(context: Context) -> str:
+        tried = len(context.corrections)
+        if not context.turns:
+            return bad[tried] if tried < len(bad) else f"## Good\n\n{LOAD}"
+        return END
+
+    lead, last = Speaker("lead", say), Speaker("last", lambda context: END)
+    (first, second) = replies(play(folder, tmp_path / "run", lead, last))
+    assert [a["text"] for a in first["attempts"]] == bad  # type: ignore[attr-defined]
+    assert first["text"] == f"## Good\n\n{LOAD}"
+    assert first["usage"]["model"] == "lead-model"  # type: ignore[index]
+    assert second["attempts"] == []
+    assert [text for text, _ in lead.contexts[3].prompt.corrections] == bad
+    assert last.contexts == []
+    sources = [cell.source for cell in nbformat.read(tmp_path / "run" / "agent.ipynb", as_version=4).cells]
+    assert "## Good" in sources
+    assert not any(word in source for source in sources for word in ("Only words", "## Two", "## Shell"))
+
+
+def test_a_brain_that_cannot_be_corrected_gives_way_for_one_turn_only(folder: Path, tmp_path: Path) -> None:
+    def say(context: Context) -> str:
+        return "Only words." if not context.turns else END
+
+    lead, fast = Speaker("lead", say), Speaker("fast", lambda context: f"## Fast\n\n{LOAD}")
+    first, second = replies(play(folder, tmp_path / "run", lead, fast, Speaker("last", lambda context: END)))
+    assert (first["brain"], second["brain"]) == ("fast", "lead")
+    assert len(first["attempts"]) == 4  # type: ignore[arg-type]
+
+
+def test_a_brain_that_is_gone_is_replaced_for_good_and_both_record_and_notebook_say_so(
+    folder: Path, tmp_path: Path
+) -> None:
+    lead = Speaker("lead", lambda context: BrainGone("its 2 dollars are spent"))
+    last = Speaker("last", lambda context: END)
+    records = play(folder, tmp_path / "run", lead, last)
+    assert [reply["brain"] for reply in replies(records)] == ["last"]
+    assert len(lead.contexts) == 1
+    decision = next(r.data for r in records if r.kind == "decision")
+    assert decision == {"what": "lead is gone; last goes on", "why": "its 2 dollars are spent"}
+    assert "its 2 dollars are spent" in (tmp_path / "run" / "agent.ipynb").read_text()
+
+
+def test_a_failing_cell_goes_to_the_debugger_three_times_and_then_back_to_the_lead(
+    folder: Path, tmp_path: Path
+) -> None:
+    def say(context: Context) -> str:
+        return (
+            END
+            if any(turn.role == "debugger" for turn in context.turns)
+            else "## Try\n\n```python\n1 / 0\n```\n"
+        )
+
+    lead = Speaker("lead", say)
+    fast = Speaker("fast", lambda context: "## Repair: no\n\n```python\n1 / 0\n```\n")
+    found = replies(play(folder, tmp_path / "run", lead, fast, Speaker("last", lambda context: END)))
+    assert [(r["role"], r["brain"]) for r in found] == [
+        ("lead", "lead"), ("debugger", "fast"), ("debugger", "fast"), ("debugger", "fast"), ("lead", "lead"),
+    ]  # fmt: skip
+    assert "ZeroDivisionError" in fast.contexts[0].prompt.changing
+    assert "ZeroDivisionError" in fast.contexts[0].turns[0].output
+
+
+def test_a_reply_that_begins_anew_leaves_nothing_of_its_first_start(folder: Path, tmp_path: Path) -> None:
+    lead = Speaker("lead", lambda context: ["## Broken\n\n```python\nwrong =", "", "## Whole\n", END])
+    (reply,) = replies(play(folder, tmp_path / "run", lead))
+    assert reply["text"] == "## Whole\n" + END
+    assert "Broken" not in (tmp_path / "run" / "agent.ipynb").read_text()
+
+
+def test_an_agent_may_recall_what_was_recorded_by_its_id(folder: Path, tmp_path: Path) -> None:
+    define = (
+        "%%candidate mean\ndef fit(train, ctx):\n    return float(train[ctx.targets[0]].mean())\n"
+        "def predict(model, rows, ctx):\n    import numpy as np\n    return np.full(len(rows), model)"
+    )
+    cells = [
+        "%load_ext cobra_jupyter\ncobra.open()\ncobra.protocol(folds=3)", define, 'first = cobra.trial("mean")',
+        'cobra.recall("mean")', "cobra.recall(first.id)", 'cobra.recall("t999")', 'cobra.finish("seen")',
+    ]  # fmt: skip
+    lead = Speaker("lead", lambda context: f"## Step\n\n```python\n{cells[len(context.turns)]}\n```\n")
+    play(folder, tmp_path / "run", lead)
+    outputs = [turn.output for turn in lead.contexts[-1].turns]
+    assert "    return np.full(len(rows), model)" in outputs[3].splitlines()
+    assert "trial t001 mean()" in outputs[4]
+    assert "nothing is recorded as 't999'; ids are like t001" in outputs[5]

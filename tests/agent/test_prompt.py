@@ -1,0 +1,112 @@
+"""What a model reads each turn: bounded, stable at its start, and with everything that matters in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from cobra_jupyter.agent.context import Clock, Context, Turn
+from cobra_jupyter.agent.prompt import BLOCK, Prompt, hashes, render, text_of
+
+LONG = "x = 1  # what a cell may hold\n" * 400
+
+
+def trial(n: int) -> dict[str, Any]:
+    return {
+        "id": f"t{n:03d}", "label": f"boost(leaves={n})", "protocol": 1, "score": 1.0 - n / 1000, "se": 0.01,
+        "full": n % 3 == 0, "fraction": 0.3, "folds": [0, 1], "cost": 4.0, "failure": None, "name": "boost",
+    }  # fmt: skip
+
+
+def effect(n: int) -> dict[str, Any]:
+    return {
+        "factor": f"factor{n}", "level": 1, "baseline": 0, "gain": 0.01 * n, "se": 0.01, "verdict": "better",
+        "confirmed": n > 3, "trial": f"t{n:03d}",
+    }  # fmt: skip
+
+
+def context(turns: int) -> Context:
+    """A long run: two trials a turn, an ablation every tenth, outputs too long to be told whole."""
+    records: list[tuple[str, dict[str, Any]]] = [
+        ("protocol", {"number": 1, "metric": "rmse", "direction": "minimize"}),
+    ]  # fmt: skip
+    lines, told = [0], []
+    for number in range(1, turns + 1):
+        for n in (2 * number, 2 * number + 1):
+            records.append(("trial", trial(n)))
+            lines.append(10 * number)
+        if number % 10 == 0:
+            effects = [effect(n) for n in range(1, 7)]
+            data = {"candidate": "boost_v1", "effects": effects, "metric": "rmse", "protocol": 1, "baseline": "t002", "fidelity": "30 % of rows"}  # fmt: skip
+            records.append(("ablation", {"id": f"a{number}", **data}))
+            lines.append(10 * number)
+        told.append(Turn(number, f"## Step {number}\n{LONG}", LONG, "ok", "", LONG, "lead", 10 * number + 5))
+    clock = Clock(3600.0, 3600.0 - turns, 60.0)
+    return Context(
+        clock, {"cores": 2, "memory_mb": 8000, "gpus": 0}, tuple(told), tuple(records), "lead",
+        "Predict the price. " * 50, (), tuple(lines),
+    )  # fmt: skip
+
+
+def whole(prompt: Prompt) -> str:
+    return prompt.system + prompt.stable + prompt.changing
+
+
+def test_turn_200_reads_no_more_than_a_fifth_above_turn_30() -> None:
+    assert render(context(200)).tokens <= 1.2 * render(context(30)).tokens
+
+
+def test_within_a_block_a_turn_is_appended_and_nothing_before_it_changes() -> None:
+    before, after = render(context(3 * BLOCK + 2)), render(context(3 * BLOCK + 3))
+    assert (before.system, before.stable) == (after.system, after.stable)
+    kept = before.changing[: before.changing.index("# Now:")].rstrip()
+    assert after.changing.startswith(kept)
+
+
+def test_lessons_cite_the_two_trials_they_compare_and_ideas_their_effect() -> None:
+    text = render(context(40)).changing
+    assert "factor6 = 1 instead of 0: +0.06000 ± 0.01000 rmse, better (confirmed) [t006 against t002" in text
+    assert "- t072 boost(leaves=72): 0.92800 ± 0.01000 (full size, 4 s)" in text  # the best of turns 1 to 36
+
+
+def test_the_first_turn_says_how_to_begin_and_what_there_is() -> None:
+    prompt = render(replace(context(0), records=(), lines=()))
+    assert "Predict the price." in prompt.stable
+    assert "Cores: 2" in prompt.stable
+    assert "Begin: the first cell loads the workbench" in prompt.changing
+    for call in ("open", "protocol", "audit", "trial", "ablate", "scale", "blend", "select", "submit", "recall", "finish", "jobs", "wait"):  # fmt: skip
+        assert f"cobra.{call}(" in prompt.system
+
+
+def test_jobs_that_ended_since_the_last_turn_are_told() -> None:
+    base = context(3)
+    job = {"id": "j01", "what": "full-size boost", "state": "done", "error": None, "result": "t009"}
+    told = replace(base, records=(*base.records, ("job", job)), lines=(*base.lines, 99))
+    assert "Job j01 has ended: done t009." in render(told).changing
+    assert "j01" not in render(replace(told, lines=(*base.lines, 20))).changing
+
+
+def test_a_debugger_reads_the_error_it_repairs() -> None:
+    base = context(2)
+    failed = replace(base.turns[-1], status="error", error="NameError: name 'y' is not defined")
+    prompt = render(replace(base, turns=(base.turns[0], failed), role="debugger"))
+    assert "NameError: name 'y' is not defined\nRepair it." in prompt.changing
+    assert "debugger" in prompt.system
+
+
+def test_no_prompt_holds_anything_of_one_competition_and_each_has_its_hash() -> None:
+    words = " ".join(text_of(name) for name in hashes()).lower()
+    assert {"lead", "debugger", "reference"} <= set(hashes())
+    for name in (
+        "spooky",
+        "spaceship",
+        "titanic",
+        "nomad",
+        "cactus",
+        "insults",
+        "pizza",
+        "leaf",
+        "dogs",
+        "jigsaw",
+    ):
+        assert name not in words

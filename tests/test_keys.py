@@ -1,0 +1,46 @@
+"""A model's key is in nobody's environment: not in this process's, nor in that of what it starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cobra_jupyter import keys
+
+KEY = "AIza-test-key-that-is-secret"
+LOOK = """
+import sys
+from pathlib import Path
+from cobra_jupyter import keys
+sys.argv = ["cobra"]
+{start}
+found = keys.take()
+print(found.get("GEMINI_API_KEY") == "AIza-test-key-that-" + "is-secret")
+print(b"that-" + b"is-secret" in Path("/proc/self/environ").read_bytes())
+print(b"that-" + b"is-secret" in Path("/proc/self/cmdline").read_bytes())
+"""
+
+
+def test_keys_are_taken_once_and_are_gone_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    assert keys.take() == {"GEMINI_API_KEY": KEY}
+    assert "GEMINI_API_KEY" not in os.environ
+    assert keys.take() == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_command_starts_anew_with_its_key_in_a_pipe() -> None:
+    start = LOOK.format(start="")
+    code = (
+        "import os, sys\nfrom cobra_jupyter import keys\n"
+        "real = os.execve\n"
+        "os.execve = lambda path, words, env: real(path, [path, '-c', LOOK], env)\n"
+        "keys.start_anew()"
+    ).replace("LOOK", repr(start))
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "GEMINI_API_KEY": KEY}, capture_output=True, text=True, timeout=60
+    )  # fmt: skip
+    assert done.stdout.split() == ["True", "False", "False"], done.stderr
