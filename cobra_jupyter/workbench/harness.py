@@ -26,6 +26,7 @@ from cobra_jupyter.workbench.custom import CustomMetric
 from cobra_jupyter.workbench.errors import NotReady
 from cobra_jupyter.workbench.finalists import Finalists
 from cobra_jupyter.workbench.hashing import sha256
+from cobra_jupyter.workbench.ideas import Ideas
 from cobra_jupyter.workbench.jobs import Jobs
 from cobra_jupyter.workbench.judge import Judge
 from cobra_jupyter.workbench.metrics import Metric
@@ -42,6 +43,7 @@ from cobra_jupyter.workbench.worker import Work
 Result = dict[str, Any]
 Emit = Callable[[str, dict[str, Any]], None]
 UNLIMITED = 7 * 86_400.0
+BESIDE = 4  # cores from which a scout's trials leave room for the lead's
 PROOF_OVERHEAD = 12.0  # seconds: a fresh kernel, imports, reading the tables, on a busy machine
 ENFORCED = (
     "Labels are held by the harness process. A fit gets its training side's labels only, and `ctx.data` "
@@ -69,12 +71,13 @@ class Settings:
 class Harness:
     """One competition, one run."""
 
-    judge: Judge  # these six belong to the protocol that is frozen
+    judge: Judge  # these seven belong to the protocol that is frozen
     views: Views
     artefacts: Artefacts
     studies: Studies
     trials: Trials
     finalists: Finalists
+    ideas: Ideas
 
     def __init__(self, settings: Settings, emit: Emit, ask: Callable[[str, dict[str, Any]], Any]) -> None:
         self.settings, self._emit, self._ask = settings, emit, ask
@@ -224,6 +227,7 @@ class Harness:
             lambda record: self._emit("fit", record),
         )  # fmt: skip
         self.finalists = Finalists(folder, competition, data, self.judge, self.views, self.trials)
+        self.ideas = Ideas(self.judge, lambda kind, data: self._emit(kind, data))
         self.under[frozen.number] = (self.trials, self.finalists)
         self.ablations = []
 
@@ -232,6 +236,8 @@ class Harness:
             self.finalists.selection = None  # made without this one
         self._emit("trial", trial.record())
         self.studies.add(trial)
+        if trial.full and trial.protocol == self._protocols:
+            self.ideas.trial(trial)
 
     def _forbidden(self) -> tuple[str, ...]:
         competition, _ = self._opened()
@@ -373,6 +379,7 @@ class Harness:
             fidelity = Fidelity(_check_fraction(1.0 if fraction is None else fraction), self._folds(folds))
         table = ablate.run(fidelity)
         self.ablations.append(table)
+        self.ideas.ablation(table)
         return self._publish(
             "ablation", {**table.record(), "notes": found.notes, **self._judgement(ablate.judge)}
         )
@@ -463,9 +470,9 @@ class Harness:
         self._judged()
         limit = seconds * self.settings.slots if seconds else self._proof_limit()
         id = f"b{next(self._numbers['b']):02d}"
-        return self._publish(
-            "blend", {**self.finalists.blend(id, trials, limit).record(), **self._judgement()}
-        )
+        blend = self.finalists.blend(id, trials, limit)
+        self.ideas.blend(blend)
+        return self._publish("blend", {**blend.record(), **self._judgement()})
 
     def _proof_limit(self) -> float:
         """Worker seconds the members of a blend may cost, so that refitting them all still fits the
@@ -575,9 +582,34 @@ class Harness:
         done = self.jobs.wait(ids, max(0.0, limit), call.cancelled)
         return _result("jobs", {"jobs": [job.record() for job in done]})
 
-    def finish(self, call: Call, why: str = "") -> Result:
+    # ---- what concerns the agent whose cell calls: the runner answers
+
+    def delegate(
+        self, call: Call, role: str, brief: str, background: bool | None = None, agent: str = "lead"
+    ) -> Result:
+        """Hand a task to another agent; a scout works beside the one that asks where there are cores for both."""
+        asked = {"role": role, "brief": brief, "agent": agent}
+        if background is None:
+            background = role == "scout" and self.settings.slots >= BESIDE
+        return self.delegate_in_background(asked) if background else self._delegated(asked)
+
+    def delegate_in_background(self, asked: dict[str, Any]) -> Result:
+        job = self.jobs.start(
+            f"{asked['role']}: {asked['brief'][:60]}", {"call": "delegate", "args": asked},
+            lambda stop: self._delegated(asked),
+        )  # fmt: skip
+        return _result("job", job.record())
+
+    def _delegated(self, asked: dict[str, Any]) -> Result:
+        return _result("brief", self._ask("delegate", asked))
+
+    def recall(self, call: Call, id: str, agent: str = "lead") -> Result:
+        """Read an earlier record."""
+        return _result("recall", self._ask("recall", {"id": id, "agent": agent}))
+
+    def finish(self, call: Call, why: str = "", agent: str = "lead") -> Result:
         """The agent's last word: tell the runner that the work is done."""
-        return _result("finish", {"why": why, "answer": self._ask("finish", {"why": why})})
+        return _result("finish", {"why": why, "answer": self._ask("finish", {"why": why, "agent": agent})})
 
     # ---- a run that goes on
 
@@ -623,7 +655,7 @@ class Harness:
 PUBLIC = (
     "open", "protocol", "candidate", "shared", "metric", "trial", "ablate", "effects", "probe", "scale",
     "blend",
-    "select", "submit", "solution", "audit", "wait", "finish", "status",
+    "select", "submit", "solution", "audit", "wait", "status",
 )  # fmt: skip
 
 
