@@ -308,7 +308,7 @@ class Runner:
     async def _context(self, agent: Agent, turns: tuple[Turn, ...]) -> Context:
         status = await agent.workplace.call("status")
         self.budget.reserve = float(status["reserve"]) + CLOSING
-        clock = Clock(self.budget.seconds, self.budget.left, self.budget.reserve)
+        clock = agent.clock or Clock(self.budget.seconds, self.budget.left, self.budget.reserve)
         results = list(self._results)
         return Context(
             clock, self._resources, turns, tuple((r.kind, r.data) for r in results), agent.role,

@@ -65,13 +65,14 @@ class Ladder:
         story = self._story()
         best = best_of(story)
         number = 1 + sum(m.data["state"] == "begun" for m in story.of("rung"))
+        lines = {"lines": _lines(story)} if rung.name == "fusion" else {}
         data = self._ledger.append("rung", {
-            "number": number, "rung": rung.name, "state": "begun", "why": rung.why, "plateau": not rung.why.endswith("is used"),
+            **lines, "number": number, "rung": rung.name, "state": "begun", "why": rung.why, "plateau": not rung.why.endswith("is used"),
             "protocol": story.of("protocol")[-1].data["number"], "best": best and {"id": best["id"], "score": best["score"]},
         }).data  # fmt: skip
         if rung.name == "fusion":
             self._turns = 0
-            await self._say(FUSE.format(why=rung.why, lines=" and ".join(_lines(story))))
+            await self._say(FUSE.format(why=rung.why, lines=" and ".join(data["lines"])))
         else:
             role = ROLES[rung.name]
             await self._say(f"## A {role} is called in\n{rung.why}.")
@@ -134,5 +135,5 @@ def _lines(story: Story) -> list[str]:
     ]  # fmt: skip
     best: dict[str, str] = {}
     for trial in sorted(full, key=lambda t: -sign * t["score"]):
-        best.setdefault(trial["name"], f"{trial['id']} ({trial['label']})")
+        best.setdefault(trial["name"], trial["id"])
     return list(best.values())[:2]

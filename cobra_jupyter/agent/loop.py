@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from cobra_jupyter.agent.context import Context, Task, Turn
+from cobra_jupyter.agent.context import Clock, Context, Task, Turn
 from cobra_jupyter.agent.reply import Parsed, complaint, parse
 from cobra_jupyter.brains import Brain, BrainGone, Finish
 from cobra_jupyter.kernel.session import Execution
@@ -43,9 +44,17 @@ class Agent:
     others: tuple[Brain, ...] = ()
     task: Task | None = None
     most_turns: int = MOST_TURNS
+    ends: float | None = None  # of an agent that was called in: when its time is over (monotonic seconds)
     between: Callable[[], Awaitable[None]] | None = None  # awaited before each turn
     _gone: list[Brain] = field(default_factory=list)
     _shown: str = ""
+
+    @property
+    def clock(self) -> Clock | None:
+        """Of an agent that was called in: its own time."""
+        if self.task is None or self.ends is None:
+            return None
+        return Clock(self.task.seconds, max(0.0, self.ends - time.monotonic()), 0.0)
 
     async def run(self, time_left: Callable[[], float]) -> str:
         """Turn after turn until the brain is done or time is. → why it ended. Raises BrainGone where not one turn was

@@ -148,7 +148,7 @@ class Team:
 
         try:
             async with self.seat(task.agent, task.role, task) as agent:
-                agent.most_turns = task.turns
+                agent.most_turns, agent.ends = task.turns, end
                 if not len(agent.document):
                     await agent.say(_title(task))
                 ended = await self.live(agent, before, left)
