@@ -335,7 +335,7 @@ class Runner:
 
     def _close(self, end: str, described: dict[str, Any] | None, proof: Proof) -> Result:
         out = self.options.out
-        names = ["agent.ipynb", *(["submission.csv", "solution.ipynb"] if described else [])]
+        names = ["agent.ipynb", "studies.db", *(["submission.csv", "solution.ipynb"] if described else [])]
         for name in names:
             if (out / name).exists():
                 self.ledger.append("file", {"path": name, "sha256": sha256(out / name)})
