@@ -218,7 +218,7 @@ def odd_ids(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def texts(n: int) -> list[str]:
     """Every sixth is empty, another sixth blank."""
-    words = "a boat on the river and a bank full of money in a forest of green trees".split()
+    words = ["boat", "on", "the", "river", "bank", "full", "of", "money", "forest", "green"]
     full = [" ".join(np.random.default_rng(i).choice(words, 12)) for i in range(n)]
     return ["" if i % 6 == 0 else "  " if i % 6 == 3 else text for i, text in enumerate(full)]
 

@@ -218,7 +218,7 @@ def test_a_submission_forged_with_all_that_vouches_for_it_is_found_by_training_a
     """Stored test predictions, submission, record and report agree; only the models do not."""
     frame = pd.read_csv(run / "submission.csv")
     frame["y"] += 0.25
-    predicted = [path for path in run.glob("trials/*/test/raw0.npy")]
+    predicted = list(run.glob("trials/*/test/raw0.npy"))
     for path in predicted:
         np.save(path, np.load(path) + 0.25)
     frame.to_csv(run / "submission.csv", index=False)

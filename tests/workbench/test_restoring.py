@@ -103,7 +103,7 @@ def test_what_was_changed_meanwhile_is_refused_by_name(
         (old.run / path).write_text(whole)
     raw = next(old.run.glob("trials/*/raw0.npy"))
     np.save(raw, np.load(raw) + 1)
-    with pytest.raises(RestoreError, match="fit|trial"):
+    with pytest.raises(RestoreError, match=r"fit|trial"):
         again(old)
 
 
