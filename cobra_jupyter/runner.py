@@ -342,10 +342,8 @@ class Runner:
 
     def _close(self, end: str, described: dict[str, Any] | None, proof: Proof) -> Result:
         out = self.options.out
-        names = [
-            notebook_of(name)
-            for name in (LEAD, *(r.data["agent"] for r in self._results if r.kind == "brief"))
-        ]
+        agents = [LEAD, *(record.data["agent"] for record in self._results if record.kind == "brief")]
+        names = [*map(notebook_of, agents), "studies.db"]
         names += ["submission.csv", "solution.ipynb"] if described else []
         for name in names:
             if (out / name).exists():

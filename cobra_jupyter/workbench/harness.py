@@ -286,7 +286,8 @@ class Harness:
         scores = folder / "views" / "scores"  # where candidates cannot look
         self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, self._forbidden())
         path = f"code/{self._custom.path.name}"
-        return self._publish("metric", {"name": name, **self._custom.facts, "path": path})
+        digest = sha256(self._custom.path)
+        return self._publish("metric", {"name": name, **self._custom.facts, "path": path, "digest": digest})
 
     # ---- trials
 

@@ -71,6 +71,11 @@ class Restoring:
 
     def take_card(self, data: Data) -> None:
         self.harness.open(self.call, options=data["settings"])
+        now = self.harness.table_hashes
+        if changed := sorted(
+            path for path in {*now, *data["sha256"]} if now.get(path) != data["sha256"].get(path)
+        ):
+            raise ValueError(f"{', '.join(changed)} of the competition: not what was read when the run began")
 
     def take_protocol(self, data: Data) -> None:
         self.harness.protocol(self.call, **data["asked"])
@@ -88,7 +93,7 @@ class Restoring:
             self.harness.leaking = list(data["leaking"])
 
     def take_metric(self, data: Data) -> None:
-        self.harness.metric(self.call, data["name"], self._text(data["path"]))
+        self.harness.metric(self.call, data["name"], self._text(data["path"], data["digest"]))
 
     def take_shared(self, data: Data) -> None:
         if not self.harness.artefacts.restore(data):

@@ -1,7 +1,8 @@
 """The playbook's plan: which step comes next, decided from the record and the clock alone.
 
-A step is a heading, a few sentences and a cell. Its heading marks it as done, so the plan needs no memory: the same
-record gives the same next step.
+A step is a heading, a few sentences and a cell. Heading and cell mark it as done, so the plan needs no memory: the
+same record gives the same next step. Another brain may have led before: what it left in the record (a protocol, a
+submission, trials) is built upon, not made again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from cobra_jupyter.agent.context import Context
 from cobra_jupyter.brains.playbook.recipes import Recipe, shared_source
-from cobra_jupyter.brains.playbook.view import View
+from cobra_jupyter.brains.playbook.view import View, opening
 
 ABLATION_SHARES = {  # of the budget
     "boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03,
@@ -43,15 +44,25 @@ def next_step(context: Context) -> Step:
         if view.recipes
         else (_no_recipe,)
     )
-    if view.recipes and "Protocol" in view.titles and not view.protocol:
+    if view.recipes and _done(view, PROTOCOL) and not view.protocol:
         work = (_no_protocol,)
     for phase in (_beginning, *(work if view.card else ())):
         for step in phase(view):
-            if step.title not in view.titles:
+            if not _done(view, step):
                 return step
     return _ending(view)
 
 
+def _done(view: View, step: Step) -> bool:
+    return (step.title, opening(step.code)) in view.written
+
+
+PROTOCOL = Step(
+    "Protocol",
+    "Folds and metric are frozen before anything is trained. The metric is tested first: the truth itself has to beat "
+    "a shuffled truth and a constant.",
+    "protocol = cobra.protocol()",
+)  # fmt: skip
 Phase = Callable[[View], Iterator[Step]]
 Idea = tuple[Recipe, dict[str, Any], int, str]  # candidate, config, seed, why
 
@@ -60,14 +71,19 @@ Idea = tuple[Recipe, dict[str, Any], int, str]  # candidate, config, seed, why
 
 
 def _beginning(view: View) -> Iterator[Step]:
-    yield Step(
+    opened = Step(
         "The competition",
         "What is predicted, from what, and how it is judged. Each statement comes with its evidence.",
         "%load_ext cobra_jupyter\ncard = cobra.open()",
     )
+    if not view.loaded:
+        yield opened
+    if view.protocol:
+        return
+    folder = 'card["folder"]' if _done(view, opened) else repr(view.card.get("folder"))
     table = (view.card.get("tables") or {}).get("train")
     look = (
-        f'from pathlib import Path\nimport pandas as pd\n\nDATA = Path(card["folder"])\ntrain = {table}\n'
+        f"from pathlib import Path\nimport pandas as pd\n\nDATA = Path({folder})\ntrain = {table}\n"
         if table
         else ""
     )
@@ -77,12 +93,7 @@ def _beginning(view: View) -> Iterator[Step]:
         "The first rows, a summary of every column, and checks for leaks, duplicates and drift between train and test.",
         f"{look}{show}audit = cobra.audit()",
     )
-    yield Step(
-        "Protocol",
-        "Folds and metric are frozen before anything is trained. The metric is tested first: the truth itself has to beat "
-        "a shuffled truth and a constant.",
-        "protocol = cobra.protocol()",
-    )  # fmt: skip
+    yield PROTOCOL
 
 
 # ---- 4: something valid in place, within the first minutes
@@ -106,6 +117,8 @@ def _candidate(view: View, recipe: Recipe) -> Iterator[Step]:
 
 
 def _fallback(view: View) -> Iterator[Step]:
+    if view.context.last("submission"):
+        return
     simple = min(view.recipes, key=lambda recipe: recipe.cost)
     yield from _shared(view, simple.needs)
     yield from _candidate(view, simple)
@@ -236,7 +249,7 @@ def _fits(view: View, cost: float) -> bool:
 
 
 def _why(view: View, recipe: Recipe) -> str:
-    found = view.ablation(recipe.name)
+    found = view.ablation(recipe)
     if not found:
         return f"No ablation of {recipe.name} was possible in the time; the defaults stand."
     changed = _differing(recipe, found["best"])
@@ -274,12 +287,9 @@ def _stalled(view: View) -> bool:
 
 def _second_look(view: View) -> Iterator[Step]:
     """With time left, the factors of the best family again: around the best configuration, on more data."""
-    if not view.full() or view.free < SECOND_LOOK_FROM * view.budget:
+    if not view.own() or view.free < SECOND_LOOK_FROM * view.budget:
         return
-    best = view.full()[0]
-    recipe = next((r for r in view.recipes if r.name == best["name"]), None)
-    if recipe is None:
-        return
+    recipe, best = view.own()[0]
     factors = recipe.factors_with(view.made, view.card["task"])
     yield Step(
         f"Second look: {recipe.name}",
@@ -292,11 +302,10 @@ def _second_look(view: View) -> Iterator[Step]:
 
 def _ideas(view: View) -> Iterator[Idea]:
     """Those of the best family; every third one of the families behind it, for the blend."""
-    families = {recipe.name: recipe for recipe in view.recipes}
-    leaders: dict[str, dict[str, Any]] = {}
-    for trial in view.full():
-        leaders.setdefault(trial["name"], trial)
-    own = [_variants(view, families[name], leaders[name]["config"]) for name in leaders if name in families]
+    leaders: dict[str, tuple[Recipe, dict[str, Any]]] = {}
+    for recipe, trial in view.own():
+        leaders.setdefault(recipe.name, (recipe, trial))
+    own = [_variants(view, recipe, trial["config"]) for recipe, trial in leaders.values()]
     main, others = next(iter(own), iter(())), itertools.chain(*own[1:3])
     for idea in main:
         yield idea
@@ -307,7 +316,7 @@ def _ideas(view: View) -> Iterator[Idea]:
 
 def _variants(view: View, recipe: Recipe, base: Mapping[str, Any]) -> Iterator[Idea]:
     """Alternating: levels that were unresolved, and other seeds of the best configuration."""
-    if found := view.ablation(recipe.name):
+    if found := view.ablation(recipe):
         yield recipe, dict(found["best"]), 0, f"The best combination of {found['id']} ({found['fidelity']})."
     near = list(_near(view, recipe, base))
     seeds = [1000 * n for n in range(1, 4)]
@@ -328,7 +337,7 @@ def _near(
     view: View, recipe: Recipe, base: Mapping[str, Any]
 ) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
     """Levels that small data could not tell from the best, the most promising first."""
-    found = view.ablation(recipe.name)
+    found = view.ablation(recipe)
     effects = [
         e for e in (found or {}).get("effects", ()) if e["gain"] is not None and e["verdict"] != "worse"
     ]
