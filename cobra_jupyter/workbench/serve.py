@@ -25,6 +25,7 @@ from cobra_jupyter.workbench.rpc import Call, Listener, Peer, words
 RUNNER_CALLS = ("listen", "turn_begins", "restore", "verify", "cancel_jobs", "shutdown")
 ASKED = ("delegate", "recall", "finish")  # calls that concern the agent whose cell makes them
 LEAD = "lead"
+LEADS = ("protocol", "metric", "select", "submit")  # what others may only propose
 
 
 @dataclass
@@ -96,6 +97,8 @@ class Service:
     def _do(self, agent: str, call: Call, name: str, args: dict[str, Any]) -> Any:
         if name == "jobs":
             return self._harness.jobs_(call)
+        if agent != LEAD and (name in LEADS or (name == "open" and args.get("options"))):
+            raise PermissionError(f"{name} is the lead's to call: propose it in your report")
         whose = {"agent": agent} if name in ASKED else {}
         try:
             return getattr(self._harness, name)(call, **args, **whose)

@@ -9,13 +9,23 @@ from __future__ import annotations
 
 import itertools
 import json
-import pprint
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cobra_jupyter.agent.context import Context
-from cobra_jupyter.brains.playbook.recipes import Recipe, shared_source
+from cobra_jupyter.brains.playbook.recipes import Recipe
+from cobra_jupyter.brains.playbook.recovery import recovery
+from cobra_jupyter.brains.playbook.step import (
+    Phase,
+    Step,
+    candidate,
+    config_words,
+    differing,
+    fits,
+    literal,
+    scale,
+    shared,
+)
 from cobra_jupyter.brains.playbook.view import View, opening
 
 ABLATION_SHARES = {  # of the budget
@@ -25,15 +35,6 @@ ABLATION_SHARES = {  # of the budget
 MOST_ROUNDS = 40  # of refinement
 PATIENCE = 9  # rounds without gain
 SECOND_LOOK, SECOND_LOOK_FROM = 0.06, 0.3  # of the budget: what it takes, what must be free for it
-
-
-@dataclass(frozen=True)
-class Step:
-    """One turn: `code` is empty for a turn of words only."""
-
-    title: str
-    text: str
-    code: str = ""
 
 
 def next_step(context: Context) -> Step:
@@ -46,7 +47,7 @@ def next_step(context: Context) -> Step:
     )
     if view.recipes and _done(view, PROTOCOL) and not view.protocol:
         work = (_no_protocol,)
-    for phase in (_beginning, *(work if view.card else ())):
+    for phase in (_beginning, recovery, *(work if view.card else ())):
         for step in phase(view):
             if not _done(view, step):
                 return step
@@ -63,7 +64,6 @@ PROTOCOL = Step(
     "a shuffled truth and a constant.",
     "protocol = cobra.protocol()",
 )  # fmt: skip
-Phase = Callable[[View], Iterator[Step]]
 Idea = tuple[Recipe, dict[str, Any], int, str]  # candidate, config, seed, why
 
 
@@ -99,29 +99,12 @@ def _beginning(view: View) -> Iterator[Step]:
 # ---- 4: something valid in place, within the first minutes
 
 
-def _shared(view: View, names: tuple[str, ...]) -> Iterator[Step]:
-    for name in names:
-        yield Step(
-            f"Shared features: {name}",
-            f"Made once for all rows, without labels; candidates read them with `ctx.shared({name!r})`.",
-            f"%%shared {name}\n{shared_source(name).rstrip()}",
-        )
-
-
-def _candidate(view: View, recipe: Recipe) -> Iterator[Step]:
-    yield Step(
-        f"Candidate: {recipe.name}",
-        "A self-contained module: its `FACTORS` are what the ablation will vary.",
-        f"%%candidate {recipe.name}\n{recipe.source.rstrip()}",
-    )
-
-
 def _fallback(view: View) -> Iterator[Step]:
     if view.context.last("submission"):
         return
     simple = min(view.recipes, key=lambda recipe: recipe.cost)
-    yield from _shared(view, simple.needs)
-    yield from _candidate(view, simple)
+    yield from shared(view, simple.needs)
+    yield from candidate(view, simple)
     yield Step(
         "Fallback",
         "A simple model and a valid submission: from here on there is always one.",
@@ -152,15 +135,15 @@ def _no_recipe(view: View) -> Iterator[Step]:
 
 def _prior(view: View) -> Iterator[Step]:
     strongest = view.recipes[0]
-    yield from _shared(view, strongest.needs)
-    yield from _candidate(view, strongest)
+    yield from shared(view, strongest.needs)
+    yield from candidate(view, strongest)
     if view.free > 0.15 * view.budget:
         yield Step(
             "Strongest prior, full size",
             f"Such data are usually won by {strongest.family}: it trains on all rows as a background job while we look for the factors that matter.",
             f'job = cobra.scale("{strongest.name}", background=True)',
         )
-    yield from _shared(view, tuple(name for name in strongest.shared if _worth_making(view, name)))
+    yield from shared(view, tuple(name for name in strongest.shared if _worth_making(view, name)))
 
 
 def _worth_making(view: View, name: str) -> bool:
@@ -198,28 +181,15 @@ def _ablations(view: View) -> Iterator[Step]:
     for recipe in view.recipes:
         if view.free < 0.2 * view.budget:
             return
-        yield from _candidate(view, recipe)
+        yield from candidate(view, recipe)
         seconds = round(ABLATION_SHARES.get(recipe.family, 0.03) * view.budget, 1)
         factors = recipe.factors_with(view.made, view.card["task"])
-        start = _differing(recipe, recipe.start(view.made))
+        start = differing(recipe, recipe.start(view.made))
         yield Step(
             f"Ablation: {recipe.name}",
             "Each level against the default on small data, then the winners together.",
-            f'{recipe.name}_effects = cobra.ablate("{recipe.name}", {_code(factors)},{_config(start)} seconds={seconds})',
+            f'{recipe.name}_effects = cobra.ablate("{recipe.name}", {literal(factors)},{config_words(start)} seconds={seconds})',
         )
-
-
-def _differing(recipe: Recipe, config: Mapping[str, Any]) -> dict[str, Any]:
-    return {factor: level for factor, level in config.items() if level != recipe.factors[factor][0]}
-
-
-def _code(value: Any) -> str:
-    """A literal as a person would write it, over several lines when long."""
-    return pprint.pformat(value, width=100, sort_dicts=False, compact=True).replace("\n", "\n    ")
-
-
-def _config(config: Mapping[str, Any]) -> str:
-    return f" config={_code(dict(config))}," if config else ""
 
 
 # ---- 7 and 8: the best combinations at full size, a blend after each
@@ -229,40 +199,24 @@ def _full_size(view: View) -> Iterator[Step]:
     for recipe in view.recipes:
         config = view.best_config(recipe)
         title = f"Full size: {recipe.name}"
-        if (
-            title not in view.titles
-            and not view.tried_full(recipe, config)
-            and _fits(view, view.cost(recipe))
-        ):
-            yield from _candidate(view, recipe)
-            yield Step(title, _why(view, recipe), _scale(recipe, config) + "\nblend = cobra.blend()")
+        if title not in view.titles and not view.tried_full(recipe, config) and fits(view, view.cost(recipe)):
+            yield from candidate(view, recipe)
+            yield Step(title, _why(view, recipe), scale(recipe, config) + "\nblend = cobra.blend()")
     if view.context.running_jobs():
         yield Step(
             "The background job", "Its result belongs in the blend.", "cobra.wait()\nblend = cobra.blend()"
         )
 
 
-def _fits(view: View, cost: float) -> bool:
-    """Whether a trial of `cost` wall seconds still leaves time to refit it in the proof; where the cost is not known
-    yet, there has to be time to find out."""
-    return 2.5 * cost < view.free if cost else view.free > 0.1 * view.budget
-
-
 def _why(view: View, recipe: Recipe) -> str:
     found = view.ablation(recipe)
     if not found:
         return f"No ablation of {recipe.name} was possible in the time; the defaults stand."
-    changed = _differing(recipe, found["best"])
+    changed = differing(recipe, found["best"])
     if not changed:
         return f"The ablation found nothing better than the defaults of {recipe.name} ({found['fidelity']}); they run on all rows and folds."
     words = ", ".join(f"{k} = {v}" for k, v in changed.items())
     return f"The best combination on small data ({found['fidelity']}): {words}; gain {found['best_gain']:+.5f} ± {found['best_se']:.5f}. Now on all rows and folds."
-
-
-def _scale(recipe: Recipe, config: Mapping[str, Any], seed: int = 0) -> str:
-    changed = _differing(recipe, config)
-    second = f", {_code(changed)}" if changed else ""
-    return f'cobra.scale("{recipe.name}"{second}{f", seed={seed}" if seed else ""})'
 
 
 # ---- exploit: variants of the best, other seeds, for as long as they help
@@ -273,9 +227,9 @@ def _refinement(view: View) -> Iterator[Step]:
     if rounds >= MOST_ROUNDS or not view.full() or _stalled(view):
         return
     for recipe, config, seed, why in _ideas(view):
-        if not view.tried_full(recipe, config, seed) and _fits(view, view.cost(recipe)):
+        if not view.tried_full(recipe, config, seed) and fits(view, view.cost(recipe)):
             title = f"Refinement {rounds + 1}: {recipe.name}"
-            yield Step(title, why, _scale(recipe, config, seed) + "\nblend = cobra.blend()")
+            yield Step(title, why, scale(recipe, config, seed) + "\nblend = cobra.blend()")
             return
 
 
@@ -295,8 +249,8 @@ def _second_look(view: View) -> Iterator[Step]:
         f"Second look: {recipe.name}",
         "Refinement has run dry with time to spare. What matters may have changed around the best configuration, and more "
         "rows tell effects apart that were unresolved.",
-        f'{recipe.name}_again = cobra.ablate("{recipe.name}", {_code(factors)},'
-        f"{_config(_differing(recipe, best['config']))} seconds={round(SECOND_LOOK * view.budget, 1)})",
+        f'{recipe.name}_again = cobra.ablate("{recipe.name}", {literal(factors)},'
+        f"{config_words(differing(recipe, best['config']))} seconds={round(SECOND_LOOK * view.budget, 1)})",
     )
 
 

@@ -87,6 +87,18 @@ class View:
         trials = {trial["id"]: trial for trial in self.context.trials(name, full=True)}
         return sorted(trials.values(), key=lambda trial: -self.sign * trial["score"])
 
+    def full_under(self, number: int) -> list[dict[str, Any]]:
+        """Full-size trials under an earlier protocol, best first."""
+        found = [t for t in self.context.all("trial") if t["protocol"] == number and t["full"]]
+        return sorted((t for t in found if t["score"] is not None), key=lambda t: -self.sign * t["score"])
+
+    def blends(self) -> list[dict[str, Any]]:
+        """Blends under the protocol in force."""
+        return [b for b in self.context.all("blend") if b["protocol"] == self.protocol.get("number")]
+
+    def trial(self, id: str) -> dict[str, Any]:
+        return next(trial for trial in self.context.all("trial") if trial["id"] == id)
+
     def own(self) -> list[tuple[Recipe, dict[str, Any]]]:
         """Full-size trials of recipes, best first, each with its recipe."""
         recipes = {recipe.name: recipe for recipe in self.recipes}
@@ -101,10 +113,13 @@ class View:
         return any(t["config"] == dict(config) and t["seed"] == seed for t in self.full(recipe.name))
 
     def cost(self, recipe: Recipe) -> float:
+        return self.cost_of(recipe.name)
+
+    def cost_of(self, name: str) -> float:
         """Wall seconds of a full-size trial, from the record: folds × repeats of what a fit took; 0 if unknown."""
         fits = int(self.protocol.get("folds", 5)) * int(self.protocol.get("repeats", 1))
         slots = max(1, min(int(self.context.resources.get("cores", 1)), fits))
-        whole = [t["cost"] / len(t["fits"]) for t in self.context.trials(recipe.name) if t["fraction"] >= 1]
+        whole = [t["cost"] / len(t["fits"]) for t in self.context.trials(name) if t["fraction"] >= 1]
         return fits / slots * max(whole[-3:]) if whole else 0.0
 
     @cached_property
@@ -115,6 +130,8 @@ class View:
         for kind, data in self.context.records:
             if kind == "ablation":
                 gains.clear()
+            elif kind == "protocol":
+                gains, best = [], None
             elif kind == "blend":
                 score = self.sign * data["score"]
                 if best is not None:
