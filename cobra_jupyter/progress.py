@@ -40,7 +40,8 @@ class Progress:
     def record(self, record: Record, budget: Budget) -> None:
         data = record.data
         if record.kind == "reply":
-            self._phase = str(data["text"]).strip().partition("\n")[0].lstrip("# ") or self._phase
+            title = str(data["text"]).strip().partition("\n")[0].lstrip("# ") or self._phase
+            self._phase = title if data["agent"] == "lead" else f"{data['agent']}: {title}"
             self._say(budget, force=True)
         elif record.kind == "protocol":
             self._direction = data["direction"]

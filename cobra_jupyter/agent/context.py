@@ -20,7 +20,8 @@ TOLD_KINDS = WORKBENCH_KINDS | {"brief", "rung"}  # what an agent's context is m
 @dataclass(frozen=True)
 class Turn:
     """One reply and what came of its cell. `status` is ok, error, interrupted, timeout, died or none (no cell);
-    `output` the text that the cell showed, `role` who wrote it, `seq` the line of the record it ended at."""
+    `output` the text that the cell showed, `role` who wrote it; `seq` the line of the record it ended at, `knew` the
+    last line that its context held."""
 
     number: int
     markdown: str
@@ -30,6 +31,7 @@ class Turn:
     output: str = ""
     role: str = "lead"
     seq: int = 0
+    knew: int = -1
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,8 @@ class Context:
                 yield trial
 
     def since_last_turn(self, *kinds: str) -> list[dict[str, Any]]:
-        """Records that came since this agent's last turn ended."""
-        since = self.turns[-1].seq if self.turns else 0
+        """Records that this agent's last context did not hold."""
+        since = self.turns[-1].knew if self.turns else -1
         found = zip(self.records, self.lines, strict=False)
         return [data for (kind, data), line in found if kind in kinds and line > since]
 

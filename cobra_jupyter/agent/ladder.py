@@ -75,7 +75,8 @@ class Ladder:
             await self._say(FUSE.format(why=rung.why, lines=" and ".join(data["lines"])))
         else:
             role = ROLES[rung.name]
-            await self._say(f"## A {role} is called in\n{rung.why}.")
+            article = "An" if role[0] in "aeiou" else "A"
+            await self._say(f"## {article} {role} is called in\n{rung.why[0].upper()}{rung.why[1:]}.")
             await self._take(data)
 
     async def _take(self, begun: dict[str, Any]) -> None:
@@ -116,7 +117,7 @@ class Ladder:
             told = "" if gain is None else f" The best score is {gain:+.5f} better than before."
             await self._say(
                 f"**{brief['agent']}** is back ({brief['turns']} turns, {brief['seconds']:.0f} s; [its notebook]({brief['notebook']})).{told}\n\n"
-                f"> {brief['report']}"
+                + "\n".join(f"> {line}" for line in brief["report"].splitlines())
             )
 
     async def close(self) -> None:

@@ -26,6 +26,19 @@ MENDED = "Kernel or harness died under this cell. Both are back as they were, an
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
+@dataclass(frozen=True)
+class Pending:
+    """A reply whose cell is to be run. `begun`: it had begun in an earlier life; `knew`: the last line of the record
+    that its writer's context held."""
+
+    number: int
+    parsed: Parsed
+    cell: str | None
+    begun: bool
+    role: str
+    knew: int
+
+
 @dataclass
 class Agent:
     """Brains with a notebook, a workplace and a place in the record. `brain` leads; `others` take its place, in
@@ -80,10 +93,12 @@ class Agent:
 
     async def turn(self, time_left: Callable[[], float]) -> Turn:
         """One reply and one executed cell."""
-        number, role = len(self.turns) + 1, self._next_role()
+        number, role, knew = len(self.turns) + 1, self._next_role(), self.ledger.length - 1
         context = replace(await self.context(tuple(self.turns)), role=role)
-        parsed, cell_id = await self._write(number, context)
-        return await self.run_reply(number, parsed, cell_id, max(1.0, time_left()), role=role)
+        parsed, cell_id = await self._write(number, context, knew)
+        return await self.run_reply(
+            Pending(number, parsed, cell_id, False, role, knew), max(1.0, time_left())
+        )
 
     def _next_role(self) -> str:
         """The debugger repairs a failing cell, at most REPAIRS times in a row; then the lead decides."""
@@ -95,24 +110,21 @@ class Agent:
         debugs = len(self.others) > 1 and self.others[0] not in self._gone
         return "debugger" if debugs and failed % (REPAIRS + 1) else self.role
 
-    async def run_reply(
-        self, number: int, parsed: Parsed, cell_id: str | None, seconds: float, again: bool = False,
-        role: str | None = None,
-    ) -> Turn:  # fmt: skip
-        """Run the cell of a reply. `again`: it had begun in an earlier life."""
-        status, error, output = "none", "", ""
-        if parsed.code is not None and cell_id is not None:
-            done = await self.execute(cell_id, parsed.code, number, seconds, again)
+    async def run_reply(self, reply: Pending, seconds: float) -> Turn:
+        """Run the cell of a reply."""
+        status, error, output, code = "none", "", "", reply.parsed.code
+        if code is not None and reply.cell is not None:
+            done = await self.execute(reply.cell, code, reply.number, seconds, reply.begun)
             status, error = done.status, message_of(done.ename, done.evalue)
             output = self._shown
         turn = Turn(
-            number, parsed.markdown, parsed.code or "", status, error, output, role or self.role,
-            self.ledger.length - 1,
+            reply.number, reply.parsed.markdown, code or "", status, error, output, reply.role,
+            self.ledger.length - 1, reply.knew,
         )  # fmt: skip
         self.turns.append(turn)
         return turn
 
-    async def _write(self, number: int, context: Context) -> tuple[Parsed, str | None]:
+    async def _write(self, number: int, context: Context, knew: int) -> tuple[Parsed, str | None]:
         """A reply that can be run, in the notebook and in the record. Whoever leads is asked first, and corrected;
         then the next in line. Raises BrainGone where none is left."""
         page = _Page(self.document, {"cobra": {"agent": self.name, "role": context.role, "turn": number}})
@@ -132,7 +144,8 @@ class Agent:
                 finish = getattr(brain, "finish", Finish())
                 wrong = complaint(text, finish) if bound else None
                 if wrong is None:
-                    self._keep(number, context.role, brain, text, finish, page, attempts)
+                    about = {"agent": self.name, "turn": number, "role": context.role, "knew": knew}
+                    self._keep(about, brain, text, finish, page, attempts)
                     return page.parsed, page.code
                 attempts.append({"brain": brain.name, "text": text, "correction": wrong, **_facts(finish)})
                 corrections = (*corrections, (text, wrong))
@@ -165,12 +178,12 @@ class Agent:
         return text
 
     def _keep(
-        self, number: int, role: str, brain: Brain, text: str, finish: Finish, page: _Page,
+        self, about: dict[str, Any], brain: Brain, text: str, finish: Finish, page: _Page,
         attempts: list[dict[str, Any]],
     ) -> None:  # fmt: skip
         cells = {"markdown": page.markdown, "code": page.code}
         self.ledger.append("reply", {
-            "agent": self.name, "turn": number, "role": role, "brain": brain.name, "text": text, **_facts(finish),
+            **about, "brain": brain.name, "text": text, **_facts(finish),
             "attempts": attempts, "cells": cells,
         })  # fmt: skip
 

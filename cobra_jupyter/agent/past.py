@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cobra_jupyter.agent.context import Turn
-from cobra_jupyter.agent.loop import message_of
-from cobra_jupyter.agent.reply import Parsed, parse
+from cobra_jupyter.agent.loop import Pending, message_of
+from cobra_jupyter.agent.reply import parse
 from cobra_jupyter.ledger import Record
 from cobra_jupyter.notebook import kept
 from cobra_jupyter.notebook.document import Document
@@ -17,17 +17,6 @@ from cobra_jupyter.notebook.document import Document
 
 class NothingRecorded(ValueError):  # noqa: N818
     """The run ended before its first line: there is nothing to resume."""
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A reply whose cell was not run to its end. `begun`: it had begun."""
-
-    number: int
-    parsed: Parsed
-    cell: str | None
-    begun: bool
-    role: str
 
 
 @dataclass(frozen=True)
@@ -73,15 +62,27 @@ def life(records: Iterable[Record], agent: str) -> Life:
     for number, record in sorted(replies.items()):
         reply, parsed = record.data, parse(record.data["text"])
         if parsed.code is None:
-            turns.append(Turn(number, parsed.markdown, "", "none", role=reply["role"], seq=record.seq))
+            turns.append(
+                Turn(
+                    number,
+                    parsed.markdown,
+                    "",
+                    "none",
+                    role=reply["role"],
+                    seq=record.seq,
+                    knew=reply["knew"],
+                )
+            )
         elif number in done:
             end = done[number]
             error = message_of(end.data["ename"], end.data["evalue"])
             turns.append(Turn(
-                number, parsed.markdown, parsed.code, end.data["status"], error, end.data["output"], reply["role"], end.seq,
+                number, parsed.markdown, parsed.code, end.data["status"], error, end.data["output"], reply["role"], end.seq, reply["knew"],
             ))  # fmt: skip
         else:
-            pending = Pending(number, parsed, reply["cells"]["code"], number in begun, reply["role"])
+            pending = Pending(
+                number, parsed, reply["cells"]["code"], number in begun, reply["role"], reply["knew"]
+            )
     finish = [r.data.get("why") for r in own if r.kind == "finish"]
     return Life(tuple(turns), pending, (finish[-1] or "the agent is done") if finish else None)
 

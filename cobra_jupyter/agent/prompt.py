@@ -177,8 +177,11 @@ def _now(context: Context) -> str:
         for job in context.since_last_turn("job") if job["state"] != "running"
     ]  # fmt: skip
     if context.task is None:
+        seen = context.turns[-1].output if context.turns else ""
         lines += [
-            f"{brief['agent']} is back: {brief['report']}" for brief in context.since_last_turn("brief")
+            f"{brief['agent']} is back ({brief['id']}): {brief['report']}"
+            for brief in context.since_last_turn("brief")
+            if f"brief {brief['id']} of" not in seen
         ]
         lines += _stalls(context)
     lines.append(_request(context))
@@ -214,7 +217,8 @@ def _standing(context: Context) -> str:
     protocol = context.last("protocol")
     if full and protocol:
         best = full[-1] if protocol["direction"] == "maximize" else full[0]
-        words = f"Best full-size trial: {best['id']} {trim(best['label'], 120)}, {best['score']:.5f} ± {best['se']:.5f}."
+        label = "" if context.role == "judge" else f" {trim(best['label'], 120)}"
+        words = f"Best full-size trial: {best['id']}{label}, {best['score']:.5f} ± {best['se']:.5f}."
     else:
         words = "No full-size trial has a score yet."
     if submitted is None:

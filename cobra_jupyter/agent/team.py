@@ -70,7 +70,7 @@ class Team:
     def __post_init__(self) -> None:
         for record in self.past:
             self._count(record)
-        self._unfinished = _unfinished(self.past)
+        self._unfinished, self._unheard = _unfinished(self.past), _unheard(self.past)
         self.ledger.follow(self._count)
 
     # ---- a seat: a notebook, a kernel, a place in the record
@@ -105,8 +105,7 @@ class Team:
         if before.turns and (before.finished is None or before.pending):
             await agent.workplace.replay(before.accepted, time_left())
         if before.pending:
-            p = before.pending
-            await agent.run_reply(p.number, p.parsed, p.cell, max(1.0, time_left()), p.begun, p.role)
+            await agent.run_reply(before.pending, max(1.0, time_left()))
         return await agent.run(time_left)
 
     def _mended(self, name: str, event: str) -> None:
@@ -119,6 +118,8 @@ class Team:
         """Call in an agent and wait for its brief; who asks for the same again while it works waits for the same one.
         Raises NoAgent."""
         key = (by, role, brief)
+        if heard := self._unheard.pop(key, None):
+            return heard
         if key not in self._working:
             task = self._unfinished.pop(key, None) or self._new(role, brief, by)
             self._working[key] = asyncio.ensure_future(self._work(task))
@@ -204,6 +205,21 @@ def _unfinished(records: Sequence[Record]) -> dict[tuple[str, str, str], Task]:
     back = {record.data["agent"] for record in records if record.kind == "brief"}
     tasks = [Task(**record.data) for record in records if record.kind == "agent"]
     return {(task.by, task.role, task.brief): task for task in tasks if task.agent not in back}
+
+
+def _unheard(records: Sequence[Record]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Briefs that the run's end kept from those who had asked for them."""
+    heard = set()
+    for record in records:
+        data = record.data
+        if record.kind == "call" and data["call"] == "delegate" and data["answer"]:
+            heard.add(data["answer"]["data"]["id"])
+        elif record.kind == "job" and data["state"] == "done":
+            heard.add(data["result"])
+        elif record.kind == "rung":
+            heard.add(data.get("brief"))
+    briefs = [record.data for record in records if record.kind == "brief" and record.data["id"] not in heard]
+    return {(data["by"], data["role"], data["asked"]): data for data in briefs}
 
 
 def _lived(records: Sequence[Record], agent: str) -> float:

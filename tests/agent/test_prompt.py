@@ -40,7 +40,19 @@ def context(turns: int) -> Context:
             data = {"candidate": "boost_v1", "effects": effects, "metric": "rmse", "protocol": 1, "baseline": "t002", "fidelity": "30 % of rows"}  # fmt: skip
             records.append(("ablation", {"id": f"a{number}", **data}))
             lines.append(10 * number)
-        told.append(Turn(number, f"## Step {number}\n{LONG}", LONG, "ok", "", LONG, "lead", 10 * number + 5))
+        told.append(
+            Turn(
+                number,
+                f"## Step {number}\n{LONG}",
+                LONG,
+                "ok",
+                "",
+                LONG,
+                "lead",
+                10 * number + 5,
+                10 * number - 5,
+            )
+        )
     clock = Clock(3600.0, 3600.0 - turns, 60.0)
     return Context(
         clock, {"cores": 2, "memory_mb": 8000, "gpus": 0}, tuple(told), tuple(records), "lead",

@@ -123,9 +123,10 @@ def _scout(view: View) -> Iterator[Step]:
 
 
 def _least_tried(view: View) -> Recipe | None:
-    """The recipe with the fewest full-size trials; of equals the stronger prior."""
+    """The recipe with the fewest full-size trials, of equals the stronger prior; once begun, the same."""
+    begun = [recipe for recipe in view.recipes if f"Candidate: {recipe.name}" in view.titles]
     counts = {recipe.name: len(view.full(recipe.name)) for recipe in view.recipes}
-    return min(view.recipes, key=lambda recipe: counts[recipe.name], default=None)
+    return min(begun or view.recipes, key=lambda recipe: counts[recipe.name], default=None)
 
 
 def _far(view: View, recipe: Recipe) -> dict[str, Any]:

@@ -1,0 +1,169 @@
+"""When the ladder is climbed: from the record and the clock alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cobra_jupyter.agent.plateau import Moment, Rung, Story, due, families, plateau
+
+
+class Tale:
+    """A run told step by step; seconds go by as it is told."""
+
+    def __init__(self, budget: float = 3600.0) -> None:
+        self.budget, self.now = budget, 10.0
+        self.moments: list[Moment] = []
+        self._scores: dict[str, float] = {}
+        self._rungs = 0
+        self.protocol(1)
+        self.tell("submission", {"what": "t0"})
+
+    def tell(self, kind: str, data: dict[str, Any], seconds: float = 1.0) -> None:
+        self.now += seconds
+        self.moments.append(Moment(self.now, kind, data))
+
+    def protocol(self, number: int) -> None:
+        self.number = number
+        self.tell("protocol", {"number": number, "direction": "maximize"})
+
+    def idea(self, family: str, score: float, progress: bool, new: bool = True, seconds: float = 1.0) -> None:
+        id = f"t{len(self.moments)}"
+        facts = {"protocol": self.number, "score": score, "id": id}
+        self.tell("trial", {**facts, "name": family, "full": True}, seconds)
+        self.tell(
+            "idea", {"id": id, "family": family, "protocol": self.number, "progress": progress, "new": new}, 0
+        )
+
+    def rung(self, name: str, ended: bool = True, plateau: bool = True, why: str = "stalled") -> None:
+        data = {"rung": name, "why": why, "protocol": self.number, "plateau": plateau}
+        self.tell("rung", {**data, "state": "begun"})
+        if ended:
+            self.tell("rung", {**data, "state": "ended"})
+
+    def story(self) -> Story:
+        left = self.budget - self.now
+        return Story(tuple(self.moments), self.budget, self.now, 0.9 * left)
+
+    def stall(self, family: str, ideas: int = 4) -> None:
+        for _ in range(ideas):
+            self.idea(family, 0.4, progress=False)
+
+
+def begun(family: str = "trees") -> Tale:
+    tale = Tale()
+    tale.idea(family, 0.5, progress=True)
+    return tale
+
+
+def test_four_new_ideas_without_a_gain_are_a_plateau_and_three_are_none() -> None:
+    tale = begun()
+    tale.stall("trees", 3)
+    assert plateau(tale.story()) is None
+    tale.stall("trees", 1)
+    assert plateau(tale.story()) == "trees: 4 new ideas without a gain"
+
+
+def test_another_seed_of_an_idea_is_no_new_idea_and_a_gain_begins_the_count_anew() -> None:
+    tale = begun()
+    for _ in range(6):
+        tale.idea("trees", 0.4, progress=False, new=False)
+    assert families(tale.story())["trees"].since == 0
+    tale.stall("trees", 3)
+    tale.idea("trees", 0.6, progress=True)
+    assert families(tale.story())["trees"].since == 0
+
+
+def test_a_blend_that_gains_counts_for_the_family_that_was_worked_on_last() -> None:
+    tale = begun()
+    tale.stall("trees")
+    tale.tell("idea", {"id": "b01", "family": "blend", "protocol": 1, "progress": True, "new": True})
+    assert plateau(tale.story()) is None
+
+
+def test_time_without_a_gain_is_a_plateau_once_something_was_tried() -> None:
+    tale = begun()
+    tale.now += 0.2 * tale.budget
+    assert plateau(tale.story()) is None
+    tale.stall("trees", 1)
+    assert plateau(tale.story()) == "trees: no gain for 20% of the time"
+
+
+def test_a_new_family_that_still_moves_is_no_plateau_even_where_the_best_one_rests() -> None:
+    tale = begun()
+    tale.stall("trees")
+    tale.idea("lines", 0.3, progress=True)
+    tale.stall("lines", 3)
+    assert plateau(tale.story()) is None
+    tale.stall("lines", 1)
+    assert plateau(tale.story()) == "trees: 4 new ideas without a gain; lines: 4 new ideas without a gain"
+
+
+def test_the_rungs_come_in_order_each_after_a_new_chance() -> None:
+    tale = begun()
+    tale.idea("lines", 0.3, progress=True)
+    taken = []
+    for _ in range(5):
+        assert due(tale.story()) is None
+        tale.stall("lines")
+        tale.stall("trees")
+        rung = due(tale.story())
+        assert rung is not None
+        taken.append(rung.name)
+        tale.rung(rung.name)
+    assert taken == ["audit", "scout", "fusion", "scout", "fusion"]
+
+
+def test_a_single_family_has_nothing_to_fuse_and_gets_another_scout() -> None:
+    tale = begun()
+    for name in ("audit", "scout"):
+        tale.stall("trees")
+        tale.rung(name)
+    tale.stall("trees")
+    assert due(tale.story()) == Rung("scout", "trees: 4 new ideas without a gain", 0.08 * tale.budget)
+
+
+def test_a_new_protocol_begins_with_no_past_and_may_be_audited_again() -> None:
+    tale = begun()
+    tale.stall("trees")
+    tale.rung("audit")
+    tale.protocol(2)
+    assert families(tale.story()) == {}
+    tale.idea("trees", 0.5, progress=True)
+    tale.stall("trees")
+    rung = due(tale.story())
+    assert rung is not None
+    assert rung.name == "audit"
+
+
+def test_scouts_start_at_15_and_45_per_cent_of_the_time_regardless() -> None:
+    tale = begun()
+    tale.now = 0.15 * tale.budget
+    assert due(tale.story()) == Rung("scout", "15% of the time is used", 0.08 * tale.budget)
+    tale.rung("scout", plateau=False, why="15% of the time is used")
+    assert due(tale.story()) is None
+    tale.now = 0.46 * tale.budget
+    assert due(tale.story()) == Rung("scout", "45% of the time is used", 0.08 * tale.budget)
+
+
+def test_the_judge_comes_once_near_the_end_where_there_are_finalists() -> None:
+    tale = begun()
+    for why in ("15% of the time is used", "45% of the time is used"):
+        tale.rung("scout", plateau=False, why=why)
+    tale.idea("trees", 0.6, progress=True)
+    tale.idea("trees", 0.7, progress=True)
+    tale.now = 0.86 * tale.budget
+    rung = due(tale.story())
+    assert rung is not None
+    assert rung.name == "judge"
+    tale.rung("judge", plateau=False, why=rung.why)
+    assert due(tale.story()) is None
+
+
+def test_nothing_is_due_before_something_valid_is_submitted_nor_where_time_is_short() -> None:
+    tale = begun()
+    tale.stall("trees")
+    early = Story([m for m in tale.moments if m.kind != "submission"], tale.budget, tale.now, 3000.0)
+    assert due(early) is None
+    assert due(tale.story()) is not None
+    short = Story(tale.moments, 120.0, tale.now, 100.0)
+    assert due(short) is None
