@@ -96,8 +96,9 @@ class Gemini:
 
     async def _try(self) -> Fault | None:
         try:
+            models = self._connection.models
             async with asyncio.timeout(20):
-                await self._connection.models.count_tokens(model=self.name, contents="ping")
+                await models.count_tokens(model=self.name, contents="ping")
         except Exception as error:
             if (
                 getattr(error, "code", None) in (404, 405, 501)
@@ -165,12 +166,12 @@ class Gemini:
 
     async def _chunks(self, prompt: Prompt, stream: _Stream, until: float) -> AsyncGenerator[Any, None]:
         """What the provider sends, as long as it comes in time."""
-        patience, chunks = self._connection.patience, None
+        models, patience, chunks = self._connection.models, self._connection.patience, None
         share = patience.share * (until - time.monotonic())
         try:
             first = min(patience.first_byte, share)
             async with asyncio.timeout(_left(first, until)):
-                chunks = await self._connection.models.generate_content_stream(
+                chunks = await models.generate_content_stream(
                     model=self.name, contents=_contents(prompt), config=self._config(prompt)
                 )
                 chunk = await anext(chunks, None)
