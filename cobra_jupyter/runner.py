@@ -405,9 +405,10 @@ def _description(folder: Path) -> str:
 
 def _secrets() -> list[str]:
     """Values of variables whose names look like secrets: never to be written anywhere."""
+    from cobra_jupyter import keys
     from cobra_jupyter.kernel.process import scrubbed
 
-    kept = scrubbed(os.environ)
+    kept = {*scrubbed(os.environ), *keys.SETTINGS}
     return [value for name, value in os.environ.items() if name not in kept and value]
 
 

@@ -133,6 +133,7 @@ def test_a_scripted_session_ends_with_a_proven_submission(whole: tuple[Run, Fake
         ("lead", "gemini-3.1-pro-preview"), ("debugger", "gemini-3-flash-preview"),
     ]  # fmt: skip
     assert run.kind("finish") == [{"why": "the session is over"}]
+    assert json.loads((run.out / "run.json").read_text())["brain"] == "gemini"
     assert fake.requests[0].path.endswith(":countTokens")
 
 
@@ -199,24 +200,14 @@ def test_a_session_with_faults_in_every_turn_ends_with_a_proven_submission(
 def test_a_provider_that_stays_away_leaves_the_run_to_the_playbook_and_the_notebook_says_so(
     folder: Path, tmp_path: Path
 ) -> None:
-    with FakeGemini(session()).fail("503", first=2, last=None) as fake:
+    with FakeGemini(session()).fail("503", first=5, last=None) as fake:
         run = cobra(tmp_path, fake.url, "run", folder, "--brain", "gemini", budget="60s")
-    assert submitted(run), run.stderr
+    assert run.code == 0, run.stderr
+    assert json.loads(run.stdout)["submission"]
     assert [decision["what"] for decision in run.kind("decision")][:2] == [
         "gemini-3.1-pro-preview is gone; gemini-3-flash-preview goes on", "gemini-3-flash-preview is gone; playbook goes on",
     ]  # fmt: skip
     assert "The model is overloaded" in (run.out / "agent.ipynb").read_text()
-
-
-def test_a_cap_on_tokens_leaves_the_rest_to_the_playbook(folder: Path, tmp_path: Path) -> None:
-    with FakeGemini(session()) as fake:
-        run = cobra(
-            tmp_path, fake.url, "run", folder, "--brain", "gemini", "--max-tokens", 26_000, budget="50s"
-        )
-    assert submitted(run), run.stderr
-    used = [reply["usage"] for reply in run.kind("reply") if reply["usage"]]
-    assert 0 < sum(usage["input"] + usage["output"] + usage["thoughts"] for usage in used) <= 26_000
-    assert "cap of 26,000 tokens is reached" in (run.out / "agent.ipynb").read_text()
 
 
 # ---- before any work

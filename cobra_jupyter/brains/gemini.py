@@ -23,7 +23,7 @@ from cobra_jupyter.brains.faults import Broken, Fault, Patience, fault_of
 from cobra_jupyter.brains.prices import Price
 from cobra_jupyter.brains.spending import Account
 
-CHECKS = 3  # attempts to reach the provider before any work
+CHECKS, BETWEEN = 3, 0.5  # attempts to reach the provider before any work, seconds between two
 MARGIN = 1.3  # tokens per estimated token of a prompt, until the provider has counted one
 TAIL = 2.0  # seconds for what may come after the reason why a reply ended
 _REASONS = {
@@ -91,7 +91,7 @@ class Gemini:
                 raise BrainGone(f"{self.name}: {fault.words}")
             words = fault.words
             if attempt < CHECKS:
-                await asyncio.sleep(self._connection.patience.before(attempt, None))
+                await asyncio.sleep(BETWEEN)
         raise OutOfReach(f"{self.name}: {words}. Check the network, and GOOGLE_GEMINI_BASE_URL if it is set")
 
     async def _try(self) -> Fault | None:

@@ -81,8 +81,8 @@ class Request:
 
 
 class FakeGemini:
-    """Serves while it is entered. `pace`: seconds between pieces of `size` characters; `stamp`: each piece carries the
-    moment it left, `[nanoseconds]` of the monotonic clock."""
+    """Serves while it is entered. `pace`: seconds between pieces of `size` characters. `stamp`: pieces are words, and
+    `@` is replaced by the moment it leaves, in nanoseconds of the monotonic clock."""
 
     def __init__(
         self, script: Script | None = None, key: str = KEY, models: tuple[str, ...] = MODELS, pace: float = 0.0,
@@ -313,17 +313,22 @@ def _chunks(fake: FakeGemini, request: Request, reply: Reply, fate: Fault | None
     if request.thinking.get("thoughts") and reply.thoughts:
         yield _chunk([{"text": reply.thoughts, "thought": True}], used, request.model)
     said = 0
-    for start in range(0, len(text), fake.size):
+    for piece in _pieces(fake, text):
         if fake.pace:
             time.sleep(fake.pace)
-        piece = text[start : start + fake.size]
         said += len(piece)
-        stamp = f"[{time.monotonic_ns()}]" if fake.stamp else ""
         usage = {**used, "candidatesTokenCount": -(-said // 4)}
-        yield _chunk([{"text": piece + stamp}], usage, request.model)
+        sent = piece.replace("@", str(time.monotonic_ns())) if fake.stamp else piece
+        yield _chunk([{"text": sent}], usage, request.model)
     usage = {**used, "candidatesTokenCount": -(-said // 4)}
     signed = [{"text": "", "thoughtSignature": "c2lnbmF0dXJl"}] if text else []
     yield _chunk(signed, usage, request.model, reason)
+
+
+def _pieces(fake: FakeGemini, text: str) -> list[str]:
+    if fake.stamp:
+        return re.findall(r"\S+\s*|\s+", text)
+    return [text[start : start + fake.size] for start in range(0, len(text), fake.size)]
 
 
 def _chunk(parts: list[Any], usage: dict[str, int], model: str, reason: str | None = None) -> dict[str, Any]:
@@ -363,7 +368,7 @@ def main() -> None:
     parser.add_argument("--key", default=KEY)
     parser.add_argument("--pace", type=float, default=0.0, help="seconds between pieces")
     parser.add_argument("--size", type=int, default=24, help="characters of a piece")
-    parser.add_argument("--stamp", action="store_true", help="each piece carries the moment it left")
+    parser.add_argument("--stamp", action="store_true", help="@ becomes the moment it leaves")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="'FAULT [option=value …][@FIRST[-[LAST]]]'",
         help="of the requests with these numbers (default: the first); '503@3-5', 'stall after=4@2', '500@4-'",
