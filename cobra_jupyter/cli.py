@@ -18,6 +18,7 @@ OK, INTERNAL, BAD_INPUT, NO_SUBMISSION, NOT_VERIFIED, INTERRUPTED = 0, 1, 2, 3, 
 EPILOG = """examples:
   cobra demo                                  a small competition, start to end, in about two minutes
   cobra run data/my-competition --budget 10m  the main job: submission, notebook, proof, report
+  cobra run data/x --brain gemini --max-cost 5 --budget 4h
   cobra run data/x --set metric=rmse --set target=price --json
   cobra status                                the latest run
   cobra resume latest                         go on after a crash, where the record ends

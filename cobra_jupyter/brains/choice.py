@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.brains import Brain
+from cobra_jupyter.brains import Brain, BrainGone
 from cobra_jupyter.brains.credentials import Credentials
 
 NAMES = ("auto", "playbook", "gemini", "transformers", "replay")
@@ -18,6 +18,7 @@ NO_KEY = (
     "--brain gemini needs a key: set GEMINI_API_KEY (or GOOGLE_API_KEY), or for Vertex AI GOOGLE_GENAI_USE_VERTEXAI=true "
     "with GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION; without one, --brain playbook works"
 )
+WITHOUT = ". Without a model, --brain playbook works"
 
 
 class BrainRefused(ValueError):  # noqa: N818
@@ -102,9 +103,11 @@ async def ready(brains: Brains, wish: Wish) -> Brains:
     try:
         await brains.check()
     except OutOfReach as error:
-        if wish.brain != "auto":
-            raise
-        return _playbook(f"a key is set, but no provider answers: {error}")
+        if wish.brain == "auto":
+            return _playbook(f"a key is set, but no provider answers: {error}")
+        raise BrainGone(f"{error}{WITHOUT}") from None
+    except BrainGone as error:
+        raise BrainGone(f"{error}{WITHOUT}") from None
     return brains
 
 

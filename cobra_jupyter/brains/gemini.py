@@ -27,12 +27,13 @@ CHECKS, BETWEEN = 3, 0.5  # attempts to reach the provider before any work, seco
 MARGIN = 1.3  # tokens per estimated token of a prompt, until the provider has counted one
 TAIL = 2.0  # seconds for what may come after the reason why a reply ended
 _REASONS = {
-    "STOP": "stop",
-    "MAX_TOKENS": "max_tokens",
-    "OTHER": "other",
-    "FINISH_REASON_UNSPECIFIED": "other",
-}
-_MALFORMED = ("MALFORMED", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS")
+    "stop": ("STOP",),
+    "max_tokens": ("MAX_TOKENS",),
+    "malformed": ("MALFORMED_", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"),
+    "blocked": (
+        "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_", "MODEL_ARMOR", "ESCALATION",
+    ),
+}  # fmt: skip
 
 
 class OutOfReach(BrainGone):
@@ -319,6 +320,4 @@ def _word(value: Any) -> str:
 
 def _reason(word: str) -> str:
     """The provider's word in ours."""
-    if word.startswith(_MALFORMED):
-        return "malformed"
-    return _REASONS.get(word, "blocked")
+    return next((ours for ours, theirs in _REASONS.items() if word.startswith(theirs)), "other")

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import google.auth
+import google.oauth2.credentials
 import pytest
 
 from cobra_jupyter.agent.context import Clock, Context
@@ -141,6 +143,24 @@ def test_brains_of_a_run_write_at_the_same_time_each_with_its_own_finish() -> No
     used = [brain.finish.usage for brain in brains]
     assert [u.model for u in used if u] == [LEAD, "gemini-3-flash-preview"]
     assert shared.account.tokens == sum(u.input + u.output + u.thoughts for u in used if u)
+
+
+def test_vertex_ai_is_spoken_to_with_a_token_or_with_a_key(
+    fake: FakeGemini, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_in = google.oauth2.credentials.Credentials(token=KEY)
+    monkeypatch.setattr(google.auth, "default", lambda **_: (signed_in, "p"))
+    for found in (
+        Credentials(None, True, "p", "global", fake.url),
+        Credentials(KEY, True, endpoint=fake.url),
+    ):
+        assert reply(Gemini(Connection(found, Account(), {}, QUICK), LEAD))[0] == SAID
+    token, key = fake.asked
+    assert token.path.startswith(
+        f"/v1beta1/projects/p/locations/global/publishers/google/models/{LEAD}:stream"
+    )
+    assert token.headers["authorization"] == f"Bearer {KEY}"
+    assert key.headers["x-goog-api-key"] == KEY
 
 
 # ---- faults that pass
