@@ -10,18 +10,20 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google import genai
 from google.genai import types
 
-from cobra_jupyter.agent.context import Context
-from cobra_jupyter.agent.prompt import Prompt
 from cobra_jupyter.brains import BrainGone, Finish, Usage, prices
 from cobra_jupyter.brains.credentials import Credentials
 from cobra_jupyter.brains.faults import Broken, Fault, Patience, fault_of
 from cobra_jupyter.brains.prices import Price
 from cobra_jupyter.brains.spending import Account
+
+if TYPE_CHECKING:
+    from cobra_jupyter.agent.context import Context
+    from cobra_jupyter.agent.prompt import Prompt
 
 CHECKS, BETWEEN = 3, 0.5  # attempts to reach the provider before any work, seconds between two
 MARGIN = 1.3  # tokens per estimated token of a prompt, until the provider has counted one
