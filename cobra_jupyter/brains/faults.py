@@ -24,7 +24,7 @@ class Patience:
 
     first_byte: float = 300.0
     stall: float = 90.0
-    attempts: int = 10
+    attempts: int = 40  # half an hour of a provider that is down
     pause: float = 1.0
     longest: float = 60.0
     share: float = 1 / 3

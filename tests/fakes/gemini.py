@@ -234,9 +234,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def _stream(self, chunks: Iterator[dict[str, Any]], fate: Fault | None) -> None:
-        after = int(fate.number("after", 2)) if fate else -1
-        for number, chunk in enumerate(chunks):
-            if fate and number == after and self._breaks(fate):
+        if fate is None:
+            for chunk in chunks:
+                self._event(json.dumps(chunk))
+            return
+        pieces = list(chunks)
+        after = min(int(fate.number("after", 2)), len(pieces) - 1)
+        for number, chunk in enumerate(pieces):
+            if number == after and self._breaks(fate):
                 return
             self._event(json.dumps(chunk))
 
