@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from google import genai
 from google.genai import types
+from google.genai.models import AsyncModels
 
-from cobra_jupyter.brains import BrainGone, Finish, Usage, prices
+from cobra_jupyter.brains import BrainGone, Finish, prices
+from cobra_jupyter.brains.answer import Answer, Tally
 from cobra_jupyter.brains.credentials import Credentials
 from cobra_jupyter.brains.faults import Broken, Fault, Patience, fault_of
 from cobra_jupyter.brains.prices import Price
@@ -28,14 +30,6 @@ if TYPE_CHECKING:
 CHECKS, BETWEEN = 3, 0.5  # attempts to reach the provider before any work, seconds between two
 MARGIN = 1.3  # tokens per estimated token of a prompt, until the provider has counted one
 TAIL = 2.0  # seconds for what may come after the reason why a reply ended
-_REASONS = {
-    "stop": ("STOP",),
-    "max_tokens": ("MAX_TOKENS",),
-    "malformed": ("MALFORMED_", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"),
-    "blocked": (
-        "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_", "MODEL_ARMOR", "ESCALATION",
-    ),
-}  # fmt: skip
 
 
 class OutOfReach(BrainGone):
@@ -51,16 +45,19 @@ class Connection:
     prices: Mapping[str, Price]
     patience: Patience = field(default_factory=Patience)
 
+    @property
+    def models(self) -> AsyncModels:
+        """What replies are asked of. Raises what signing in raises."""
+        return self._client.aio.models
+
     @cached_property
-    def models(self) -> Any:
-        """The SDK's asynchronous models; its own retries are off. Raises what signing in raises."""
+    def _client(self) -> genai.Client:
+        """Kept, since the SDK's client closes its connections when it is forgotten. Its own retries are off."""
         c = self.credentials
         options = types.HttpOptions(base_url=c.endpoint, retry_options=types.HttpRetryOptions(attempts=1))
         if c.vertex and c.project:
-            client = genai.Client(vertexai=True, project=c.project, location=c.location, http_options=options)
-        else:
-            client = genai.Client(vertexai=c.vertex, api_key=c.key, http_options=options)
-        return client.aio.models
+            return genai.Client(vertexai=True, project=c.project, location=c.location, http_options=options)
+        return genai.Client(vertexai=c.vertex, api_key=c.key, http_options=options)
 
     def fault(self, error: Exception, model: str) -> Fault:
         """What an exception means, without the key. Raises it again where it is a defect of ours."""
@@ -115,18 +112,18 @@ class Gemini:
         """See Brain. Waits and retries never outlast the time that was left when the context was made."""
         begun, until, patience = time.monotonic(), context.clock.until, self._connection.patience
         enough = begun + patience.share * (until - begun)  # of faults; infinite without a budget
-        tally = _Tally(self.name, self._price)
+        tally = Tally(self.name, self._price)
         said = False
         for attempt in itertools.count(1):
-            stream = _Stream(self._keep)
+            answer = Answer(self._keep)
             try:
                 if said:
                     yield ""
-                async with aclosing(self._attempt(context.prompt, stream, until, tally)) as pieces:
+                async with aclosing(self._attempt(context.prompt, answer, until, tally)) as pieces:
                     async for piece in pieces:
                         said = True
                         yield piece
-                self.finish = stream.finish(tally.usage(time.monotonic() - begun, attempt - 1))
+                self.finish = answer.finish(tally.usage(time.monotonic() - begun, attempt - 1))
                 return
             except BrainGone:
                 raise
@@ -149,27 +146,28 @@ class Gemini:
         await asyncio.sleep(wait)
 
     async def _attempt(
-        self, prompt: Prompt, stream: _Stream, until: float, tally: _Tally
+        self, prompt: Prompt, answer: Answer, until: float, tally: Tally
     ) -> AsyncGenerator[str, None]:
         """One request. Raises BrainGone at a cap or when time is over, or what the SDK raises."""
         guess = math.ceil(prompt.tokens * self._ratio)
         account = self._connection.account
         with account.hold(guess + prompt.most_output, self._most(guess, prompt.most_output)):
             try:
-                async with aclosing(self._chunks(prompt, stream, until)) as chunks:
+                async with aclosing(self._chunks(prompt, answer, until)) as chunks:
                     async for chunk in chunks:
-                        if text := stream.take(chunk):
+                        if text := answer.take(chunk):
                             yield text
-                stream.end()
+                answer.end()
             finally:
-                took, cost = tally.add(stream, guess)
+                took, cost = tally.add(answer, guess)
                 account.charge(took, cost)
-        if stream.usage is not None and stream.usage.prompt_token_count and prompt.tokens:
-            self._ratio = max(self._ratio, stream.usage.prompt_token_count / prompt.tokens)
+        if answer.usage is not None and answer.usage.prompt_token_count and prompt.tokens:
+            self._ratio = max(self._ratio, answer.usage.prompt_token_count / prompt.tokens)
 
-    async def _chunks(self, prompt: Prompt, stream: _Stream, until: float) -> AsyncGenerator[Any, None]:
+    async def _chunks(self, prompt: Prompt, answer: Answer, until: float) -> AsyncGenerator[Any, None]:
         """What the provider sends, as long as it comes in time."""
-        models, patience, chunks = self._connection.models, self._connection.patience, None
+        models, patience = self._connection.models, self._connection.patience
+        chunks: Any = None
         share = patience.share * (until - time.monotonic())
         try:
             first = min(patience.first_byte, share)
@@ -180,14 +178,14 @@ class Gemini:
                 chunk = await anext(chunks, None)
             while chunk is not None:
                 yield chunk
-                wait = TAIL if stream.reason else min(patience.stall, share)
+                wait = TAIL if answer.reason else min(patience.stall, share)
                 async with asyncio.timeout(_left(wait, until)):
                     chunk = await anext(chunks, None)
         except TimeoutError:
-            if stream.reason is None:
-                raise _late(until, stream.began) from None
+            if answer.reason is None:
+                raise _late(until, answer.began) from None
         except Exception:
-            if stream.reason is None:
+            if answer.reason is None:
                 raise
         finally:
             if chunks is not None:
@@ -205,89 +203,6 @@ class Gemini:
                 include_thoughts=self._keep or None,
             ),
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
-        )
-
-
-@dataclass
-class _Stream:
-    """A reply as far as it has come: its thoughts, why it ended, what it took."""
-
-    keep: bool
-    thoughts: list[str] = field(default_factory=list)
-    characters: int = 0
-    began: bool = False
-    candidate: bool = False
-    reason: str | None = None
-    detail: str = ""
-    usage: Any = None
-
-    def take(self, chunk: Any) -> str:
-        """→ the text of the reply in it; thoughts are set apart."""
-        self.began = True
-        self.usage = chunk.usage_metadata or self.usage
-        if (feedback := chunk.prompt_feedback) is not None and feedback.block_reason:
-            self.reason, self.detail = "blocked", f"prompt: {_word(feedback.block_reason)}"
-        if not chunk.candidates:
-            return ""
-        self.candidate = True
-        candidate, text = chunk.candidates[0], ""
-        for part in (candidate.content and candidate.content.parts) or ():
-            if part.thought:
-                self.thoughts.append(part.text or "")
-            else:
-                text += part.text or ""
-        if candidate.finish_reason:
-            self.detail = _word(candidate.finish_reason)
-            self.reason = _reason(self.detail)
-        self.characters += len(text)
-        return text
-
-    def end(self) -> None:
-        """The provider sends no more. Raises Broken where the reply is not whole."""
-        if self.reason is None and (self.candidate or not self.began):
-            raise Broken("the stream ended before the reply was whole")
-        if self.reason is None:
-            self.reason, self.detail = "empty", "no candidates"
-
-    def finish(self, usage: Usage) -> Finish:
-        reason = self.reason or "empty"
-        if reason == "stop" and not self.characters:
-            reason = "empty"
-        return Finish(reason, self.detail, usage, "".join(self.thoughts) if self.keep else "")
-
-
-@dataclass
-class _Tally:
-    """What all attempts at one reply took together."""
-
-    model: str
-    price: Price | None
-    input: int = 0
-    cached: int = 0
-    output: int = 0
-    thoughts: int = 0
-    cost: float = 0.0
-
-    def add(self, stream: _Stream, guess: int) -> tuple[int, float | None]:
-        """Count an attempt: by the provider's numbers, or by guess where it broke before they came. → tokens, dollars"""
-        if (used := stream.usage) is not None:
-            new = (
-                used.prompt_token_count or 0, used.cached_content_token_count or 0, used.candidates_token_count or 0,
-                used.thoughts_token_count or 0,
-            )  # fmt: skip
-        else:
-            new = (guess, 0, stream.characters // 3, 0) if stream.began else (0, 0, 0, 0)
-        input_, cached, output, thoughts = new
-        self.input, self.cached = self.input + input_, self.cached + cached
-        self.output, self.thoughts = self.output + output, self.thoughts + thoughts
-        cost = self.price.of(input_, cached, output + thoughts) if self.price else None
-        self.cost += cost or 0.0
-        return input_ + output + thoughts, cost
-
-    def usage(self, seconds: float, retries: int) -> Usage:
-        cost = round(self.cost, 8) if self.price else None
-        return Usage(
-            self.model, self.input, self.cached, self.output, self.thoughts, cost, round(seconds, 3), retries
         )
 
 
@@ -314,12 +229,3 @@ def _late(until: float, began: bool) -> Exception:
     if time.monotonic() >= until - 0.01:
         return BrainGone("the time for new work was over before its reply was whole")
     return Broken("the stream stood still" if began else "no answer began in time")
-
-
-def _word(value: Any) -> str:
-    return str(getattr(value, "value", value))
-
-
-def _reason(word: str) -> str:
-    """The provider's word in ours."""
-    return next((ours for ours, theirs in _REASONS.items() if word.startswith(theirs)), "other")

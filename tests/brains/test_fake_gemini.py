@@ -56,11 +56,12 @@ def test_a_role_is_known_by_the_first_sentence_of_its_prompt() -> None:
 def test_it_answers_whole_replies_counts_tokens_and_knows_its_models_under_either_version() -> None:
     script = Script(parse("=== lead\n?? Hm.\nHello there, all of you.\n"))
     with FakeGemini(script, size=5) as fake:
-        models = client(fake, "v1beta").models
+        beta, stable = client(fake, "v1beta"), client(fake)
+        models = beta.models
         config = types.GenerateContentConfig(thinking_config=types.ThinkingConfig(include_thoughts=True))
         answer = models.generate_content(model=fake.models[0], contents="Hello?", config=config)
         assert models.count_tokens(model=fake.models[0], contents="x" * 400).total_tokens == 100
-        assert client(fake).models.get(model=fake.models[1]).name == f"models/{fake.models[1]}"
+        assert stable.models.get(model=fake.models[1]).name == f"models/{fake.models[1]}"
         assert [request.path.split("/")[1] for request in fake.requests] == ["v1beta", "v1beta", "v1"]
     assert answer.text == "Hello there, all of you.\n"
     assert answer.candidates
