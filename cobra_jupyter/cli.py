@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ OK, INTERNAL, BAD_INPUT, NO_SUBMISSION, NOT_VERIFIED, INTERRUPTED = 0, 1, 2, 3, 
 EPILOG = """examples:
   cobra demo                                  a small competition, start to end, in about two minutes
   cobra run data/my-competition --budget 10m  the main job: submission, notebook, proof, report
+  cobra run data/x --brain gemini --max-cost 5 --budget 4h
   cobra run data/x --set metric=rmse --set target=price --json
   cobra status                                the latest run
   cobra resume latest                         go on after a crash, where the record ends
@@ -240,7 +242,11 @@ def _brain_options(parser: argparse.ArgumentParser) -> None:
         "--max-tokens", type=int, metavar="N", help="most tokens, input and output; then the playbook goes on"
     )
     brain.add_argument(
-        "--max-cost", type=float, metavar="DOLLARS", help="most money; then the playbook goes on"
+        "--max-cost",
+        type=float,
+        metavar="DOLLARS",
+        help="most money, by the price table; then the playbook "
+        "goes on. Prices of your own: ~/.config/cobra/prices.toml",
     )
     brain.add_argument(
         "--replay", metavar="RUN", help="with --brain replay: a run's folder, or a file of --record"
@@ -287,20 +293,21 @@ def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None
 def _live(options: Any, resume: bool = False) -> tuple[dict[str, Any], int]:
     """Let a run live to its end. → its result's record and the exit code."""
     from cobra_jupyter import keys, runs
-    from cobra_jupyter.brains.choice import Wish, choose
+    from cobra_jupyter.brains.choice import Wish, choose, ready
     from cobra_jupyter.progress import Progress
     from cobra_jupyter.runner import Runner
 
     known = keys.take()
     spent = runs.spent(options.out) if resume else (0, 0.0)
-    brains = choose(Wish(options.brain, **options.model), {**os.environ, **known}, spent)
-    print(f"brain: {brains.lead.name} ({brains.why})", file=sys.stderr)
+    wish = Wish(options.brain, **options.model)
+    chosen = choose(wish, {**os.environ, **known}, spent)
 
     async def whole() -> Any:
-        if (check := getattr(brains.lead, "check", None)) is not None:
-            await check()
+        brains = await ready(chosen, wish)
+        print(f"brain: {brains.lead.name} ({brains.why})", file=sys.stderr)
+        runs.remember(options.out)
         runner = Runner(
-            options,
+            replace(options, brain=brains.kind),
             brains.lead,
             progress.record,
             resume=resume,
@@ -313,7 +320,6 @@ def _live(options: Any, resume: bool = False) -> tuple[dict[str, Any], int]:
         result = await runner.run()
         return result, runner.interrupted.is_set()
 
-    runs.remember(options.out)
     with Progress() as progress:
         result, interrupted = asyncio.run(whole())
     return result.record(), _code(result, interrupted)

@@ -11,6 +11,10 @@ import sys
 from collections.abc import Mapping
 
 NAMES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+# of a provider too, but everyday words that a record must be free to hold ("global")
+SETTINGS = frozenset({
+    "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_API_VERSION",
+})  # fmt: skip
 PIPE = "COBRA_PIPE"  # the pipe's number; not a secret
 
 

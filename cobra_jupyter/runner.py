@@ -279,7 +279,7 @@ class Runner:
                 self.ledger.append("environment", found)
             return
         self.ledger.append("run", {
-            "run": o.out.name, "folder": str(o.folder), "brain": self.brain.name, "budget": o.budget, "seed": o.seed,
+            "run": o.out.name, "folder": str(o.folder), "brain": o.brain, "budget": o.budget, "seed": o.seed,
             "kernel": o.kernel, "settings": dict(o.settings), "started": o.started,
             "version": metadata.version("cobra_jupyter"), "weights": list(o.weights), "prompts": prompt.hashes(),
             "model": dict(o.model),
@@ -374,7 +374,7 @@ class Runner:
         return {
             "run": o.out.name, "competition": card.get("name", o.folder.name), "state": state, "why": why, "pid": os.getpid(),
             "started": o.started, "seconds": round(self.budget.used, 1), "budget": o.budget, "seed": o.seed,
-            "brain": self.brain.name, "head": self.ledger.head, "length": self.ledger.length,
+            "brain": o.brain, "head": self.ledger.head, "length": self.ledger.length,
             "environment": self._latest.get("environment", {}), "result": result.record() if result else None,
             "proof": result.proof.record() if result else None,
         }  # fmt: skip
@@ -427,9 +427,10 @@ def _description(folder: Path) -> str:
 
 def _secrets() -> list[str]:
     """Values of variables whose names look like secrets: never to be written anywhere."""
+    from cobra_jupyter import keys
     from cobra_jupyter.kernel.process import scrubbed
 
-    kept = scrubbed(os.environ)
+    kept = {*scrubbed(os.environ), *keys.SETTINGS}
     return [value for name, value in os.environ.items() if name not in kept and value]
 
 

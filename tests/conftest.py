@@ -19,6 +19,9 @@ import pandas as pd
 import psutil
 import pytest
 
+for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):  # no test may ask a real provider
+    os.environ.pop(name, None)
+
 DESCRIPTION = "# Overview\n\n## Evaluation\n\nSubmissions are evaluated on {}.\n"
 METRICS = {"binary": "log loss", "multiclass": "log loss", "multilabel": "roc auc", "regression": "rmse"}
 OUTPUTS = {"binary": ["y"], "multiclass": ["y"], "multilabel": ["t1", "t2"], "regression": ["y"]}

@@ -31,6 +31,7 @@ def environment(home: Path) -> Mapping[str, str]:
         "HOME": str(home),
         "JUPYTER_DATA_DIR": str(home / "jupyter"),
         "GEMINI_API_KEY": "sk-not-to-be-seen",
+        "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9",  # nobody is there: the playbook leads
     }
 
 

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from cobra_jupyter import keys
+from cobra_jupyter.runner import _secrets
 
 KEY = "AIza-test-key-that-is-secret"
 LOOK = """
@@ -44,3 +45,13 @@ def test_a_command_starts_anew_with_its_key_in_a_pipe() -> None:
         [sys.executable, "-c", code], env={**os.environ, "GEMINI_API_KEY": KEY}, capture_output=True, text=True, timeout=60
     )  # fmt: skip
     assert done.stdout.split() == ["True", "False", "False"], done.stderr
+
+
+def test_a_region_named_global_is_no_secret_that_a_record_could_not_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "global")
+    monkeypatch.setenv("WANDB_API_KEY", "wandb-secret")
+    found = _secrets()
+    assert "global" not in found
+    assert "wandb-secret" in found

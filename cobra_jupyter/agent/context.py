@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -48,15 +50,22 @@ class Task:
 
 @dataclass(frozen=True)
 class Clock:
-    """Seconds: the whole budget (None without limit), what is left, and what is kept for submission and proof."""
+    """Seconds: the whole budget (None without limit), what is left, and what is kept for submission and proof, all as
+    of `at` (by the monotonic clock)."""
 
     budget: float | None
     left: float
     reserve: float
+    at: float = field(default_factory=time.monotonic, compare=False)
 
     @property
     def free(self) -> float:
         return max(0.0, self.left - self.reserve)
+
+    @property
+    def until(self) -> float:
+        """When the time for new work ends, by the monotonic clock; infinite without a budget."""
+        return math.inf if self.budget is None else self.at + self.free
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.brains import Brain
+from cobra_jupyter.brains import Brain, BrainGone
+from cobra_jupyter.brains.credentials import Credentials
 
 NAMES = ("auto", "playbook", "gemini", "transformers", "replay")
 LEAD, FAST = "gemini-3.1-pro-preview", "gemini-3-flash-preview"
@@ -15,6 +18,7 @@ NO_KEY = (
     "--brain gemini needs a key: set GEMINI_API_KEY (or GOOGLE_API_KEY), or for Vertex AI GOOGLE_GENAI_USE_VERTEXAI=true "
     "with GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION; without one, --brain playbook works"
 )
+WITHOUT = ". Without a model, --brain playbook works"
 
 
 class BrainRefused(ValueError):  # noqa: N818
@@ -45,37 +49,82 @@ class Wish:
         }
 
 
+Team = tuple[Brain, ...]
+
+
 @dataclass(frozen=True)
 class Brains:
-    """`lead` and who follows it, in order; `why` these; `spent` (tokens, dollars) so far is counted on from there."""
+    """`kind` is the --brain they are; `team` makes new brains for an agent of a role (lead, scout, auditor, judge): who
+    leads it and who follows, in order, the debugger second where there is one. Agents may work at the same time: a
+    brain writes one reply at a time, so each agent has a team of its own; caps hold for all together. `why` these;
+    `check` asks the provider, before any work, whether they will be let in."""
 
-    lead: Brain
-    others: tuple[Brain, ...]
+    kind: str
+    team: Callable[[str], Team]
     why: str
+    check: Callable[[], Awaitable[None]] | None = None
+
+    @cached_property
+    def _lead(self) -> Team:
+        return self.team("lead")
+
+    @property
+    def lead(self) -> Brain:
+        return self._lead[0]
+
+    @property
+    def others(self) -> Team:
+        return self._lead[1:]
 
 
 def choose(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float] = (0, 0.0)) -> Brains:
-    """`environment` holds the keys too. Raises BrainRefused."""
+    """`environment` holds the keys too; `spent` (tokens, dollars) by earlier lives of the run is counted on from there.
+    Raises BrainRefused."""
     chosen = _choose(wish, environment, spent)
     if wish.record is None:
         return chosen
     from cobra_jupyter.brains.recording import Recorder
 
     file = Path(wish.record)
-    recorded = [Recorder(brain, file) for brain in (chosen.lead, *chosen.others)]
-    return replace(chosen, lead=recorded[0], others=tuple(recorded[1:]))
+
+    def recorded(role: str) -> Team:
+        return tuple(Recorder(brain, file) for brain in chosen.team(role))
+
+    return replace(chosen, team=recorded)
+
+
+async def ready(brains: Brains, wish: Wish) -> Brains:
+    """The brains, once their provider has let them in; with --brain auto the playbook where no provider answers.
+    Raises BrainGone for a key or model that is refused."""
+    if brains.check is None:
+        return brains
+    from cobra_jupyter.brains.gemini import OutOfReach
+
+    try:
+        await brains.check()
+    except OutOfReach as error:
+        if wish.brain == "auto":
+            return _playbook(f"a key is set, but no provider answers: {error}")
+        raise BrainGone(f"{error}{WITHOUT}") from None
+    except BrainGone as error:
+        raise BrainGone(f"{error}{WITHOUT}") from None
+    return brains
 
 
 def _choose(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float]) -> Brains:
-    from cobra_jupyter.brains.playbook import Playbook
-
     if wish.brain == "playbook":
-        return Brains(Playbook(), (), "asked for")
+        return _playbook("asked for")
     if wish.brain == "transformers":
         return _local(wish)
     if wish.brain == "replay":
         return _replay(wish)
     return _gemini(wish, environment, spent)
+
+
+def _playbook(why: str) -> Brains:
+    from cobra_jupyter.brains.playbook import Playbook
+
+    return Brains("playbook", lambda role: (Playbook(),), why)
 
 
 def _local(wish: Wish) -> Brains:
@@ -86,7 +135,8 @@ def _local(wish: Wish) -> Brains:
         raise BrainRefused(
             "--brain transformers needs --model DIR, the folder of a local chat model (Hugging Face layout)"
         )
-    return Brains(LocalChat(Path(wish.model)), (Playbook(),), "asked for")
+    chat = LocalChat(Path(wish.model))  # one model in memory, whatever the number of agents
+    return Brains("transformers", lambda role: (chat, Playbook()), "asked for")
 
 
 def _replay(wish: Wish) -> Brains:
@@ -96,39 +146,56 @@ def _replay(wish: Wish) -> Brains:
         raise BrainRefused(
             "--brain replay needs --replay RUN, a run's folder or a file written with --record"
         )
+    source = Path(wish.source)
     try:
-        return Brains(Replay(Path(wish.source)), (), "asked for")
+        first = Replay(source)
     except (OSError, ValueError) as error:
         raise BrainRefused(f"--replay {wish.source}: {error}") from None
+    return Brains("replay", lambda role: (first if role == "lead" else Replay(source),), "asked for")
 
 
 def _gemini(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float]) -> Brains:
-    from cobra_jupyter.brains.playbook import Playbook
-
+    asked = wish.brain != "auto"
     try:
-        from cobra_jupyter.brains import gemini, prices
-    except ImportError:
-        if wish.brain == "auto":
-            return Brains(Playbook(), (), "google-genai is not installed")
-        raise BrainRefused("--brain gemini needs google-genai: pip install google-genai") from None
-    keys = gemini.Credentials.from_environment(environment)
-    if keys is None:
-        if wish.brain == "auto":
-            return Brains(Playbook(), (), "no key is set (GEMINI_API_KEY)")
-        raise BrainRefused(NO_KEY)
-    caps, used = gemini.Caps(wish.max_tokens, wish.max_cost), gemini.Spent(*spent)
-    try:
-        table = prices.load(None)
+        found = Credentials.from_environment(environment)
     except ValueError as error:
         raise BrainRefused(str(error)) from None
-    lead = gemini.Gemini(
-        keys,
-        wish.model or LEAD,
-        thinking=wish.thinking,
-        keep_thoughts=wish.keep_thoughts,
-        caps=caps,
-        prices=table,
-        spent=used,
-    )
-    fast = gemini.Gemini(keys, wish.fast_model or FAST, thinking="low", caps=caps, prices=table, spent=used)
-    return Brains(lead, (fast, Playbook()), "asked for" if wish.brain == "gemini" else "a key is set")
+    if found is None:
+        if asked:
+            raise BrainRefused(NO_KEY)
+        return _playbook("no key is set (GEMINI_API_KEY)")
+    if find_spec("google") is None or find_spec("google.genai") is None:
+        if asked:
+            raise BrainRefused("--brain gemini needs google-genai: pip install google-genai")
+        return _playbook("google-genai is not installed")
+    return _with_key(wish, environment, found, spent, "asked for" if asked else "a key is set")
+
+
+def _with_key(
+    wish: Wish, environment: Mapping[str, str], found: Credentials, spent: tuple[int, float], why: str
+) -> Brains:
+    from cobra_jupyter.brains import prices
+    from cobra_jupyter.brains.gemini import Connection, Gemini
+    from cobra_jupyter.brains.playbook import Playbook
+    from cobra_jupyter.brains.spending import Account, Caps
+
+    lead, fast = wish.model or LEAD, wish.fast_model or FAST
+    try:
+        table = prices.load(environment)
+    except ValueError as error:
+        raise BrainRefused(str(error)) from None
+    unknown = [model for model in (lead, fast) if prices.name_of(model) not in table]
+    if wish.max_cost is not None and unknown:
+        file = prices.users_file(environment)
+        raise BrainRefused(f"--max-cost: the price of {unknown[0]} is not known; write it into {file}")
+    account = Account(Caps(wish.max_tokens, wish.max_cost), *spent)
+    shared = Connection(found, account, table)
+
+    def models() -> tuple[Gemini, Gemini]:
+        return Gemini(shared, lead, wish.thinking, wish.keep_thoughts), Gemini(shared, fast, "low")
+
+    async def check() -> None:
+        for model in models():
+            await model.check()
+
+    return Brains("gemini", lambda role: (*models(), Playbook()), why, check)

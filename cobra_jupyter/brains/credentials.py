@@ -1,0 +1,39 @@
+"""What opens a provider's door: read from variables, kept out of every representation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A Gemini key, or Vertex AI's project and location (signed in by Google's own means). `endpoint` takes the
+    place of the provider's address."""
+
+    key: str | None = field(default=None, repr=False)
+    vertex: bool = False
+    project: str | None = None
+    location: str | None = None
+    endpoint: str | None = None
+
+    @staticmethod
+    def from_environment(environment: Mapping[str, str]) -> Credentials | None:
+        """None where nothing is set. Raises ValueError for what can be no key, without saying it."""
+        key = (environment.get("GOOGLE_API_KEY") or environment.get("GEMINI_API_KEY") or "").strip() or None
+        if key and not (key.isascii() and key.isprintable() and " " not in key):
+            raise ValueError(
+                "GEMINI_API_KEY holds characters that no key has: a line break, a space or an accent"
+            )
+        if environment.get("GOOGLE_GENAI_USE_VERTEXAI", "").lower() in ("1", "true"):
+            project = environment.get("GOOGLE_CLOUD_PROJECT") or None
+            location = environment.get("GOOGLE_CLOUD_LOCATION") or ("global" if project else None)
+            endpoint = environment.get("GOOGLE_VERTEX_BASE_URL") or None
+            if project:
+                return Credentials(None, True, project, location, endpoint)
+            return Credentials(key, True, endpoint=endpoint) if key else None
+        return Credentials(key, endpoint=environment.get("GOOGLE_GEMINI_BASE_URL") or None) if key else None
+
+    def hide(self, text: str) -> str:
+        """A text without the key: providers have been seen to repeat it in their messages."""
+        return text.replace(self.key, "[key]") if self.key and len(self.key) >= 6 else text

@@ -1,0 +1,239 @@
+"""Whole runs led by Gemini: the command, the real SDK over HTTP, a server that follows a script and fails as told."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+import pytest
+
+from cobra_jupyter.ledger import Record, read
+from tests.conftest import make_competition
+from tests.fakes.gemini import KEY, FakeGemini
+from tests.fakes.script import Reply, Script, fault, parse
+
+SESSION = Path(__file__).parent / "fakes" / "session.md"
+COBRA = [sys.executable, "-m", "cobra_jupyter.cli"]
+
+
+@dataclasses.dataclass
+class Run:
+    """One life of a command. `seen`: command lines and environments of it and all it started, as /proc had them."""
+
+    code: int
+    out: Path
+    stdout: str
+    stderr: str
+    pid: int
+    seen: dict[int, bytes]
+
+    @property
+    def records(self) -> list[Record]:
+        return list(read(self.out / "ledger.jsonl"))
+
+    def kind(self, kind: str) -> list[dict[str, Any]]:
+        return [record.data for record in self.records if record.kind == kind]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_competition(tmp_path_factory.mktemp("competition"), "regression", rows=100, test_rows=30)
+
+
+def cobra(home: Path, url: str, *words: object, key: str = KEY, budget: str = "120s") -> Run:
+    environment = {
+        **os.environ, "HOME": str(home), "JUPYTER_DATA_DIR": str(home / "jupyter"), "GEMINI_API_KEY": key,
+        "GOOGLE_GEMINI_BASE_URL": url, "NO_PROXY": "127.0.0.1",
+    }  # fmt: skip
+    command = [*COBRA, *map(str, words), "--budget", budget, "--out", str(home / "out"), "--json"]
+    process = subprocess.Popen(
+        command, cwd=Path(__file__).parents[1], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )  # fmt: skip
+    seen: dict[int, bytes] = {}
+    over = threading.Event()
+    watcher = threading.Thread(target=watch, args=(process.pid, seen, over))
+    watcher.start()
+    try:
+        stdout, stderr = process.communicate(timeout=200)
+    finally:
+        process.kill()
+        over.set()
+        watcher.join()
+    return Run(process.returncode, home / "out", stdout, stderr, process.pid, seen)
+
+
+def watch(pid: int, seen: dict[int, bytes], over: threading.Event) -> None:
+    """Look at what others may see of a process and of all it starts, every 50 ms, once it has started anew."""
+    while not over.wait(0.05):
+        for number in [pid, *children(pid)]:
+            words = readable(number, "cmdline")
+            if number == pid and b"COBRA_PIPE" not in readable(pid, "environ"):
+                continue  # the moment before it started anew
+            seen[number] = seen.get(number, b"") + words + readable(number, "environ")
+
+
+def children(pid: int) -> Iterator[int]:
+    try:
+        yield from (child.pid for child in psutil.Process(pid).children(recursive=True))
+    except psutil.Error:
+        return
+
+
+def readable(pid: int, what: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{what}").read_bytes()
+    except OSError:
+        return b""
+
+
+def session(faults: dict[int, str] | None = None) -> Script:
+    """The session, with faults before the lead's replies of these numbers (from 1)."""
+    replies, number, told = parse(SESSION.read_text()), 0, []
+    for reply in replies:
+        number += reply.role == "lead"
+        words = (faults or {}).get(number, "") if reply.role == "lead" else ""
+        told.append(with_faults(reply, [part for part in words.split(", ") if part]))
+    return Script(told)
+
+
+def with_faults(reply: Reply, words: Sequence[str]) -> Reply:
+    return dataclasses.replace(reply, faults=tuple(fault(part) for part in words))
+
+
+def submitted(run: Run) -> bool:
+    """A valid submission, proven."""
+    return run.code == 0 and json.loads(run.stdout)["proof"] in ("identical", "equal")
+
+
+# ---- a session without faults
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, FakeGemini]:
+    home = tmp_path_factory.mktemp("whole")
+    with FakeGemini(session(), pace=0.002) as fake:
+        return cobra(home, fake.url, "run", folder, "--brain", "gemini", "--keep-thoughts"), fake
+
+
+def test_a_scripted_session_ends_with_a_proven_submission(whole: tuple[Run, FakeGemini]) -> None:
+    run, fake = whole
+    assert submitted(run), run.stderr
+    assert "Traceback" not in run.stderr
+    assert "brain: gemini-3.1-pro-preview (asked for)" in run.stderr
+    assert [(reply["role"], reply["brain"]) for reply in run.kind("reply")][5:7] == [
+        ("lead", "gemini-3.1-pro-preview"), ("debugger", "gemini-3-flash-preview"),
+    ]  # fmt: skip
+    assert run.kind("finish") == [{"why": "the session is over"}]
+    assert json.loads((run.out / "run.json").read_text())["brain"] == "gemini"
+    assert fake.requests[0].path.endswith(":countTokens")
+
+
+def test_tokens_cost_and_thoughts_of_every_reply_are_recorded_and_thoughts_are_in_no_cell(
+    whole: tuple[Run, FakeGemini],
+) -> None:
+    run, fake = whole
+    used = [reply["usage"] for reply in run.kind("reply")]
+    assert [usage["input"] for usage in used] == [request.tokens for request in fake.asked]
+    assert all(usage["cost"] > 0 for usage in used)
+    assert sum(usage["cached"] for usage in used) > 0
+    assert run.kind("reply")[0]["thoughts"] == "First I have to know the columns."
+    assert "First I have to know" not in (run.out / "agent.ipynb").read_text()
+
+
+def test_the_key_is_nowhere(whole: tuple[Run, FakeGemini]) -> None:
+    """In no file of the run or of the home, not in what was printed, in no process's words or environment."""
+    run, fake = whole
+    assert fake.asked[0].headers["x-goog-api-key"] == KEY
+    subprocess.run([*COBRA, "export", run.out, "--to", "html"], check=True, capture_output=True)
+    subprocess.run([*COBRA, "export", run.out, "--to", "py"], check=True, capture_output=True)
+    files = [path for path in run.out.parent.rglob("*") if path.is_file()]
+    assert {"agent.ipynb", "ledger.jsonl", "run.json", "report.html", "agent.html", "agent.py"} <= {
+        p.name for p in files
+    }
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+    assert KEY not in run.stdout + run.stderr
+    if sys.platform == "linux":
+        words = b" ".join(run.seen.values())
+        assert all(name in words for name in (b"cobra_jupyter.cli", b"ipykernel_launcher", b"workbench"))
+        assert run.pid in run.seen
+    assert [pid for pid, found in run.seen.items() if KEY.encode() in found] == []
+
+
+def test_the_notebook_has_what_the_model_wrote(whole: tuple[Run, FakeGemini]) -> None:
+    sources = [cell.source for cell in nbformat.read(whole[0].out / "agent.ipynb", as_version=4).cells]
+    assert "cobra.protocol(folds=3)" in sources
+    assert any(source.startswith("## Repair: a name") for source in sources)
+
+
+# ---- the same with faults
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {1: "503, 500", 2: "429 retry-after=0.3", 3: "cut, garbage", 4: "empty", 5: "SAFETY, error", 6: "504, blocked", 7: "502, OTHER"},
+        {1: "slow seconds=1", 2: "reset", 3: "torn after=4, MAX_TOKENS", 4: "RECITATION", 5: "MALFORMED_RESPONSE", 6: "stall"},
+    ],
+    ids=["errors", "streams"],
+)  # fmt: skip
+def test_a_session_with_faults_in_every_turn_ends_with_a_proven_submission(
+    folder: Path, tmp_path: Path, faults: dict[int, str]
+) -> None:
+    with FakeGemini(session(faults)) as fake:
+        run = cobra(tmp_path, fake.url, "run", folder, "--brain", "gemini", budget="90s")
+    assert submitted(run), run.stderr
+    assert {reply["brain"].partition("-")[0] for reply in run.kind("reply")} == {"gemini"}
+    assert run.kind("finish") == [{"why": "the session is over"}]
+    met = {request.fault for request in fake.asked} - {""}
+    assert met == {part.split()[0] for words in faults.values() for part in words.split(", ")}
+    clean = (run.out / "agent.ipynb").read_text()
+    assert clean.count("%%candidate ridge") == 1
+
+
+def test_a_provider_that_stays_away_leaves_the_run_to_the_playbook_and_the_notebook_says_so(
+    folder: Path, tmp_path: Path
+) -> None:
+    with FakeGemini(session()).fail("503", first=5, last=None) as fake:
+        run = cobra(tmp_path, fake.url, "run", folder, "--brain", "gemini", budget="60s")
+    assert run.code in (0, 4), run.stderr  # on a slow machine there may be no time for the proof
+    assert json.loads(run.stdout)["submission"]
+    assert [decision["what"] for decision in run.kind("decision")][:2] == [
+        "gemini-3.1-pro-preview is gone; gemini-3-flash-preview goes on", "gemini-3-flash-preview is gone; playbook goes on",
+    ]  # fmt: skip
+    assert "The model is overloaded" in (run.out / "agent.ipynb").read_text()
+
+
+# ---- before any work
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "cure"),
+    [
+        ((), "AIza-another-key-0123456789", "GEMINI_API_KEY"),
+        (("--model", "gemini-9"), KEY, "there is no model gemini-9"),
+        (("--fast-model", "gemini-9-flash"), KEY, "there is no model gemini-9-flash"),
+        (("--max-cost", "1", "--model", "gemini-9"), KEY, "the price of gemini-9 is not known"),
+    ],
+    ids=["key", "model", "fast model", "price"],
+)  # fmt: skip
+def test_a_wrong_key_or_model_is_refused_before_any_work(
+    folder: Path, tmp_path: Path, words: tuple[str, ...], key: str, cure: str
+) -> None:
+    with FakeGemini() as fake:
+        run = cobra(tmp_path, fake.url, "run", folder, "--brain", "gemini", *words, key=key)
+    assert run.code == 2
+    assert cure in run.stderr
+    assert key not in run.stderr + run.stdout
+    assert len(re.findall("cobra:", run.stderr)) == 1
+    assert not run.out.exists()
+    assert fake.asked == []
