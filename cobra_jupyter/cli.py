@@ -294,7 +294,6 @@ def _live(options: Any, resume: bool = False) -> tuple[dict[str, Any], int]:
     known = keys.take()
     spent = runs.spent(options.out) if resume else (0, 0.0)
     brains = choose(Wish(options.brain, **options.model), {**os.environ, **known}, spent)
-    print(f"brain: {brains.lead.name} ({brains.why})", file=sys.stderr)
 
     async def whole() -> Any:
         if (check := getattr(brains.lead, "check", None)) is not None:
@@ -314,7 +313,7 @@ def _live(options: Any, resume: bool = False) -> tuple[dict[str, Any], int]:
         return result, runner.interrupted.is_set()
 
     runs.remember(options.out)
-    with Progress() as progress:
+    with Progress(f"brain: {brains.lead.name} ({brains.why})") as progress:
         result, interrupted = asyncio.run(whole())
     return result.record(), _code(result, interrupted)
 
