@@ -304,7 +304,7 @@ def _live(options: Any, resume: bool = False) -> tuple[dict[str, Any], int]:
 
     async def whole() -> Any:
         brains = await ready(chosen, wish)
-        print(f"brain: {brains.lead.name} ({brains.why})", file=sys.stderr)
+        progress.greeting = f"brain: {brains.lead.name} ({brains.why})"
         runs.remember(options.out)
         runner = Runner(
             replace(options, brain=brains.kind),
@@ -312,6 +312,7 @@ def _live(options: Any, resume: bool = False) -> tuple[dict[str, Any], int]:
             progress.record,
             resume=resume,
             others=brains.others,
+            team=brains.team,
             secrets=keys.values(known),
         )
         loop = asyncio.get_running_loop()

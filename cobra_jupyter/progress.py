@@ -15,9 +15,11 @@ from cobra_jupyter.ledger import Record
 
 
 class Progress:
-    """Told every record; shows phase, best CV ± SE, trials and time left."""
+    """Told every record; shows phase, best CV ± SE, trials and time left. `greeting` is said when the run is found to
+    be possible: where it is refused, that is all there is to say."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
+        self.greeting = ""
         self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
         self._live = (
             Live(console=self._console, refresh_per_second=4, transient=True)
@@ -43,6 +45,8 @@ class Progress:
             title = str(data["text"]).strip().partition("\n")[0].lstrip("# ") or self._phase
             self._phase = title if data["agent"] == "lead" else f"{data['agent']}: {title}"
             self._say(budget, force=True)
+        elif record.kind == "state" and data["state"] == "running" and self.greeting:
+            self._console.print(Text(self.greeting))
         elif record.kind == "protocol":
             self._direction = data["direction"]
         elif record.kind == "trial":

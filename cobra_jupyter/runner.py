@@ -96,7 +96,9 @@ class Runner:
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     resume: bool = False
     others: tuple[Brain, ...] = ()  # who takes the brain's place, in order
-    team: Callable[[str], Sequence[Brain]] | None = None  # the brains of a role; by default those of the lead
+    team: Callable[[str], Sequence[Brain]] | None = (
+        None  # brains of the other roles; by default those of the lead
+    )
     secrets: tuple[str, ...] = ()  # never to be written anywhere
 
     def __post_init__(self) -> None:
@@ -160,7 +162,7 @@ class Runner:
     ) -> tuple[str, dict[str, Any] | None]:
         """Let the agents work in live kernels. → why they ended, what was submitted (for the proof)."""
         team = self._team = Team(
-            self.options.out, self.ledger, harness, self._session, self.team or (lambda role: (self.brain, *self.others)),
+            self.options.out, self.ledger, harness, self._session, self._brains,
             self._context, _notebook_metadata(environment), self.budget, self.past.records if self.past else (),
         )  # fmt: skip
         self._ready.set()
@@ -189,6 +191,12 @@ class Runner:
             end = work.result()
             await self._submit_at_last(end)
             return end, await self._describe(agent.workplace)
+
+    def _brains(self, role: str) -> Sequence[Brain]:
+        """Who writes for an agent of a role, the first to lead."""
+        if role == LEAD or self.team is None:
+            return (self.brain, *self.others)
+        return self.team(role)
 
     def _session(self, socket: Path) -> KernelSession:
         variables = {"COBRA_SOCKET": str(socket)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -171,13 +172,40 @@ def test_an_option_that_cannot_be_meant_is_refused(
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+ORDINARY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
+
+@pytest.mark.skipif(bool(ORDINARY) and not shutil.which("setpriv"), reason="root may read everything")
+@pytest.mark.parametrize(("closed", "parts"), [
+    ("competition/public/train.csv", ["train.csv", "make it readable"]),
+    ("runs", ["runs/run cannot be written", "give another folder with --out"]),
+])  # fmt: skip
+def test_what_may_not_be_read_or_written_is_refused(closed: str, parts: list[str], tmp_path: Path) -> None:
     folder = make_competition(tmp_path / "competition", rows=40)
-    (folder / "train.csv").chmod(0)
-    message = refusal(capsys, "run", folder, "--budget", "30s", "--out", tmp_path / "run")
-    assert "train.csv" in message
-    assert "make it readable" in message
+    (tmp_path / "runs").mkdir()
+    (tmp_path / closed).chmod(0 if closed.endswith("csv") else 0o555)
+    words = [
+        sys.executable,
+        "-m",
+        "cobra_jupyter.cli",
+        "run",
+        str(folder),
+        "--budget",
+        "30s",
+        "--brain",
+        "playbook",
+    ]
+    done = subprocess.run(
+        [*ORDINARY, *words, "--out", str(tmp_path / "runs" / "run")],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    (tmp_path / closed).chmod(0o755)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
 
 
 # --- goes on, and says what it did ----------------------------------------------------------------

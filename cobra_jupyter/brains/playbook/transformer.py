@@ -18,6 +18,7 @@ import pandas as pd
 
 Array = np.ndarray[Any, Any]
 BATCH = 16  # texts a step
+SETTLED = 10  # steps after which their pace is that of those to come
 FACTORS = {
     "weights": [""],
     "length": [128, 256, 512],
@@ -157,7 +158,7 @@ class Training:
         self.held = self.rng.permutation(held)[:1000]
         self.tokenizer = tokenizer_of(ctx)
         self.net = network(self.outputs, ctx, pretrained=True).to(ctx.device)
-        self.best, self.step, self.looked = math.inf, 0, 0.0
+        self.best, self.step, self.looked, self.paced = math.inf, 0, 0.0, 0.0
         self.steps = max(1, ctx.config["rounds"] * math.ceil(len(self.inner) / BATCH))
         rate = float(ctx.config["rate"])
         self.machine = torch.optim.AdamW(
@@ -169,8 +170,13 @@ class Training:
 
     @property
     def done(self) -> float:
-        """Share of the steps, or of the time if that runs out first."""
-        return float(max(self.step / self.steps, (time.monotonic() - self.begun + self.looked) / self.given))
+        """Share of the steps; of the time where that will run out first. As long as it will not, no clock has a say,
+        so that the same training gives the same model."""
+        now = time.monotonic()
+        used, steps = (now - self.begun + self.looked) / self.given, self.step / self.steps
+        pace = (now - self.paced) / (self.step - SETTLED) if self.step > 2 * SETTLED else 0.0
+        short = used >= 1 or pace * (self.steps - self.step) > (1 - used) * self.given
+        return float(max(steps, used)) if short else steps
 
     def run(self) -> dict[str, Any]:
         self.look()
@@ -197,6 +203,8 @@ class Training:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.machine.step()
         self.step += 1
+        if self.step == SETTLED:
+            self.paced = time.monotonic()
 
     def look(self) -> None:
         """Judge on the rows left out, with the temperature that suits best; keep the best."""

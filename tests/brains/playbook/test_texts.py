@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,12 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from cobra_jupyter.agent.context import Clock, Context, Turn
+from cobra_jupyter.brains.playbook.plan import next_step
 from cobra_jupyter.brains.playbook.recipes import RECIPES, Recipe, shared_source
+from cobra_jupyter.ledger import read
+from cobra_jupyter.runner import Options, Runner
+from tests.fakes.scripted import Scripted
 
 METRICS = {"binary": "log loss", "multiclass": "log loss", "multilabel": "roc auc", "regression": "rmse"}
 TOPICS = ["river boat water fish swim", "market price money trade bank", "forest tree leaf green branch"]
@@ -328,3 +335,52 @@ def test_fine_tuning_ends_in_time(tiny, made):
     bench.candidate(recipe.name, recipe.source.replace('"rounds": [2, 1, 4]', '"rounds": [100_000, 1]'))
     trial = bench.trial("transformer", folds=1, timeout=20)
     assert trial["status"] in ("ok", "partial"), trial["failure"]
+
+
+# ---- start to end
+
+
+def proven(folder: Path, out: Path, recipes: list[Recipe], submit: str) -> str:
+    """Run these recipes at full size on texts beside numbers and categories in json files. → how the proof ended."""
+    columns = ("body", "title", "votes", "place")
+    public = competition(folder, "multiclass", rows=150, suffix=".json", columns=columns)
+    cells = ["%load_ext cobra_jupyter\ncobra.open()", "cobra.protocol(folds=3, repeats=1)"]
+    cells += [f"%%shared {name}\n{shared_source(name).rstrip()}" for name in ("columns", "texts")]
+    for recipe in recipes:
+        cells += [
+            f"%%candidate {recipe.name}\n{recipe.source.rstrip()}",
+            f'last = cobra.scale("{recipe.name}")',
+        ]
+    options = Options(public, out, "scripted", 240.0, 0, None, {}, time.time())
+    result = asyncio.run(Runner(options, Scripted([*cells, submit]), lambda record, budget: None).run())
+    records = list(read(out / "ledger.jsonl"))
+    assert [r.data["evalue"] for r in records if r.kind == "execution" and r.data["status"] != "ok"] == []
+    assert len(pd.read_csv(out / "submission.csv")) == 40
+    return result.proof.outcome
+
+
+def test_a_blend_of_recipes_is_proven_in_plain_code(tmp_path):
+    assert proven(tmp_path, tmp_path / "run", TEXT, "cobra.submit(cobra.blend().id)") == "identical"
+
+
+def test_a_transformer_is_proven_in_plain_code(tiny, tmp_path):
+    assert proven(tmp_path, tmp_path / "run", [fine_tuner(tiny)], "cobra.submit(last.id)") == "identical"
+
+
+def test_the_playbook_plans_every_recipe_for_texts_and_the_transformer_where_weights_are_at_hand(tiny):
+    card = {"kind": "text", "task": "binary", "train_rows": 500, "columns": {"body": "text"}, "files": []}
+    resources = {
+        "cores": 2, "libraries": {"torch": "2", "transformers": "4"}, "weights": [{"path": str(tiny), "bytes": 90_000}],
+    }  # fmt: skip
+    protocol = {"number": 1, "direction": "minimize", "folds": 5, "repeats": 1}
+    known = (("card", card), ("protocol", protocol))
+    turns: list[Turn] = []
+    while not turns or "cobra.finish" not in turns[-1].code:
+        step = next_step(Context(Clock(3600, 3600, 100), resources, tuple(turns), known))
+        turns.append(Turn(len(turns) + 1, f"## {step.title}\n{step.text}", step.code, "ok"))
+    scaled = {turn.markdown.partition("\n")[0] for turn in turns}
+    names = [*NAMES, "transformer"]
+    assert {
+        f"## {what}: {name}" for name in names for what in ("Candidate", "Ablation", "Full size")
+    } <= scaled
+    assert any(turn.code.startswith("%%candidate transformer") and str(tiny) in turn.code for turn in turns)
