@@ -22,6 +22,7 @@ from cobra_jupyter.agent.context import WORKBENCH_KINDS, Clock, Context, Turn
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.memory import recollection
 from cobra_jupyter.brains import Brain
+from cobra_jupyter.brains.replay import PATIENT
 from cobra_jupyter.kernel import weights
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess, write_json
 from cobra_jupyter.kernel.pack import digest, pack
@@ -35,7 +36,7 @@ from cobra_jupyter.notebook.proof import Proof, prove
 from cobra_jupyter.past import Past, rebuild, recall
 from cobra_jupyter.workbench.hashing import sha256
 
-HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call"}
+HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call", "clock"}
 BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
 CLOSING = 4.0  # seconds for the report, the last writes and the exit
 UNPROVEN = Proof("not run", "nothing was submitted", 0.0, False)
@@ -100,6 +101,9 @@ class Runner:
         o = self.options
         self.past: Past | None = None
         self.budget = Budget(o.budget, o.started, reserve=min(30.0, 0.2 * o.budget))
+        self._recording = getattr(self.brain, "recording", None)  # what is replayed: its clock is ours
+        if self._recording:
+            self.budget.patience = PATIENT
         self._results: list[Record] = []  # of the workbench: what the agent's context is made of
         self._latest: dict[str, dict[str, Any]] = {}
 
@@ -195,8 +199,21 @@ class Runner:
                 await place.replay(list(past.accepted), self.budget.free)
             if past.pending:
                 p = past.pending
-                await agent.run_reply(p.number, p.parsed, p.cell, max(1.0, self.budget.free), p.begun, p.role)
-        return await agent.run(lambda: self.budget.free)
+                await agent.run_reply(
+                    p.number, p.parsed, p.cell, max(1.0, self._time_left()), p.begun, p.role
+                )
+        return await agent.run(self._time_left)
+
+    def _time_left(self) -> float:
+        """Seconds for new work; in a replay, for the turn that comes next."""
+        if self._recording:
+            return float(self._recording.time_left("lead", len(self.agent.turns)))
+        return self.budget.free
+
+    @property
+    def _brain_name(self) -> str:
+        """What to resume with: a replay's brain has the name that it had."""
+        return "replay" if self._recording else self.brain.name
 
     def _mended(self, event: str) -> None:
         self.ledger.append("kernel", {"event": event, "turn": len(self.agent.turns) + 1})
@@ -215,7 +232,10 @@ class Runner:
         ]
         last = self._latest.get("submission")
         decided = max((r.seq for r in self._results if r.kind == "submission"), default=-1)
-        if full and (last is None or full[-1].seq > decided) and self.budget.left > CLOSING:
+        due = bool(full) and (last is None or full[-1].seq > decided) and self.budget.left > CLOSING
+        if self._recording and self._recording.closing is not None:
+            due = self._recording.closing
+        if due:
             self.ledger.append("decision", {"what": "closing submission", "why": end})
             note = f"## Closing\nThe agent stopped: {end}. The best by the rule is submitted."
             await self.agent.say(note, "cobra.select()\ncobra.submit()", max(1.0, 0.5 * self.budget.left))
@@ -272,8 +292,8 @@ class Runner:
                 self.ledger.append("environment", found)
             return
         self.ledger.append("run", {
-            "run": o.out.name, "folder": str(o.folder), "brain": self.brain.name, "budget": o.budget, "seed": o.seed,
-            "kernel": o.kernel, "settings": dict(o.settings), "started": o.started,
+            "run": o.out.name, "folder": str(o.folder), "brain": self._brain_name, "budget": o.budget, "seed": o.seed,
+            "brains": [brain.name for brain in (self.brain, *self.others)], "kernel": o.kernel, "settings": dict(o.settings), "started": o.started,
             "version": metadata.version("cobra_jupyter"), "weights": list(o.weights), "prompts": prompt.hashes(),
             "model": dict(o.model),
         })  # fmt: skip
@@ -293,6 +313,7 @@ class Runner:
             "folder": str(o.out.resolve()), "competition": str(o.folder.resolve()), "options": dict(o.settings), "seed": o.seed,
             "slots": environment.cores, "memory_bytes": int(0.8 * memory / environment.cores),
             "started": self.budget.started, "budget": o.budget - CLOSING,
+            "recorded": str(self._recording.ledger) if self._recording and self._recording.ledger else None,
         }  # fmt: skip
         return HarnessProcess(
             environment.python, self._pack, o.out / "logs" / "harness.log", facts, os.environ
@@ -316,6 +337,8 @@ class Runner:
             (out / model["path"]).exists() for member in described["members"] for model in member["models"]
         )
         retrain = cost * 1.3 + 8 < left or not saved
+        if self._recording and self._recording.retrained is not None:
+            retrain = self._recording.retrained
         path = self._write_solution(described, retrain)
         proof = await prove(
             path, out / "submission.csv", out / "proof", self.options.kernel, max(left, 1.0), retrain
@@ -365,7 +388,7 @@ class Runner:
         return {
             "run": o.out.name, "competition": card.get("name", o.folder.name), "state": state, "why": why, "pid": os.getpid(),
             "started": o.started, "seconds": round(self.budget.used, 1), "budget": o.budget, "seed": o.seed,
-            "brain": self.brain.name, "head": self.ledger.head, "length": self.ledger.length,
+            "brain": self._brain_name, "head": self.ledger.head, "length": self.ledger.length,
             "environment": self._latest.get("environment", {}), "result": result.record() if result else None,
             "proof": result.proof.record() if result else None,
         }  # fmt: skip
@@ -390,7 +413,7 @@ class Runner:
             self._loop.call_soon_threadsafe(
                 setattr, self.agent, "finished", args.get("why") or "the agent is done"
             )
-            return f"the run ends after this cell; {spoken(self.budget.left)} were left"
+            return f"the run ends after this cell; {self.budget.said} were left"
         if what == "recall":
             return recollection(str(args.get("id")), self._results, self.options.out)
         raise RuntimeError(f"{what} is not available in this version: one agent leads the run")

@@ -59,11 +59,17 @@ def choose(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float] 
     chosen = _choose(wish, environment, spent)
     if wish.record is None:
         return chosen
-    from cobra_jupyter.brains.recording import Recorder
+    from cobra_jupyter import keys
+    from cobra_jupyter.brains.recording import recorded
 
-    file = Path(wish.record)
-    recorded = [Recorder(brain, file) for brain in (chosen.lead, *chosen.others)]
-    return replace(chosen, lead=recorded[0], others=tuple(recorded[1:]))
+    secrets = [environment[name] for name in keys.NAMES if environment.get(name)]
+    try:
+        lead, *others = recorded((chosen.lead, *chosen.others), Path(wish.record), secrets)
+    except OSError as error:
+        raise BrainRefused(
+            f"--record {wish.record} cannot be written ({error.strerror}): name another file"
+        ) from None
+    return replace(chosen, lead=lead, others=tuple(others))
 
 
 def _choose(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float]) -> Brains:
@@ -90,14 +96,15 @@ def _local(wish: Wish) -> Brains:
 
 
 def _replay(wish: Wish) -> Brains:
-    from cobra_jupyter.brains.replay import Replay
+    from cobra_jupyter.brains.replay import replays
 
     if wish.source is None:
         raise BrainRefused(
             "--brain replay needs --replay RUN, a run's folder or a file written with --record"
         )
     try:
-        return Brains(Replay(Path(wish.source)), (), "asked for")
+        lead, *others = replays(Path(wish.source))
+        return Brains(lead, tuple(others), f"replayed from {wish.source}")
     except (OSError, ValueError) as error:
         raise BrainRefused(f"--replay {wish.source}: {error}") from None
 

@@ -124,7 +124,8 @@ class Restoring:
 
     def take_selection(self, data: Data) -> None:
         known = {name: data[name] for name in Selection.__dataclass_fields__}
-        self.harness.finalists.selection = Selection(**{**known, "table": tuple(data["table"])})
+        selection = Selection(**{**known, "table": tuple(data["table"])})
+        self.harness.finalists.selection = self.harness.finalists.selected = selection
 
     def take_submission(self, data: Data) -> None:
         self.harness.restore_submission(data)

@@ -1,7 +1,7 @@
 """The harness process: listens on a Unix socket, serves kernels, and reports to the runner when there is one.
 
 Settings come as one JSON line on standard input: `{"socket", "folder", "competition", "options", "seed",
-"slots", "memory_bytes", "started", "budget", "token"}`. With standard input closed by the parent, the harness
+"slots", "memory_bytes", "started", "budget", "token", "recorded"}` (the last: the record of a run to replay). With standard input closed by the parent, the harness
 ends too."""
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Service:
                 seed=int(facts.get("seed", 0)), slots=int(facts["slots"]),
                 memory_bytes=int(facts["memory_bytes"]),
                 started=float(facts["started"]), budget=facts.get("budget"),
+                recorded=Path(facts["recorded"]) if facts.get("recorded") else None,
             ),
             self._emit, self._ask,
         )  # fmt: skip
@@ -46,6 +48,7 @@ class Service:
         self._turn, self._closing = 0, False
         self._journal: dict[int, list[dict[str, Any]]] = {}  # by turn: calls with their answers
         self._again: list[dict[str, Any]] = []
+        self._asked: Counter[str] = Counter()  # of the turn's cell: calls by name
         self._trial_lines: dict[str, int] = {}
         self._latest = threading.local()
         self._lock = threading.Lock()
@@ -95,6 +98,9 @@ class Service:
     # ---- what a cell asked for is kept, so that the cell can be run again without doing the work again
 
     def _do_recorded(self, call: Call, name: str, args: dict[str, Any]) -> Any:
+        with self._lock:
+            self._asked[name] += 1
+            call.key = f"{self._turn} {name} {self._asked[name]}"
         if known := self._take_again(name, args):
             if known["error"]:
                 raise RuntimeError(known["error"]["message"])
@@ -139,6 +145,7 @@ class Service:
         """The cell of turn `number` runs now; `again`: calls that it made before get the answers they got."""
         with self._lock:
             self._turn = number
+            self._asked.clear()
             self._again = list(self._journal.get(number, ())) if again else []
 
     def _restore(self, call: Call, ledger: str) -> None:
