@@ -24,15 +24,11 @@ class Recorder:
 
     def __init__(self, brain: Brain, file: Path, secrets: Sequence[str] = ()) -> None:
         """`secrets` are replaced wherever they would appear."""
-        self._brain, self._file = brain, file
+        self._brain, self._file, self.name = brain, file, brain.name
         self._secrets = tuple(secret for secret in secrets if secret)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._brain, name)
-
-    @property
-    def name(self) -> str:
-        return self._brain.name
 
     @property
     def finish(self) -> Finish:

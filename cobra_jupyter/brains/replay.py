@@ -64,7 +64,7 @@ class Recording:
         known = self._said.get(turn, [])
         own = [said for said in known if said.brain == brain]
         accepted = [said for said in known if not said.gone][-1:]
-        return (own[nth:] or accepted or [None])[0]
+        return next(iter(own[nth:] or accepted), None)
 
     def time_left(self, agent: str, turns: int) -> float:
         """Seconds for the turn after `turns`: 0 where the recording ends."""
