@@ -49,13 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse(error: Exception) -> int:
     """One message for what a person can mend; a traceback for what we have to."""
     from cobra_jupyter.agent.budget import BudgetError
+    from cobra_jupyter.agent.past import NothingRecorded
     from cobra_jupyter.brains import BrainGone
     from cobra_jupyter.brains.choice import BrainRefused
     from cobra_jupyter.competition import CompetitionError
     from cobra_jupyter.kernel.errors import KernelError
     from cobra_jupyter.ledger import LedgerError
     from cobra_jupyter.notebook.export import ExportError
-    from cobra_jupyter.past import NothingRecorded
     from cobra_jupyter.runner import BadInput
     from cobra_jupyter.runs import RunError
     from cobra_jupyter.workbench import disk

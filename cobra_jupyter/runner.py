@@ -7,7 +7,6 @@ agent work until the time for new work is over, then writes `solution.ipynb`, pr
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +17,13 @@ from typing import Any
 
 from cobra_jupyter.agent import prompt
 from cobra_jupyter.agent.budget import Budget, spoken
-from cobra_jupyter.agent.context import WORKBENCH_KINDS, Clock, Context, Turn
+from cobra_jupyter.agent.context import TOLD_KINDS, WORKBENCH_KINDS, Clock, Context, Turn
+from cobra_jupyter.agent.ladder import Ladder
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.memory import recollection
+from cobra_jupyter.agent.past import Life, Past, ages, recall
+from cobra_jupyter.agent.plateau import Moment, Story
+from cobra_jupyter.agent.team import LEAD, NoAgent, Team, notebook_of
 from cobra_jupyter.brains import Brain
 from cobra_jupyter.brains.replay import PATIENT
 from cobra_jupyter.kernel import weights
@@ -31,13 +34,12 @@ from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record, read
 from cobra_jupyter.notebook import report, solution
-from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
 from cobra_jupyter.notebook.proof import Proof, prove
-from cobra_jupyter.past import Past, rebuild, recall
 from cobra_jupyter.workbench.hashing import sha256
 
 HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call", "clock"}
 BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
+BESIDE = 4  # cores from which a scout may work beside the lead
 CLOSING = 4.0  # seconds for the report, the last writes and the exit
 UNPROVEN = Proof("not run", "nothing was submitted", 0.0, False)
 
@@ -95,16 +97,19 @@ class Runner:
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     resume: bool = False
     others: tuple[Brain, ...] = ()  # who takes the brain's place, in order
+    team: Callable[[str], Sequence[Brain]] | None = None  # the brains of a role; by default those of the lead
     secrets: tuple[str, ...] = ()  # never to be written anywhere
 
     def __post_init__(self) -> None:
         o = self.options
         self.past: Past | None = None
         self.budget = Budget(o.budget, o.started, reserve=min(30.0, 0.2 * o.budget))
-        self._recording = getattr(self.brain, "recording", None)  # what is replayed: its clock is ours
+        self._recording: Any = getattr(self.brain, "recording", None)  # what is replayed: its clock is ours
         if self._recording:
             self.budget.patience = PATIENT
-        self._results: list[Record] = []  # of the workbench: what the agent's context is made of
+        self._results: list[Record] = []  # what the agents' contexts are made of
+        self._ages: dict[int, float] = {}  # of records of earlier lives: seconds of the run's life, by line
+        self._ready = asyncio.Event()  # there is a team
         self._latest: dict[str, dict[str, Any]] = {}
 
     # ---- the whole of it
@@ -144,15 +149,7 @@ class Runner:
         if card["obstacles"] and self.brain.name == "playbook":  # which has rules, but cannot read
             self._state("failed", card["obstacles"][0])
             raise BadInput(card["obstacles"][0])
-        records = self.past.records if self.past else ()
-        self._document = rebuild(records, self.options.out, _notebook_metadata(environment))
-        self._file = NotebookFile(self._document, self.options.out / "agent.ipynb")
-        try:
-            end, described = await self._work(harness)
-            await self._file.flush()
-        finally:
-            with contextlib.suppress(NotebookWriteError):  # said by flush, or by what ended the work
-                await self._file.close()
+        end, described = await self._work(harness, environment)
         await asyncio.to_thread(harness.stop)
         proof = UNPROVEN
         if described and self.interrupted.is_set():
@@ -162,61 +159,74 @@ class Runner:
             proof = await self._prove(described)
         return self._close(end, described, proof)
 
-    async def _work(self, harness: HarnessProcess) -> tuple[str, dict[str, Any] | None]:
-        """Let the agent work in a live kernel. → why it ended, what was submitted (for the proof)."""
-        variables = {"COBRA_SOCKET": str(harness.socket)}
-        session = KernelSession(
-            self.options.kernel, self.options.out, paths=[self._pack], variables=variables
-        )
-        async with session:
-            place = Workplace(harness, session, self.ledger.path, self._mended)
-
-            async def context(turns: tuple[Turn, ...]) -> Context:
-                return await self._context(place, turns)
-
-            self.agent = Agent(self.brain, self._document, place, self.ledger, context, others=self.others)
+    async def _work(
+        self, harness: HarnessProcess, environment: KernelProbe
+    ) -> tuple[str, dict[str, Any] | None]:
+        """Let the agents work in live kernels. → why they ended, what was submitted (for the proof)."""
+        script = self._recording if self._recording and self._recording.ledger else None
+        team = self._team = Team(
+            self.options.out, self.ledger, harness, self._session, self.team or (lambda role: (self.brain, *self.others)),
+            self._context, _notebook_metadata(environment), self.budget, self.past.records if self.past else (),
+            script,
+        )  # fmt: skip
+        self._ready.set()
+        async with team.seat(LEAD, LEAD) as agent:
+            self.agent = agent
+            self._ladder = Ladder(
+                team,
+                self.ledger,
+                self._story,
+                environment.cores >= BESIDE or len(environment.gpus) > 1,
+                agent.say,
+                script,
+                lambda: len(agent.turns) + 1,
+            )
+            agent.between = self._ladder.climb
             self._state("running", None)
-            work = asyncio.ensure_future(self._live(place))
+            work = asyncio.ensure_future(self._live(agent))
             stop = asyncio.ensure_future(self.interrupted.wait())
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
-                return "interrupted", await self._describe(place)
             stop.cancel()
+            await self._ladder.close()
+            await team.close()
+            if work.cancelled():
+                return "interrupted", await self._describe(agent.workplace)
             end = work.result()
             await self._submit_at_last(end)
-            return end, await self._describe(place)
+            return end, await self._describe(agent.workplace)
 
-    async def _live(self, place: Workplace) -> str:
-        """The agent's life, taken up where the record leaves it. → why it ended."""
-        agent, past = self.agent, self.past
-        if len(self._document) == 0:
+    def _session(self, socket: Path) -> KernelSession:
+        variables = {"COBRA_SOCKET": str(socket)}
+        return KernelSession(self.options.kernel, self.options.out, paths=[self._pack], variables=variables)
+
+    async def _live(self, agent: Agent) -> str:
+        """The lead's life. → why it ended."""
+        if len(agent.document) == 0:
             await agent.say(self._title())
-        if past:
-            agent.turns, agent.finished = list(past.turns), past.finished
-            if past.finished is None or past.pending:
-                await place.replay(list(past.accepted), self.budget.free)
-            if past.pending:
-                p = past.pending
-                await agent.run_reply(
-                    p.number, p.parsed, p.cell, max(1.0, self._time_left()), p.begun, p.role
-                )
-        return await agent.run(self._time_left)
+        before = self.past.lead if self.past else Life()
+        return await self._team.live(agent, before, lambda: self._time_left(agent, self.budget.free))
 
-    def _time_left(self) -> float:
-        """Seconds for new work; in a replay, for the turn that comes next."""
+    def _time_left(self, agent: Agent, left: float) -> float:
+        """Seconds that an agent has for new work; in a replay, for the turn that comes next."""
         if self._recording:
-            return float(self._recording.time_left("lead", len(self.agent.turns)))
-        return self.budget.free
+            return float(self._recording.time_left(agent.name, len(agent.turns)))
+        return left
 
     @property
     def _brain_name(self) -> str:
         """What to resume with: a replay's brain has the name that it had."""
         return "replay" if self._recording else self.brain.name
 
-    def _mended(self, event: str) -> None:
-        self.ledger.append("kernel", {"event": event, "turn": len(self.agent.turns) + 1})
+    def _story(self) -> Story:
+        """The run so far, as the ladder reads it."""
+        started = self.budget.started
+        moments = [
+            Moment(self._ages.get(r.seq, r.time - started), r.kind, r.data) for r in list(self._results)
+        ]
+        return Story(moments, self.budget.seconds, self.budget.used, self.budget.free)
 
     def _title(self) -> str:
         o, card = self.options, self._latest["card"]
@@ -270,12 +280,12 @@ class Runner:
         """Take up what was, and set the clock back by what was used. Raises NothingRecorded."""
         past = recall(records, self.options.out)
         if past.state == "finished":  # it is given more time
-            past = replace(past, finished=None)
-        self.past = past
+            past = replace(past, lead=replace(past.lead, finished=None))
+        self.past, self._ages = past, ages(past.asked["started"], past.records)
         self.budget.started = time.time() - past.used
         for record in past.records:
             self._latest[record.kind] = record.data
-        self._results = [record for record in past.records if record.kind in WORKBENCH_KINDS]
+        self._results = [record for record in past.records if record.kind in TOLD_KINDS]
         self._pack = self.options.out / "pack"
         if not self._pack.is_dir():
             self._pack = pack(self.options.out)
@@ -319,14 +329,14 @@ class Runner:
             environment.python, self._pack, o.out / "logs" / "harness.log", facts, os.environ
         )
 
-    async def _context(self, place: Workplace, turns: tuple[Turn, ...]) -> Context:
-        status = await place.call("status")
+    async def _context(self, agent: Agent, turns: tuple[Turn, ...]) -> Context:
+        status = await agent.workplace.call("status")
         self.budget.reserve = float(status["reserve"]) + CLOSING
-        clock = Clock(self.budget.seconds, self.budget.left, self.budget.reserve)
+        clock = agent.clock or Clock(self.budget.seconds, self.budget.left, self.budget.reserve)
         results = list(self._results)
         return Context(
-            clock, self._resources, turns, tuple((r.kind, r.data) for r in results),
-            description=self._description, lines=tuple(r.seq for r in results),
+            clock, self._resources, turns, tuple((r.kind, r.data) for r in results), agent.role,
+            self._description, lines=tuple(r.seq for r in results), agent=agent.name, task=agent.task,
         )  # fmt: skip
 
     async def _prove(self, described: dict[str, Any]) -> Proof:
@@ -358,7 +368,9 @@ class Runner:
 
     def _close(self, end: str, described: dict[str, Any] | None, proof: Proof) -> Result:
         out = self.options.out
-        names = ["agent.ipynb", *(["submission.csv", "solution.ipynb"] if described else [])]
+        agents = [LEAD, *(record.data["agent"] for record in self._results if record.kind == "brief")]
+        names = [*map(notebook_of, agents), "studies.db"]
+        names += ["submission.csv", "solution.ipynb"] if described else []
         for name in names:
             if (out / name).exists():
                 self.ledger.append("file", {"path": name, "sha256": sha256(out / name)})
@@ -397,7 +409,7 @@ class Runner:
 
     def _follow(self, record: Record) -> None:
         self._latest[record.kind] = record.data
-        if record.kind in WORKBENCH_KINDS:
+        if record.kind in TOLD_KINDS:
             self._results.append(record)
         self.on_record(record, self.budget)
 
@@ -409,14 +421,27 @@ class Runner:
 
     def _on_ask(self, what: str, args: dict[str, Any]) -> Any:
         if what == "finish":
-            self.ledger.append("finish", args)
-            self._loop.call_soon_threadsafe(
-                setattr, self.agent, "finished", args.get("why") or "the agent is done"
-            )
-            return f"the run ends after this cell; {self.budget.said} were left"
+            return self._finish(args)
         if what == "recall":
             return recollection(str(args.get("id")), self._results, self.options.out)
-        raise RuntimeError(f"{what} is not available in this version: one agent leads the run")
+        if what == "delegate":
+            return asyncio.run_coroutine_threadsafe(self._delegate(args), self._loop).result()
+        raise RuntimeError(f"a run cannot answer {what!r}")
+
+    def _finish(self, args: dict[str, Any]) -> str:
+        """An agent is done. → what it is told."""
+        agent = self._team.agents[args["agent"]]
+        self.ledger.append("finish", args)
+        self._loop.call_soon_threadsafe(setattr, agent, "finished", args.get("why") or "the agent is done")
+        if agent.name != LEAD:
+            return "your work ends after this cell; this is your report"
+        return f"the run ends after this cell; {self.budget.said} were left"
+
+    async def _delegate(self, args: dict[str, Any]) -> dict[str, Any]:
+        if args["agent"] != LEAD:
+            raise NoAgent("only the lead calls in other agents; say what you need in your report")
+        await self._ready.wait()
+        return await self._team.delegate(str(args["role"]), str(args["brief"]), LEAD)
 
 
 def _description(folder: Path) -> str:

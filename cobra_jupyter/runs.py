@@ -122,16 +122,15 @@ def options_of(run: dict[str, Any], budget: float | None) -> Any:
 
 def spent(folder: Path) -> tuple[int, float]:
     """Tokens and dollars that a run's brains have taken so far."""
+    from cobra_jupyter.brains import taken
     from cobra_jupyter.ledger import LedgerError, read
 
     tokens, dollars = 0, 0.0
     with contextlib.suppress(LedgerError):  # a torn last line: whoever resumes the run cuts it
         for record in read(folder / "ledger.jsonl"):
             if record.kind == "reply":
-                for reply in (record.data, *record.data.get("attempts", ())):
-                    used = reply.get("usage") or {}
-                    tokens += sum(used.get(name, 0) for name in ("input", "output", "thoughts"))
-                    dollars += used.get("cost") or 0.0
+                more = taken(record.data)
+                tokens, dollars = tokens + more[0], dollars + more[1]
     return tokens, dollars
 
 

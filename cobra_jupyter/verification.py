@@ -122,7 +122,7 @@ def _files(folder: Path, records: list[Record]) -> Iterator[Check]:
             expected[data["path"]] = data["sha256"]
         elif record.kind == "submission":
             expected["submission.csv"] = data["sha256"]
-        elif record.kind == "candidate":
+        elif record.kind in ("candidate", "metric"):
             expected[data["path"]] = data["digest"]
         elif record.kind == "shared":
             expected |= data["files"]

@@ -216,6 +216,13 @@ def odd_ids(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return frame.assign(id="Zoë 雪 " + frame["id"].str.replace("_", " / "))
 
 
+def texts(n: int) -> list[str]:
+    """Every sixth is empty, another sixth blank."""
+    words = ["boat", "on", "the", "river", "bank", "full", "of", "money", "forest", "green"]
+    full = [" ".join(np.random.default_rng(i).choice(words, 12)) for i in range(n)]
+    return ["" if i % 6 == 0 else "  " if i % 6 == 3 else text for i, text in enumerate(full)]
+
+
 def odd_dates(n: int) -> list[str]:
     ways = ("%d.%m.%Y", "%Y/%m/%d", "%d %b %Y", "%B %d, %Y")
     return [day.strftime(ways[i % 4]) for i, day in enumerate(pd.date_range("2021-01-01", periods=n))]
@@ -240,7 +247,7 @@ def lone_classes(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return frame.assign(y=["solo", "only", *frame["y"].iloc[2:]]) if name == "train.csv" else frame
 
 
-GOES_ON: dict[str, tuple[str, dict[str, Any], Change, str]] = {
+GOES_ON: dict[str, tuple[str, dict[str, Any], Change, str]] = {  # task, options, change, what is said of it
     "another encoding": ("binary", {}, each(umlauts, encoding="cp1252"), "train.csv: read as cp1252"),
     "utf-16": ("binary", {}, each(umlauts, encoding="utf-16"), "train.csv: read as utf-16"),
     "semicolons and decimal commas": ("regression", {}, each(umlauts, sep=";", decimal=","), "decimal comma"),
@@ -257,20 +264,20 @@ GOES_ON: dict[str, tuple[str, dict[str, Any], Change, str]] = {
     "categories unseen in train": (
         "binary", {}, each(lambda f, name: f.assign(colour=name) if "colour" in f else f), "values that train lacks",
     ),
-    "empty texts": ("binary", {}, features(text=every(2, "", other="a text of some words")), "text"),
-    "nothing but empty columns": ("binary", {}, features(a=every(1, None), b=every(1, None), colour=every(1, None)), "a"),
+    "empty texts": ("binary", {}, features(text=texts), "train.csv: empty texts in text (20 of 60)"),
+    "nothing but empty columns": ("binary", {}, features(a=every(1, None), b=every(1, None), colour=every(1, None)), "constant columns"),
     "ids with spaces and unicode": ("binary", {}, each(odd_ids), "spaces or letters beyond ASCII"),
     "test larger than train": ("binary", {"rows": 30, "test_rows": 900}, lambda folder: None, "more rows to predict (900)"),
     "targets on wild scales": (
         "regression", {}, edit("train.csv", lambda f: f.assign(y=np.exp(9 * f["y"]))), "powers of ten",
     ),
-    "targets far from zero": ("regression", {}, edit("train.csv", lambda f: f.assign(y=f["y"] + 1e12)), "y"),
+    "targets far from zero": ("regression", {}, edit("train.csv", lambda f: f.assign(y=f["y"] + 1e12)), ""),
     "infinite values": (
         "binary", {}, features(b=every(5, np.inf), c=every(1, -np.inf)), "infinite values in b, c",
     ),
     "dates in odd formats": ("binary", {}, features(day=odd_dates), "day writes dates in several ways"),
     "two rows": ("regression", {"rows": 2}, lambda folder: None, "more rows to predict"),
-    "a huge cell": ("binary", {}, features(colour=every(30, "x" * 3_000_000, other="a")), "colour"),
+    "a huge cell": ("binary", {}, features(colour=every(30, "x" * 3_000_000, other="a")), ""),
     "formulas": (
         "binary", {}, each(lambda f, name: f.assign(id="=cmd|' /C calc'!" + f["id"])), "do not open submission.csv in a spreadsheet",
     ),

@@ -123,7 +123,10 @@ def kernel() -> psutil.Process:
 
 
 @pytest.mark.parametrize(("victim", "moment"), [
-    (harness, "candidate:1"), (harness, "trial:3"), (harness, "blend:1"), (kernel, "cell:4"), (kernel, "submission:1"),
+    (harness, "protocol:1"), (harness, "candidate:1"), (harness, "trial:3"), (harness, "ablation:1"), (harness, "job:1"),
+    (harness, "shared:1"), (harness, "blend:1"), (harness, "submission:1"), (harness, "finish:1"),
+    (kernel, "cell:4"), (kernel, "trial:3"), (kernel, "ablation:1"), (kernel, "job:1"), (kernel, "blend:1"),
+    (kernel, "submission:1"),
 ])  # fmt: skip
 def test_a_harness_or_kernel_that_is_killed_comes_back_as_it_was(
     victim: Callable[[], psutil.Process], moment: str, folder: Path, whole: Path, tmp_path: Path
@@ -145,13 +148,14 @@ def test_a_harness_or_kernel_that_is_killed_comes_back_as_it_was(
     assert "x is 42" in next(e for e in of(out, "execution") if e["turn"] == len(CELLS))["output"]
 
 
-def test_a_worker_that_is_killed_is_replaced(folder: Path, tmp_path: Path, whole: Path) -> None:
+@pytest.mark.parametrize("turn", [4, 5, 7], ids=["trial", "ablation", "job"])
+def test_a_worker_that_is_killed_is_replaced(turn: int, folder: Path, tmp_path: Path, whole: Path) -> None:
     slow = CELLS[2].replace("sleep(0.08)", "sleep(0.4)")
     cells = [*CELLS[:2], slow, *CELLS[3:]]
     killed: list[int] = []
 
     def on_record(record: Record, budget: Budget) -> None:
-        if record.kind == "cell" and record.data["turn"] == 4:
+        if record.kind == "cell" and record.data["turn"] == turn:
             asyncio.get_running_loop().call_later(0.5, kill)
 
     def kill() -> None:
@@ -275,4 +279,4 @@ def test_a_competition_that_changed_meanwhile_is_refused(
     live(public, out, "candidate")
     lines = (public / "train.csv").read_text().splitlines(keepends=True)
     (public / "train.csv").write_text("".join(lines[:-5]))
-    assert "the folds made now differ" in refused(capsys, "resume", str(out))
+    assert "train.csv of the competition: not what was read" in refused(capsys, "resume", str(out))

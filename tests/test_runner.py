@@ -171,7 +171,8 @@ def test_a_dead_kernel_is_reported_restarted_and_set_up_and_trials_are_not_repea
     _, records, out = plain
     statuses = [e["status"] for e in of(records, "execution")]
     assert statuses[7] == "died"
-    assert of(records, "kernel") == 2 * [{"event": "kernel restarted", "turn": 8}]  # it died again
+    restarted = {"agent": "lead", "event": "kernel restarted", "turn": 8}
+    assert of(records, "kernel") == 2 * [restarted]  # it died again
     assert "same trial True" in of(records, "execution")[8]["output"]
     assert "Both are back as they were" in (out / "agent.ipynb").read_text()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cobra_jupyter import cli
@@ -124,7 +125,7 @@ def test_a_record_that_was_changed_is_found(
 
 @pytest.mark.parametrize("path", [
     "submission.csv", "agent.ipynb", "solution.ipynb", "report.html", "code/ridge_v1.py", "trials/*/raw0.npy",
-    "blends/b01.npz", "outputs/*.json", "pack/cobra_jupyter/workbench/judge.py",
+    "blends/b01.npz", "outputs/*.json", "pack/cobra_jupyter/workbench/judge.py", "shared/*/made.*", "studies.db",
 ])  # fmt: skip
 def test_a_file_that_was_changed_is_found(path: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     victim = next(iter(sorted(run.glob(path))))
@@ -209,6 +210,30 @@ def test_a_forged_prediction_does_not_make_the_submission(
     for path in run.glob("trials/*/test/raw0.npy"):
         np.save(path, np.load(path) + 0.25)
     assert "submission" in broken(verified(run, capsys)[1])
+
+
+def test_a_submission_forged_with_all_that_vouches_for_it_is_found_by_training_anew(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stored test predictions, submission, record and report agree; only the models do not."""
+    frame = pd.read_csv(run / "submission.csv")
+    frame["y"] += 0.25
+    predicted = list(run.glob("trials/*/test/raw0.npy"))
+    for path in predicted:
+        np.save(path, np.load(path) + 0.25)
+    frame.to_csv(run / "submission.csv", index=False)
+    digest = hashlib.sha256((run / "submission.csv").read_bytes()).hexdigest()
+
+    def vouch(kind: str, data: dict[str, Any]) -> None:
+        if kind == "submission" or (kind == "file" and data["path"] == "submission.csv"):
+            data["sha256"] = digest
+
+    forge(run, vouch)
+    assert predicted
+    code, checks = verified(run, capsys, "--rerun")
+    assert code == cli.NOT_VERIFIED
+    assert broken(checks) <= {"rerun", "submission"}
+    assert "rerun" in broken(checks)
 
 
 def test_a_held_out_signal_in_what_the_agent_saw_is_found(

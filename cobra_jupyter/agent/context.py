@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 WORKBENCH_KINDS = frozenset({
     "card", "protocol", "candidate", "shared", "metric", "trial", "ablation", "probe", "blend", "selection",
-    "submission", "audit", "job",
+    "submission", "audit", "job", "idea",
 })  # fmt: skip
+TOLD_KINDS = WORKBENCH_KINDS | {"brief", "rung"}  # what an agent's context is made of
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,18 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What an agent was called in for: `by` whom (the lead or the ladder), and within which limits."""
+
+    agent: str
+    role: str
+    brief: str
+    seconds: float
+    turns: int
+    by: str
+
+
+@dataclass(frozen=True)
 class Clock:
     """Seconds: the whole budget (None without limit), what is left, and what is kept for submission and proof."""
 
@@ -47,7 +60,8 @@ class Clock:
 @dataclass(frozen=True)
 class Context:
     """The record as a brain needs it. `description` is the competition's own text; `corrections` are replies of
-    this turn that could not be run, each with what was wrong; `lines` the place of each of `records`."""
+    this turn that could not be run, each with what was wrong; `lines` the place of each of `records`; `task` what
+    an agent other than the lead was called in for."""
 
     clock: Clock
     resources: dict[str, Any]
@@ -57,6 +71,8 @@ class Context:
     description: str = ""
     corrections: tuple[tuple[str, str], ...] = ()
     lines: tuple[int, ...] = field(default=(), repr=False)
+    agent: str = "lead"
+    task: Task | None = None
 
     @cached_property
     def prompt(self) -> Prompt:
@@ -83,6 +99,12 @@ class Context:
                 and (trial["full"] or not full)
             ):
                 yield trial
+
+    def since_last_turn(self, *kinds: str) -> list[dict[str, Any]]:
+        """Records that came since this agent's last turn ended."""
+        since = self.turns[-1].seq if self.turns else 0
+        found = zip(self.records, self.lines, strict=False)
+        return [data for (kind, data), line in found if kind in kinds and line > since]
 
     def running_jobs(self) -> list[dict[str, Any]]:
         states = {job["id"]: job for job in self.all("job")}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from cobra_jupyter.agent.context import Context, Turn
+from cobra_jupyter.agent.context import Clock, Context, Task, Turn
 from cobra_jupyter.agent.reply import Parsed, complaint, parse
 from cobra_jupyter.brains import Brain, BrainGone, Finish
 from cobra_jupyter.kernel.session import Execution
@@ -37,21 +38,41 @@ class Agent:
     ledger: Ledger
     context: Callable[[tuple[Turn, ...]], Awaitable[Context]]
     role: str = "lead"
+    name: str = "lead"
     turns: list[Turn] = field(default_factory=list)
     finished: str | None = None
     others: tuple[Brain, ...] = ()
+    task: Task | None = None
+    most_turns: int = MOST_TURNS
+    ends: float | None = None  # of an agent that was called in: when its time is over (monotonic seconds)
+    between: Callable[[], Awaitable[None]] | None = None  # awaited before each turn
     _gone: list[Brain] = field(default_factory=list)
     _shown: str = ""
 
+    @property
+    def clock(self) -> Clock | None:
+        """Of an agent that was called in: its own time."""
+        if self.task is None or self.ends is None:
+            return None
+        return Clock(self.task.seconds, max(0.0, self.ends - time.monotonic()), 0.0)
+
     async def run(self, time_left: Callable[[], float]) -> str:
-        """Turn after turn until the brain is done or time is. → why it ended."""
+        """Turn after turn until the brain is done or time is. → why it ended. Raises BrainGone where not one turn was
+        to be had."""
         failures = 0
         while self.finished is None:
-            if len(self.turns) >= MOST_TURNS:
-                return f"{MOST_TURNS} turns were taken"
+            if len(self.turns) >= self.most_turns:
+                return f"{self.most_turns} turns were taken"
+            if self.between is not None and time_left() > 0:
+                await self.between()
             if time_left() <= 0:
                 return "the time for new work is over"
-            turn = await self.turn(time_left)
+            try:
+                turn = await self.turn(time_left)
+            except BrainGone as gone:
+                if not self.turns:
+                    raise
+                return f"nobody writes any more: {gone}"
             failures = failures + 1 if turn.status not in ("ok", "none") else 0
             if failures >= FAILURES_IN_A_ROW:
                 return f"{failures} cells in a row failed"
@@ -94,7 +115,7 @@ class Agent:
     async def _write(self, number: int, context: Context) -> tuple[Parsed, str | None]:
         """A reply that can be run, in the notebook and in the record. Whoever leads is asked first, and corrected;
         then the next in line. Raises BrainGone where none is left."""
-        page = _Page(self.document, {"cobra": {"role": context.role, "turn": number}})
+        page = _Page(self.document, {"cobra": {"agent": self.name, "role": context.role, "turn": number}})
         attempts: list[dict[str, Any]] = []
         why = "there is no brain"
         for brain in self._in_line(context.role):
@@ -130,7 +151,8 @@ class Agent:
         self._gone.append(brain)
         rest = self._in_line(self.role)
         follows = f"; {rest[0].name} goes on" if rest else ""
-        self.ledger.append("decision", {"what": f"{brain.name} is gone{follows}", "why": why})
+        whose = "" if self.name == "lead" else f" ({self.name})"
+        self.ledger.append("decision", {"what": f"{brain.name} is gone{whose}{follows}", "why": why})
         await self.say(f"**{brain.name} writes no more**{follows}: {why}")
 
     async def _stream(self, brain: Brain, context: Context, page: _Page) -> str:
@@ -148,7 +170,7 @@ class Agent:
     ) -> None:  # fmt: skip
         cells = {"markdown": page.markdown, "code": page.code}
         self.ledger.append("reply", {
-            "turn": number, "role": role, "brain": brain.name, "text": text, **_facts(finish),
+            "agent": self.name, "turn": number, "role": role, "brain": brain.name, "text": text, **_facts(finish),
             "attempts": attempts, "cells": cells,
         })  # fmt: skip
 
@@ -160,7 +182,9 @@ class Agent:
         Raises DiskFull, with nothing recorded, where the cell failed since the run's folder takes no more.
         """
         if not again:
-            self.ledger.append("cell", {"turn": number, "cell": cell_id, "role": self.role, "source": code})
+            self.ledger.append("cell", {
+                "agent": self.name, "turn": number, "cell": cell_id, "role": self.role, "source": code,
+            })  # fmt: skip
         seen: list[dict[str, Any]] = []
 
         def on_output(output: dict[str, Any]) -> None:
@@ -182,7 +206,7 @@ class Agent:
         self.document.count(cell_id, done.execution_count)
         self._shown = _digest(seen)
         self.ledger.append("execution", {
-            "turn": number, "cell": cell_id, "status": done.status, "count": done.execution_count, "seconds": round(done.seconds, 4),
+            "agent": self.name, "turn": number, "cell": cell_id, "status": done.status, "count": done.execution_count, "seconds": round(done.seconds, 4),
             "ename": done.ename, "evalue": done.evalue[:2000], "output": self._shown, "outputs": self._kept_outputs(cell_id),
         })  # fmt: skip
         return done
@@ -197,11 +221,11 @@ class Agent:
 
     async def say(self, markdown: str, code: str | None = None, seconds: float = 60.0) -> Execution | None:
         """Cells of the runner's own (a title, a closing submission), marked as such."""
-        metadata = {"cobra": {"role": "runner", "turn": 0}}
+        metadata = {"cobra": {"agent": self.name, "role": "runner", "turn": 0}}
         note = self.document.insert("markdown", markdown, metadata=metadata).cell_id
         code_id = None if code is None else self.document.insert("code", code, metadata=metadata).cell_id
         cells = {"markdown": note, "code": code_id}
-        self.ledger.append("note", {"cells": cells, "text": markdown, "code": code})
+        self.ledger.append("note", {"agent": self.name, "cells": cells, "text": markdown, "code": code})
         if code is None or code_id is None:
             return None
         return await self.execute(code_id, code, 0, seconds)

@@ -12,8 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cobra_jupyter.agent import learnt
 from cobra_jupyter.agent.budget import spoken
-from cobra_jupyter.agent.context import Context, Turn
+from cobra_jupyter.agent.context import Clock, Context, Task, Turn
+from cobra_jupyter.agent.learnt import Records, trim
 from cobra_jupyter.workbench import pages
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -21,7 +23,6 @@ BLOCK = 6  # turns between two digests
 BEFORE = 4  # turns before a digest that are still told in full
 DESCRIPTION, CARD, PROTOCOL = 7_000, 5_000, 1_500  # characters
 CODE, OUTPUT, WORDS = 2_600, 1_800, 500  # characters of each recent turn
-EFFECTS, BEST, RECENT, FAILED = 20, 8, 8, 4  # lines of the digest
 MOST_OUTPUT = 16_384  # tokens of a reply, thinking included
 _CHARACTERS = 3.5  # of a token, about
 
@@ -58,21 +59,27 @@ def hashes() -> dict[str, str]:
 
 
 def render(context: Context) -> Prompt:
-    """A context as its role reads it."""
+    """A context as its role reads it: the judge numbers alone, a scout no code of others, the rest all."""
+    role = context.task.role if context.task else context.role
     block = max(0, len(context.turns) - 1) // BLOCK * BLOCK  # turns that the digest has taken in
-    parts = [*_digest(context, block), *_recent(context.turns[max(0, block - BEFORE) :]), _now(context)]
-    return Prompt(
-        f"{text_of(context.role)}\n{text_of('reference')}", "\n\n".join(_stable(context)), "\n\n".join(parts),
-        context.corrections,
-    )  # fmt: skip
+    until = block if context.task is None else max(block, 1)  # who is called in knows from its first turn
+    known = _until(context, until)
+    digest = _judged(known) if role == "judge" else _digest(context, known, role, until)
+    recent = _recent(context.turns[max(0, block - BEFORE) :])
+    system = text_of(context.role)
+    if context.role != "judge":
+        system += f"\n{text_of('reference')}"
+    stable = _metric(context) if role == "judge" else _stable(context)
+    parts = [*_task(context.task), *digest, *recent, _now(context)]
+    return Prompt(system, "\n\n".join(stable), "\n\n".join(parts), context.corrections)
 
 
-def trim(text: str, most: int) -> str:
-    """At most so many characters: its beginning and its end."""
-    if len(text) <= most:
-        return text
-    left = most * 2 // 3
-    return f"{text[:left]}\n[… {len(text) - most} characters left out …]\n{text[left - most :]}"
+def _until(context: Context, turns: int) -> Records:
+    """What was recorded when the agent had taken so many turns; all, where it has not."""
+    if not context.lines or len(context.turns) < turns:
+        return context.records
+    until = context.turns[turns - 1].seq if turns else -1
+    return [record for record, line in zip(context.records, context.lines, strict=False) if line <= until]
 
 
 # ---- what stays
@@ -102,87 +109,45 @@ def _resources(context: Context) -> str:
     )
 
 
+def _metric(context: Context) -> Iterator[str]:
+    protocol = context.last("protocol")
+    if protocol:
+        better = "higher" if protocol["direction"] == "maximize" else "lower"
+        yield (
+            f"# Protocol {protocol['number']} (frozen)\n{protocol['metric']}, {better} is better; "
+            f"{protocol['folds']} folds, {protocol['repeats']} repeats."
+        )
+
+
 # ---- what was learnt, as of the last digest
 
 
-def _digest(context: Context, block: int) -> Iterator[str]:
-    if not block:
+def _task(task: Task | None) -> Iterator[str]:
+    if task is not None:
+        yield f"# What you were called in for, by the {task.by}\n{task.brief}"
+
+
+def _judged(records: Records) -> Iterator[str]:
+    yield "# Finalists\n" + ("\n".join(learnt.finalists(records)) or "None yet.")
+
+
+def _digest(context: Context, records: Records, role: str, until: int) -> Iterator[str]:
+    if not until:
         return
-    until = context.turns[block - 1].seq
-    records = [
-        record for record, line in zip(context.records, context.lines, strict=False) if line <= until
-    ] if context.lines else list(context.records)  # fmt: skip
-    yield f"# What turns 1 to {block} have shown"
-    frozen: Json = next((data for kind, data in reversed(records) if kind == "protocol"), {})
-    number, higher = frozen.get("number"), frozen.get("direction") == "maximize"
-    if lessons := list(_lessons(records, number)):
-        yield "## Lessons (paired differences ± standard error; positive is better)\n" + "\n".join(lessons)
-    trials = [data for kind, data in records if kind == "trial" and data["protocol"] == number]
-    if trials:
-        yield "## Ideas tried\n" + "\n".join(_ideas(trials, higher))
-    older = context.turns[: max(0, block - BEFORE)]
-    if older:
-        yield "## Steps so far\n" + "\n".join(_titles(older))
-    candidates = {data["name"]: data for kind, data in records if kind == "candidate"}
-    if candidates:
-        yield "## Candidates saved (read one with cobra.recall)\n" + "\n".join(
-            f"- {name}_v{data['version']}: {trim(str(data.get('summary') or ''), 120)} "
-            f"factors {', '.join(data['factors']) or 'none'}"
-            for name, data in list(candidates.items())[-15:]
-        )
-
-
-def _lessons(records: Sequence[tuple[str, Json]], protocol: int | None) -> Iterator[str]:
-    """One line a factor's level, the most telling first, and what blends have brought."""
-    latest = {
-        (data["candidate"], effect["factor"], str(effect["level"])): (data, effect)
-        for kind, data in records
-        if kind == "ablation" and data["protocol"] == protocol
-        for effect in data["effects"]
-        if effect["gain"] is not None
+    whose = f"turns 1 to {until} have" if context.task is None else "the run has"
+    sections = {
+        "Lessons (paired differences ± standard error; positive is better)": learnt.lessons(records),
+        "Ideas tried": learnt.ideas(records),
     }
-    rows = [(abs(e["gain"]) / max(e["se"] or 0.0, 1e-12), data, e) for data, e in latest.values()]
-    for _, data, effect in sorted(rows, key=lambda row: -row[0])[:EFFECTS]:
-        yield (
-            f"- {data['candidate']}: {effect['factor']} = {effect['level']} instead of {effect['baseline']}: "
-            f"{effect['gain']:+.5f} ± {effect['se']:.5f} {data['metric']}, {effect['verdict']}"
-            f"{' (confirmed)' if effect['confirmed'] else ''} [{effect['trial']} against {data['baseline']}, {data['fidelity']}]"
-        )
-    blends = [
-        data
-        for kind, data in records
-        if kind == "blend" and data["protocol"] == protocol and data["over_best"]
-    ]
-    for data in blends[-3:]:
-        over = data["over_best"]
-        yield f"- blending {len(data['members'])} trials: {over['gain']:+.5f} ± {over['se']:.5f} [{data['id']} against {data['best_single']}]"
-
-
-def _ideas(trials: Sequence[Json], higher: bool) -> Iterator[str]:
-    """One line a trial: the best, the latest, what failed."""
-    scored = [trial for trial in trials if trial["score"] is not None]
-    best = sorted((t for t in scored if t["full"]), key=lambda t: t["score"], reverse=higher)[:BEST]
-    latest = [trial for trial in scored[-RECENT:] if trial not in best]
-    failed = [trial for trial in trials if trial["score"] is None][-FAILED:]
-    for trial in [*best, *latest]:
-        size = (
-            "full size" if trial["full"] else f"{trial['fraction']:.0%} of rows, {len(trial['folds'])} folds"
-        )
-        yield f"- {trial['id']} {trim(trial['label'], 160)}: {trial['score']:.5f} ± {trial['se']:.5f} ({size}, {trial['cost']:.0f} s)"
-    for trial in failed:
-        failure = trial["failure"] or {}
-        yield f"- {trial['id']} {trim(trial['label'], 160)}: failed, {trim(str(failure.get('message', '')), 160)}"
-    left = len(trials) - len(best) - len(latest) - len(failed)
-    if left > 0:
-        yield f"- and {left} more; cobra.recall(id) tells of any"
-
-
-def _titles(turns: Sequence[Turn]) -> Iterator[str]:
-    """One line a turn, the first and the latest of them."""
-    shown = list(turns) if len(turns) <= 16 else [*turns[:4], *turns[-12:]]
-    for turn in shown:
-        title = turn.markdown.partition("\n")[0].lstrip("# ").strip()
-        yield f"- turn {turn.number}: {trim(title, 100)} [{turn.status}]"
+    if role == "auditor":
+        sections["Single folds"] = learnt.finalists(records)
+    else:
+        sections["Briefs of other agents"] = learnt.briefs(records)
+    if context.task is None:
+        sections["Steps so far"] = learnt.steps(context.turns[: max(0, until - BEFORE)])
+        sections["Candidates saved (read one with cobra.recall)"] = learnt.candidates(records)
+    told = [f"## {title}\n{text}" for title, lines in sections.items() if (text := "\n".join(lines))]
+    yield "\n\n".join([f"# What {whose} shown", *(told or ["Nothing yet."])])
 
 
 # ---- the latest turns
@@ -202,24 +167,45 @@ def _recent(turns: Sequence[Turn]) -> Iterator[str]:
 
 
 def _now(context: Context) -> str:
-    clock = context.clock
-    lines = [f"# Now: turn {len(context.turns) + 1}"]
-    if clock.budget is not None:
-        used = max(0.0, clock.budget - clock.left)
-        phase = "explore" if used < 0.5 * clock.budget else "exploit what is best"
-        lines.append(
-            f"Time: {spoken(used)} used, {spoken(clock.free)} left for new work, then {spoken(clock.reserve)} kept "
-            f"for submission and proof. Phase: {phase}."
-        )
-    lines.append(_standing(context))
+    number = len(context.turns) + 1
+    most = f" of at most {context.task.turns}" if context.task else ""
+    lines = [f"# Now: turn {number}{most}", *_time(context.clock), _standing(context)]
     for job in context.running_jobs():
         lines.append(f"Job {job['id']} is running: {job['what']}.")
     lines += [
         f"Job {job['id']} has ended: {job['state']} {job['result'] or job['error'] or ''}."
-        for job in _news(context)
-    ]
+        for job in context.since_last_turn("job") if job["state"] != "running"
+    ]  # fmt: skip
+    if context.task is None:
+        lines += [
+            f"{brief['agent']} is back: {brief['report']}" for brief in context.since_last_turn("brief")
+        ]
+        lines += _stalls(context)
     lines.append(_request(context))
     return "\n".join(lines)
+
+
+def _time(clock: Clock) -> Iterator[str]:
+    if clock.budget is None:
+        return
+    used = max(0.0, clock.budget - clock.left)
+    if clock.reserve:
+        phase = "explore" if used < 0.5 * clock.budget else "exploit what is best"
+        kept = f", then {spoken(clock.reserve)} kept for submission and proof. Phase: {phase}."
+    else:
+        kept = "; then your work ends, with or without a report."
+    yield f"Time: {spoken(used)} used, {spoken(clock.free)} left for new work{kept}"
+
+
+def _stalls(context: Context) -> Iterator[str]:
+    """A rung of the ladder that is the lead's own to take."""
+    rung = context.last("rung")
+    if rung and rung["rung"] == "fusion" and rung["state"] == "begun":
+        yield (
+            f"Progress has stalled ({rung['why']}). Fuse the two best lines, {' and '.join(rung['lines'])}: read both with "
+            "cobra.recall, then write one candidate, of a name of its own, that has what is best in both (the features of "
+            "one with the model of the other, one as input of the other, a shared representation); test it small first."
+        )
 
 
 def _standing(context: Context) -> str:
@@ -236,21 +222,16 @@ def _standing(context: Context) -> str:
     return f"{words} Submitted: {submitted['what']}, {submitted['score']:.5f} ± {submitted['se']:.5f}."
 
 
-def _news(context: Context) -> list[Json]:
-    """Jobs that ended since the last turn."""
-    since = context.turns[-1].seq if context.turns else 0
-    return [
-        data for (kind, data), line in zip(context.records, context.lines, strict=False)
-        if kind == "job" and data["state"] != "running" and line > since
-    ]  # fmt: skip
-
-
 def _request(context: Context) -> str:
     last = context.turns[-1] if context.turns else None
     if context.role == "debugger" and last is not None:
         return f"The cell of turn {last.number} failed: {trim(last.error, 600)}\nRepair it."
     if last is None:
+        if context.task is not None:
+            return "Begin: the first cell loads the workbench (`%load_ext cobra_jupyter`)."
         return "Begin: the first cell loads the workbench, opens the competition and looks at it."
     if last.status != "ok":
         return f"The last cell ended with {last.status}: {trim(last.error, 600)}\nWrite the next cell."
+    if context.task is not None and len(context.turns) + 1 >= context.task.turns:
+        return "This is your last turn: the cell is cobra.finish(…) with your report."
     return "Write the next cell."

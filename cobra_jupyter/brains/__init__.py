@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +26,16 @@ class Usage:
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def taken(reply: Mapping[str, Any]) -> tuple[int, float]:
+    """Tokens and dollars of a reply's record, those of its corrected attempts included."""
+    tokens, dollars = 0, 0.0
+    for each in (reply, *reply.get("attempts", ())):
+        used = each.get("usage") or {}
+        tokens += sum(used.get(name, 0) for name in ("input", "output", "thoughts"))
+        dollars += used.get("cost") or 0.0
+    return tokens, dollars
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 PATIENT = 7 * 86_400.0  # seconds that a replay may take: its clock is the record's
 _PIECE = 200  # characters at a time
-_GONE = " is gone"  # of a decision: who writes no more
+_GONE = re.compile(
+    r"(.+?) is gone(?: \((.+?)\))?(?:;|$)"
+)  # of a decision: who writes no more, of which agent
 Json = Mapping[str, Any]
 Turn = tuple[str, int]  # agent, number
 
@@ -47,6 +50,9 @@ class Recording:
         self.asked: Json | None = None
         self.closing: bool | None = None
         self.retrained: bool | None = None
+        self.rungs: dict[int, Json] = {}  # of the ladder, by the lead's turn before which they began
+        self.rung_ends: set[int] = set()
+        self.agents: dict[str, float] = {}  # who was called in, for how many seconds
         self._said: dict[Turn, list[Said]] = {}
         self._limits: dict[Turn, float] = {}  # seconds of cells whose time was over
         path = source / "ledger.jsonl" if source.is_dir() else source
@@ -90,13 +96,19 @@ class Recording:
                     accepted = {"brain": data["brain"], "text": data["text"], **data}
                     every = [_said(each) for each in (*data.get("attempts", ()), accepted)]
                     self._said[agent, data["turn"]] = [*every, *gone.pop(agent, ())]
-                elif record.kind == "decision" and _GONE in data["what"]:
-                    name = data["what"].partition(_GONE)[0]
-                    gone[agent].append(Said(name, "", Finish(), data["why"]))
+                elif record.kind == "decision" and _GONE.match(data["what"]):
+                    name, whose = _GONE.findall(data["what"])[0]
+                    gone[whose or "lead"].append(Said(name, "", Finish(), data["why"]))
                 elif record.kind == "decision" and data["what"] == "closing submission":
                     closing = True
                 elif record.kind == "execution" and data["status"] == "timeout":
                     self._limits[agent, data["turn"]] = max(1.0, data["seconds"])
+                elif record.kind == "agent":
+                    self.agents[data["agent"]] = data["seconds"]
+                elif record.kind == "rung" and data["state"] == "begun":
+                    self.rungs[self.last("lead") + 1] = data
+                elif record.kind == "rung":
+                    self.rung_ends.add(self.last("lead") + 1)
                 elif record.kind == "proof":
                     self.retrained = data["retrained"]
                 elif record.kind == "state":

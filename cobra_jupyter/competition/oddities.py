@@ -29,6 +29,7 @@ def notes(tables: Tables, key: Key, labels: Labels, kinds: Mapping[str, str]) ->
     for found, frame in ((tables.train, train), (tables.test, tables.test_frame)):
         if found is not None and frame is not None:
             yield from _infinite(found, frame, kinds)
+            yield from _empty_texts(found, frame, kinds)
     yield from _dates(tables.train, train, kinds)
     if len(kinds) > WIDE:
         yield f"{tables.train.path}: {len(kinds):,} feature columns; all are used, and every fit takes longer"
@@ -66,6 +67,18 @@ def _infinite(table: Table, frame: pd.DataFrame, kinds: Mapping[str, str]) -> It
     found = [str(name) for name in share.index[share > 0]]
     if found:
         yield f"{table.path}: infinite values in {listed(found, 5)}; the playbook's features take them as missing"
+
+
+def _empty_texts(table: Table, frame: pd.DataFrame, kinds: Mapping[str, str]) -> Iterator[str]:
+    texts = {name: frame[name] for name, kind in kinds.items() if kind == "text" and name in frame.columns}
+    empty = {name: int((column.isna() | column.map(_blank)).sum()) for name, column in texts.items()}
+    found = [f"{name} ({count:,} of {len(frame):,})" for name, count in empty.items() if count]
+    if found:
+        yield f"{table.path}: empty texts in {listed(found, 5)}; each is taken as a text without a word"
+
+
+def _blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def _dates(table: Table, frame: pd.DataFrame, kinds: Mapping[str, str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,23 +38,43 @@ class HarnessProcess:
         self.socket = self._private / "harness"
         self._process: subprocess.Popen[bytes] | None = None
         self._peer: Peer | None = None
+        self._agents: list[str] = []  # those with a socket of their own
+        self._restarting = threading.Lock()
 
     def start(self, on_record: Handler, on_ask: Handler) -> None:
         """Raises ConnectionLost with the end of the log when it does not start."""
         self._answer = (on_record, on_ask)
         self._start()
 
-    def restart(self, ledger: Path) -> None:
-        """A new process on the same socket, brought to where the record stands. Raises CallError where the
-        run's folder is not what the record tells of."""
-        if self._process is not None:
-            _kill_family(self._process.pid)
-            self._process.wait(5)
-        if self._peer:
-            self._peer.close()
-        self.socket.unlink(missing_ok=True)
-        self._start()
-        self.restore(ledger)
+    def restart(self, ledger: Path) -> bool:
+        """Where it is dead, a new process on the same sockets, brought to where the record stands. → whether it was.
+        Raises CallError where the run's folder is not what the record tells of."""
+        with self._restarting:
+            if self.alive:  # another agent has seen to it
+                return False
+            if self._process is not None:
+                _kill_family(self._process.pid)
+                self._process.wait(5)
+            if self._peer:
+                self._peer.close()
+            for place in (self.socket, *map(self.socket.with_name, self._agents)):
+                place.unlink(missing_ok=True)
+            self._start()
+            for agent in self._agents:
+                self._listen(agent)
+            self.restore(ledger)
+            return True
+
+    async def listen(self, agent: str) -> Path:
+        """Open a socket for one more agent. → its path. Raises CallError or ConnectionLost."""
+        if agent not in self._agents:
+            await asyncio.to_thread(self._listen, agent)
+            self._agents.append(agent)
+        return self.socket.with_name(agent)
+
+    def _listen(self, agent: str) -> None:
+        assert self._peer
+        self._peer.call("listen", {"agent": agent})
 
     def restore(self, ledger: Path) -> None:
         """Bring a fresh harness to where the record stands."""

@@ -19,12 +19,13 @@ REPLAY_SECONDS = 600.0  # most for all accepted cells
 
 
 class Workplace:
-    """`ledger` is the record's file; `on_event` is told what was mended."""
+    """`ledger` is the record's file; `on_event` is told what was mended; `agent` is whose place it is."""
 
     def __init__(
-        self, harness: HarnessProcess, kernel: KernelSession, ledger: Path, on_event: Callable[[str], None]
-    ) -> None:
-        self.harness, self.kernel = harness, kernel
+        self, harness: HarnessProcess, kernel: KernelSession, ledger: Path, on_event: Callable[[str], None],
+        agent: str = "lead",
+    ) -> None:  # fmt: skip
+        self.harness, self.kernel, self.agent = harness, kernel, agent
         self._ledger, self._on_event = ledger, on_event
         self._accepted: list[tuple[int, str]] = []
 
@@ -45,7 +46,7 @@ class Workplace:
         again: bool = False,
     ) -> Execution:  # fmt: skip
         """Run the cell of turn `number`; `again`: its calls of an earlier attempt get the answers they got."""
-        await self.call("turn_begins", number=number, again=again)
+        await self.call("turn_begins", number=number, again=again, agent=self.agent)
         done = await self.kernel.execute(code, on_output, timeout=seconds)
         if done.status == "ok":
             self._accepted.append((number, code))
@@ -56,9 +57,8 @@ class Workplace:
 
     async def mend(self) -> None:
         """Start what is dead, and give the kernel its variables back."""
-        if not self.harness.alive:
+        if not self.harness.alive and await asyncio.to_thread(self.harness.restart, self._ledger):
             self._on_event("harness restarted")
-            await asyncio.to_thread(self.harness.restart, self._ledger)
         self._on_event("kernel restarted")
         await self.kernel.restart()
         await self.replay(self._accepted)
@@ -72,5 +72,5 @@ class Workplace:
             if left <= 0 or not self.whole:
                 return
             with contextlib.suppress(ConnectionLost):
-                await self.harness.call("turn_begins", number=number, again=True)
+                await self.harness.call("turn_begins", number=number, again=True, agent=self.agent)
                 await self.kernel.execute(code, lambda output: None, timeout=left)

@@ -259,9 +259,15 @@ class Cobra:
         """Show time left, reserve, jobs."""
         return self._call("status")
 
-    def delegate(self, role: str, brief: str) -> Result:
-        """Hand a task to another agent (in a run)."""
-        return self._call("delegate", role=role, brief=brief)
+    def delegate(self, role: str, brief: str, *, background: bool | None = None) -> Result:
+        """Call in another agent (in a run): it has a notebook, a kernel and time of its own, and reports back in a
+        few sentences.
+
+        `role` is scout (works on the competition from a fresh start), auditor (examines the split) or judge
+        (compares the finalists, from numbers alone). `brief` says what to find out. A scout works in the background
+        where there are cores enough (`background` says otherwise): then a job is returned; see `jobs` and `wait`.
+        Else the brief is returned, with `report`, `trials` and `notebook`."""
+        return self._call("delegate", role=role, brief=brief, background=background)
 
     def recall(self, id: str) -> Result:
         """Read an earlier record of the run by its id."""

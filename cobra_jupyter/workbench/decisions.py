@@ -5,7 +5,7 @@ two trials was done first. Of the latter each is a line of kind `clock`, `{"what
 trials already. A replay does the work again, but reads its clock in the record of the run that it replays: fits
 have the seconds and the memory that they had, trials their numbers, and a fit that ran out of time does so again.
 
-`what` begins with the call that decided (`turn call n`: the n-th such call of that turn's cell), so that it does not
+`what` begins with the call that decided (`agent turn call n`: the n-th such call of that turn's cell), so that it does not
 depend on what else went on. Where a cell was cut off and ran again, the later line counts."""
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from cobra_jupyter.workbench.decisions import Decisions
 from cobra_jupyter.workbench.errors import NotReady
 from cobra_jupyter.workbench.finalists import Finalists
 from cobra_jupyter.workbench.hashing import sha256
+from cobra_jupyter.workbench.ideas import Ideas
 from cobra_jupyter.workbench.jobs import Job, Jobs
 from cobra_jupyter.workbench.judge import Judge
 from cobra_jupyter.workbench.metrics import Metric
@@ -42,6 +43,7 @@ from cobra_jupyter.workbench.worker import Work
 Result = dict[str, Any]
 Emit = Callable[[str, dict[str, Any]], None]
 UNLIMITED = 7 * 86_400.0
+BESIDE = 4  # cores from which a scout's trials leave room for the lead's
 PROOF_OVERHEAD = 12.0  # seconds: a fresh kernel, imports, reading the tables, on a busy machine
 ENFORCED = (
     "Labels are held by the harness process. A fit gets its training side's labels only, and `ctx.data` "
@@ -70,12 +72,13 @@ class Settings:
 class Harness:
     """One competition, one run."""
 
-    judge: Judge  # these six belong to the protocol that is frozen
+    judge: Judge  # these seven belong to the protocol that is frozen
     views: Views
     artefacts: Artefacts
     studies: Studies
     trials: Trials
     finalists: Finalists
+    ideas: Ideas
 
     def __init__(self, settings: Settings, emit: Emit, ask: Callable[[str, dict[str, Any]], Any]) -> None:
         self.settings, self._emit, self._ask = settings, emit, ask
@@ -252,6 +255,7 @@ class Harness:
             lambda record: self._emit("fit", record), self.decisions,
         )  # fmt: skip
         self.finalists = Finalists(folder, competition, data, self.judge, self.views, self.trials)
+        self.ideas = Ideas(self.judge, lambda kind, data: self._emit(kind, data))
         self.under[frozen.number] = (self.trials, self.finalists)
         self.ablations = []
 
@@ -276,6 +280,8 @@ class Harness:
             self.finalists.selection = None  # made without this one
         self._emit("trial", trial.record())
         self.studies.add(trial)
+        if trial.full and trial.protocol == self._protocols:
+            self.ideas.trial(trial)
 
     def _forbidden(self) -> tuple[str, ...]:
         competition, _ = self._opened()
@@ -324,7 +330,8 @@ class Harness:
         scores = folder / "views" / "scores"  # where candidates cannot look
         self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, self._forbidden())
         path = f"code/{self._custom.path.name}"
-        return self._publish("metric", {"name": name, **self._custom.facts, "path": path})
+        digest = sha256(self._custom.path)
+        return self._publish("metric", {"name": name, **self._custom.facts, "path": path, "digest": digest})
 
     # ---- trials
 
@@ -425,6 +432,7 @@ class Harness:
             fidelity = Fidelity(_check_fraction(1.0 if fraction is None else fraction), self._folds(folds))
         table = ablate.run(fidelity)
         self.ablations.append(table)
+        self.ideas.ablation(table)
         return self._publish(
             "ablation", {**table.record(), "notes": found.notes, **self._judgement(ablate.judge)}
         )
@@ -519,6 +527,7 @@ class Harness:
         limit = seconds * self.slots if seconds else self._proof_limit(call)
         pool = self.finalists.trials(trials, self._finished(call, _full))
         blend = self.finalists.blend(self._id("b", call), pool, limit)
+        self.ideas.blend(blend)
         return self._publish("blend", {**blend.record(), **self._judgement()})
 
     def _proof_limit(self, call: Call) -> float:
@@ -647,9 +656,35 @@ class Harness:
             self.jobs.wait(ids, max(0.0, limit), call.cancelled)
         return _result("jobs", {"jobs": self._job_records(call, self.jobs.named(ids))})
 
-    def finish(self, call: Call, why: str = "") -> Result:
+    # ---- what concerns the agent whose cell calls: the runner answers
+
+    def delegate(
+        self, call: Call, role: str, brief: str, background: bool | None = None, agent: str = "lead"
+    ) -> Result:
+        """Hand a task to another agent; a scout works beside the one that asks where there are cores for both."""
+        asked = {"role": role, "brief": brief, "agent": agent}
+        if background is None:
+            background = role == "scout" and self.slots >= BESIDE
+        return self.delegate_in_background(call, asked) if background else self._delegated(asked)
+
+    def delegate_in_background(self, call: Call, asked: dict[str, Any]) -> Result:
+        id = self.decisions.of(call).take("id", lambda: self.jobs.next_id)
+        job = self.jobs.start(
+            id, f"{asked['role']}: {asked['brief'][:60]}", {"call": "delegate", "args": asked},
+            lambda stop: self._delegated(asked),
+        )  # fmt: skip
+        return _result("job", job.record())
+
+    def _delegated(self, asked: dict[str, Any]) -> Result:
+        return _result("brief", self._ask("delegate", asked))
+
+    def recall(self, call: Call, id: str, agent: str = "lead") -> Result:
+        """Read an earlier record."""
+        return _result("recall", self._ask("recall", {"id": id, "agent": agent}))
+
+    def finish(self, call: Call, why: str = "", agent: str = "lead") -> Result:
         """The agent's last word: tell the runner that the work is done."""
-        return _result("finish", {"why": why, "answer": self._ask("finish", {"why": why})})
+        return _result("finish", {"why": why, "answer": self._ask("finish", {"why": why, "agent": agent})})
 
     # ---- a run that goes on
 
@@ -695,7 +730,7 @@ class Harness:
 PUBLIC = (
     "open", "protocol", "candidate", "shared", "metric", "trial", "ablate", "effects", "probe", "scale",
     "blend",
-    "select", "submit", "solution", "audit", "wait", "finish", "status",
+    "select", "submit", "solution", "audit", "wait", "status",
 )  # fmt: skip
 
 

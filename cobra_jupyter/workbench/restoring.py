@@ -71,6 +71,11 @@ class Restoring:
 
     def take_card(self, data: Data) -> None:
         self.harness.open(self.call, options=data["settings"])
+        now = self.harness.table_hashes
+        if changed := sorted(
+            path for path in {*now, *data["sha256"]} if now.get(path) != data["sha256"].get(path)
+        ):
+            raise ValueError(f"{', '.join(changed)} of the competition: not what was read when the run began")
 
     def take_protocol(self, data: Data) -> None:
         self.harness.protocol(self.call, **data["asked"])
@@ -88,7 +93,7 @@ class Restoring:
             self.harness.leaking = list(data["leaking"])
 
     def take_metric(self, data: Data) -> None:
-        self.harness.metric(self.call, data["name"], self._text(data["path"]))
+        self.harness.metric(self.call, data["name"], self._text(data["path"], data["digest"]))
 
     def take_shared(self, data: Data) -> None:
         if not self.harness.artefacts.restore(data):
@@ -107,9 +112,11 @@ class Restoring:
     def take_trial(self, data: Data) -> None:
         self._count("t", data["id"])
         trials, _ = self.harness.under[data["protocol"]]
-        trials.restore(data, self.harness.candidates.get(data["candidate"]))
+        trial = trials.restore(data, self.harness.candidates.get(data["candidate"]))
         if data["full"]:
             self.harness.finalists.selection = None
+            if trials is self.harness.trials:
+                self.harness.ideas.trial(trial)
 
     def take_ablation(self, data: Data) -> None:
         self._count("a", data["id"])
@@ -117,10 +124,11 @@ class Restoring:
         known["effects"] = tuple(Effect(**effect) for effect in data["effects"])
         known["combinations"] = tuple(data["combinations"])
         self.harness.ablations.append(Ablation(**known))
+        self.harness.ideas.ablation(self.harness.ablations[-1])
 
     def take_blend(self, data: Data) -> None:
         self._count("b", data["id"])
-        self.harness.finalists.restore_blend(data)
+        self.harness.ideas.blend(self.harness.finalists.restore_blend(data))
 
     def take_selection(self, data: Data) -> None:
         known = {name: data[name] for name in Selection.__dataclass_fields__}
@@ -142,8 +150,12 @@ class Restoring:
         for id, data in self._jobs.items():
             if data["state"] == "running":
                 self.harness.jobs.number_from(int(id[1:]))
+                asked = data["asked"]
                 try:
-                    self.harness.trial(self.call, **data["asked"]["args"], background=True)
+                    if asked["call"] == "delegate":
+                        self.harness.delegate_in_background(self.call, asked["args"])
+                    else:
+                        self.harness.trial(self.call, **asked["args"], background=True)
                 except ValueError as error:  # no time is left for it
                     self.harness.jobs.restore({**data, "state": "failed", "error": str(error)}, None)
         self.harness.jobs.number_from(1 + max((int(id[1:]) for id in self._jobs), default=0))
@@ -165,18 +177,18 @@ class Restoring:
 SINGLE = {"protocol": "protocol", "blend": "blend", "ablation": "ablate", "submission": "submit"}
 
 
-def journal(records: Iterable[tuple[str, Data]]) -> dict[int, list[Data]]:
-    """The calls that each turn's cell made, with their answers, in order. A call whose result was recorded and
+def journal(records: Iterable[tuple[str, Data]]) -> dict[tuple[str, int], list[Data]]:
+    """By agent and turn the calls that the turn's cell made, with their answers, in order. A call whose result was recorded and
     whose answer was not, since all ended in between, is known by its name alone."""
     known = list(records)
-    answers: dict[int, list[Data]] = {}
-    turn, open_result = 0, None
+    answers: dict[tuple[str, int], list[Data]] = {}
+    turn, open_result = ("lead", 0), None
     for kind, data in known:
         if kind == "cell":
-            turn, open_result = data["turn"], None
+            turn, open_result = (data["agent"], data["turn"]), None
         elif kind in SINGLE:
             open_result = {
-                "turn": turn, "call": SINGLE[kind], "args": None, "error": None, "answer": {"kind": kind, "data": data}
+                "turn": turn[1], "call": SINGLE[kind], "args": None, "error": None, "answer": {"kind": kind, "data": data}
             }  # fmt: skip
         elif kind == "call":
             open_result = None
@@ -184,7 +196,7 @@ def journal(records: Iterable[tuple[str, Data]]) -> dict[int, list[Data]]:
             if data["record"] is not None:
                 found_kind, found = known[data["record"]]
                 answer = {**data, "answer": {"kind": found_kind, "data": found}}
-            answers.setdefault(data["turn"], []).append(answer)
+            answers.setdefault((data["agent"], data["turn"]), []).append(answer)
         elif kind == "execution":
             open_result = None
     if open_result is not None:

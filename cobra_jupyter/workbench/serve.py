@@ -15,24 +15,39 @@ import socket
 import sys
 import threading
 from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cobra_jupyter.workbench import disk, pool, restoring, verifying
 from cobra_jupyter.workbench.rpc import Call, Listener, Peer, words
 
-RUNNER_CALLS = ("turn_begins", "restore", "verify", "cancel_jobs", "shutdown")
+RUNNER_CALLS = ("listen", "turn_begins", "restore", "verify", "cancel_jobs", "shutdown")
+ASKED = ("delegate", "recall", "finish")  # calls that concern the agent whose cell makes them
+LEAD = "lead"
+LEADS = ("protocol", "metric", "select", "submit")  # what others may only propose
+
+
+@dataclass
+class _Desk:
+    """An agent's place here: the turn whose cell runs, what it asked for, and answers to be given again to that cell's calls."""
+
+    turn: int = 0
+    again: list[dict[str, Any]] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)  # the cell's calls so far, by name
 
 
 class Service:
-    """Connections: any number of kernels, at most one runner (which proves itself with the token)."""
+    """Connections: any number of kernels, at most one runner (which proves itself with the token). Each agent has a
+    socket of its own beside the lead's, so that the harness knows whose calls it serves."""
 
     def __init__(self, facts: dict[str, Any]) -> None:
         from cobra_jupyter.workbench.harness import PUBLIC, Harness, Settings
 
         self._token = str(facts["token"])
         self._runner: Peer | None = None
-        self._calls = frozenset({*PUBLIC, "jobs", "delegate", "recall"})
+        self._calls = frozenset({*PUBLIC, *ASKED, "jobs"})
         self._harness = Harness(
             Settings(
                 folder=Path(facts["folder"]), competition=facts.get("competition"),
@@ -45,28 +60,28 @@ class Service:
             self._emit, self._ask,
         )  # fmt: skip
         self._folder = Path(facts["folder"])
-        self._turn, self._closing = 0, False
-        self._journal: dict[int, list[dict[str, Any]]] = {}  # by turn: calls with their answers
-        self._again: list[dict[str, Any]] = []
-        self._asked: Counter[str] = Counter()  # of the turn's cell: calls by name
+        self._closing = False
+        self._journal: dict[tuple[str, int], list[dict[str, Any]]] = {}  # by turn: calls with their answers
         self._trial_lines: dict[str, int] = {}
         self._latest = threading.local()
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._listener = Listener(Path(facts["socket"]), self._accept)
+        self._desks = {LEAD: _Desk()}
+        self._socket = Path(facts["socket"])
+        self._listeners = [Listener(self._socket, partial(self._accept, LEAD))]
 
-    def _accept(self, sock: socket.socket) -> None:
+    def _accept(self, agent: str, sock: socket.socket) -> None:
         holder: list[Peer] = []
         ready = threading.Event()
 
         def handle(call: Call, name: str, args: dict[str, Any]) -> Any:
             ready.wait()
-            return self._handle(holder[0], call, name, args)
+            return self._handle(holder[0], agent, call, name, args)
 
         holder.append(Peer(sock, handle))
         ready.set()
 
-    def _handle(self, peer: Peer, call: Call, name: str, args: dict[str, Any]) -> Any:
+    def _handle(self, peer: Peer, agent: str, call: Call, name: str, args: dict[str, Any]) -> Any:
         if name == "hello":
             if not hmac.compare_digest(str(args.get("token", "")), self._token):
                 raise PermissionError("wrong token")
@@ -79,16 +94,17 @@ class Service:
         if name not in self._calls:
             raise AttributeError(f"there is no call {name!r}")
         if self._runner is None or peer is self._runner:
-            return self._do(call, name, args)
-        return self._do_recorded(call, name, args)
+            return self._do(agent, call, name, args)
+        return self._do_recorded(agent, call, name, args)
 
-    def _do(self, call: Call, name: str, args: dict[str, Any]) -> Any:
-        if name in ("delegate", "recall"):
-            return {"kind": name, "data": self._ask(name, args)}
+    def _do(self, agent: str, call: Call, name: str, args: dict[str, Any]) -> Any:
         if name == "jobs":
             return self._harness.jobs_(call)
+        if agent != LEAD and (name in LEADS or (name == "open" and args.get("options"))):
+            raise PermissionError(f"{name} is the lead's to call: propose it in your report")
+        whose = {"agent": agent} if name in ASKED else {}
         try:
-            return getattr(self._harness, name)(call, **args)
+            return getattr(self._harness, name)(call, **args, **whose)
         except disk.DiskFull:
             raise
         except OSError:
@@ -97,18 +113,21 @@ class Service:
 
     # ---- what a cell asked for is kept, so that the cell can be run again without doing the work again
 
-    def _do_recorded(self, call: Call, name: str, args: dict[str, Any]) -> Any:
+    def _do_recorded(self, agent: str, call: Call, name: str, args: dict[str, Any]) -> Any:
+        desk = self._desks[agent]
         with self._lock:
-            self._asked[name] += 1
-            call.key = f"{self._turn} {name} {self._asked[name]}"
-        if known := self._take_again(name, args):
+            desk.asked[name] += 1
+            call.key = f"{agent} {desk.turn} {name} {desk.asked[name]}"
+        if known := self._take_again(desk, name, args):
             if known["error"]:
                 raise RuntimeError(known["error"]["message"])
             return known["answer"]
-        done: dict[str, Any] = {"turn": self._turn, "call": name, "args": args, "answer": None, "error": None}
+        done: dict[str, Any] = {
+            "agent": agent, "turn": desk.turn, "call": name, "args": args, "answer": None, "error": None,
+        }  # fmt: skip
         self._latest.record = None
         try:
-            answer = done["answer"] = self._do(call, name, args)
+            answer = done["answer"] = self._do(agent, call, name, args)
         except disk.DiskFull:
             raise
         except Exception as error:
@@ -120,16 +139,16 @@ class Service:
             self._keep(done, self._seq_of(answer))
         return answer
 
-    def _take_again(self, name: str, args: dict[str, Any]) -> dict[str, Any] | None:
+    def _take_again(self, desk: _Desk, name: str, args: dict[str, Any]) -> dict[str, Any] | None:
         with self._lock:
-            for place, done in enumerate(self._again):
+            for place, done in enumerate(desk.again):
                 if done["call"] == name and done["args"] in (args, None):
-                    return self._again.pop(place)
+                    return desk.again.pop(place)
         return None
 
     def _keep(self, done: dict[str, Any], seq: int | None) -> None:
         with self._lock:
-            self._journal.setdefault(done["turn"], []).append(done)
+            self._journal.setdefault((done["agent"], done["turn"]), []).append(done)
         self._emit("call", {**done, "record": seq, "answer": done["answer"] if seq is None else None})
 
     def _seq_of(self, answer: dict[str, Any]) -> int | None:
@@ -141,12 +160,22 @@ class Service:
 
     # ---- the runner's own calls
 
-    def _turn_begins(self, call: Call, number: int, again: bool) -> None:
-        """The cell of turn `number` runs now; `again`: calls that it made before get the answers they got."""
+    def _listen(self, call: Call, agent: str) -> str:
+        """Open an agent's own socket. → its path."""
+        path = self._socket.with_name(agent)
         with self._lock:
-            self._turn = number
-            self._asked.clear()
-            self._again = list(self._journal.get(number, ())) if again else []
+            if agent not in self._desks:
+                self._desks[agent] = _Desk()
+                self._serve(Listener(path, partial(self._accept, agent)))
+        return str(path)
+
+    def _turn_begins(self, call: Call, number: int, again: bool, agent: str = LEAD) -> None:
+        """The cell of an agent's turn runs now; `again`: calls that it made before get the answers they got."""
+        with self._lock:
+            desk = self._desks[agent]
+            desk.turn = number
+            desk.asked.clear()
+            desk.again = list(self._journal.get((agent, number), ())) if again else []
 
     def _restore(self, call: Call, ledger: str) -> None:
         records = restoring.read(Path(ledger))
@@ -182,12 +211,18 @@ class Service:
             raise RuntimeError(f"{name} needs a run; in a notebook of your own there is none")
         return self._runner.call("ask", {"what": name, "args": args})
 
+    def _serve(self, listener: Listener) -> None:
+        if listener not in self._listeners:
+            self._listeners.append(listener)
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+
     def run(self) -> None:
-        threading.Thread(target=self._listener.serve_forever, daemon=True).start()
+        self._serve(self._listeners[0])
         threading.Thread(target=self._watch_parent, daemon=True).start()
         print("ready", flush=True)
         self._done.wait()
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         self._harness.close()
 
     def _watch_parent(self) -> None:

@@ -63,7 +63,7 @@ def test_an_audit_out_of_time_skips_what_it_skipped() -> None:
 
 def session(bench: Bench, wait: bool) -> dict[str, Any]:
     """A blend while a job runs, or after it has ended unasked for."""
-    bench.open(on=call("1 open 1"))
+    bench.open(on=call("lead 1 open 1"))
     bench.protocol(folds=2, repeats=1, on=call("1 protocol 1"))
     bench.candidate("ridge", BODY, on=call("2 candidate 1"))
     job = bench.trial("ridge", {"nap": 1.0}, background=True, on=call("3 trial 1"))

@@ -130,9 +130,10 @@ def test_a_session_over_the_socket_is_recorded_by_the_runner(runner: Runner) -> 
 def test_the_agents_requests_reach_the_runner(runner: Runner) -> None:
     cobra = runner.cobra()
     assert cobra.finish("done").answer == "answer to finish"
-    for name, args in (("delegate", {"role": "scout", "brief": "look"}), ("recall", {"id": "t001"})):
+    look = {"role": "scout", "brief": "look", "background": False}
+    for name, kind, args in (("delegate", "brief", look), ("recall", "recall", {"id": "t001"})):
         answer = runner.peer.call(name, args)
-        assert answer == {"kind": name, "data": f"answer to {name}"}
+        assert answer == {"kind": kind, "data": f"answer to {name}"}
     assert runner.asked == ["finish", "delegate", "recall"]
 
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from cobra_jupyter.agent.context import Context
 from cobra_jupyter.brains import Finish
 from cobra_jupyter.brains.playbook.plan import next_step
+from cobra_jupyter.brains.playbook.roles import step_of
+from cobra_jupyter.brains.playbook.view import View
 
 
 class Playbook:
@@ -16,7 +18,7 @@ class Playbook:
     finish = Finish()
 
     async def reply(self, context: Context) -> AsyncIterator[str]:
-        step = next_step(context)
+        step = step_of(View(context), context.task.role) if context.task else next_step(context)
         yield f"## {step.title}\n{step.text}\n"
         if step.code:
             yield f"\n```python\n{step.code}\n```\n"

@@ -1,21 +1,32 @@
 """The playbook's plan: which step comes next, decided from the record and the clock alone.
 
-A step is a heading, a few sentences and a cell. Its heading marks it as done, so the plan needs no memory: the same
-record gives the same next step.
+A step is a heading, a few sentences and a cell. Heading and cell mark it as done, so the plan needs no memory: the
+same record gives the same next step. Another brain may have led before: what it left in the record (a protocol, a
+submission, trials) is built upon, not made again.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import pprint
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cobra_jupyter.agent.context import Context
-from cobra_jupyter.brains.playbook.recipes import Recipe, shared_source
-from cobra_jupyter.brains.playbook.view import View
+from cobra_jupyter.brains.playbook.recipes import Recipe
+from cobra_jupyter.brains.playbook.recovery import recovery
+from cobra_jupyter.brains.playbook.step import (
+    Phase,
+    Step,
+    candidate,
+    config_words,
+    differing,
+    fits,
+    literal,
+    scale,
+    shared,
+)
+from cobra_jupyter.brains.playbook.view import View, opening
 
 ABLATION_SHARES = {  # of the budget
     "boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03,
@@ -26,15 +37,6 @@ PATIENCE = 9  # rounds without gain
 SECOND_LOOK, SECOND_LOOK_FROM = 0.06, 0.3  # of the budget: what it takes, what must be free for it
 
 
-@dataclass(frozen=True)
-class Step:
-    """One turn: `code` is empty for a turn of words only."""
-
-    title: str
-    text: str
-    code: str = ""
-
-
 def next_step(context: Context) -> Step:
     """The first step of the plan that is not done and fits the time."""
     view = View(context)
@@ -43,16 +45,25 @@ def next_step(context: Context) -> Step:
         if view.recipes
         else (_no_recipe,)
     )
-    if view.recipes and "Protocol" in view.titles and not view.protocol:
+    if view.recipes and _done(view, PROTOCOL) and not view.protocol:
         work = (_no_protocol,)
-    for phase in (_beginning, *(work if view.card else ())):
+    for phase in (_beginning, recovery, *(work if view.card else ())):
         for step in phase(view):
-            if step.title not in view.titles:
+            if not _done(view, step):
                 return step
     return _ending(view)
 
 
-Phase = Callable[[View], Iterator[Step]]
+def _done(view: View, step: Step) -> bool:
+    return (step.title, opening(step.code)) in view.written
+
+
+PROTOCOL = Step(
+    "Protocol",
+    "Folds and metric are frozen before anything is trained. The metric is tested first: the truth itself has to beat "
+    "a shuffled truth and a constant.",
+    "protocol = cobra.protocol()",
+)  # fmt: skip
 Idea = tuple[Recipe, dict[str, Any], int, str]  # candidate, config, seed, why
 
 
@@ -60,14 +71,19 @@ Idea = tuple[Recipe, dict[str, Any], int, str]  # candidate, config, seed, why
 
 
 def _beginning(view: View) -> Iterator[Step]:
-    yield Step(
+    opened = Step(
         "The competition",
         "What is predicted, from what, and how it is judged. Each statement comes with its evidence.",
         "%load_ext cobra_jupyter\ncard = cobra.open()",
     )
+    if not view.loaded:
+        yield opened
+    if view.protocol:
+        return
+    folder = 'card["folder"]' if _done(view, opened) else repr(view.card.get("folder"))
     table = (view.card.get("tables") or {}).get("train")
     look = (
-        f'from pathlib import Path\nimport pandas as pd\n\nDATA = Path(card["folder"])\ntrain = {table}\n'
+        f"from pathlib import Path\nimport pandas as pd\n\nDATA = Path({folder})\ntrain = {table}\n"
         if table
         else ""
     )
@@ -77,38 +93,18 @@ def _beginning(view: View) -> Iterator[Step]:
         "The first rows, a summary of every column, and checks for leaks, duplicates and drift between train and test.",
         f"{look}{show}audit = cobra.audit()",
     )
-    yield Step(
-        "Protocol",
-        "Folds and metric are frozen before anything is trained. The metric is tested first: the truth itself has to beat "
-        "a shuffled truth and a constant.",
-        "protocol = cobra.protocol()",
-    )  # fmt: skip
+    yield PROTOCOL
 
 
 # ---- 4: something valid in place, within the first minutes
 
 
-def _shared(view: View, names: tuple[str, ...]) -> Iterator[Step]:
-    for name in names:
-        yield Step(
-            f"Shared features: {name}",
-            f"Made once for all rows, without labels; candidates read them with `ctx.shared({name!r})`.",
-            f"%%shared {name}\n{shared_source(name).rstrip()}",
-        )
-
-
-def _candidate(view: View, recipe: Recipe) -> Iterator[Step]:
-    yield Step(
-        f"Candidate: {recipe.name}",
-        "A self-contained module: its `FACTORS` are what the ablation will vary.",
-        f"%%candidate {recipe.name}\n{recipe.source.rstrip()}",
-    )
-
-
 def _fallback(view: View) -> Iterator[Step]:
+    if view.context.last("submission"):
+        return
     simple = min(view.recipes, key=lambda recipe: recipe.cost)
-    yield from _shared(view, simple.needs)
-    yield from _candidate(view, simple)
+    yield from shared(view, simple.needs)
+    yield from candidate(view, simple)
     yield Step(
         "Fallback",
         "A simple model and a valid submission: from here on there is always one.",
@@ -139,15 +135,15 @@ def _no_recipe(view: View) -> Iterator[Step]:
 
 def _prior(view: View) -> Iterator[Step]:
     strongest = view.recipes[0]
-    yield from _shared(view, strongest.needs)
-    yield from _candidate(view, strongest)
+    yield from shared(view, strongest.needs)
+    yield from candidate(view, strongest)
     if view.free > 0.15 * view.budget:
         yield Step(
             "Strongest prior, full size",
             f"Such data are usually won by {strongest.family}: it trains on all rows as a background job while we look for the factors that matter.",
             f'job = cobra.scale("{strongest.name}", background=True)',
         )
-    yield from _shared(view, tuple(name for name in strongest.shared if _worth_making(view, name)))
+    yield from shared(view, tuple(name for name in strongest.shared if _worth_making(view, name)))
 
 
 def _worth_making(view: View, name: str) -> bool:
@@ -185,28 +181,15 @@ def _ablations(view: View) -> Iterator[Step]:
     for recipe in view.recipes:
         if view.free < 0.2 * view.budget:
             return
-        yield from _candidate(view, recipe)
+        yield from candidate(view, recipe)
         seconds = round(ABLATION_SHARES.get(recipe.family, 0.03) * view.budget, 1)
         factors = recipe.factors_with(view.made, view.card["task"])
-        start = _differing(recipe, recipe.start(view.made))
+        start = differing(recipe, recipe.start(view.made))
         yield Step(
             f"Ablation: {recipe.name}",
             "Each level against the default on small data, then the winners together.",
-            f'{recipe.name}_effects = cobra.ablate("{recipe.name}", {_code(factors)},{_config(start)} seconds={seconds})',
+            f'{recipe.name}_effects = cobra.ablate("{recipe.name}", {literal(factors)},{config_words(start)} seconds={seconds})',
         )
-
-
-def _differing(recipe: Recipe, config: Mapping[str, Any]) -> dict[str, Any]:
-    return {factor: level for factor, level in config.items() if level != recipe.factors[factor][0]}
-
-
-def _code(value: Any) -> str:
-    """A literal as a person would write it, over several lines when long."""
-    return pprint.pformat(value, width=100, sort_dicts=False, compact=True).replace("\n", "\n    ")
-
-
-def _config(config: Mapping[str, Any]) -> str:
-    return f" config={_code(dict(config))}," if config else ""
 
 
 # ---- 7 and 8: the best combinations at full size, a blend after each
@@ -216,40 +199,24 @@ def _full_size(view: View) -> Iterator[Step]:
     for recipe in view.recipes:
         config = view.best_config(recipe)
         title = f"Full size: {recipe.name}"
-        if (
-            title not in view.titles
-            and not view.tried_full(recipe, config)
-            and _fits(view, view.cost(recipe))
-        ):
-            yield from _candidate(view, recipe)
-            yield Step(title, _why(view, recipe), _scale(recipe, config) + "\nblend = cobra.blend()")
+        if title not in view.titles and not view.tried_full(recipe, config) and fits(view, view.cost(recipe)):
+            yield from candidate(view, recipe)
+            yield Step(title, _why(view, recipe), scale(recipe, config) + "\nblend = cobra.blend()")
     if view.context.running_jobs():
         yield Step(
             "The background job", "Its result belongs in the blend.", "cobra.wait()\nblend = cobra.blend()"
         )
 
 
-def _fits(view: View, cost: float) -> bool:
-    """Whether a trial of `cost` wall seconds still leaves time to refit it in the proof; where the cost is not known
-    yet, there has to be time to find out."""
-    return 2.5 * cost < view.free if cost else view.free > 0.1 * view.budget
-
-
 def _why(view: View, recipe: Recipe) -> str:
-    found = view.ablation(recipe.name)
+    found = view.ablation(recipe)
     if not found:
         return f"No ablation of {recipe.name} was possible in the time; the defaults stand."
-    changed = _differing(recipe, found["best"])
+    changed = differing(recipe, found["best"])
     if not changed:
         return f"The ablation found nothing better than the defaults of {recipe.name} ({found['fidelity']}); they run on all rows and folds."
     words = ", ".join(f"{k} = {v}" for k, v in changed.items())
     return f"The best combination on small data ({found['fidelity']}): {words}; gain {found['best_gain']:+.5f} ± {found['best_se']:.5f}. Now on all rows and folds."
-
-
-def _scale(recipe: Recipe, config: Mapping[str, Any], seed: int = 0) -> str:
-    changed = _differing(recipe, config)
-    second = f", {_code(changed)}" if changed else ""
-    return f'cobra.scale("{recipe.name}"{second}{f", seed={seed}" if seed else ""})'
 
 
 # ---- exploit: variants of the best, other seeds, for as long as they help
@@ -260,9 +227,9 @@ def _refinement(view: View) -> Iterator[Step]:
     if rounds >= MOST_ROUNDS or not view.full() or _stalled(view):
         return
     for recipe, config, seed, why in _ideas(view):
-        if not view.tried_full(recipe, config, seed) and _fits(view, view.cost(recipe)):
+        if not view.tried_full(recipe, config, seed) and fits(view, view.cost(recipe)):
             title = f"Refinement {rounds + 1}: {recipe.name}"
-            yield Step(title, why, _scale(recipe, config, seed) + "\nblend = cobra.blend()")
+            yield Step(title, why, scale(recipe, config, seed) + "\nblend = cobra.blend()")
             return
 
 
@@ -274,29 +241,25 @@ def _stalled(view: View) -> bool:
 
 def _second_look(view: View) -> Iterator[Step]:
     """With time left, the factors of the best family again: around the best configuration, on more data."""
-    if not view.full() or view.free < SECOND_LOOK_FROM * view.budget:
+    if not view.own() or view.free < SECOND_LOOK_FROM * view.budget:
         return
-    best = view.full()[0]
-    recipe = next((r for r in view.recipes if r.name == best["name"]), None)
-    if recipe is None:
-        return
+    recipe, best = view.own()[0]
     factors = recipe.factors_with(view.made, view.card["task"])
     yield Step(
         f"Second look: {recipe.name}",
         "Refinement has run dry with time to spare. What matters may have changed around the best configuration, and more "
         "rows tell effects apart that were unresolved.",
-        f'{recipe.name}_again = cobra.ablate("{recipe.name}", {_code(factors)},'
-        f"{_config(_differing(recipe, best['config']))} seconds={round(SECOND_LOOK * view.budget, 1)})",
+        f'{recipe.name}_again = cobra.ablate("{recipe.name}", {literal(factors)},'
+        f"{config_words(differing(recipe, best['config']))} seconds={round(SECOND_LOOK * view.budget, 1)})",
     )
 
 
 def _ideas(view: View) -> Iterator[Idea]:
     """Those of the best family; every third one of the families behind it, for the blend."""
-    families = {recipe.name: recipe for recipe in view.recipes}
-    leaders: dict[str, dict[str, Any]] = {}
-    for trial in view.full():
-        leaders.setdefault(trial["name"], trial)
-    own = [_variants(view, families[name], leaders[name]["config"]) for name in leaders if name in families]
+    leaders: dict[str, tuple[Recipe, dict[str, Any]]] = {}
+    for recipe, trial in view.own():
+        leaders.setdefault(recipe.name, (recipe, trial))
+    own = [_variants(view, recipe, trial["config"]) for recipe, trial in leaders.values()]
     main, others = next(iter(own), iter(())), itertools.chain(*own[1:3])
     for idea in main:
         yield idea
@@ -307,7 +270,7 @@ def _ideas(view: View) -> Iterator[Idea]:
 
 def _variants(view: View, recipe: Recipe, base: Mapping[str, Any]) -> Iterator[Idea]:
     """Alternating: levels that were unresolved, and other seeds of the best configuration."""
-    if found := view.ablation(recipe.name):
+    if found := view.ablation(recipe):
         yield recipe, dict(found["best"]), 0, f"The best combination of {found['id']} ({found['fidelity']})."
     near = list(_near(view, recipe, base))
     seeds = [1000 * n for n in range(1, 4)]
@@ -328,7 +291,7 @@ def _near(
     view: View, recipe: Recipe, base: Mapping[str, Any]
 ) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
     """Levels that small data could not tell from the best, the most promising first."""
-    found = view.ablation(recipe.name)
+    found = view.ablation(recipe)
     effects = [
         e for e in (found or {}).get("effects", ()) if e["gain"] is not None and e["verdict"] != "worse"
     ]

@@ -24,6 +24,19 @@ class View:
         """Headings of the turns so far: a step is done when its heading stands in the notebook."""
         return {turn.markdown.partition("\n")[0].removeprefix("## ").strip() for turn in self.context.turns}
 
+    @cached_property
+    def written(self) -> set[tuple[str, str]]:
+        """Heading and opening of the turns so far: another brain that led before may have used the same headings."""
+        return {
+            (turn.markdown.partition("\n")[0].removeprefix("## ").strip(), opening(turn.code))
+            for turn in self.context.turns
+        }
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a cell that ran well, by whoever, gave the kernel its workbench."""
+        return any(t.status == "ok" and "load_ext cobra_jupyter" in t.code for t in self.context.turns)
+
     @property
     def budget(self) -> float:
         return self.context.clock.budget or 86_400.0
@@ -38,7 +51,11 @@ class View:
 
     @cached_property
     def protocol(self) -> Json:
-        return self.context.last("protocol") or {}
+        """What stands frozen. A competition that was opened anew afterwards, with other options, has none."""
+        for kind, data in reversed(self.context.records):
+            if kind in ("card", "protocol"):
+                return data if kind == "protocol" else {}
+        return {}
 
     @cached_property
     def sign(self) -> int:
@@ -57,12 +74,12 @@ class View:
         """Names of shared artefacts that stand."""
         return {record["name"] for record in self.context.all("shared")}
 
-    def known(self, name: str) -> bool:
-        return any(record["name"] == name for record in self.context.all("candidate"))
-
-    def ablation(self, name: str) -> Json | None:
-        """The latest ablation of a candidate."""
-        found = [a for a in self.context.all("ablation") if a["candidate"].rpartition("_v")[0] == name]
+    def ablation(self, recipe: Recipe) -> Json | None:
+        """The latest ablation of a recipe."""
+        found = [
+            a for a in self.context.all("ablation")
+            if a["candidate"].rpartition("_v")[0] == recipe.name and suits(recipe, a["best"])
+        ]  # fmt: skip
         return found[-1] if found else None
 
     def full(self, name: str | None = None) -> list[dict[str, Any]]:
@@ -70,18 +87,39 @@ class View:
         trials = {trial["id"]: trial for trial in self.context.trials(name, full=True)}
         return sorted(trials.values(), key=lambda trial: -self.sign * trial["score"])
 
+    def full_under(self, number: int) -> list[dict[str, Any]]:
+        """Full-size trials under an earlier protocol, best first."""
+        found = [t for t in self.context.all("trial") if t["protocol"] == number and t["full"]]
+        return sorted((t for t in found if t["score"] is not None), key=lambda t: -self.sign * t["score"])
+
+    def blends(self) -> list[dict[str, Any]]:
+        """Blends under the protocol in force."""
+        return [b for b in self.context.all("blend") if b["protocol"] == self.protocol.get("number")]
+
+    def trial(self, id: str) -> dict[str, Any]:
+        return next(trial for trial in self.context.all("trial") if trial["id"] == id)
+
+    def own(self) -> list[tuple[Recipe, dict[str, Any]]]:
+        """Full-size trials of recipes, best first, each with its recipe."""
+        recipes = {recipe.name: recipe for recipe in self.recipes}
+        named = [(recipes[t["name"]], t) for t in self.full() if t["name"] in recipes]
+        return [(recipe, trial) for recipe, trial in named if suits(recipe, trial["config"])]
+
     def best_config(self, recipe: Recipe) -> dict[str, Any]:
-        found = self.ablation(recipe.name)
+        found = self.ablation(recipe)
         return dict(found["best"]) if found else recipe.start(self.made)
 
     def tried_full(self, recipe: Recipe, config: Mapping[str, Any], seed: int = 0) -> bool:
         return any(t["config"] == dict(config) and t["seed"] == seed for t in self.full(recipe.name))
 
     def cost(self, recipe: Recipe) -> float:
+        return self.cost_of(recipe.name)
+
+    def cost_of(self, name: str) -> float:
         """Wall seconds of a full-size trial, from the record: folds × repeats of what a fit took; 0 if unknown."""
         fits = int(self.protocol.get("folds", 5)) * int(self.protocol.get("repeats", 1))
         slots = max(1, min(int(self.context.resources.get("cores", 1)), fits))
-        whole = [t["cost"] / len(t["fits"]) for t in self.context.trials(recipe.name) if t["fraction"] >= 1]
+        whole = [t["cost"] / len(t["fits"]) for t in self.context.trials(name) if t["fraction"] >= 1]
         return fits / slots * max(whole[-3:]) if whole else 0.0
 
     @cached_property
@@ -92,9 +130,21 @@ class View:
         for kind, data in self.context.records:
             if kind == "ablation":
                 gains.clear()
+            elif kind == "protocol":
+                gains, best = [], None
             elif kind == "blend":
                 score = self.sign * data["score"]
                 if best is not None:
                     gains.append(score - best)
                 best = score if best is None else max(best, score)
         return gains
+
+
+def opening(code: str) -> str:
+    """What a cell does, without its arguments, which follow the record; a definition is what it defines."""
+    return code.strip() if code.startswith("%%") else code.partition("(")[0].strip()
+
+
+def suits(recipe: Recipe, config: Mapping[str, Any]) -> bool:
+    """Whether a config is one of the recipe's: another brain may have given its name to a candidate of its own."""
+    return config.keys() == recipe.factors.keys()

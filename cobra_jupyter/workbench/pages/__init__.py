@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cobra_jupyter.workbench.pages import (
+    agents,
     audit,
     candidates,
     choice,
@@ -35,6 +36,7 @@ _PAGES: dict[str, tuple[Render, Render]] = {
     "job": (trials.job_html, trials.job_text),
     "jobs": (trials.jobs_html, trials.jobs_text),
     "status": (trials.status_html, trials.status_text),
+    "brief": (agents.brief_html, agents.brief_text),
     "finish": (trials.finish_html, trials.finish_text),
     "ablation": (effects.ablation_html, effects.ablation_text),
     "effects": (effects.effects_html, effects.effects_text),

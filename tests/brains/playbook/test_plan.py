@@ -7,6 +7,7 @@ from typing import Any
 import cobra_jupyter
 from cobra_jupyter.agent.context import Clock, Context, Turn
 from cobra_jupyter.brains.playbook.plan import Step, next_step
+from cobra_jupyter.brains.playbook.recipes import RECIPES
 
 CARD = {
     "name": "made",
@@ -25,8 +26,8 @@ def context(
     reserve: float = 30,
     records: tuple[tuple[str, dict[str, Any]], ...] = (),
 ) -> Context:
-    known = (("card", CARD), ("protocol", PROTOCOL), *records)
-    return Context(Clock(budget, budget if left is None else left, reserve), {"cores": 2}, (), known)
+    clock = Clock(budget, budget if left is None else left, reserve)
+    return Context(clock, {"cores": 2}, (), (("card", CARD), *records))
 
 
 def full(
@@ -40,17 +41,22 @@ def full(
 
 
 def play(start: Context, most: int = 60) -> list[Step]:
-    """All steps of a plan whose every cell does nothing but be done."""
+    """All steps of a plan whose every cell does nothing but be done, or freeze."""
     steps: list[Step] = []
     while len(steps) < most:
         step = next_step(start)
         steps.append(step)
         if step.title == "Finish":
             break
-        start = replace(
-            start, turns=(*start.turns, Turn(len(steps), f"## {step.title}\n{step.text}", step.code, "ok"))
-        )
+        if step.title == "Protocol":
+            start = replace(start, records=(*start.records, ("protocol", PROTOCOL)))
+        start = after(start, f"## {step.title}\n{step.text}", step.code)
     return steps
+
+
+def after(start: Context, markdown: str, code: str, status: str = "ok") -> Context:
+    """The context when one more turn is over."""
+    return replace(start, turns=(*start.turns, Turn(len(start.turns) + 1, markdown, code, status)))
 
 
 def test_the_plan_always_ends_and_no_step_comes_twice() -> None:
@@ -85,7 +91,7 @@ def test_with_little_time_it_neither_ablates_nor_scales_but_submits() -> None:
 
 
 def test_nothing_starts_that_cannot_be_finished_and_proven() -> None:
-    expensive = full("boosting", 1.0, {"more": "none"}, cost=1_000.0)
+    expensive = full("boosting", 1.0, RECIPES[0].start(()), cost=1_000.0)
     titles = [step.title for step in play(context(left=300, records=(expensive,)))]
     assert "Full size: boosting" not in titles
     assert not any(title.startswith("Refinement") for title in titles)
@@ -93,8 +99,6 @@ def test_nothing_starts_that_cannot_be_finished_and_proven() -> None:
 
 def test_the_best_combination_of_an_ablation_is_what_is_scaled_up() -> None:
     effects = [{"factor": "leaves", "level": 31, "gain": 0.3, "se": 0.1, "verdict": "better"}]
-    from cobra_jupyter.brains.playbook.recipes import RECIPES
-
     best = {**RECIPES[0].start(()), "leaves": 31}
     ablation = {
         "candidate": "boosting_v1",
@@ -111,6 +115,70 @@ def test_the_best_combination_of_an_ablation_is_what_is_scaled_up() -> None:
 
 def test_the_same_record_gives_the_same_next_step() -> None:
     assert play(context()) == play(context())
+
+
+# ---- where another brain led before
+
+LOAD = "%load_ext cobra_jupyter\ncobra.open().targets"
+SUBMISSION = {"what": "blend b001", "protocol": 1, "metric": "rmse", "score": 1.0, "se": 0.1}
+LED = (("protocol", PROTOCOL), full("mine", 1.0, {"depth": 3}), ("submission", SUBMISSION))
+
+
+def test_a_protocol_that_another_brain_froze_stands() -> None:
+    steps = play(after(context(records=LED), "## First things first", LOAD))
+    assert not any("cobra.protocol(" in step.code or "cobra.open(" in step.code for step in steps)
+    assert not any("load_ext" in step.code for step in steps)
+    assert [step.title for step in steps][-2:] == ["Choose and submit", "Finish"]
+
+
+def test_a_submission_that_is_in_place_makes_the_fallback_needless() -> None:
+    titles = [step.title for step in play(after(context(records=LED), "## First things first", LOAD))]
+    assert "Fallback" not in titles
+    assert "Ablation: boosting" in titles
+    without = play(after(context(records=LED[:2]), "## First things first", LOAD))
+    assert "Fallback" in [step.title for step in without]
+
+
+def test_the_workbench_is_loaded_where_no_cell_that_ran_well_did() -> None:
+    """After a resumption only cells that ran well are run again."""
+    first = next_step(after(context(records=LED), "## First things first", LOAD, "error"))
+    assert first.code.startswith("%load_ext cobra_jupyter")
+    steps = play(after(context(records=LED), "## First things first", LOAD, "error"))
+    assert sum("load_ext" in step.code for step in steps) == 1
+
+
+def test_what_another_brain_opened_is_looked_at_and_frozen_without_its_variables() -> None:
+    start = after(context(), "## First things first", LOAD)
+    start = replace(start, records=(("card", {**CARD, "folder": "/data/made"}),))
+    look, freeze = play(start)[:2]
+    assert "DATA = Path('/data/made')" in look.code
+    assert freeze.title == "Protocol"
+
+
+def test_headings_of_another_brain_do_not_mark_the_plans_steps_as_done() -> None:
+    start = after(context(), "## The competition", "import pandas as pd")
+    start = after(start, "## Protocol", "cobra.protocol(folds=99)", "error")
+    start = after(start, "## Candidate: boosting", "%%candidate boosting\nFACTORS = {}")
+    titles = [step.title for step in play(start)]
+    assert titles[:3] == ["The competition", "A look at the data", "Protocol"]
+    assert "No protocol" not in titles
+    assert "Candidate: boosting" in titles
+
+
+def test_another_brains_candidate_of_the_same_name_is_not_taken_for_the_recipe() -> None:
+    foreign = {"candidate": "boosting_v1", "best": {"depth": 3}, "effects": [], "fidelity": "all rows"}
+    records = (*LED, ("ablation", foreign), full("boosting", 0.5, {"depth": 3}, 2))
+    steps = play(after(context(records=records), "## First things first", LOAD))
+    assert not any("'depth'" in step.code for step in steps)
+    assert any(step.title == "Full size: boosting" for step in steps)
+
+
+def test_a_competition_that_was_opened_anew_with_other_options_is_frozen_anew() -> None:
+    start = after(context(records=(*LED, ("card", CARD))), "## Another target", LOAD)
+    assert "Protocol" in [step.title for step in play(start)]
+
+
+# ---- what the plan does not know
 
 
 def test_data_without_a_recipe_is_said_at_once() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from cobra_jupyter.brains.playbook.recipes import RECIPES, Recipe, shared_source
 
@@ -150,6 +151,26 @@ def test_several_texts_and_other_columns_in_json_help(recipe, benches, tmp_path_
     told(
         bench.trial(recipe.name, {"beside": "statistics"} if "beside" in recipe.factors else {}), "multilabel"
     )
+
+
+@each
+def test_probabilities_are_worth_what_they_say(recipe, benches, tmp_path_factory):
+    """Where labels are noisy: the log-odds of predictions of held-out rows need no stretching."""
+
+    def noisy(frame: pd.DataFrame) -> pd.DataFrame:
+        if "y" not in frame:
+            return frame
+        wrong = np.random.default_rng(5).random(len(frame)) < 0.25
+        return frame.assign(y=np.where(wrong, 1 - frame["y"], frame["y"]))
+
+    public = competition(tmp_path_factory.mktemp("noisy"), "binary", rows=600, change=noisy)
+    bench = ready(benches(public), recipe)
+    bench.trial(recipe.name)
+    (trial,) = bench.harness.trials.finished()
+    told = np.clip(trial.oof.raw[0][:, -1], 1e-6, 1 - 1e-6)
+    odds = np.log(told / (1 - told)).reshape(-1, 1)
+    slope = LogisticRegression(C=1e6).fit(odds, bench.harness.judge.truth).coef_.item()
+    assert 0.6 < slope < 1.7
 
 
 def oddities(frame: pd.DataFrame) -> pd.DataFrame:

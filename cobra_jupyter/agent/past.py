@@ -31,16 +31,26 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class Life:
+    """One agent so far. `accepted` (turn, code) are cells that ran well."""
+
+    turns: tuple[Turn, ...] = ()
+    pending: Pending | None = None
+    finished: str | None = None
+
+    @property
+    def accepted(self) -> list[tuple[int, str]]:
+        return [(turn.number, turn.code) for turn in self.turns if turn.status == "ok" and turn.code]
+
+
+@dataclass(frozen=True)
 class Past:
-    """A run so far. `used` is in seconds, over all its lives; `accepted` (turn, code) of cells that ran well."""
+    """A run so far. `used` is in seconds, over all its lives; `lead` is the leading agent's life."""
 
     asked: Mapping[str, Any]
     records: tuple[Record, ...]
     used: float
-    turns: tuple[Turn, ...]
-    pending: Pending | None
-    accepted: tuple[tuple[int, str], ...]
-    finished: str | None
+    lead: Life
     state: str
 
 
@@ -49,53 +59,64 @@ def recall(records: Sequence[Record], folder: Path) -> Past:
     asked = next((record.data for record in records if record.kind == "run"), None)
     if asked is None:
         raise NothingRecorded(f"{folder}: nothing was recorded yet; start it again with `cobra run`")
-    replies = {r.data["turn"]: r.data for r in records if r.kind == "reply"}
-    begun = {r.data["turn"] for r in records if r.kind == "cell"}
-    done = {r.data["turn"]: r.data for r in records if r.kind == "execution" and r.data["turn"]}
-    lines = {r.data["turn"]: r.seq for r in records if r.kind == "reply"}
-    ends = {r.data["turn"]: r.seq for r in records if r.kind == "execution"}
+    state = next((r.data["state"] for r in reversed(records) if r.kind == "state"), "running")
+    return Past(asked, tuple(records), _used(asked["started"], records), life(records, "lead"), state)
+
+
+def life(records: Iterable[Record], agent: str) -> Life:
+    """What the records say of one agent."""
+    own = [r for r in records if r.data.get("agent") == agent]
+    replies = {r.data["turn"]: r for r in own if r.kind == "reply"}
+    begun = {r.data["turn"] for r in own if r.kind == "cell"}
+    done = {r.data["turn"]: r for r in own if r.kind == "execution" and r.data["turn"]}
     turns, pending = [], None
-    for number, reply in sorted(replies.items()):
-        parsed = parse(reply["text"])
+    for number, record in sorted(replies.items()):
+        reply, parsed = record.data, parse(record.data["text"])
         if parsed.code is None:
-            turns.append(Turn(number, parsed.markdown, "", "none", role=reply["role"], seq=lines[number]))
+            turns.append(Turn(number, parsed.markdown, "", "none", role=reply["role"], seq=record.seq))
         elif number in done:
-            error = message_of(done[number]["ename"], done[number]["evalue"])
+            end = done[number]
+            error = message_of(end.data["ename"], end.data["evalue"])
             turns.append(Turn(
-                number, parsed.markdown, parsed.code, done[number]["status"], error, done[number]["output"],
-                reply["role"], ends[number],
+                number, parsed.markdown, parsed.code, end.data["status"], error, end.data["output"], reply["role"], end.seq,
             ))  # fmt: skip
         else:
             pending = Pending(number, parsed, reply["cells"]["code"], number in begun, reply["role"])
-    finish = [r.data.get("why") for r in records if r.kind == "finish"]
-    return Past(
-        asked=asked, records=tuple(records), used=_used(asked["started"], records), turns=tuple(turns),
-        pending=pending, accepted=tuple((t.number, t.code) for t in turns if t.status == "ok" and t.code),
-        finished=(finish[-1] or "the agent is done") if finish else None,
-        state=next((r.data["state"] for r in reversed(records) if r.kind == "state"), "running"),
-    )  # fmt: skip
+    finish = [r.data.get("why") for r in own if r.kind == "finish"]
+    return Life(tuple(turns), pending, (finish[-1] or "the agent is done") if finish else None)
 
 
 def _used(started: float, records: Sequence[Record]) -> float:
-    """Seconds that the run lived: what lies between its end and a resumption does not count."""
-    begin, before = started, 0.0
+    """Seconds that the run lived."""
+    return ages(started, records)[records[-1].seq]
+
+
+def ages(started: float, records: Iterable[Record]) -> dict[int, float]:
+    """How old the run was at each record, by line: what lies between its end and a resumption does not count."""
+    begin, before, found = started, 0.0, {}
     for record in records:
         if record.kind == "state" and record.data["state"] == "resumed":
             begin, before = record.time, float(record.data["used"])
-    return before + max(0.0, records[-1].time - begin)
+        found[record.seq] = before + max(0.0, record.time - begin)
+    return found
 
 
-def rebuild(records: Iterable[Record], run: Path, metadata: Mapping[str, Any]) -> Document:
-    """The notebook as the record tells of it. A reply that was never finished leaves nothing."""
+def rebuild(
+    records: Iterable[Record], run: Path, metadata: Mapping[str, Any], agent: str = "lead"
+) -> Document:
+    """An agent's notebook as the record tells of it. A reply that was never finished leaves nothing."""
     document = Document(metadata=metadata)
     for record in records:
         data = record.data
+        if data.get("agent") != agent:
+            continue
         if record.kind == "reply":
             parsed = parse(data["text"])
-            about = {"role": data["role"], "turn": data["turn"]}
+            about = {"agent": agent, "role": data["role"], "turn": data["turn"]}
             _insert(document, data["cells"], parsed.markdown, parsed.code, about)
         elif record.kind == "note":
-            _insert(document, data["cells"], data["text"], data["code"], {"role": "runner", "turn": 0})
+            about = {"agent": agent, "role": "runner", "turn": 0}
+            _insert(document, data["cells"], data["text"], data["code"], about)
         elif record.kind == "execution" and data["cell"] in document:
             document.clear(data["cell"])
             for output in kept.load(run, data["outputs"]) if data["outputs"] else ():

@@ -1,0 +1,151 @@
+"""The plateau ladder at work: takes the rung that is due, and logs what it cost and what it gained."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from cobra_jupyter.agent.plateau import BLEND, Rung, Story, best_of, due
+from cobra_jupyter.agent.team import NoAgent, Team
+from cobra_jupyter.ledger import Ledger
+
+BY = "ladder"
+ROLES = {"audit": "auditor", "scout": "scout", "judge": "judge"}
+PATIENCE = 6  # turns that the lead may take for a fusion
+BRIEFS = {
+    "audit": "Progress has stalled ({why}). Can the cross-validation be believed? Look for groups, time order or duplicates "
+    "that the folds cut through, drift between train and test, columns that leak, folds that differ by more than "
+    "chance. Report either the defect, its evidence and the exact arguments of cobra.protocol(…) that cure it, or that "
+    "the split holds and what you checked.",
+    "scout": "Look at this competition with fresh eyes ({why}). Find one line of work that differs in kind from the ideas "
+    "tried, test it on small data first, and take it to full size where it promises to help, alone or in the blend. "
+    "Report what you tried, with the ids of the trials, what helped and by how much, and what you would try next.",
+    "judge": "Compare the finalists ({why}). Which differences are more than noise, which finalist is unstable over folds, "
+    "and is there one that should be trained on more repeats before it is trusted? Report in a few sentences, by id.",
+}
+FUSE = (
+    "## Fusion\nProgress has stalled ({why}). The next step is to fuse the two best lines, {lines}: one candidate that has "
+    "what is best in both."
+)
+
+
+class Ladder:
+    """`story` tells of the run so far; `beside`: scouts work while the lead goes on; `say` writes a note into the
+    lead's notebook."""
+
+    def __init__(
+        self, team: Team, ledger: Ledger, story: Callable[[], Story], beside: bool,
+        say: Callable[[str], Awaitable[Any]], recording: Any = None, turn: Callable[[], int] = lambda: 0,
+    ) -> None:  # fmt: skip
+        """`recording`: of a run that is replayed; its rungs begin and end at the lead's turns at which they did."""
+        self._team, self._ledger, self._story, self._beside, self._say = team, ledger, story, beside, say
+        self._recording, self._turn = recording, turn
+        self._scout: asyncio.Task[dict[str, Any] | None] | None = None
+        self._turns = 0
+
+    async def climb(self) -> None:
+        """Called between two turns of the lead: end what is over, begin what is due."""
+        begun = self._open()
+        if begun is not None and begun["rung"] == "fusion":
+            await self._look_at_fusion(begun)
+        elif begun is not None and self._scout is not None:
+            if self._over(self._scout.done()):
+                brief, self._scout = await self._scout, None
+                await self._end(begun, brief)
+        elif begun is not None:  # of an earlier life
+            await self._take(begun)
+        elif rung := self._due():
+            await self._begin(rung)
+
+    def _due(self) -> Rung | None:
+        if self._recording is None:
+            return due(self._story())
+        known = self._recording.rungs.get(self._turn())
+        return Rung(known["rung"], known["why"], 0.0) if known else None
+
+    def _over(self, now: bool) -> bool:
+        return now if self._recording is None else self._turn() in self._recording.rung_ends
+
+    def _open(self) -> dict[str, Any] | None:
+        """The rung that has begun and not ended."""
+        rungs = self._story().of("rung")
+        return rungs[-1].data if rungs and rungs[-1].data["state"] == "begun" else None
+
+    async def _begin(self, rung: Rung) -> None:
+        story = self._story()
+        best = best_of(story)
+        number = 1 + sum(m.data["state"] == "begun" for m in story.of("rung"))
+        lines = {"lines": _lines(story)} if rung.name == "fusion" else {}
+        data = self._ledger.append("rung", {
+            **lines, "number": number, "rung": rung.name, "state": "begun", "why": rung.why, "plateau": not rung.why.endswith("is used"),
+            "protocol": story.of("protocol")[-1].data["number"], "best": best and {"id": best["id"], "score": best["score"]},
+        }).data  # fmt: skip
+        if rung.name == "fusion":
+            self._turns = 0
+            await self._say(FUSE.format(why=rung.why, lines=" and ".join(data["lines"])))
+        else:
+            role = ROLES[rung.name]
+            await self._say(f"## A {role} is called in\n{rung.why}.")
+            await self._take(data)
+
+    async def _take(self, begun: dict[str, Any]) -> None:
+        work = self._delegate(begun)
+        beside = self._beside if self._recording is None else self._turn() not in self._recording.rung_ends
+        if beside and begun["rung"] == "scout":
+            self._scout = asyncio.ensure_future(work)
+        else:
+            await self._end(begun, await work)
+
+    async def _delegate(self, begun: dict[str, Any]) -> dict[str, Any] | None:
+        brief = BRIEFS[begun["rung"]].format(why=begun["why"])
+        try:
+            return await self._team.delegate(ROLES[begun["rung"]], brief, BY)
+        except NoAgent:
+            return None
+
+    async def _look_at_fusion(self, begun: dict[str, Any]) -> None:
+        """Over when the lead has tried an idea, or has let it be."""
+        story = self._story()
+        at = story.of("rung")[-1].at
+        tried = any(m.at >= at and m.data["family"] != BLEND for m in story.of("idea"))
+        self._turns += 1
+        if self._over(tried or self._turns > PATIENCE):
+            await self._end(begun, None)
+
+    async def _end(self, begun: dict[str, Any], brief: dict[str, Any] | None) -> None:
+        story = self._story()
+        after, before, frozen = best_of(story), begun["best"], story.of("protocol")[-1].data
+        gain = None
+        if after and before and frozen["number"] == begun["protocol"]:
+            gain = (1 if frozen["direction"] == "maximize" else -1) * (after["score"] - before["score"])
+        cost = {name: brief[name] if brief else 0 for name in ("seconds", "tokens", "cost")}
+        self._ledger.append("rung", {
+            **begun, "state": "ended", "agent": brief and brief["agent"], "brief": brief and brief["id"], **cost,
+            "gain": gain, "best": after and {"id": after["id"], "score": after["score"]},
+        })  # fmt: skip
+        if brief:
+            told = "" if gain is None else f" The best score is {gain:+.5f} better than before."
+            await self._say(
+                f"**{brief['agent']}** is back ({brief['turns']} turns, {brief['seconds']:.0f} s; [its notebook]({brief['notebook']})).{told}\n\n"
+                f"> {brief['report']}"
+            )
+
+    async def close(self) -> None:
+        if self._scout is not None:
+            self._scout.cancel()
+            await asyncio.gather(self._scout, return_exceptions=True)
+
+
+def _lines(story: Story) -> list[str]:
+    """The best full-size trial of each of the two best families."""
+    frozen = story.of("protocol")[-1].data
+    sign = 1 if frozen["direction"] == "maximize" else -1
+    full = [
+        m.data for m in story.of("trial")
+        if m.data["full"] and m.data["score"] is not None and m.data["protocol"] == frozen["number"]
+    ]  # fmt: skip
+    best: dict[str, str] = {}
+    for trial in sorted(full, key=lambda t: -sign * t["score"]):
+        best.setdefault(trial["name"], trial["id"])
+    return list(best.values())[:2]

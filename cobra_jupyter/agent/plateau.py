@@ -1,0 +1,183 @@
+"""When progress stalls, and which rung of the ladder comes next: decided from the record and the clock alone.
+
+A family stalls after IDEAS new ideas without a gain, or when STILL of the budget has passed since its last gain. The
+run is on a plateau when the leading family and the one worked on last both stall. Then, rung by rung: an audit of the
+split, a scout with a fresh context, a fusion of the two best lines; after each, the families get a new chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+IDEAS = 4
+STILL = 0.15  # of the budget
+SCOUTS_AT = (0.15, 0.45)  # of the budget: scouts start regardless
+JUDGE_AT, FINALISTS = 0.85, 3
+LEAST = 30.0  # seconds of an agent
+MOST = 0.2  # of the free time
+SHARES = {"audit": 0.04, "scout": 0.08, "judge": 0.02}  # of the budget
+BLEND = "blend"
+
+Name = Literal["audit", "scout", "fusion", "judge"]
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A record and when it was written, in seconds of the run's life."""
+
+    at: float
+    kind: str
+    data: Data
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run so far. Seconds: the budget, what is used of it, what is free for new work."""
+
+    moments: Sequence[Moment]
+    budget: float
+    used: float
+    free: float
+
+    def of(self, kind: str) -> list[Moment]:
+        return [moment for moment in self.moments if moment.kind == kind]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A step of the ladder that is due; `seconds` is 0 where the lead itself takes it."""
+
+    name: Name
+    why: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Family:
+    """`since` new ideas have come since its last gain, which was at `gained` seconds."""
+
+    name: str
+    since: int
+    gained: float
+
+
+def due(story: Story) -> Rung | None:
+    """The rung to take now, or None."""
+    if not story.of("protocol") or not story.of("submission"):
+        return None  # something valid first
+    taken = [moment.data for moment in story.of("rung") if moment.data["state"] == "begun"]
+    rungs = [*_by_the_clock(story, taken), *_on_a_plateau(story, taken)]
+    return next((rung for rung in rungs if _affordable(rung, story)), None)
+
+
+def _by_the_clock(story: Story, taken: Sequence[Data]) -> Iterator[Rung]:
+    reasons = {data["why"] for data in taken}
+    passed = [share for share in SCOUTS_AT if story.used >= share * story.budget]
+    for share in passed[-1:]:
+        why = f"{share:.0%} of the time is used"
+        if why not in reasons:
+            yield _rung("scout", why, story)
+    full = [m for m in _now(story, "trial") if m.data["full"] and m.data["score"] is not None]
+    if story.used >= JUDGE_AT * story.budget and len(full) >= FINALISTS:
+        why = f"{JUDGE_AT:.0%} of the time is used"
+        if why not in reasons:
+            yield _rung("judge", why, story)
+
+
+def _on_a_plateau(story: Story, taken: Sequence[Data]) -> Iterator[Rung]:
+    why = plateau(story)
+    if why is None:
+        return
+    number = _protocol(story)
+    names = [data["rung"] for data in taken if data["protocol"] == number and data["plateau"]]
+    if "audit" not in names:
+        yield _rung("audit", why, story)
+    if not names or names[-1] != "scout":
+        yield _rung("scout", why, story)
+    if len(families(story)) > 1:
+        yield Rung("fusion", why, 0.0)
+    yield _rung("scout", why, story)
+
+
+def _rung(name: Name, why: str, story: Story) -> Rung:
+    return Rung(name, why, max(LEAST, SHARES[name] * story.budget))
+
+
+def _affordable(rung: Rung, story: Story) -> bool:
+    return rung.seconds <= MOST * story.free if rung.seconds else story.free > STILL * story.budget / 3
+
+
+def plateau(story: Story) -> str | None:
+    """Why the run is on a plateau; None where it is not."""
+    known = families(story)
+    leader = _leader(story)
+    latest = next(
+        (m.data["family"] for m in reversed(_now(story, "idea")) if m.data["family"] != BLEND), None
+    )
+    if leader not in known or latest not in known:
+        return None
+    reasons = {name: _stall(known[name], story) for name in (leader, latest)}
+    if any(reason is None for reason in reasons.values()):
+        return None
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+
+
+def families(story: Story) -> dict[str, Family]:
+    """The families of the protocol in force. A blend that gained counts for the family that was worked on last; a
+    rung of the ladder that ended gives every family a new chance."""
+    known: dict[str, Family] = {}
+    latest = None
+    number = _protocol(story)
+    for moment in story.moments:
+        data = moment.data
+        if moment.kind == "rung" and data["state"] == "ended" and data["plateau"]:
+            known = {name: Family(name, 0, moment.at) for name in known}
+        if moment.kind != "idea" or data["protocol"] != number:
+            continue
+        if data["family"] != BLEND:
+            latest = data["family"]
+            family = known.get(latest, Family(latest, -1, moment.at))  # the first idea is where it begins
+            known[latest] = replace(family, since=family.since + data["new"])
+        if data["progress"] and latest is not None:
+            known[latest] = Family(latest, 0, moment.at)
+    return known
+
+
+def _stall(family: Family, story: Story) -> str | None:
+    if family.since >= IDEAS:
+        return f"{family.since} new ideas without a gain"
+    still = story.used - family.gained
+    if family.since >= 1 and still >= STILL * story.budget:
+        return f"no gain for {still / story.budget:.0%} of the time"
+    return None
+
+
+def _leader(story: Story) -> str | None:
+    """The family of the best full-size trial."""
+    best = best_of(story, blends=False)
+    return None if best is None else str(best["name"])
+
+
+def best_of(story: Story, blends: bool = True) -> Data | None:
+    """The best full-size trial (or blend) under the protocol in force."""
+    kinds = ("trial", "blend") if blends else ("trial",)
+    found = [
+        m.data for kind in kinds for m in _now(story, kind)
+        if m.data["score"] is not None and (kind == "blend" or m.data["full"])
+    ]  # fmt: skip
+    protocols = story.of("protocol")
+    higher = bool(protocols) and protocols[-1].data["direction"] == "maximize"
+    return (max if higher else min)(found, key=lambda data: data["score"], default=None)
+
+
+def _now(story: Story, kind: str) -> list[Moment]:
+    """Records of the protocol in force."""
+    number = _protocol(story)
+    return [moment for moment in story.of(kind) if moment.data["protocol"] == number]
+
+
+def _protocol(story: Story) -> int:
+    protocols = story.of("protocol")
+    return int(protocols[-1].data["number"]) if protocols else 0

@@ -1,0 +1,224 @@
+"""The agents of a run: the lead, and those that are called in. They share harness, record and time; each has a
+brain, a notebook and a kernel of its own, and comes back with a brief."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.agent.budget import Budget, spoken
+from cobra_jupyter.agent.context import Context, Task, Turn
+from cobra_jupyter.agent.loop import Agent
+from cobra_jupyter.agent.past import Life, life, rebuild
+from cobra_jupyter.agent.plateau import LEAST, SHARES
+from cobra_jupyter.brains import Brain, BrainGone, taken
+from cobra_jupyter.kernel.errors import KernelError
+from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
+from cobra_jupyter.kernel.session import KernelSession
+from cobra_jupyter.kernel.workplace import Workplace
+from cobra_jupyter.ledger import Ledger, Record
+from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
+
+LEAD = "lead"
+TURNS = {"scout": 40, "auditor": 8, "judge": 4}  # at most, by role
+SHARE = {"scout": SHARES["scout"], "auditor": SHARES["audit"], "judge": SHARES["judge"]}  # of the budget
+MOST = 0.3  # of the free time: more is not given away
+SHORTEST = 8.0  # seconds in which an agent can do anything
+REPORT = 1_500  # characters of a brief
+
+
+class NoAgent(ValueError):  # noqa: N818
+    """Nobody can be called in; the message says why."""
+
+
+@dataclass
+class _Tally:
+    """What an agent took and left in the record."""
+
+    tokens: int = 0
+    cost: float = 0.0
+    lines: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Team:
+    """`session` makes a kernel that talks to a socket; `brains` gives a role's brains, the first to lead; `context`
+    tells an agent of the run; `past` are the records of earlier lives."""
+
+    run: Path
+    ledger: Ledger
+    harness: HarnessProcess
+    session: Callable[[Path], KernelSession]
+    brains: Callable[[str], Sequence[Brain]]
+    context: Callable[[Agent, tuple[Turn, ...]], Awaitable[Context]]
+    metadata: Mapping[str, Any]
+    budget: Budget
+    past: tuple[Record, ...] = ()
+    recording: Any = None  # of a run that is replayed: its clock is ours
+    agents: dict[str, Agent] = field(default_factory=dict)
+    _working: dict[tuple[str, str, str], asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
+    _tasks: list[Task] = field(default_factory=list)
+    _tallies: dict[str, _Tally] = field(default_factory=lambda: defaultdict(_Tally))
+    _ids: dict[int, str] = field(default_factory=dict)
+    _briefs: int = 0
+
+    def __post_init__(self) -> None:
+        for record in self.past:
+            self._count(record)
+        self._unfinished = _unfinished(self.past)
+        self.ledger.follow(self._count)
+
+    # ---- a seat: a notebook, a kernel, a place in the record
+
+    @contextlib.asynccontextmanager
+    async def seat(self, name: str, role: str, task: Task | None = None) -> AsyncIterator[Agent]:
+        """An agent at its place, with the notebook that its record tells of."""
+        document = rebuild(self.past, self.run, self.metadata, name)
+        file = NotebookFile(document, self.run / notebook_of(name))
+        file.path.parent.mkdir(exist_ok=True)
+        try:
+            socket = self.harness.socket if name == LEAD else await self.harness.listen(name)
+            async with self.session(socket) as kernel:
+                place = Workplace(
+                    self.harness, kernel, self.ledger.path, lambda e: self._mended(name, e), name
+                )
+                brain, *others = self.brains(role)
+                agent = Agent(
+                    brain, document, place, self.ledger, lambda turns: self.context(agent, turns), role, name,
+                    others=tuple(others), task=task,
+                )  # fmt: skip
+                self.agents[name] = agent
+                yield agent
+            await file.flush()
+        finally:
+            with contextlib.suppress(NotebookWriteError):  # said by flush, or by what ended the work
+                await file.close()
+
+    async def live(self, agent: Agent, before: Life, time_left: Callable[[], float]) -> str:
+        """An agent's life, taken up where the record leaves it. → why it ended."""
+        agent.turns, agent.finished = list(before.turns), before.finished
+        if before.turns and (before.finished is None or before.pending):
+            await agent.workplace.replay(before.accepted, time_left())
+        if before.pending:
+            p = before.pending
+            await agent.run_reply(p.number, p.parsed, p.cell, max(1.0, time_left()), p.begun, p.role)
+        return await agent.run(time_left)
+
+    def _mended(self, name: str, event: str) -> None:
+        turn = len(self.agents[name].turns) + 1
+        self.ledger.append("kernel", {"agent": name, "event": event, "turn": turn})
+
+    # ---- calling in
+
+    async def delegate(self, role: str, brief: str, by: str) -> dict[str, Any]:
+        """Call in an agent and wait for its brief; who asks for the same again while it works waits for the same one.
+        Raises NoAgent."""
+        key = (by, role, brief)
+        if key not in self._working:
+            task = self._unfinished.pop(key, None) or self._new(role, brief, by)
+            self._working[key] = asyncio.ensure_future(self._work(task))
+            self._working[key].add_done_callback(lambda _: self._working.pop(key, None))
+        return await asyncio.shield(self._working[key])
+
+    def _new(self, role: str, brief: str, by: str) -> Task:
+        if role not in TURNS:
+            raise NoAgent(f"there is no role {role!r}; roles are {', '.join(TURNS)}")
+        if not brief.strip():
+            raise NoAgent("the brief is empty: say what is to be found out")
+        seconds = min(max(LEAST, SHARE[role] * self.budget.seconds), MOST * self.budget.free)
+        name = f"{role}-{1 + sum(task.role == role for task in self._tasks)}"
+        if self.recording is not None:
+            seconds = self.recording.agents.get(name, 0.0)
+        if seconds < SHORTEST:
+            raise NoAgent(f"no time is left for a {role}: {spoken(self.budget.free)} before the reserve")
+        task = Task(name, role, brief.strip()[:4_000], round(seconds, 1), TURNS[role], by)
+        self.ledger.append("agent", asdict(task))
+        return task
+
+    async def _work(self, task: Task) -> dict[str, Any]:
+        before = life(self.past, task.agent)
+        end = time.monotonic() + task.seconds - _lived(self.past, task.agent)
+        began, ended = time.monotonic(), ""
+
+        def left() -> float:
+            if self.recording is not None:
+                return float(self.recording.time_left(task.agent, len(self.agents[task.agent].turns)))
+            return min(end - time.monotonic(), self.budget.free)
+
+        try:
+            async with self.seat(task.agent, task.role, task) as agent:
+                agent.most_turns, agent.ends = task.turns, end
+                if not len(agent.document):
+                    await agent.say(_title(task))
+                ended = await self.live(agent, before, left)
+        except (KernelError, BrainGone, ConnectionLost, CallError) as error:
+            ended = f"{type(error).__name__}: {error}"
+        return self._report(task, ended, time.monotonic() - began)
+
+    def _report(self, task: Task, ended: str, seconds: float) -> dict[str, Any]:
+        agent, tally = self.agents.get(task.agent), self._tallies[task.agent]
+        said = agent.finished if agent else None
+        if said is None:
+            last = agent.turns[-1].markdown if agent and agent.turns else ""
+            said = f"It ended without a report ({ended}). Its last words: {last or 'none'}"
+        self._briefs += 1
+        ids = list(dict.fromkeys(self._ids[line] for line in tally.lines if line in self._ids))
+        return self.ledger.append("brief", {
+            "id": f"d{self._briefs:02d}", "agent": task.agent, "role": task.role, "by": task.by, "asked": task.brief,
+            "report": said[:REPORT], "ended": "with a report" if agent and agent.finished else ended, "results": ids,
+            "turns": len(agent.turns) if agent else 0, "seconds": round(seconds, 1), "tokens": tally.tokens,
+            "cost": round(tally.cost, 6), "notebook": notebook_of(task.agent),
+        }).data  # fmt: skip
+
+    async def close(self) -> None:
+        """End those who still work; what they found so far is in the record."""
+        working = list(self._working.values())
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+    def _count(self, record: Record) -> None:
+        data = record.data
+        if record.kind == "reply":
+            tokens, dollars = taken(data)
+            self._tallies[data["agent"]].tokens += tokens
+            self._tallies[data["agent"]].cost += dollars
+        elif record.kind == "call" and data["record"] is not None:
+            self._tallies[data["agent"]].lines.append(data["record"])
+        elif record.kind in ("trial", "ablation", "blend"):
+            self._ids[record.seq] = data["id"]
+        elif record.kind == "agent":
+            self._tasks.append(Task(**data))
+        elif record.kind == "brief":
+            self._briefs = max(self._briefs, int(data["id"][1:]))
+
+
+def notebook_of(name: str) -> str:
+    """Where an agent's notebook lies in the run's folder."""
+    return "agent.ipynb" if name == LEAD else f"agents/{name}.ipynb"
+
+
+def _unfinished(records: Sequence[Record]) -> dict[tuple[str, str, str], Task]:
+    """Agents that were called in and have not come back."""
+    back = {record.data["agent"] for record in records if record.kind == "brief"}
+    tasks = [Task(**record.data) for record in records if record.kind == "agent"]
+    return {(task.by, task.role, task.brief): task for task in tasks if task.agent not in back}
+
+
+def _lived(records: Sequence[Record], agent: str) -> float:
+    """Seconds that an agent's executions took in earlier lives."""
+    done = (r.data["seconds"] for r in records if r.kind == "execution" and r.data["agent"] == agent)
+    return float(sum(done))
+
+
+def _title(task: Task) -> str:
+    return (
+        f"# {task.agent}\nCalled in by the {task.by}, for {spoken(task.seconds)} and at most {task.turns} turns:\n\n"
+        f"> {task.brief}"
+    )

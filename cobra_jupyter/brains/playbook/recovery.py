@@ -1,0 +1,110 @@
+"""What the playbook does as lead when the ladder calls: a better protocol, a fusion of the two best lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cobra_jupyter.brains.playbook.step import Step, fits, literal
+from cobra_jupyter.brains.playbook.view import View
+
+FINALISTS = 3  # families that are trained again under a new protocol
+MOST_PROTOCOLS = 3
+
+
+def recovery(view: View) -> Iterator[Step]:
+    """Steps that the record asks for; none while all goes well."""
+    yield from _redesign(view)
+    yield from _finalists(view)
+    yield from _fusion(view)
+
+
+def _redesign(view: View) -> Iterator[Step]:
+    """A new protocol where an auditor has found a defect that one cures."""
+    number = int(view.protocol.get("number") or 0)
+    finding = defect(view)
+    if finding is None or not 0 < number < MOST_PROTOCOLS or view.free < 0.2 * view.budget:
+        return
+    words = ", ".join(f"{name}={value!r}" for name, value in finding["protocol"].items())
+    yield Step(
+        f"Protocol {number + 1}",
+        f"The auditor found a defect of the split. {finding['evidence']} What was frozen before does not compare with what "
+        "comes now.",
+        f"protocol = cobra.protocol({words})",
+    )
+
+
+def defect(view: View) -> Mapping[str, Any] | None:
+    """The gravest finding, since the protocol was frozen, that says scores are too good and names a protocol as its
+    cure."""
+    for kind, data in reversed(view.context.records):
+        if kind == "protocol":
+            return None
+        if kind == "audit" and data["probed"] is None and view.context.all("brief"):
+            asked = view.protocol.get("asked") or {}
+            found = (each for each in data["findings"] if each["severity"] == "leak" and each["protocol"])
+            return next((each for each in found if not each["protocol"].items() <= asked.items()), None)
+    return None
+
+
+def _finalists(view: View) -> Iterator[Step]:
+    """Under a new protocol the best of each family is trained again."""
+    number = int(view.protocol.get("number") or 0)
+    if number < 2:
+        return
+    before = view.full_under(number - 1)
+    best = list({trial["name"]: trial for trial in reversed(before)}.values())[-FINALISTS:]
+    for trial in reversed(best):
+        if fits(view, trial["cost"]) or not view.full():
+            config = literal(dict(trial["config"])) if trial["config"] else "None"
+            yield Step(
+                f"Again under protocol {number}: {trial['name']}",
+                f"{trial['label']} was the best of its family under protocol {number - 1}.",
+                f'cobra.scale("{trial["candidate"]}", {config})',
+            )
+    if view.full():
+        yield Step(
+            f"Submission under protocol {number}",
+            "What stands submitted was chosen by a split that does not hold.",
+            ("blend = cobra.blend()\n" if len(view.full()) > 1 else "") + "cobra.select()\ncobra.submit()",
+        )
+
+
+def _fusion(view: View) -> Iterator[Step]:
+    """One model with what is best in both lines: the levels that the second has in the factors they share; where that
+    is nothing new, a blend of the two alone."""
+    rung = view.context.last("rung")
+    if not rung or rung["rung"] != "fusion" or rung["state"] != "begun":
+        return
+    first, second = (view.trial(id) for id in rung["lines"])
+    title = f"Fusion {rung['number']}: {first['name']} and {second['name']}"
+    fused = _crossed(view, first, second)
+    if fused is not None and fits(view, view.cost_of(first["name"])):
+        taken = {factor: level for factor, level in fused.items() if first["config"].get(factor) != level}
+        yield Step(
+            title,
+            f"{first['name']} with what {second['name']} found: {json.dumps(taken)}.",
+            f'cobra.scale("{first["candidate"]}", {literal(fused)})\nblend = cobra.blend()',
+        )
+    else:
+        ids = json.dumps(list(rung["lines"]))
+        yield Step(
+            title,
+            "They share no choice that is new: a blend of the two alone.",
+            f"blend = cobra.blend({ids})",
+        )
+
+
+def _crossed(view: View, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The first's config with the second's levels where both have the factor and the first knows the level."""
+    recipe = next((recipe for recipe in view.recipes if recipe.name == first["name"]), None)
+    if recipe is None:
+        return None
+    taken = {
+        factor: second["config"][factor]
+        for factor, levels in recipe.factors.items()
+        if second["config"].get(factor) in levels and second["config"][factor] != first["config"].get(factor)
+    }
+    config = {**first["config"], **taken}
+    return config if taken and not view.tried_full(recipe, config) else None

@@ -1,0 +1,153 @@
+"""What the playbook does when it is called in: as auditor, as judge, as scout."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from cobra_jupyter.brains.playbook.recipes import Recipe
+from cobra_jupyter.brains.playbook.recovery import defect
+from cobra_jupyter.brains.playbook.step import (
+    Step,
+    candidate,
+    config_words,
+    differing,
+    literal,
+    scale,
+    shared,
+)
+from cobra_jupyter.brains.playbook.view import View
+
+LOAD = "%load_ext cobra_jupyter"
+SCREEN = 0.5  # of a scout's time: its ablation
+
+
+def step_of(view: View, role: str) -> Step:
+    """The next step of an agent that was called in."""
+    plan: dict[str, Callable[[View], Iterator[Step]]] = {"auditor": _audit, "judge": _judge, "scout": _scout}
+    last = Step("No report", "The report could not be given.", 'cobra.finish("no report could be given")')
+    return next((step for step in plan[role](view) if step.title not in view.titles), last)
+
+
+# ---- auditor
+
+
+def _audit(view: View) -> Iterator[Step]:
+    yield Step(
+        "The split, examined",
+        "Leaks, twins across folds, drift, groups and time; the folds of what was trained so far.",
+        f"{LOAD}\naudit = cobra.audit()",
+    )
+    best = next(iter(view.full()), None)
+    if best is not None and view.free > 0.5 * view.budget:
+        yield Step(
+            "Permuted labels",
+            f"Fitted to permuted labels inside the folds, the best candidate, {best['candidate']}, must know nothing of "
+            "labels it was not given.",
+            f'probe = cobra.audit("{best["candidate"]}", {literal(dict(best["config"]))})',
+        )
+    yield Step("Report", "What was found.", f"cobra.finish({json.dumps(_findings(view))})")
+
+
+def _findings(view: View) -> str:
+    audits = view.context.all("audit")[-2:]
+    grave = [f for audit in audits for f in audit["findings"] if f["severity"] == "leak"]
+    told = [f"{each['check']}: {each['evidence']} {each['proposal']}" for each in grave[:4]]
+    cure = defect(view)
+    if cure:
+        words = ", ".join(f"{name}={value!r}" for name, value in cure["protocol"].items())
+        return f"The split does not hold: {cure['evidence']} Cure: cobra.protocol({words})."
+    if told:
+        return f"No protocol cures more than the one in force does; known: {' '.join(told)}"
+    return (
+        "The split holds: no group, time order, twin or leaking column that the folds cut through was found."
+    )
+
+
+# ---- judge
+
+
+def _judge(view: View) -> Iterator[Step]:
+    finalists = [trial["id"] for trial in view.full()[:3]]
+    yield Step(
+        "The best three alone",
+        "Whether a blend of the three best single trials does as well as one of all.",
+        f"{LOAD}\nblend = cobra.blend({json.dumps(finalists)})" if len(finalists) > 1 else LOAD,
+    )
+    blends = sorted(view.blends(), key=lambda blend: -view.sign * blend["score"])
+    small = [blend for blend in blends if {m["trial"] for m in blend["members"]} <= set(finalists)]
+    words = "There is nothing to compare."
+    if blends and small:
+        best, few = blends[0], small[0]
+        behind = view.sign * (best["score"] - few["score"])
+        words = (
+            f"{best['id']} leads with {best['score']:.5f} ± {best['se']:.5f}; {few['id']}, of at most three members, is "
+            f"{behind:.5f} behind: {'less than half a standard error' if behind < 0.5 * best['se'] else 'more than noise'}."
+        )
+    yield Step("Report", "What the numbers say.", f"cobra.finish({json.dumps(words)})")
+
+
+# ---- scout
+
+
+def _scout(view: View) -> Iterator[Step]:
+    """Another family, from the far end of its factors."""
+    yield Step("A fresh start", "The competition as its card tells it.", f"{LOAD}\ncard = cobra.open()")
+    recipe = _least_tried(view)
+    if recipe is None:
+        yield Step(
+            "Report",
+            "There is nothing to try.",
+            'cobra.finish("The playbook knows no recipe for such data.")',
+        )
+        return
+    yield from shared(view, tuple(name for name in recipe.needs if name not in view.made))
+    yield from candidate(view, recipe)
+    base, factors = _far(view, recipe), recipe.factors_with(view.made, view.card["task"])
+    yield Step(
+        f"From the far end: {recipe.name}",
+        "The lead's ablation began at the defaults. Effects around another base show what depends on where one stands.",
+        f'effects = cobra.ablate("{recipe.name}", {literal(factors)},{config_words(differing(recipe, base))} '
+        f"seconds={round(SCREEN * view.budget, 1)})",
+    )
+    found = view.ablation(recipe)
+    if found and not view.tried_full(recipe, found["best"]) and 1.5 * view.cost(recipe) < view.free:
+        yield Step(
+            f"Full size: {recipe.name}",
+            f"The best combination of {found['id']} on all rows and folds.",
+            scale(recipe, found["best"]) + "\nblend = cobra.blend()",
+        )
+    yield Step("Report", "What was tried.", f"cobra.finish({json.dumps(_outcome(view, recipe, found))})")
+
+
+def _least_tried(view: View) -> Recipe | None:
+    """The recipe with the fewest full-size trials; of equals the stronger prior."""
+    counts = {recipe.name: len(view.full(recipe.name)) for recipe in view.recipes}
+    return min(view.recipes, key=lambda recipe: counts[recipe.name], default=None)
+
+
+def _far(view: View, recipe: Recipe) -> dict[str, Any]:
+    """A config that differs from the best known wherever it can."""
+    task = view.context.task
+    draw = random.Random(task.agent if task else "")
+    known, base = view.best_config(recipe), recipe.start(view.made)
+    for factor, levels in recipe.factors_with(view.made, view.card["task"]).items():
+        others = [level for level in levels if level != known.get(factor)]
+        base[factor] = draw.choice(others) if others else base[factor]
+    return base
+
+
+def _outcome(view: View, recipe: Recipe, found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return f"{recipe.name}: no ablation could be finished in the time."
+    strongest = sorted(found["importance"], key=lambda factor: -found["importance"][factor])[:2]
+    words = (
+        f"{recipe.name} from another base ({found['id']}, {found['fidelity']}): {found['best_gain']:+.5f} ± "
+        f"{found['best_se']:.5f}; what matters most is {' and '.join(strongest) or 'nothing'}."
+    )
+    full = [trial for trial in view.full(recipe.name) if trial["config"] == found["best"]]
+    if full:
+        words += f" At full size {full[0]['id']} has {full[0]['score']:.5f} ± {full[0]['se']:.5f}."
+    return words

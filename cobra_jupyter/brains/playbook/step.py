@@ -1,0 +1,65 @@
+"""A step of the playbook: a heading, a few sentences and a cell; and the cells that several plans have in common."""
+
+from __future__ import annotations
+
+import pprint
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cobra_jupyter.brains.playbook.recipes import Recipe, shared_source
+from cobra_jupyter.brains.playbook.view import View
+
+
+@dataclass(frozen=True)
+class Step:
+    """One turn: `code` is empty for a turn of words only."""
+
+    title: str
+    text: str
+    code: str = ""
+
+
+def shared(view: View, names: tuple[str, ...]) -> Iterator[Step]:
+    for name in names:
+        yield Step(
+            f"Shared features: {name}",
+            f"Made once for all rows, without labels; candidates read them with `ctx.shared({name!r})`.",
+            f"%%shared {name}\n{shared_source(name).rstrip()}",
+        )
+
+
+def candidate(view: View, recipe: Recipe) -> Iterator[Step]:
+    yield Step(
+        f"Candidate: {recipe.name}",
+        "A self-contained module: its `FACTORS` are what the ablation will vary.",
+        f"%%candidate {recipe.name}\n{recipe.source.rstrip()}",
+    )
+
+
+def differing(recipe: Recipe, config: Mapping[str, Any]) -> dict[str, Any]:
+    return {factor: level for factor, level in config.items() if level != recipe.factors[factor][0]}
+
+
+def literal(value: Any) -> str:
+    """A literal as a person would write it, over several lines when long."""
+    return pprint.pformat(value, width=100, sort_dicts=False, compact=True).replace("\n", "\n    ")
+
+
+def config_words(config: Mapping[str, Any]) -> str:
+    return f" config={literal(dict(config))}," if config else ""
+
+
+def scale(recipe: Recipe, config: Mapping[str, Any], seed: int = 0) -> str:
+    changed = differing(recipe, config)
+    second = f", {literal(changed)}" if changed else ""
+    return f'cobra.scale("{recipe.name}"{second}{f", seed={seed}" if seed else ""})'
+
+
+def fits(view: View, cost: float) -> bool:
+    """Whether a trial of `cost` wall seconds still leaves time to refit it in the proof; where the cost is not known
+    yet, there has to be time to find out."""
+    return 2.5 * cost < view.free if cost else view.free > 0.1 * view.budget
+
+
+Phase = Callable[[View], Iterator[Step]]
