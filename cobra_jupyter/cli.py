@@ -283,11 +283,28 @@ def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None
     seconds, started = budget.parse(chosen.budget), _process_start()
     out = (chosen.out or runs.new_folder(Path("runs"), folder)).absolute()
     wish = _wish(chosen)
-    options = Options(
+    options = _as_recorded(Options(
         folder, out, wish.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started,
         _weights(chosen.weights), wish.settings(),
-    )  # fmt: skip
+    ))  # fmt: skip
     return _live(options)
+
+
+def _as_recorded(options: Any) -> Any:
+    """A replay of a run has its budget, seed and settings."""
+    from dataclasses import replace
+
+    from cobra_jupyter.brains.replay import Recording
+
+    if options.brain != "replay" or "source" not in options.model:
+        return options
+    try:
+        asked = Recording(Path(options.model["source"])).asked
+    except (OSError, ValueError):  # said when the brain is chosen
+        return options
+    if asked is None:
+        return options
+    return replace(options, budget=asked["budget"], seed=asked["seed"], settings=asked["settings"])
 
 
 def _live(options: Any, resume: bool = False) -> tuple[dict[str, Any], int]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from cobra_jupyter.agent.budget import Budget, spoken
+from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.ledger import Record
 
 
@@ -75,7 +75,7 @@ class Progress:
             self._score, self._best = score, f"best CV {score:.5f} ± {data['se']:.5f} · "
 
     def _say(self, budget: Budget, force: bool = False) -> None:
-        line = f"{self._phase} · {self._best}{self._trials} trials · {spoken(budget.left)} left"
+        line = f"{self._phase} · {self._best}{self._trials} trials · {budget.said} left"
         if self._live:
             self._live.update(Text(line))
         elif force or time.monotonic() - self._last > 10:

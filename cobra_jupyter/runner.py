@@ -25,6 +25,7 @@ from cobra_jupyter.agent.past import Life, Past, ages, recall
 from cobra_jupyter.agent.plateau import Moment, Story
 from cobra_jupyter.agent.team import LEAD, NoAgent, Team, notebook_of
 from cobra_jupyter.brains import Brain
+from cobra_jupyter.brains.replay import PATIENT
 from cobra_jupyter.kernel import weights
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess, write_json
 from cobra_jupyter.kernel.pack import digest, pack
@@ -36,7 +37,7 @@ from cobra_jupyter.notebook import report, solution
 from cobra_jupyter.notebook.proof import Proof, prove
 from cobra_jupyter.workbench.hashing import sha256
 
-HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call"}
+HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call", "clock"}
 BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
 BESIDE = 4  # cores from which a scout may work beside the lead
 CLOSING = 4.0  # seconds for the report, the last writes and the exit
@@ -105,6 +106,9 @@ class Runner:
         o = self.options
         self.past: Past | None = None
         self.budget = Budget(o.budget, o.started, reserve=min(30.0, 0.2 * o.budget))
+        self._recording: Any = getattr(self.brain, "recording", None)  # what is replayed: its clock is ours
+        if self._recording:
+            self.budget.patience = PATIENT
         self._results: list[Record] = []  # what the agents' contexts are made of
         self._ages: dict[int, float] = {}  # of records of earlier lives: seconds of the run's life, by line
         self._ready = asyncio.Event()  # there is a team
@@ -161,9 +165,11 @@ class Runner:
         self, harness: HarnessProcess, environment: KernelProbe
     ) -> tuple[str, dict[str, Any] | None]:
         """Let the agents work in live kernels. → why they ended, what was submitted (for the proof)."""
+        script = self._recording if self._recording and self._recording.ledger else None
         team = self._team = Team(
             self.options.out, self.ledger, harness, self._session, self._brains,
             self._context, _notebook_metadata(environment), self.budget, self.past.records if self.past else (),
+            script,
         )  # fmt: skip
         self._ready.set()
         async with team.seat(LEAD, LEAD) as agent:
@@ -174,6 +180,8 @@ class Runner:
                 self._story,
                 environment.cores >= BESIDE or len(environment.gpus) > 1,
                 agent.say,
+                script,
+                lambda: len(agent.turns) + 1,
             )
             agent.between = self._ladder.climb
             self._state("running", None)
@@ -206,7 +214,14 @@ class Runner:
         """The lead's life. → why it ended."""
         if len(agent.document) == 0:
             await agent.say(self._title())
-        return await self._team.live(agent, self.past.lead if self.past else Life(), lambda: self.budget.free)
+        before = self.past.lead if self.past else Life()
+        return await self._team.live(agent, before, lambda: self._time_left(agent, self.budget.free))
+
+    def _time_left(self, agent: Agent, left: float) -> float:
+        """Seconds that an agent has for new work; in a replay, for the turn that comes next."""
+        if self._recording:
+            return float(self._recording.time_left(agent.name, len(agent.turns)))
+        return left
 
     def _story(self) -> Story:
         """The run so far, as the ladder reads it."""
@@ -230,7 +245,10 @@ class Runner:
         ]
         last = self._latest.get("submission")
         decided = max((r.seq for r in self._results if r.kind == "submission"), default=-1)
-        if full and (last is None or full[-1].seq > decided) and self.budget.left > CLOSING:
+        due = bool(full) and (last is None or full[-1].seq > decided) and self.budget.left > CLOSING
+        if self._recording and self._recording.closing is not None:
+            due = self._recording.closing
+        if due:
             self.ledger.append("decision", {"what": "closing submission", "why": end})
             note = f"## Closing\nThe agent stopped: {end}. The best by the rule is submitted."
             await self.agent.say(note, "cobra.select()\ncobra.submit()", max(1.0, 0.5 * self.budget.left))
@@ -288,7 +306,8 @@ class Runner:
             return
         self.ledger.append("run", {
             "run": o.out.name, "folder": str(o.folder), "brain": o.brain, "budget": o.budget, "seed": o.seed,
-            "kernel": o.kernel, "settings": dict(o.settings), "started": o.started,
+            "brains": [brain.name for brain in (self.brain, *self.others)], "kernel": o.kernel,
+            "settings": dict(o.settings), "started": o.started,
             "version": metadata.version("cobra_jupyter"), "weights": list(o.weights), "prompts": prompt.hashes(),
             "model": dict(o.model),
         })  # fmt: skip
@@ -308,6 +327,7 @@ class Runner:
             "folder": str(o.out.resolve()), "competition": str(o.folder.resolve()), "options": dict(o.settings), "seed": o.seed,
             "slots": environment.cores, "memory_bytes": int(0.8 * memory / environment.cores),
             "started": self.budget.started, "budget": o.budget - CLOSING,
+            "recorded": str(self._recording.ledger) if self._recording and self._recording.ledger else None,
         }  # fmt: skip
         return HarnessProcess(
             environment.python, self._pack, o.out / "logs" / "harness.log", facts, os.environ
@@ -331,6 +351,8 @@ class Runner:
             (out / model["path"]).exists() for member in described["members"] for model in member["models"]
         )
         retrain = cost * 1.3 + 8 < left or not saved
+        if self._recording and self._recording.retrained is not None:
+            retrain = self._recording.retrained
         path = self._write_solution(described, retrain)
         proof = await prove(
             path, out / "submission.csv", out / "proof", self.options.kernel, max(left, 1.0), retrain
@@ -417,7 +439,7 @@ class Runner:
         self._loop.call_soon_threadsafe(setattr, agent, "finished", args.get("why") or "the agent is done")
         if agent.name != LEAD:
             return "your work ends after this cell; this is your report"
-        return f"the run ends after this cell; {spoken(self.budget.left)} were left"
+        return f"the run ends after this cell; {self.budget.said} were left"
 
     async def _delegate(self, args: dict[str, Any]) -> dict[str, Any]:
         if args["agent"] != LEAD:

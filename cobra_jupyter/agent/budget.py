@@ -44,6 +44,7 @@ class Budget:
     seconds: float
     started: float
     reserve: float = 0.0
+    patience: float = 0.0  # seconds beyond the budget: a replay decides by another clock
 
     @property
     def used(self) -> float:
@@ -51,7 +52,12 @@ class Budget:
 
     @property
     def left(self) -> float:
-        return self.seconds - self.used
+        return self.seconds + self.patience - self.used
+
+    @property
+    def said(self) -> str:
+        """What is left of the budget, in words."""
+        return spoken(self.left - self.patience)
 
     @property
     def free(self) -> float:

@@ -36,9 +36,11 @@ class Ladder:
 
     def __init__(
         self, team: Team, ledger: Ledger, story: Callable[[], Story], beside: bool,
-        say: Callable[[str], Awaitable[Any]],
+        say: Callable[[str], Awaitable[Any]], recording: Any = None, turn: Callable[[], int] = lambda: 0,
     ) -> None:  # fmt: skip
+        """`recording`: of a run that is replayed; its rungs begin and end at the lead's turns at which they did."""
         self._team, self._ledger, self._story, self._beside, self._say = team, ledger, story, beside, say
+        self._recording, self._turn = recording, turn
         self._scout: asyncio.Task[dict[str, Any] | None] | None = None
         self._turns = 0
 
@@ -48,13 +50,22 @@ class Ladder:
         if begun is not None and begun["rung"] == "fusion":
             await self._look_at_fusion(begun)
         elif begun is not None and self._scout is not None:
-            if self._scout.done():
-                brief, self._scout = self._scout.result(), None
+            if self._over(self._scout.done()):
+                brief, self._scout = await self._scout, None
                 await self._end(begun, brief)
         elif begun is not None:  # of an earlier life
             await self._take(begun)
-        elif rung := due(self._story()):
+        elif rung := self._due():
             await self._begin(rung)
+
+    def _due(self) -> Rung | None:
+        if self._recording is None:
+            return due(self._story())
+        known = self._recording.rungs.get(self._turn())
+        return Rung(known["rung"], known["why"], 0.0) if known else None
+
+    def _over(self, now: bool) -> bool:
+        return now if self._recording is None else self._turn() in self._recording.rung_ends
 
     def _open(self) -> dict[str, Any] | None:
         """The rung that has begun and not ended."""
@@ -81,7 +92,8 @@ class Ladder:
 
     async def _take(self, begun: dict[str, Any]) -> None:
         work = self._delegate(begun)
-        if self._beside and begun["rung"] == "scout":
+        beside = self._beside if self._recording is None else self._turn() not in self._recording.rung_ends
+        if beside and begun["rung"] == "scout":
             self._scout = asyncio.ensure_future(work)
         else:
             await self._end(begun, await work)
@@ -99,7 +111,7 @@ class Ladder:
         at = story.of("rung")[-1].at
         tried = any(m.at >= at and m.data["family"] != BLEND for m in story.of("idea"))
         self._turns += 1
-        if tried or self._turns > PATIENCE:
+        if self._over(tried or self._turns > PATIENCE):
             await self._end(begun, None)
 
     async def _end(self, begun: dict[str, Any], brief: dict[str, Any] | None) -> None:

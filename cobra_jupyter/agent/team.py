@@ -60,6 +60,7 @@ class Team:
     metadata: Mapping[str, Any]
     budget: Budget
     past: tuple[Record, ...] = ()
+    recording: Any = None  # of a run that is replayed: its clock is ours
     agents: dict[str, Agent] = field(default_factory=dict)
     _working: dict[tuple[str, str, str], asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
     _tasks: list[Task] = field(default_factory=list)
@@ -132,10 +133,12 @@ class Team:
         if not brief.strip():
             raise NoAgent("the brief is empty: say what is to be found out")
         seconds = min(max(LEAST, SHARE[role] * self.budget.seconds), MOST * self.budget.free)
+        name = f"{role}-{1 + sum(task.role == role for task in self._tasks)}"
+        if self.recording is not None:
+            seconds = self.recording.agents.get(name, 0.0)
         if seconds < SHORTEST:
             raise NoAgent(f"no time is left for a {role}: {spoken(self.budget.free)} before the reserve")
-        number = 1 + sum(task.role == role for task in self._tasks)
-        task = Task(f"{role}-{number}", role, brief.strip()[:4_000], round(seconds, 1), TURNS[role], by)
+        task = Task(name, role, brief.strip()[:4_000], round(seconds, 1), TURNS[role], by)
         self.ledger.append("agent", asdict(task))
         return task
 
@@ -145,6 +148,8 @@ class Team:
         began, ended = time.monotonic(), ""
 
         def left() -> float:
+            if self.recording is not None:
+                return float(self.recording.time_left(task.agent, len(self.agents[task.agent].turns)))
             return min(end - time.monotonic(), self.budget.free)
 
         try:

@@ -83,14 +83,24 @@ def choose(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float] 
     chosen = _choose(wish, environment, spent)
     if wish.record is None:
         return chosen
-    from cobra_jupyter.brains.recording import Recorder
+    from cobra_jupyter import keys
+    from cobra_jupyter.brains.recording import Recorder, recorded
 
-    file = Path(wish.record)
+    file, secrets = Path(wish.record), [environment[name] for name in keys.NAMES if environment.get(name)]
 
-    def recorded(role: str) -> Team:
-        return tuple(Recorder(brain, file) for brain in chosen.team(role))
+    try:
+        first = recorded((chosen.lead, *chosen.others), file, secrets)
+    except OSError as error:
+        raise BrainRefused(
+            f"--record {wish.record} cannot be written ({error.strerror}): name another file"
+        ) from None
 
-    return replace(chosen, team=recorded)
+    def team(role: str) -> Team:
+        if role == "lead":
+            return first
+        return tuple(Recorder(brain, file, secrets) for brain in chosen.team(role))
+
+    return replace(chosen, team=team)
 
 
 async def ready(brains: Brains, wish: Wish) -> Brains:
@@ -140,18 +150,17 @@ def _local(wish: Wish) -> Brains:
 
 
 def _replay(wish: Wish) -> Brains:
-    from cobra_jupyter.brains.replay import Replay
+    from cobra_jupyter.brains.replay import Recording, replays
 
     if wish.source is None:
         raise BrainRefused(
             "--brain replay needs --replay RUN, a run's folder or a file written with --record"
         )
-    source = Path(wish.source)
     try:
-        first = Replay(source)
+        recording = Recording(Path(wish.source))
     except (OSError, ValueError) as error:
         raise BrainRefused(f"--replay {wish.source}: {error}") from None
-    return Brains("replay", lambda role: (first if role == "lead" else Replay(source),), "asked for")
+    return Brains("replay", lambda role: replays(recording), f"replayed from {wish.source}")
 
 
 def _gemini(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float]) -> Brains:

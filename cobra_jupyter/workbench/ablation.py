@@ -6,6 +6,8 @@ halving)."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import threading
 import time
@@ -17,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter.workbench.candidates import Candidate
+from cobra_jupyter.workbench.decisions import Deciding
 from cobra_jupyter.workbench.judge import Judge
 from cobra_jupyter.workbench.trials import Spec, Trial, Trials, config_key
 
@@ -78,6 +81,16 @@ class Ablation:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A trial under way; `surely`: it was done in the run that is replayed, so it will be."""
+
+    key: str
+    seconds: float
+    surely: bool
+    future: Future[Trial]
+
+
 class Ablate:
     """Runs one ablation. `seconds` is all the time it may take; what does not fit is said, not dropped
     silently."""
@@ -86,8 +99,9 @@ class Ablate:
         self, trials: Trials, candidate: Candidate, base: dict[str, Any], factors: dict[str, list[Any]],
         seed: int,
         seconds: float, trial_seconds: float, cancelled: threading.Event, publish: Callable[[Ablation], None],
-        id: str,
+        id: str, slots: int, deciding: Deciding,
     ) -> None:  # fmt: skip
+        """`slots`: trials that are taken to run beside each other; `deciding` keeps what hangs on the clock."""
         self.trials, self.candidate, self.factors, self.seed = trials, candidate, factors, seed
         self.base = candidate.config(base)
         self.begun, self.seconds, self.trial_seconds = time.monotonic(), seconds, trial_seconds
@@ -95,6 +109,9 @@ class Ablate:
         self._stop = threading.Event()  # set when the time is over
         self._small: dict[str, Trial] = {}  # by config: trials of the size at which effects are measured
         self.comparisons = 0
+        self.slots, self._deciding = slots, deciding
+        self._known: dict[str, Any] = deciding.known("course") or {}
+        self._course: dict[str, Any] = {"fidelity": None, "twin": False, "rungs": 0, "tried": {}}
         self._threads = ThreadPoolExecutor(trials.pool.slots + 1)
         self.judge = judge_of(trials, candidate)
 
@@ -104,13 +121,20 @@ class Ablate:
 
     def run(self, fidelity: Fidelity | None = None) -> Ablation:
         """Raises RuntimeError when the baseline itself fails or takes all the time."""
+        try:
+            return self._run(fidelity)
+        finally:
+            self._deciding.note("course", self._course)
+
+    def _run(self, fidelity: Fidelity | None) -> Ablation:
         fidelity = fidelity or self._fidelity()
         baseline = self._baseline(fidelity)
         singles = [
             (f, level) for f, levels in self.factors.items() for level in levels if level != self.base[f]
         ]
         self.comparisons = len(singles)
-        twin = self._trial(self.base, fidelity, self.seed + 1000) if self.left > 0 else None
+        self._course["twin"] = self._known.get("twin", self.left > 0)
+        twin = self._trial(self.base, fidelity, self.seed + 1000) if self._course["twin"] else None
         running = {
             (f, config_key({f: level})): self._trial({**self.base, f: level}, fidelity)
             for f, level in singles
@@ -145,42 +169,57 @@ class Ablate:
 
     def _fidelity(self) -> Fidelity:
         """The largest size at which all trials fit the time, judged by one small fit."""
-        n, protocol = len(self.trials.judge.truth), self.trials.judge.protocol
+        n = len(self.trials.judge.truth)
         small = min(1.0, SMALL_ROWS / n) if n > 2 * SMALL_ROWS else 1.0
         last = (self.trials.judge.protocol.folds - 1,)  # of a time split the one that learns from most rows
         first = self._baseline(Fidelity(small, last))
+        chosen = self._known.get("fidelity") or self._affordable(first, small)
+        self._course["fidelity"] = chosen
+        return Fidelity(chosen[0], tuple(chosen[1]))
+
+    def _affordable(self, first: Trial, small: float) -> list[Any]:
+        """→ share of the rows, folds."""
+        protocol = self.trials.judge.protocol
         levels = sum(len(levels) - 1 for levels in self.factors.values())
         planned = 1.6 * (levels + 4)  # levels cost more than the baseline on average; combinations follow
-        folds = range(protocol.folds)
+        folds = list(range(protocol.folds))
         for fraction in FRACTIONS:
             cost = first.cost * (fraction / small) ** 1.1
             for count in sorted({protocol.folds, 2, 1}, reverse=True):
                 if fraction == 1 and count == 1 and protocol.folds > 2:
                     continue  # two folds of fewer rows tell more
-                wall = planned * max(cost * count / self.trials.pool.slots, 0.02)
+                wall = planned * max(cost * count / self.slots, 0.02)
                 if wall <= 0.8 * self.left and cost <= self.trial_seconds:
-                    return Fidelity(
-                        fraction, tuple(folds)[-count:] if count < protocol.folds else tuple(folds)
-                    )
-        return Fidelity(FRACTIONS[-1], last)
+                    return [fraction, folds[-count:]]
+        return [FRACTIONS[-1], folds[-1:]]
 
-    def _trial(self, config: dict[str, Any], fidelity: Fidelity, seed: int | None = None) -> Future[Trial]:
-        spec = Spec(
-            self.candidate, config, fidelity.folds, 1, fidelity.fraction, self.seed if seed is None else seed,
-            max(5.0, min(self.trial_seconds * 5, self.left)),
-        )  # fmt: skip
-        return self._threads.submit(self.trials.run, spec, self._stop)
+    def _trial(self, config: dict[str, Any], fidelity: Fidelity, seed: int | None = None) -> _Running:
+        seed = self.seed if seed is None else seed
+        what = json.dumps([config, fidelity.fraction, fidelity.folds, seed], sort_keys=True)
+        key = hashlib.sha256(what.encode()).hexdigest()[:12]
+        known = self._known.get("tried", {})
+        seconds = known.get(key) or round(max(5.0, min(self.trial_seconds * 5, self.left)), 1)
+        if key in known and known[key] is None:  # it was not done, so it is not begun
+            future = Future[Trial]()
+            future.cancel()
+        else:
+            spec = Spec(self.candidate, config, fidelity.folds, 1, fidelity.fraction, seed, seconds)
+            future = self._threads.submit(self.trials.run, spec, self._stop)
+        return _Running(key, seconds, key in known, future)
 
-    def _wait(self, future: Future[Trial]) -> Trial | None:
+    def _wait(self, running: _Running) -> Trial | None:
         """The trial, or None when the ablation's time is over before it was done."""
+        future = running.future
         while not future.done():
-            if self.left <= 0 or self.cancelled.is_set():
+            if (self.left <= 0 and not running.surely) or self.cancelled.is_set():
                 self._stop.set()
                 future.cancel()
             threading.Event().wait(0.01)
         trial = None if future.cancelled() else future.result()
         stopped = trial is not None and trial.failure is not None and trial.failure.kind == "cancelled"
-        return None if stopped else trial
+        done = trial is not None and not stopped
+        self._course["tried"][running.key] = running.seconds if done else None
+        return trial if done else None
 
     def _untried(self, factor: str, level: Any, note: str) -> Effect:
         return Effect(factor, level, self.base[factor], None, None, "not tried", False, None, None, note)
@@ -239,8 +278,8 @@ class Ablate:
         running = [(change, self._trial({**self.base, **change}, fidelity)) for change in unique]
         pool = [baseline, *(trial for trial in singles.values() if trial.score)]
         combos: list[dict[str, Any]] = []
-        for change, future in running:
-            trial = self._wait(future)
+        for change, each in running:
+            trial = self._wait(each)
             if trial is not None and trial.oof is not None and baseline.oof is not None:
                 pool.append(trial)
                 gain = self.judge.difference(baseline.oof, trial.oof)
@@ -258,15 +297,15 @@ class Ablate:
         agreement = None
         ranked = sorted(pool, key=lambda t: -self.judge.sign * self._value(t))
         rung = 0
-        while fidelity.fraction < 1 and len(ranked) > 1 and self.left > 0:
+        while fidelity.fraction < 1 and len(ranked) > 1:
             rung += 1
             larger = Fidelity(min(1.0, fidelity.fraction * 3), fidelity.folds)
             survivors = ranked[: max(2, math.ceil(len(ranked) / 3))][:6]
             growth = (larger.fraction / fidelity.fraction) ** 1.1
-            if sum(t.cost for t in survivors) * growth / self.trials.pool.slots > self.left:
+            if not self._goes_on(rung, sum(t.cost for t in survivors) * growth / self.slots):
                 break
             running = [self._trial(t.spec.config, larger) for t in survivors]
-            done = [self._wait(future) for future in running]
+            done = [self._wait(each) for each in running]
             again = [
                 (old, new) for old, new in zip(survivors, done, strict=True) if new is not None and new.score
             ]
@@ -287,6 +326,14 @@ class Ablate:
             ]
             fidelity = larger
         return combos, ranked[0], agreement
+
+    def _goes_on(self, rung: int, seconds: float) -> bool:
+        """Whether there is time for the next size."""
+        most = self._known.get("rungs")
+        on: bool = 0 < self.left >= seconds if most is None else rung <= most
+        if on:
+            self._course["rungs"] = rung
+        return on
 
     def _table(
         self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect],

@@ -36,13 +36,17 @@ class Finalists:
         self._folder, self._competition, self._data = folder, competition, data
         self._judge, self._views, self._trials = judge, views, trials
         self.blends: dict[str, Blend] = {}
-        self.selection: Selection | None = None
+        self.selection: Selection | None = None  # None again when there is more to choose from
+        self.selected: Selection | None = None  # the latest
 
     # ---- trials and blends
 
-    def trials(self, ids: Sequence[str] | None = None) -> list[Trial]:
-        """Finished full-size trials (those named). Raises NotReady where there are none."""
-        full = [t for t in self._trials.finished() if t.full and t.oof is not None]
+    def trials(
+        self, ids: Sequence[str] | None = None, among: Sequence[Trial] | None = None
+    ) -> list[Trial]:  # fmt: skip
+        """Finished full-size trials (those named; `among` these). Raises NotReady where there are none."""
+        finished = self._trials.finished() if among is None else among
+        full = [t for t in finished if t.full and t.oof is not None]
         if ids is not None:
             missing = set(ids) - {t.id for t in full}
             if missing:
@@ -57,10 +61,9 @@ class Finalists:
             )
         return full
 
-    def blend(self, id: str, ids: Sequence[str] | None, cost_limit: float) -> Blend:
-        """Weights for full-size trials that cost at most `cost_limit` worker seconds together."""
+    def blend(self, id: str, pool: Sequence[Trial], cost_limit: float) -> Blend:
+        """Weights for those of these full-size trials that cost at most `cost_limit` worker seconds together."""
         begun = time.monotonic()
-        pool = self.trials(ids)
         members, nested, in_sample = blending.find(self._judge, pool, cost_limit)
         score = self._judge.score(nested)
         best = min(pool, key=lambda t: -self._judge.sign * t.score.value if t.score else np.inf)
@@ -89,10 +92,10 @@ class Finalists:
 
     # ---- the choice
 
-    def select(self, cancelled: threading.Event) -> Selection:
+    def select(self, pool: Sequence[Trial], cancelled: threading.Event) -> Selection:
         """Choose what to submit, by cross-validation alone; a vault may veto."""
-        ranked = rank(self._judge, self.trials(), list(self.blends.values()))
-        self.selection = self._vault_veto(ranked, cancelled)
+        ranked = rank(self._judge, pool, list(self.blends.values()))
+        self.selection = self.selected = self._vault_veto(ranked, cancelled)
         return self.selection
 
     def _vault_veto(self, selection: Selection, cancelled: threading.Event) -> Selection:

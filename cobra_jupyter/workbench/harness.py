@@ -8,10 +8,9 @@ nothing."""
 from __future__ import annotations
 
 import contextlib
-import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,12 @@ from cobra_jupyter.workbench import audit, metrics, protocol, scaling, submissio
 from cobra_jupyter.workbench.ablation import Ablate, Ablation, Fidelity
 from cobra_jupyter.workbench.candidates import Candidates
 from cobra_jupyter.workbench.custom import CustomMetric
+from cobra_jupyter.workbench.decisions import Decisions
 from cobra_jupyter.workbench.errors import NotReady
 from cobra_jupyter.workbench.finalists import Finalists
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.ideas import Ideas
-from cobra_jupyter.workbench.jobs import Jobs
+from cobra_jupyter.workbench.jobs import Job, Jobs
 from cobra_jupyter.workbench.judge import Judge
 from cobra_jupyter.workbench.metrics import Metric
 from cobra_jupyter.workbench.pool import Pool
@@ -66,6 +66,7 @@ class Settings:
     memory_bytes: int
     started: float  # epoch seconds
     budget: float | None  # seconds; None = no limit
+    recorded: Path | None = None  # the ledger of a run to replay: what hung on the clock is taken from it
 
 
 class Harness:
@@ -81,12 +82,16 @@ class Harness:
 
     def __init__(self, settings: Settings, emit: Emit, ask: Callable[[str, dict[str, Any]], Any]) -> None:
         self.settings, self._emit, self._ask = settings, emit, ask
-        self.pool = Pool(settings.slots, settings.memory_bytes, self._data_view)
+        self.decisions = Decisions(lambda kind, data: self._emit(kind, data), settings.recorded)
+        self._use_machine({"slots": settings.slots, "memory_mb": settings.memory_bytes / 2**20})
+        self.pool = Pool(settings.slots, settings.memory_bytes, self._data_view, self.decisions.patience)
         self.candidates = Candidates(settings.folder / "code")
         self.jobs = Jobs(emit)
         self.ablations: list[Ablation] = []
         self.submitted: dict[str, Any] | None = None
-        self._numbers = {kind: itertools.count(1) for kind in "tab"}
+        recorded = self.decisions.recorded
+        self._next = {"t": 1 + (recorded.trials if recorded else 0), "a": 1, "b": 1}
+        self._lock = threading.Lock()
         self._competition: competitions.Competition | None = None
         self._data: competitions.Data | None = None
         self._custom: CustomMetric | None = None
@@ -107,13 +112,34 @@ class Harness:
         budget = self.settings.budget
         return UNLIMITED if budget is None else self.settings.started + budget - time.time()
 
+    def _left(self, call: Call) -> float:
+        """Seconds for new work: what is left before the reserve."""
+        left = self.decisions.of(call).take("left", lambda: round(self.seconds_left - self.reserve(), 3))
+        return float(left)
+
+    def _use_machine(self, found: Mapping[str, Any]) -> None:
+        """Whose cores and memory the predictions of cost reckon with: this machine's, or that of the replayed run."""
+        recorded = self.decisions.recorded
+        machine = {**found, **(recorded.machine if recorded else {})}
+        self.slots, self.memory_mb = int(machine["slots"]), float(machine["memory_mb"])
+
+    def _finished(self, call: Call, counts: Callable[[Trial], bool] = lambda trial: True) -> list[Trial]:
+        """The finished trials that count, as they stood at this moment. In a replay those that stood then are waited
+        for, as long as anything runs."""
+        known = self.decisions.of(call).take(
+            "finished", lambda: [trial.id for trial in self.trials.finished() if counts(trial)]
+        )
+        if self.decisions.recorded:
+            self.trials.await_all(known, call.cancelled)
+        return [trial for trial in self.trials.finished() if trial.id in set(known)]
+
     def reserve(self, cost: float | None = None) -> float:
         """Seconds to keep for predicting, decoding, refitting and proving what would be submitted, whose
         members cost `cost` worker seconds: 1.3 × measured, and at least 3 % of the budget."""
         if cost is None:
             cost = self.submitted["cost"] if self.submitted else 0.0
         share = 0.03 * (self.settings.budget or 0.0)
-        return max(share, 1.3 * (cost / self.settings.slots + PROOF_OVERHEAD))
+        return max(share, 1.3 * (cost / self.slots + PROOF_OVERHEAD))
 
     def _budget(self) -> float:
         return self.settings.budget or UNLIMITED
@@ -123,7 +149,7 @@ class Harness:
         return _result("status", {
             "seconds_left": round(self.seconds_left, 1), "reserve": round(self.reserve(), 1),
             "budget": self.settings.budget,
-            "jobs": [job.record() for job in self.jobs.all()], "slots": self.settings.slots,
+            "jobs": self._job_records(call, self.jobs.all()), "slots": self.settings.slots,
             "memory_mb": self.settings.memory_bytes // 2**20, "protocol": self._protocols,
         })  # fmt: skip
 
@@ -195,6 +221,8 @@ class Harness:
                 "Set another with metric=… or a %%metric cell."
             )
         self._protocols += 1
+        machine = {"slots": self.slots, "memory_mb": self.memory_mb}
+        self.decisions.of(call).note("machine", machine)
         self._start_protocol(competition, data, truth, frozen, made, judged_by)
         asked = {"split": split, "folds": folds, "repeats": repeats, "groups": groups, "time": time,
                  "metric": metric, "vault": vault, "leave_out": list(frozen.leave_out)}  # fmt: skip
@@ -223,13 +251,29 @@ class Harness:
         self.studies = Studies(folder / "studies.db", frozen.direction, lambda: self.pool.busy)
         self.trials = Trials(
             folder / "trials", self.pool, self.views, self.judge, self._context, self._forbidden(),
-            lambda: f"t{next(self._numbers['t']):03d}", self.artefacts.paths, self._on_trial,
-            lambda record: self._emit("fit", record),
+            self._trial_id, self.artefacts.paths, self._on_trial,
+            lambda record: self._emit("fit", record), self.decisions,
         )  # fmt: skip
         self.finalists = Finalists(folder, competition, data, self.judge, self.views, self.trials)
         self.ideas = Ideas(self.judge, lambda kind, data: self._emit(kind, data))
         self.under[frozen.number] = (self.trials, self.finalists)
         self.ablations = []
+
+    def _trial_id(self, key: str) -> str:
+        return self._number("t", self.decisions.trial(key))
+
+    def _id(self, kind: str, call: Call) -> str:
+        """The number of an ablation ("a") or blend ("b"): whose call came first may hang on the clock."""
+        known: str | None = self.decisions.of(call).known("id")
+        id = self._number(kind, known)
+        self.decisions.of(call).note("id", id)
+        return id
+
+    def _number(self, kind: str, known: str | None) -> str:
+        with self._lock:
+            number = int(known[1:]) if known else self._next[kind]
+            self._next[kind] = max(self._next[kind], number + 1)
+        return f"{kind}{number:0{3 if kind == 't' else 2}d}"
 
     def _on_trial(self, trial: Trial) -> None:
         if trial.full:
@@ -277,7 +321,7 @@ class Harness:
     def shared(self, call: Call, name: str, source: str) -> Result:
         """Make a label-free artefact for all train and test rows."""
         self._judged()
-        record = self.artefacts.make(name, source, self._limit(None), call.cancelled)
+        record = self.artefacts.make(name, source, self._limit(call, None), call.cancelled)
         return self._publish("shared", record)
 
     def metric(self, call: Call, name: str, source: str) -> Result:
@@ -298,7 +342,7 @@ class Harness:
         background: bool = False,
     ) -> Result:  # fmt: skip
         """Run one trial."""
-        spec = self._spec(candidate, config, folds, fraction, seed, repeats, timeout)
+        spec = self._spec(call, candidate, config, folds, fraction, seed, repeats, timeout)
         if background:
             return self._background(f"trial of {spec.candidate.key}", call, spec)
         return self._run_trial(call, spec, call.cancelled)
@@ -310,8 +354,9 @@ class Harness:
             "candidate": spec.candidate.key, "config": spec.config, "folds": list(spec.folds),
             "fraction": spec.fraction, "seed": spec.seed, "repeats": spec.repeats, "timeout": spec.timeout,
         }  # fmt: skip
+        id = self.decisions.of(call).take("id", lambda: self.jobs.next_id)
         job = self.jobs.start(
-            what, {"call": "trial", "args": asked}, lambda stop: self._run_trial(call, spec, stop, trials)
+            id, what, {"call": "trial", "args": asked}, lambda stop: self._run_trial(call, spec, stop, trials)
         )
         return _result("job", job.record())
 
@@ -324,7 +369,7 @@ class Harness:
         return _result("trial", (trials or self.trials).run(spec, cancelled, on_fit).record())
 
     def _spec(
-        self, candidate: str, config: Mapping[str, Any] | None, folds: int | list[int] | None,
+        self, call: Call, candidate: str, config: Mapping[str, Any] | None, folds: int | list[int] | None,
         fraction: float, seed: int, repeats: int, timeout: float | None,
     ) -> Spec:  # fmt: skip
         frozen = self._judged()
@@ -334,7 +379,13 @@ class Harness:
             raise ValueError(f"the protocol has {frozen.repeats} repeats, {repeats} were asked for")
         found = self.candidates.get(candidate)
         return Spec(
-            found, found.config(config), chosen, repeats, float(fraction), int(seed), self._limit(timeout)
+            found,
+            found.config(config),
+            chosen,
+            repeats,
+            float(fraction),
+            int(seed),
+            self._limit(call, timeout),
         )
 
     def _folds(self, folds: int | list[int] | None) -> tuple[int, ...]:
@@ -346,11 +397,11 @@ class Harness:
             raise ValueError(f"folds are numbered 0 … {count - 1}, not {folds}")
         return chosen
 
-    def _limit(self, timeout: float | None) -> float:
-        left = self.seconds_left - self.reserve()
+    def _limit(self, call: Call, timeout: float | None) -> float:
+        left = self._left(call)
         if left <= 1:
             raise TooExpensive(
-                f"{self.seconds_left:.0f} s are left and {self.reserve():.0f} s are kept for the submission "
+                f"{left + self.reserve():.0f} s are left and {self.reserve():.0f} s are kept for the submission "
                 "and its proof: nothing more can start"
             )
         return round(min(timeout or left, left), 1)
@@ -366,14 +417,15 @@ class Harness:
         self._judged()
         found = self.candidates.get(candidate)
         chosen = _factors(found.factors, factors)
-        left = self.seconds_left - self.reserve()
+        left = self._left(call)
         seconds = min(seconds or 0.2 * self._budget(), max(left, 0.0))
         if seconds < 1:
             raise TooExpensive(f"no time is left for an ablation ({left:.0f} s)")
-        id = f"a{next(self._numbers['a']):02d}"
+        id = self._id("a", call)
         ablate = Ablate(
             self.trials, found, dict(config or {}), chosen, seed, seconds, max(1.0, min(180.0, seconds / 3)),
             call.cancelled, lambda table: call.progress(ablation=table.record()), id,
+            self.slots, self.decisions.of(call),
         )  # fmt: skip
         fidelity = None
         if fraction is not None or folds is not None:
@@ -414,12 +466,13 @@ class Harness:
         self, call: Call, candidate: str, config: Mapping[str, Any] | None, repeats: int | None
     ) -> scaling.Probe:
         frozen = self._judged()
-        spec = self._spec(candidate, config, None, 1.0, 0, 1, None)
-        known = [
-            t
-            for t in self.trials.finished()
-            if t.spec.candidate == spec.candidate and t.spec.config == spec.config and t.score
-        ]
+        spec = self._spec(call, candidate, config, None, 1.0, 0, 1, None)
+
+        def of_this(trial: Trial) -> bool:
+            same = trial.spec.candidate == spec.candidate and trial.spec.config == spec.config
+            return same and trial.score is not None
+
+        known = self._finished(call, of_this)
         sizes = {t.spec.fraction for t in known}
         last = frozen.folds - 1  # of a time split the one that learns from most rows
         n = len(self.judge.folds.training(0, last))
@@ -435,7 +488,7 @@ class Harness:
                 )
             known.append(trial)
         folds = frozen.folds * (repeats or frozen.repeats)
-        return scaling.predict(known, n, folds, self.settings.slots, self.settings.memory_bytes / 2**20)
+        return scaling.predict(known, n, folds, self.slots, self.memory_mb)
 
     def scale(
         self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, seed: int = 0,
@@ -450,7 +503,7 @@ class Harness:
                 f"one fit of {probe.candidate} would need about {probe.rss_mb:.0f} MiB; "
                 f"{probe.memory_mb:.0f} MiB are allowed"
             )
-        left = self.seconds_left - self.reserve()
+        left = self._left(call)
         one = probe.trial_seconds / repeats
         repeats = max(1, min(repeats, int(0.35 * left / max(one, 1e-6))))
         probe = replace(probe, trial_seconds=one * repeats)
@@ -459,7 +512,9 @@ class Harness:
                 f"{probe.candidate} at full size would take about {probe.trial_seconds:.0f} s "
                 f"and {max(left, 0):.0f} s are left before the reserve"
             )
-        spec = self._spec(candidate, config, None, 1.0, seed, repeats, max(30.0, 4 * probe.trial_seconds))
+        spec = self._spec(
+            call, candidate, config, None, 1.0, seed, repeats, max(30.0, 4 * probe.trial_seconds)
+        )
         if background:
             return self._background(f"full-size {spec.candidate.key}", call, spec)
         return self._run_trial(call, spec, call.cancelled)
@@ -469,32 +524,34 @@ class Harness:
     def blend(self, call: Call, trials: list[str] | None = None, seconds: float | None = None) -> Result:
         """Weights for the full-size trials, judged by nested folds."""
         self._judged()
-        limit = seconds * self.settings.slots if seconds else self._proof_limit()
-        id = f"b{next(self._numbers['b']):02d}"
-        blend = self.finalists.blend(id, trials, limit)
+        limit = seconds * self.slots if seconds else self._proof_limit(call)
+        pool = self.finalists.trials(trials, self._finished(call, _full))
+        blend = self.finalists.blend(self._id("b", call), pool, limit)
         self.ideas.blend(blend)
         return self._publish("blend", {**blend.record(), **self._judgement()})
 
-    def _proof_limit(self) -> float:
+    def _proof_limit(self, call: Call) -> float:
         """Worker seconds the members of a blend may cost, so that refitting them all still fits the
         budget."""
-        left = self.seconds_left - 0.03 * self._budget() - PROOF_OVERHEAD
-        return max(0.0, 0.6 * left / 1.3) * self.settings.slots
+        seconds = self.decisions.of(call).take("seconds left", lambda: round(self.seconds_left, 3))
+        left = float(seconds) - 0.03 * self._budget() - PROOF_OVERHEAD
+        return max(0.0, 0.6 * left / 1.3) * self.slots
 
     def select(self, call: Call) -> Result:
         """Choose what to submit, by cross-validation alone."""
         self._judged()
-        selection = self.finalists.select(call.cancelled)
+        pool = self.finalists.trials(None, self._finished(call, _full))
+        selection = self.finalists.select(pool, call.cancelled)
         return self._publish("selection", {**selection.record(), **self._judgement()})
 
     def submit(self, call: Call, what: str | None = None) -> Result:
         """Predict the test rows with the selected (or named) trial or blend, decode, check, write."""
         self._judged()
         if what is None:
-            if self.finalists.selection is None:
+            if self.decisions.of(call).take("choose", lambda: self.finalists.selection is None):
                 self.select(call)
-            assert self.finalists.selection
-            what = self.finalists.selection.chosen
+            assert self.finalists.selected
+            what = self.finalists.selected.chosen
         record = {**self.finalists.submit(what, call.cancelled), **self._judgement()}
         self.submitted, self._solution = record, self._described(record)
         return self._publish("submission", record)
@@ -544,20 +601,24 @@ class Harness:
         """Checks of data, protocol and trials; of a candidate, whether labels reach it that must not."""
         competition, data = self._opened()
         train, test = data.train, data.test
+        deciding = self.decisions.of(call)
+        clock = audit.Clock(seconds or audit.SECONDS, deciding.known("audit"))
         if candidate is not None:
-            spec = self._spec(candidate, config, None, 1.0, 0, 1, None)
+            spec = self._spec(call, candidate, config, None, 1.0, 0, 1, None)
             found = audit.permutation_probe(
                 self.trials, train, test, competition, spec, self._all_views, call.cancelled
             )
         elif self._protocol is None:
-            found = audit.findings(competition, train, test, None, None, seconds=seconds or audit.SECONDS)
+            found = audit.findings(competition, train, test, None, None, clock=clock)
         else:
             found = audit.findings(
                 competition, train, test, self._protocol, self.judge.folds, metric=self.judge.metric,
-                seconds=seconds or audit.SECONDS,
+                clock=clock,
             )  # fmt: skip
-            found += audit.of_trials(self.judge, self.trials.finished(), self.ablations)
+            found += audit.of_trials(self.judge, self._finished(call), self.ablations)
             found += self._vault_finding(call.cancelled)
+        if clock.said:
+            deciding.note("audit", clock.said)
         known = self._protocol.leave_out if self._protocol else ()
         leaking = list(dict.fromkeys([*known, *audit.leaking_columns(found)]))
         if candidate is None:
@@ -575,13 +636,25 @@ class Harness:
         return list(audit.vault(self.judge, chosen.chosen, score, prediction))
 
     def jobs_(self, call: Call) -> Result:
-        return _result("jobs", {"jobs": [job.record() for job in self.jobs.all()]})
+        return _result("jobs", {"jobs": self._job_records(call, self.jobs.all())})
+
+    def _job_records(self, call: Call, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+        """The jobs as they stood at this moment; in a replay, as they stood then."""
+        if not jobs:
+            return []
+        ended: list[str] = self.decisions.of(call).take(
+            "ended", lambda: [job.id for job in jobs if job.state != "running"]
+        )
+        if self.decisions.recorded:
+            self.jobs.wait([job.id for job in jobs if job.id in ended], UNLIMITED, call.cancelled)
+        return [job.record(running=job.id not in ended) for job in jobs]
 
     def wait(self, call: Call, ids: list[str] | None = None, seconds: float | None = None) -> Result:
         """Wait for background jobs."""
         limit = self.seconds_left - self.reserve() if seconds is None else seconds
-        done = self.jobs.wait(ids, max(0.0, limit), call.cancelled)
-        return _result("jobs", {"jobs": [job.record() for job in done]})
+        if self.decisions.of(call).known("ended") is None:
+            self.jobs.wait(ids, max(0.0, limit), call.cancelled)
+        return _result("jobs", {"jobs": self._job_records(call, self.jobs.named(ids))})
 
     # ---- what concerns the agent whose cell calls: the runner answers
 
@@ -591,12 +664,13 @@ class Harness:
         """Hand a task to another agent; a scout works beside the one that asks where there are cores for both."""
         asked = {"role": role, "brief": brief, "agent": agent}
         if background is None:
-            background = role == "scout" and self.settings.slots >= BESIDE
-        return self.delegate_in_background(asked) if background else self._delegated(asked)
+            background = role == "scout" and self.slots >= BESIDE
+        return self.delegate_in_background(call, asked) if background else self._delegated(asked)
 
-    def delegate_in_background(self, asked: dict[str, Any]) -> Result:
+    def delegate_in_background(self, call: Call, asked: dict[str, Any]) -> Result:
+        id = self.decisions.of(call).take("id", lambda: self.jobs.next_id)
         job = self.jobs.start(
-            f"{asked['role']}: {asked['brief'][:60]}", {"call": "delegate", "args": asked},
+            id, f"{asked['role']}: {asked['brief'][:60]}", {"call": "delegate", "args": asked},
             lambda stop: self._delegated(asked),
         )  # fmt: skip
         return _result("job", job.record())
@@ -625,7 +699,7 @@ class Harness:
 
     def number_from(self, kind: str, number: int) -> None:
         """The number of the next trial ("t"), ablation ("a") or blend ("b")."""
-        self._numbers[kind] = itertools.count(number)
+        self._next[kind] = max(self._next[kind], number)
 
     def restore_submission(self, record: dict[str, Any]) -> None:
         self.submitted, self._solution = record, self._described(record)
@@ -658,6 +732,10 @@ PUBLIC = (
     "blend",
     "select", "submit", "solution", "audit", "wait", "status",
 )  # fmt: skip
+
+
+def _full(trial: Trial) -> bool:
+    return trial.full and trial.oof is not None
 
 
 def _result(kind: str, data: dict[str, Any]) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,12 +23,14 @@ class Job:
     error: str | None = None
     cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
 
-    def record(self) -> dict[str, Any]:
-        running = self.state == "running"
+    def record(self, running: bool | None = None) -> dict[str, Any]:
+        """`running`: as it was a moment ago."""
+        running = self.state == "running" if running is None else running
         return {
-            "id": self.id, "what": self.what, "asked": self.asked, "state": self.state, "error": self.error,
+            "id": self.id, "what": self.what, "asked": self.asked, "state": "running" if running else self.state,
+            "error": None if running else self.error,
             "seconds": round(time.time() - self.started if running else self.seconds, 3),
-            "result": None if self.result is None else self.result.get("data", {}).get("id"),
+            "result": None if running or self.result is None else self.result.get("data", {}).get("id"),
         }  # fmt: skip
 
 
@@ -39,12 +40,19 @@ class Jobs:
     def __init__(self, emit: Callable[[str, dict[str, Any]], None]) -> None:
         self._emit = emit
         self._jobs: dict[str, Job] = {}
-        self._numbers = itertools.count(1)
+        self._next = 1
         self._changed = threading.Condition()
 
-    def start(self, what: str, asked: dict[str, Any], work: Callable[[threading.Event], Any]) -> Job:
+    @property
+    def next_id(self) -> str:
+        return f"j{self._next:02d}"
+
+    def start(
+        self, id: str, what: str, asked: dict[str, Any], work: Callable[[threading.Event], Any]
+    ) -> Job:  # fmt: skip
         """Run `work` in a thread; `asked` is the call it serves."""
-        job = Job(f"j{next(self._numbers):02d}", what, time.time(), asked)
+        job = Job(id, what, time.time(), asked)
+        self._next = max(self._next, int(id[1:]) + 1)
         self._jobs[job.id] = job
         self._emit("job", job.record())
         threading.Thread(target=self._run, args=(job, work), name=job.id, daemon=True).start()
@@ -59,7 +67,7 @@ class Jobs:
         except Exception as error:  # told to whoever asks for the job
             job.error = f"{type(error).__name__}: {error}"
         job.seconds = time.time() - job.started
-        self._emit("job", {**job.record(), "state": state, "seconds": round(job.seconds, 3)})
+        self._emit("job", {**job.record(running=False), "state": state, "seconds": round(job.seconds, 3)})
         with self._changed:  # who waits finds it in the record
             job.state = state
             self._changed.notify_all()
@@ -71,7 +79,7 @@ class Jobs:
 
     def number_from(self, number: int) -> None:
         """The number of the next job."""
-        self._numbers = itertools.count(number)
+        self._next = number
 
     def all(self) -> list[Job]:
         return list(self._jobs.values())
@@ -79,15 +87,18 @@ class Jobs:
     def running(self) -> list[Job]:
         return [job for job in self._jobs.values() if job.state == "running"]
 
-    def wait(self, ids: list[str] | None, seconds: float, cancelled: threading.Event) -> list[Job]:
-        """Wait until the named jobs (all when None) have ended or the time is over. Raises KeyError naming a
-        strange id."""
+    def named(self, ids: list[str] | None) -> list[Job]:
+        """The named jobs (all when None). Raises KeyError naming a strange id."""
         unknown = set(ids or ()) - set(self._jobs)
         if unknown:
             raise KeyError(
                 f"there is no job {', '.join(sorted(unknown))}; there are: {', '.join(self._jobs) or 'none'}"
             )
-        wanted = [job for job in self._jobs.values() if ids is None or job.id in ids]
+        return [job for job in self._jobs.values() if ids is None or job.id in ids]
+
+    def wait(self, ids: list[str] | None, seconds: float, cancelled: threading.Event) -> list[Job]:
+        """Wait until the named jobs have ended or the time is over."""
+        wanted = self.named(ids)
         end = time.monotonic() + seconds
         with self._changed:
             while (

@@ -113,9 +113,10 @@ class Pool:
     """
 
     def __init__(
-        self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None
-    ) -> None:
-        self.slots = slots
+        self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None,
+        patience: float = 1.0,
+    ) -> None:  # fmt: skip
+        self.slots, self.patience = slots, patience  # times the seconds that work is told it has
         self.memory_bytes = memory_bytes
         self._data_view = data_view
         self._queue = Queue(slots)
@@ -192,7 +193,9 @@ class Pool:
         try:
             with contextlib.suppress(OSError):  # it died meanwhile: seen below
                 worker.pipe.send((work, seconds))
-            answer, failure = self._watch(worker.process, worker.pipe, work, begun + seconds, cancelled)
+            answer, failure = self._watch(
+                worker.process, worker.pipe, work, begun + seconds * self.patience, cancelled
+            )
         finally:
             _end(pid)
             worker.process.join(5)

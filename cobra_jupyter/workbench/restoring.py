@@ -132,7 +132,8 @@ class Restoring:
 
     def take_selection(self, data: Data) -> None:
         known = {name: data[name] for name in Selection.__dataclass_fields__}
-        self.harness.finalists.selection = Selection(**{**known, "table": tuple(data["table"])})
+        selection = Selection(**{**known, "table": tuple(data["table"])})
+        self.harness.finalists.selection = self.harness.finalists.selected = selection
 
     def take_submission(self, data: Data) -> None:
         self.harness.restore_submission(data)
@@ -152,7 +153,7 @@ class Restoring:
                 asked = data["asked"]
                 try:
                     if asked["call"] == "delegate":
-                        self.harness.delegate_in_background(asked["args"])
+                        self.harness.delegate_in_background(self.call, asked["args"])
                     else:
                         self.harness.trial(self.call, **asked["args"], background=True)
                 except ValueError as error:  # no time is left for it

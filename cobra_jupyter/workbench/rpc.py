@@ -77,6 +77,8 @@ class Call:
     def __init__(self, peer: Peer, number: int) -> None:
         self._peer = peer
         self._number = number
+        self.key: str | None = None  # which call of which cell it is
+        self.deciding: Any = None  # see decisions
         self.cancelled = threading.Event()
 
     def progress(self, **news: Json) -> None:

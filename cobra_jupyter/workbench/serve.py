@@ -1,7 +1,7 @@
 """The harness process: listens on a Unix socket, serves kernels, and reports to the runner when there is one.
 
 Settings come as one JSON line on standard input: `{"socket", "folder", "competition", "options", "seed",
-"slots", "memory_bytes", "started", "budget", "token"}`. With standard input closed by the parent, the harness
+"slots", "memory_bytes", "started", "budget", "token", "recorded"}` (the last: the record of a run to replay). With standard input closed by the parent, the harness
 ends too."""
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,10 +31,11 @@ LEADS = ("protocol", "metric", "select", "submit")  # what others may only propo
 
 @dataclass
 class _Desk:
-    """An agent's place here: the turn whose cell runs, and answers to be given again to that cell's calls."""
+    """An agent's place here: the turn whose cell runs, what it asked for, and answers to be given again to that cell's calls."""
 
     turn: int = 0
     again: list[dict[str, Any]] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)  # the cell's calls so far, by name
 
 
 class Service:
@@ -53,6 +55,7 @@ class Service:
                 seed=int(facts.get("seed", 0)), slots=int(facts["slots"]),
                 memory_bytes=int(facts["memory_bytes"]),
                 started=float(facts["started"]), budget=facts.get("budget"),
+                recorded=Path(facts["recorded"]) if facts.get("recorded") else None,
             ),
             self._emit, self._ask,
         )  # fmt: skip
@@ -112,6 +115,9 @@ class Service:
 
     def _do_recorded(self, agent: str, call: Call, name: str, args: dict[str, Any]) -> Any:
         desk = self._desks[agent]
+        with self._lock:
+            desk.asked[name] += 1
+            call.key = f"{agent} {desk.turn} {name} {desk.asked[name]}"
         if known := self._take_again(desk, name, args):
             if known["error"]:
                 raise RuntimeError(known["error"]["message"])
@@ -168,6 +174,7 @@ class Service:
         with self._lock:
             desk = self._desks[agent]
             desk.turn = number
+            desk.asked.clear()
             desk.again = list(self._journal.get((agent, number), ())) if again else []
 
     def _restore(self, call: Call, ledger: str) -> None:

@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter.workbench.candidates import Candidate
+from cobra_jupyter.workbench.decisions import Decisions, KnownFit
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.judge import Judge, OutOfFold, Score
 from cobra_jupyter.workbench.metrics import MetricUndefined
@@ -26,6 +27,7 @@ from cobra_jupyter.workbench.views import Key, Views
 from cobra_jupyter.workbench.worker import Work, check_raw
 
 Array = np.ndarray[Any, Any]
+PATIENCE = 10.0  # seconds without any work, in which a trial that is waited for may still begin
 LONG = 5.0  # seconds; a longer fit is recorded when it ends, so that it is kept whatever becomes of its trial
 
 
@@ -155,10 +157,12 @@ class Trials:
     def __init__(
         self, folder: Path, pool: Pool, views: Views, judge: Judge,
         make_context: Callable[[], dict[str, Any]],
-        forbidden: tuple[str, ...], next_id: Callable[[], str], shared: Callable[[], dict[str, list[Path]]],
+        forbidden: tuple[str, ...], next_id: Callable[[str], str], shared: Callable[[], dict[str, list[Path]]],
         on_trial: Callable[[Trial], None] = lambda trial: None,
         on_fit: Callable[[dict[str, Any]], None] = lambda record: None,
+        decisions: Decisions | None = None,
     ) -> None:  # fmt: skip
+        """`next_id` numbers the trial with the key that it is given."""
         self.folder, self.pool, self.views, self.judge = folder, pool, views, judge
         self._make_context, self._forbidden, self._next_id, self._shared = (
             make_context,
@@ -167,6 +171,7 @@ class Trials:
             shared,
         )
         self._on_trial, self._on_fit = on_trial, on_fit
+        self._decisions = decisions or Decisions(lambda kind, data: None)
         self._fits: dict[str, Future[Fit]] = {}
         self._trials: dict[str, Trial] = {}
         self._running: dict[str, threading.Event] = {}  # by trial key: set when that trial has ended
@@ -263,6 +268,20 @@ class Trials:
 
     def _fit(self, spec: Spec, key: Key, digest: str, out: Path, cancelled: threading.Event) -> Fit:
         shutil.rmtree(out, ignore_errors=True)  # of an earlier life
+        known = self._decisions.fit(digest)
+        if known is not None and known.lost:
+            self._decisions.fitted(digest)
+            return _as_it_was(known, out)
+        fit = self._fit_now(spec, key, digest, out, cancelled)
+        if not _cancelled(fit):
+            self._decisions.fitted(digest)
+        if known is not None and fit.failure is None:
+            fit = replace(fit, **known.measures())
+        if fit.status == "ok" and fit.seconds >= LONG:
+            self._on_fit(self._fit_record(fit, spec))
+        return fit
+
+    def _fit_now(self, spec: Spec, key: Key, digest: str, out: Path, cancelled: threading.Event) -> Fit:
         work = self.work("fit", spec, key, out, rows=(self.views.held_out(key),))
         outcome = self.pool.run(work, spec.timeout, cancelled, spec.background)
         facts: dict[str, Any] = {
@@ -273,10 +292,7 @@ class Trials:
         if outcome.failure is None:
             if broken := self._broken(out / "raw0.npy", key):
                 return Fit(status="failed", failure=broken, **facts)
-            fit = Fit(status="ok", **facts, **_facts(outcome.answer), sha256=sha256(out / "raw0.npy"))
-            if fit.seconds >= LONG:
-                self._on_fit(self._fit_record(fit, spec))
-            return fit
+            return Fit(status="ok", **facts, **_facts(outcome.answer), sha256=sha256(out / "raw0.npy"))
         if outcome.failure.kind == "timeout" and (out / "snapshot.pkl").exists():
             (out / "snapshot.pkl").replace(out / "model.pkl")
             work = self.work("predict", spec, key, out, rows=(self.views.held_out(key),))
@@ -325,7 +341,7 @@ class Trials:
         protocol = self.judge.protocol
         full = spec.fraction >= 1 and len(spec.folds) == protocol.folds
         common: dict[str, Any] = {
-            "id": self._next_id(),
+            "id": self._next_id("|".join(fit.digest for fit in fits)),
             "spec": spec,
             "protocol": protocol.number,
             "fits": fits,
@@ -469,8 +485,34 @@ class Trials:
         self._fits[fit.digest] = done
         return fit
 
+    def await_all(self, ids: Sequence[str], cancelled: threading.Event) -> None:
+        """Wait until these trials have finished, as long as anything runs."""
+        idle = 0.0
+        while idle < PATIENCE and not cancelled.is_set():
+            if set(ids) <= {trial.id for trial in list(self._trials.values())}:
+                return
+            idle = 0.0 if self.pool.busy or self._running else idle + 0.05
+            time.sleep(0.05)
+
     def finished(self) -> list[Trial]:
-        return sorted(self._trials.values(), key=lambda trial: int(trial.id[1:]))
+        return sorted(self._trials.copy().values(), key=lambda trial: int(trial.id[1:]))
+
+
+def _as_it_was(known: KnownFit, out: Path) -> Fit:
+    """A fit that ran out of time or memory in the run that is replayed: it does so again, and where it had a snapshot
+    it has the prediction of that."""
+    record, failure = known.record, Failure(**(known.failure or {}))
+    kept = {name: value for name, value in record.items() if name != "raw"}
+    made = (known.run / record["raw"]).parent
+    if record["status"] == "partial":
+        try:
+            shutil.copytree(made, out)
+            if sha256(out / "raw0.npy") != record["sha256"]:
+                raise ValueError("it was changed after it was recorded")
+        except (OSError, ValueError) as error:
+            message = f"{failure.message} (and the prediction of its snapshot cannot be read: {error})"
+            kept, failure = {**kept, "status": "failed", "sha256": ""}, replace(failure, message=message)
+    return Fit(folder=str(out), failure=failure, **kept)
 
 
 def _cancelled(fit: Fit) -> bool:

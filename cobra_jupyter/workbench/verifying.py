@@ -112,7 +112,7 @@ class _Verifying(Restoring):
         self._compare("blends", f"{data['id']}, in sample", data["in_sample"], in_sample)
 
     def take_selection(self, data: Data) -> None:
-        made = self.harness.finalists.select(self.call.cancelled)
+        made = self.harness.finalists.select(self.harness.finalists.trials(), self.call.cancelled)
         self.checks["selection"].count += 1
         if (made.chosen, made.vetoed) != (data["chosen"], data["vetoed"]):
             self.miss("selection", f"by the rule it is {made.chosen}, {data['chosen']} was recorded")

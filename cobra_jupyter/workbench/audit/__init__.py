@@ -22,7 +22,16 @@ from cobra_jupyter.workbench.judge import Judge
 from cobra_jupyter.workbench.metrics import Metric
 from cobra_jupyter.workbench.protocol import Folds, Protocol, truth_of
 
-__all__ = ["Finding", "findings", "leaking_columns", "of_trials", "ordered", "permutation_probe", "vault"]
+__all__ = [
+    "Clock",
+    "Finding",
+    "findings",
+    "leaking_columns",
+    "of_trials",
+    "ordered",
+    "permutation_probe",
+    "vault",
+]
 
 SECONDS = 15.0
 Check = tuple[str, Callable[[], Iterator[Finding]]]
@@ -31,14 +40,16 @@ Check = tuple[str, Callable[[], Iterator[Finding]]]
 def findings(
     competition: Any, train: pd.DataFrame, test: pd.DataFrame,
     protocol: Protocol | None, folds: Folds | None, *, metric: Metric | None = None, seconds: float = SECONDS,
+    clock: Clock | None = None,
 ) -> list[Finding]:  # fmt: skip
     """All findings about data and protocol, gravest first.
 
     Before a protocol is frozen quick models are judged on random folds and the competition's metric. Where
-    the task has no labels that metrics could take, checks of labels are left out. After `seconds` no further
-    model is fitted.
+    the task has no labels that metrics could take, checks of labels are left out. After `seconds`, or when
+    `clock` says so, no further model is fitted.
     """
-    sample = Sample(competition, train, test, _labels(competition, train), protocol, folds, Clock(seconds))
+    labels = _labels(competition, train)
+    sample = Sample(competition, train, test, labels, protocol, folds, clock or Clock(seconds))
     return ordered(_run(_checks(sample, metric)))
 
 

@@ -147,7 +147,7 @@ def _predict(
     folder, numbers = trials.folder / name, itertools.count(1)
     probe = Trials(
         folder, trials.pool, views, judge, trials._make_context, trials._forbidden,
-        lambda: f"x{next(numbers)}", trials._shared,
+        lambda key: f"x{next(numbers)}", trials._shared,
     )  # fmt: skip
     try:
         (fit,) = probe.run(spec, cancelled).fits

@@ -28,11 +28,20 @@ class Clock:
     """What is left of an audit's seconds: of this thread's own work, and at most thrice as long by the wall, since on
     a busy machine the checks that matter must not fall away."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, known: str | None = None) -> None:
+        """`known`: the answers it gave in the run that is replayed."""
         self._worked, self._begun, self._seconds = time.thread_time(), time.monotonic(), seconds
+        self._known, self.said = known or "", ""  # a 1 for each yes, a 0 for each no
 
     def spent(self, share: float) -> bool:
         """Whether this share of the seconds is spent."""
+        if len(self.said) < len(self._known):
+            self.said += self._known[len(self.said)]
+        else:
+            self.said += "1" if self._measured(share) else "0"
+        return self.said[-1] == "1"
+
+    def _measured(self, share: float) -> bool:
         worked, passed = time.thread_time() - self._worked, time.monotonic() - self._begun
         return max(worked, passed / 3) > share * self._seconds
 

@@ -1,0 +1,75 @@
+"""Every reply of a run's brains, written to a file from which `--brain replay` says them again.
+
+The file has one JSON object a line: who the brains are, in order (`{"brains"}`), then each reply as it ends:
+`{"agent", "role", "turn", "brain", "text", "finish", "detail", "thoughts", "usage"}`, or `{"agent", "role", "turn",
+"brain", "gone"}` with the reason why none came. It holds no results and no decisions; those stand in the run's record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cobra_jupyter.brains import Brain, BrainGone, Finish
+
+if TYPE_CHECKING:
+    from cobra_jupyter.agent.context import Context
+
+
+class Recorder:
+    """A brain that is listened to. Whatever else it has (`check`, `recording`) shows through. A reply that was
+    given up leaves nothing. Raises OSError where the file takes no more."""
+
+    def __init__(self, brain: Brain, file: Path, secrets: Sequence[str] = ()) -> None:
+        """`secrets` are replaced wherever they would appear."""
+        self._brain, self._file, self.name = brain, file, brain.name
+        self._secrets = tuple(secret for secret in secrets if secret)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._brain, name)
+
+    @property
+    def finish(self) -> Finish:
+        return self._brain.finish
+
+    @finish.setter
+    def finish(self, value: Finish) -> None:
+        self._brain.finish = value
+
+    async def reply(self, context: Context) -> AsyncIterator[str]:
+        about = {
+            "agent": getattr(context, "agent", "lead"), "role": context.role,
+            "turn": len(context.turns) + 1, "brain": self.name,
+        }  # fmt: skip
+        text = ""
+        try:
+            async for piece in self._brain.reply(context):
+                text = text + piece if piece else ""
+                yield piece
+        except BrainGone as gone:
+            self._write({**about, "gone": str(gone)})
+            raise
+        finish = self.finish
+        usage = finish.usage.record() if finish.usage else None
+        ended = {"finish": finish.reason, "detail": finish.detail, "thoughts": finish.thoughts}
+        self._write({**about, "text": text, **ended, "usage": usage})
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        write(self._file, line, self._secrets)
+
+
+def recorded(brains: Sequence[Brain], file: Path, secrets: Sequence[str] = ()) -> tuple[Recorder, ...]:
+    """These brains, each listened to. Raises OSError where the file cannot be written."""
+    write(file, {"brains": [brain.name for brain in brains]})
+    return tuple(Recorder(brain, file, secrets) for brain in brains)
+
+
+def write(file: Path, line: Mapping[str, Any], secrets: Sequence[str] = ()) -> None:
+    """Append one line, whole: several agents share the file."""
+    text = json.dumps(line, ensure_ascii=False)
+    for secret in secrets:
+        text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], "[secret]")
+    with file.open("ab", buffering=0) as out:
+        out.write(f"{text}\n".encode())

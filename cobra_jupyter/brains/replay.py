@@ -1,0 +1,189 @@
+"""A recorded run says again what it said: the record of a run, or a file of `--record`, by agent and turn.
+
+The record of a run also tells what hung on the clock (see `workbench/decisions`); a file holds the replies alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cobra_jupyter.brains import Brain, BrainGone, Finish
+
+if TYPE_CHECKING:
+    from cobra_jupyter.agent.context import Context
+
+PATIENT = 7 * 86_400.0  # seconds that a replay may take: its clock is the record's
+_PIECE = 200  # characters at a time
+_GONE = re.compile(
+    r"(.+?) is gone(?: \((.+?)\))?(?:;|$)"
+)  # of a decision: who writes no more, of which agent
+Json = Mapping[str, Any]
+Turn = tuple[str, int]  # agent, number
+
+
+@dataclass(frozen=True)
+class Said:
+    """One reply of one brain; or why there is none (`gone`)."""
+
+    brain: str
+    text: str
+    finish: Finish
+    gone: str = ""
+
+
+class Recording:
+    """What a run's brains said. `ledger`: where decisions are found, None for a file of replies; `asked` the run's
+    first line; `closing`: whether the runner submitted at last, `retrained`: whether the proof trained anew (None:
+    the recording does not tell)."""
+
+    def __init__(self, source: Path) -> None:
+        """Raises OSError, or ValueError where there is no recording."""
+        self.source = source
+        self.ledger: Path | None = None
+        self.names: tuple[str, ...] = ()
+        self.asked: Json | None = None
+        self.closing: bool | None = None
+        self.retrained: bool | None = None
+        self.rungs: dict[int, Json] = {}  # of the ladder, by the lead's turn before which they began
+        self.rung_ends: set[int] = set()
+        self.agents: dict[str, float] = {}  # who was called in, for how many seconds
+        self._said: dict[Turn, list[Said]] = {}
+        self._limits: dict[Turn, float] = {}  # seconds of cells whose time was over
+        path = source / "ledger.jsonl" if source.is_dir() else source
+        lines = list(_lines(path))
+        if lines and "hash" in lines[0]:
+            self.ledger = path.resolve()
+            self._take_ledger(path)
+        else:
+            self._take_file(lines)
+        if not self._said:
+            raise ValueError("there is no reply in it")
+
+    def said(self, turn: Turn, brain: str, nth: int) -> Said | None:
+        """The `nth` that `brain` said in a turn; where it said less, what was accepted. None beyond the end."""
+        known = self._said.get(turn, [])
+        own = [said for said in known if said.brain == brain]
+        accepted = [said for said in known if not said.gone][-1:]
+        return next(iter(own[nth:] or accepted), None)
+
+    def time_left(self, agent: str, turns: int) -> float:
+        """Seconds for the turn after `turns`: 0 where the recording ends."""
+        turn = (agent, turns + 1)
+        return self._limits.get(turn, PATIENT) if turn in self._said else 0.0
+
+    def last(self, agent: str) -> int:
+        return max((number for name, number in self._said if name == agent), default=0)
+
+    def _take_ledger(self, path: Path) -> None:
+        """Raises LedgerError where the chain is broken."""
+        from cobra_jupyter.ledger import LedgerError, read
+
+        gone: dict[str, list[Said]] = defaultdict(list)
+        closing = over = False
+        try:
+            for record in read(path):
+                data = record.data
+                agent = data.get("agent", "lead")
+                if record.kind == "run":
+                    self.asked, self.names = data, tuple(data.get("brains") or [data["brain"]])
+                elif record.kind == "reply":
+                    accepted = {"brain": data["brain"], "text": data["text"], **data}
+                    every = [_said(each) for each in (*data.get("attempts", ()), accepted)]
+                    self._said[agent, data["turn"]] = [*every, *gone.pop(agent, ())]
+                elif record.kind == "decision" and _GONE.match(data["what"]):
+                    name, whose = _GONE.findall(data["what"])[0]
+                    gone[whose or "lead"].append(Said(name, "", Finish(), data["why"]))
+                elif record.kind == "decision" and data["what"] == "closing submission":
+                    closing = True
+                elif record.kind == "execution" and data["status"] == "timeout":
+                    self._limits[agent, data["turn"]] = max(1.0, data["seconds"])
+                elif record.kind == "agent":
+                    self.agents[data["agent"]] = data["seconds"]
+                elif record.kind == "rung" and data["state"] == "begun":
+                    self.rungs[self.last("lead") + 1] = data
+                elif record.kind == "rung":
+                    self.rung_ends.add(self.last("lead") + 1)
+                elif record.kind == "proof":
+                    self.retrained = data["retrained"]
+                elif record.kind == "state":
+                    over = data["state"] in ("finished", "stopped")
+                    closing = closing and data["state"] != "resumed"
+        except LedgerError:
+            if path.read_bytes().endswith(b"\n"):  # else its last line was torn when the run died
+                raise
+        self.closing = closing if over else None
+
+    def _take_file(self, lines: list[Json]) -> None:
+        """Replies in the order in which they came. Each run, and each life of one, begins with a line of its brains;
+        what a later one says of a turn counts."""
+        mine: set[Turn] = set()
+        for data in lines:
+            if "brains" in data:
+                self.names, mine = tuple(data["brains"]), set()
+                continue
+            turn = (str(data["agent"]), int(data["turn"]))
+            if turn not in mine:
+                self._said[turn] = []
+                mine.add(turn)
+            self._said[turn].append(_said(data))
+
+
+def _lines(path: Path) -> Iterator[Json]:
+    """The JSON objects of a file; a torn last line is left out."""
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                found = json.loads(line)
+            except ValueError:
+                if not line.endswith("\n"):
+                    return
+                raise ValueError(f"line {number} is not JSON: this is no recording") from None
+            if not isinstance(found, dict):
+                raise ValueError(f"line {number} is no object: this is no recording")
+            yield found
+
+
+def _said(data: Json) -> Said:
+    try:
+        finish = Finish(data.get("finish", "stop"), data.get("detail", ""), thoughts=data.get("thoughts", ""))
+        return Said(data["brain"], data.get("text", ""), finish, data.get("gone", ""))
+    except KeyError as error:
+        raise ValueError(f"a reply without {error}: this is no recording") from None
+
+
+class Replay:
+    """One brain of a recorded run, by the name it had. What it took then it does not take again: usage is None."""
+
+    def __init__(self, source: Path | Recording, name: str | None = None) -> None:
+        """Raises OSError, ValueError."""
+        self.recording = source if isinstance(source, Recording) else Recording(source)
+        self.name = name or (*self.recording.names, "replay")[0]
+        self.finish = Finish()
+        self._asked: Counter[Turn] = Counter()
+
+    async def reply(self, context: Context) -> AsyncIterator[str]:
+        turn = (getattr(context, "agent", "lead"), len(context.turns) + 1)
+        said = self.recording.said(turn, self.name, self._asked[turn])
+        self._asked[turn] += 1
+        if said is None:
+            last = self.recording.last(turn[0])
+            raise BrainGone(
+                f"the recording {self.recording.source} ends with turn {last} of the agent {turn[0]}"
+            )
+        if said.gone:
+            raise BrainGone(said.gone)
+        self.finish = said.finish
+        for start in range(0, len(said.text), _PIECE):
+            yield said.text[start : start + _PIECE]
+            await asyncio.sleep(0)
+
+
+def replays(recording: Recording) -> tuple[Brain, ...]:
+    """All brains of a recorded run, whoever leads first, for one agent."""
+    return tuple(Replay(recording, name) for name in recording.names or ("replay",))
