@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
+import pandas as pd
 import psutil
 import pytest
 
 from cobra_jupyter.ledger import Record, read
+from cobra_jupyter.notebook.normal import normalised
 from tests.conftest import make_competition
 from tests.fakes.gemini import KEY, FakeGemini
 from tests.fakes.script import Reply, Script, fault, parse
 
+LADDER = Path(__file__).parent / "fakes" / "ladder.md"
 SESSION = Path(__file__).parent / "fakes" / "session.md"
 COBRA = [sys.executable, "-m", "cobra_jupyter.cli"]
 
@@ -133,7 +137,7 @@ def test_a_scripted_session_ends_with_a_proven_submission(whole: tuple[Run, Fake
     assert [(reply["role"], reply["brain"]) for reply in run.kind("reply")][5:7] == [
         ("lead", "gemini-3.1-pro-preview"), ("debugger", "gemini-3-flash-preview"),
     ]  # fmt: skip
-    assert run.kind("finish") == [{"why": "the session is over"}]
+    assert run.kind("finish") == [{"agent": "lead", "why": "the session is over"}]
     assert json.loads((run.out / "run.json").read_text())["brain"] == "gemini"
     assert fake.requests[0].path.endswith(":countTokens")
 
@@ -175,6 +179,79 @@ def test_the_notebook_has_what_the_model_wrote(whole: tuple[Run, FakeGemini]) ->
     assert any(source.startswith("## Repair: a name") for source in sources)
 
 
+# ---- every phase, every rung
+
+
+@pytest.fixture(scope="module")
+def climbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, FakeGemini]:
+    home = tmp_path_factory.mktemp("climbed")
+    public = make_competition(home, "regression", rows=120, test_rows=30, change=with_sites)
+    replies = parse(LADDER.read_text().replace("FOLDER", str(public)))
+    with FakeGemini(Script(replies)) as fake:
+        return cobra(home, fake.url, "run", public, "--brain", "gemini", budget="400s"), fake
+
+
+def with_sites(frame: pd.DataFrame) -> pd.DataFrame:
+    """Twelve sites with a level of their own in train, other ones in test."""
+    rng = np.random.default_rng(len(frame))
+    labelled = "y" in frame
+    codes = rng.integers(0, 12, len(frame)) + (0 if labelled else 50)
+    frame = frame.assign(site=[f"s{code}" for code in codes])
+    return frame.assign(y=frame["y"] + 3 * np.sin(codes)) if labelled else frame
+
+
+def test_a_scripted_session_climbs_every_rung_and_ends_with_a_proven_submission(
+    climbed: tuple[Run, FakeGemini],
+) -> None:
+    run, _ = climbed
+    assert submitted(run), run.stderr
+    assert run.kind("finish")[-1] == {"agent": "lead", "why": "every rung was climbed"}
+    failed = [e for e in run.kind("execution") if e["status"] != "ok"]
+    assert failed == []
+    begun = [rung["rung"] for rung in run.kind("rung") if rung["state"] == "begun"]
+    assert begun == ["audit", "audit", "scout", "fusion"]
+    ended = [rung for rung in run.kind("rung") if rung["state"] == "ended"]
+    assert len(ended) == 4
+    assert all(rung["tokens"] > 0 and rung["cost"] > 0 and rung["seconds"] > 0 for rung in ended[:3])
+    assert all(rung["gain"] is not None for rung in ended)
+    assert [brief["agent"] for brief in run.kind("brief")] == ["auditor-1", "auditor-2", "scout-1", "judge-1"]
+    assert [p["split"] for p in run.kind("protocol")] == ["kfold", "group"]
+    assert {job["state"] for job in run.kind("job")} == {"running", "done"}
+    assert run.kind("submission")[-1]["protocol"] == 2
+
+
+def test_each_agent_is_asked_in_its_own_words_and_has_a_notebook(climbed: tuple[Run, FakeGemini]) -> None:
+    run, fake = climbed
+    assert {request.role for request in fake.asked} == {"lead", "auditor", "scout", "judge"}
+    assert {path.name for path in (run.out / "agents").glob("*.ipynb")} == {
+        "auditor-1.ipynb", "auditor-2.ipynb", "scout-1.ipynb", "judge-1.ipynb",
+    }  # fmt: skip
+    scout = next("".join(request.texts) for request in fake.asked if request.role == "scout")
+    assert "def fit(train, ctx):\n    return Ridge" not in scout
+    lead = ["".join(request.texts) for request in fake.asked if request.role == "lead"]
+    assert any("auditor-1 is back (d01): The folds cut through sites" in text for text in lead)
+    assert any("Fuse the two best lines" in text for text in lead)
+    assert any("Job j01 has ended: done" in text for text in lead)
+
+
+def test_a_run_with_several_agents_is_verified_and_replayed(
+    climbed: tuple[Run, FakeGemini], tmp_path: Path
+) -> None:
+    run, _ = climbed
+    verified = subprocess.run(
+        [*COBRA, "verify", run.out, "--json"], capture_output=True, text=True, timeout=120
+    )
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    asked = next(record.data for record in run.records if record.kind == "run")
+    words = [*COBRA, "run", asked["folder"], "--brain", "replay", "--replay", run.out, "--budget", "400s"]
+    again = subprocess.run([*words, "--out", tmp_path / "again"], capture_output=True, text=True, timeout=250)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "again" / "submission.csv").read_bytes() == (run.out / "submission.csv").read_bytes()
+    for path in ("agent.ipynb", "agents/scout-1.ipynb", "agents/auditor-1.ipynb", "agents/judge-1.ipynb"):
+        one, two = (nbformat.read(out / path, as_version=4) for out in (run.out, tmp_path / "again"))
+        assert normalised(one, run.out) == normalised(two, tmp_path / "again")
+
+
 # ---- the same with faults
 
 
@@ -193,7 +270,7 @@ def test_a_session_with_faults_in_every_turn_ends_with_a_proven_submission(
         run = cobra(tmp_path, fake.url, "run", folder, "--brain", "gemini", budget="90s")
     assert submitted(run), run.stderr
     assert {reply["brain"].partition("-")[0] for reply in run.kind("reply")} == {"gemini"}
-    assert run.kind("finish") == [{"why": "the session is over"}]
+    assert run.kind("finish") == [{"agent": "lead", "why": "the session is over"}]
     met = {request.fault for request in fake.asked} - {""}
     assert met == {part.split()[0] for words in faults.values() for part in words.split(", ")}
     clean = (run.out / "agent.ipynb").read_text()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from cobra_jupyter.agent.context import Clock, Context, Turn
 from cobra_jupyter.agent.prompt import BLOCK, Prompt, hashes, render, text_of
+from tests.conftest import Bench
 
 LONG = "x = 1  # what a cell may hold\n" * 400
 
@@ -122,3 +125,14 @@ def test_no_prompt_holds_anything_of_one_competition_and_each_has_its_hash() -> 
         "jigsaw",
     ):
         assert name not in words
+
+
+def test_the_example_in_the_reference_runs_as_it_stands(benches: Callable[..., Bench]) -> None:
+    """A model has nothing else to learn the workbench from."""
+    lines = text_of("reference").split("    %%candidate boost\n")[1].split("What is learnt")[0].splitlines()
+    bench = benches(task="regression", rows=150).ready(folds=3)
+    assert bench.candidate("boost", textwrap.dedent("\n".join(lines)))["new"]
+    trial = bench.trial("boost")
+    assert trial["failure"] is None
+    assert trial["score"] < 2.0
+    assert bench.ablate("boost", seconds=20)["effects"]
