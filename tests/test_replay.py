@@ -9,12 +9,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
+from cobra_jupyter.agent.context import Context
+from cobra_jupyter.brains import Brain, Finish
 from cobra_jupyter.brains.recording import recorded
 from cobra_jupyter.brains.replay import Recording, replays
 from cobra_jupyter.ledger import Record, read
@@ -177,3 +180,56 @@ def test_what_is_no_recording_is_refused_in_one_line(folder: Path, tmp_path: Pat
         assert done.returncode == 2
         assert done.stderr.startswith("cobra: --replay ")
         assert done.stderr.count("\n") == 1
+
+
+# ---- several agents
+
+
+class Several:
+    """Writes for each agent the cells it is given."""
+
+    name = "several"
+
+    def __init__(self, cells: dict[str, list[str]]) -> None:
+        self._cells, self.finish = cells, Finish()
+
+    async def reply(self, context: Context) -> AsyncIterator[str]:
+        known = self._cells.get(context.agent, ["%load_ext cobra_jupyter"])
+        code = [*known, 'cobra.finish("that is all")'][len(context.turns)]
+        yield f"## A step of {context.agent}\n\n```python\n{code}\n```\n"
+
+
+def trial(alpha: float) -> str:
+    return f'cobra.trial("ridge", {{"alpha": {alpha}}})'
+
+
+AGENTS = {
+    "lead": [
+        "%load_ext cobra_jupyter\ncobra.open()\ncobra.protocol(folds=3)", RIDGE,
+        'cobra.trial("ridge", {"alpha": 1.0})\ncobra.submit()',
+        'job = cobra.delegate("scout", "Try small penalties.", background=True)',
+        "\n".join(map(trial, (3000.0, 5000.0, 7000.0))), "cobra.wait()", trial(9000.0), trial(11000.0), trial(13000.0),
+        trial(15000.0), "cobra.blend()\ncobra.submit()",
+    ],
+    "scout-1": ["%load_ext cobra_jupyter", *map(trial, (0.5, 0.7, 0.9)), 'cobra.finish("Small penalties do no harm.")'],
+    "auditor-1": ["%load_ext cobra_jupyter\ncobra.audit()", 'cobra.finish("The split holds.")'],
+}  # fmt: skip
+
+
+def test_a_run_of_several_agents_replays_to_the_same_notebooks(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebooks = ("agent.ipynb", "agents/scout-1.ipynb", "agents/auditor-1.ipynb")
+    seen_of: list[list[dict[str, Any]]] = []
+    out = tmp_path / "whole"
+    brains: tuple[Brain, ...] = (Several(AGENTS),)
+    for clock in (FAST, {"TEST_PACE": "0.3"}):
+        for name, value in clock.items():
+            monkeypatch.setenv(name, value)
+        options = Options(folder, out, "several", 300.0, 0, None, {}, time.time())
+        asyncio.run(Runner(options, brains[0], others=brains[1:]).run())
+        found = [nbformat.read(out / name, as_version=4) for name in notebooks]
+        seen_of.append([normalised(notebook, out) for notebook in found])
+        brains, out = replays(out), tmp_path / "again"
+    assert [differences(*pair) for pair in zip(*seen_of, strict=True)] == [[], [], []]
+    assert [r["rung"] for r in of(tmp_path / "whole", "rung")][:2] == ["audit", "audit"]
