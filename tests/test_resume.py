@@ -22,7 +22,7 @@ from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.ledger import Ledger, Record, read, verify
 from cobra_jupyter.runner import Options, Runner
 from tests.conftest import make_competition
-from tests.fakes.lives import BUDGET, CELLS, live
+from tests.fakes.lives import BUDGET, CELLS, live, script
 from tests.fakes.scripted import Scripted
 
 PHASES = [
@@ -246,7 +246,7 @@ def test_an_interrupted_run_goes_on(folder: Path, whole: Path, tmp_path: Path) -
             runner.interrupted.set()
 
     options = Options(folder, out, "scripted", BUDGET, 0, None, {}, time.time())
-    runner = Runner(options, Scripted(CELLS), on_record)
+    runner = Runner(options, script(), on_record)
     asyncio.run(runner.run())
     assert json.loads((out / "run.json").read_text())["state"] == "stopped"
     again = live(folder, out)

@@ -57,6 +57,13 @@ def live(folder: Path, out: Path, death: str = "") -> subprocess.CompletedProces
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=180)
 
 
+def script() -> Scripted:
+    """The cells, under the name of a brain that the command knows, so that it can resume the run."""
+    brain = Scripted(CELLS)
+    brain.name = "playbook"
+    return brain
+
+
 def main(folder: Path, out: Path, death: str | None) -> None:
     kind, nth, how = (
         ([*death.split(":"), *("", "1", "kill")[death.count(":") + 1 :]]) if death else ("", "1", "")
@@ -69,10 +76,10 @@ def main(folder: Path, out: Path, death: str | None) -> None:
             end(how, out.parent)
 
     resume = (out / "ledger.jsonl").exists()
-    options = Options(folder, out, "scripted", BUDGET, 0, None, {}, time.time())
+    options = Options(folder, out, "playbook", BUDGET, 0, None, {}, time.time())
     if resume:
         options = runs.options_of(runs.load(str(out)), None)
-    runner = Runner(options, Scripted(CELLS), on_record, resume=resume)
+    runner = Runner(options, script(), on_record, resume=resume)
     try:
         result = asyncio.run(runner.run())
     except OSError as error:
