@@ -62,6 +62,9 @@ class Reader:
         self.said: list[int] = []  # characters of each reply with its output, as a growing history would hold
 
     async def reply(self, context: Context) -> AsyncIterator[str]:
+        if context.agent != "lead":  # the run stalls, by intent; who is called in has nothing to say
+            yield '## Report\n\n```python\n%load_ext cobra_jupyter\ncobra.finish("nothing was found")\n```\n'
+            return
         if context.turns:
             turn = context.turns[-1]
             self.said.append(len(turn.markdown + turn.code + turn.output))

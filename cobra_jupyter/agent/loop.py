@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from cobra_jupyter.agent.budget import spoken
 from cobra_jupyter.agent.context import Clock, Context, Task, Turn
 from cobra_jupyter.agent.reply import Parsed, complaint, parse
 from cobra_jupyter.brains import Brain, BrainGone, Finish
@@ -59,7 +61,7 @@ class Agent:
     most_turns: int = MOST_TURNS
     ends: float | None = None  # of an agent that was called in: when its time is over (monotonic seconds)
     between: Callable[[], Awaitable[None]] | None = None  # awaited before each turn
-    _gone: list[Brain] = field(default_factory=list)
+    _gone: dict[Brain, float] = field(default_factory=dict)  # until when (monotonic seconds)
     _shown: str = ""
 
     @property
@@ -107,7 +109,7 @@ class Agent:
             if turn.status != "error":
                 break
             failed += 1
-        debugs = len(self.others) > 1 and self.others[0] not in self._gone
+        debugs = len(self.others) > 1 and self.others[0] in self._in_line(self.role)
         return "debugger" if debugs and failed % (REPAIRS + 1) else self.role
 
     async def run_reply(self, reply: Pending, seconds: float) -> Turn:
@@ -139,7 +141,7 @@ class Agent:
                 except BrainGone as gone:
                     why = str(gone)
                     page.clear()
-                    await self._goes(brain, why)
+                    await self._goes(brain, gone)
                     break
                 finish = getattr(brain, "finish", Finish())
                 wrong = complaint(text, finish) if bound else None
@@ -157,14 +159,15 @@ class Agent:
         line = [self.brain, *self.others]
         if role == "debugger":
             line = [self.others[0], self.brain, *self.others[1:]]
-        return [brain for brain in line if brain not in self._gone]
+        return [brain for brain in line if self._gone.get(brain, 0.0) <= time.monotonic()]
 
-    async def _goes(self, brain: Brain, why: str) -> None:
-        """A brain that will not come back: said in the record and in the notebook."""
-        self._gone.append(brain)
+    async def _goes(self, brain: Brain, gone: BrainGone) -> None:
+        """A brain that will not come back, or not soon: said in the record and in the notebook."""
+        self._gone[brain] = math.inf if gone.back is None else time.monotonic() + gone.back
         rest = self._in_line(self.role)
         follows = f"; {rest[0].name} goes on" if rest else ""
         whose = "" if self.name == "lead" else f" ({self.name})"
+        why = str(gone) if gone.back is None else f"{gone}. It is asked again in {spoken(gone.back)}"
         self.ledger.append("decision", {"what": f"{brain.name} is gone{whose}{follows}", "why": why})
         await self.say(f"**{brain.name} writes no more**{follows}: {why}")
 

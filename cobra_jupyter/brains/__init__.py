@@ -51,7 +51,12 @@ class Finish:
 
 class BrainGone(Exception):  # noqa: N818
     """No further reply will come from this brain: its caps are reached, its key or model is refused, or its
-    endpoint stays away. The message says which, and the cure; it never holds a key."""
+    endpoint stays away. The message says which, and the cure; it never holds a key. `back`: seconds after which it
+    may be asked again, None where that is of no use."""
+
+    def __init__(self, message: str, back: float | None = None) -> None:
+        super().__init__(message)
+        self.back = back
 
 
 class Brain(Protocol):

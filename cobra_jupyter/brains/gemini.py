@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CHECKS, BETWEEN = 3, 0.5  # attempts to reach the provider before any work, seconds between two
 MARGIN = 1.3  # tokens per estimated token of a prompt, until the provider has counted one
+AWAY = 300.0  # seconds after which a provider that stayed away is asked again
 TAIL = 2.0  # seconds for what may come after the reason why a reply ended
 
 
@@ -137,11 +138,13 @@ class Gemini:
         if fault.final:
             raise BrainGone(fault.words)
         if attempt >= patience.attempts:
-            raise BrainGone(f"{attempt} attempts at one reply failed, the last since {fault.words}")
+            words = f"{attempt} attempts at one reply failed, the last since {fault.words}"
+            raise BrainGone(words, back=AWAY)
         wait = patience.before(attempt, fault.wait)
         if time.monotonic() + wait > enough:
             raise BrainGone(
-                f"{fault.words}; another attempt after {wait:.0f} s would leave too little time (this was the {attempt}.)"
+                f"{fault.words}; another attempt after {wait:.0f} s would leave too little time (this was the {attempt}.)",
+                back=AWAY,
             )
         await asyncio.sleep(wait)
 

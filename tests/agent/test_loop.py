@@ -99,6 +99,17 @@ def test_a_brain_that_is_gone_is_replaced_for_good_and_both_record_and_notebook_
     assert "its 2 dollars are spent" in (tmp_path / "run" / "agent.ipynb").read_text()
 
 
+def test_a_brain_that_stays_away_is_asked_again_later(folder: Path, tmp_path: Path) -> None:
+    def say(context: Context) -> str | Exception:
+        return END if context.turns else BrainGone("no answer", back=0.0)
+
+    lead, last = Speaker("lead", say), Speaker("last", lambda context: f"## Meanwhile\n\n{LOAD}")
+    records = play(folder, tmp_path / "run", lead, last)
+    assert [reply["brain"] for reply in replies(records)] == ["last", "lead"]
+    decision = next(r.data for r in records if r.kind == "decision")
+    assert decision["why"] == "no answer. It is asked again in 0 s"
+
+
 def test_a_failing_cell_goes_to_the_debugger_three_times_and_then_back_to_the_lead(
     folder: Path, tmp_path: Path
 ) -> None:
