@@ -130,6 +130,10 @@ class Ledger:
         clean: dict[str, Any] = json.loads(text)
         return clean
 
+    def clean(self, text: str) -> str:
+        """A text without secrets, for what stands beside the record."""
+        return str(self._without_secrets({"text": text})["text"])
+
     def close(self) -> None:
         with self._lock:
             if not self._file.closed:

@@ -130,6 +130,8 @@ def _files(folder: Path, records: list[Record]) -> Iterator[Check]:
             expected |= {fit["raw"]: fit["sha256"] for fit in data["fits"] if fit["sha256"]}
         elif record.kind == "blend":
             expected[f"blends/{data['id']}.npz"] = data["sha256"]
+        elif record.kind == "reply" and data.get("asked"):
+            expected |= {f"asked/{digest}.md": digest for digest in data["asked"].values()}
         elif record.kind == "execution" and data["outputs"]:
             expected[f"outputs/{data['outputs']}.json"] = data["outputs"]
     wrong = [path for path, recorded in expected.items() if _hash_of(folder / path) != recorded]
@@ -154,7 +156,7 @@ def _observations(folder: Path, records: list[Record]) -> Check:
                 r"\d\.\d", str(record.data.get("result"))
             ):
                 where.append(f"line {record.seq + 1} (validation answer)")
-        elif record.kind in ("execution", "cell", "call", "note"):
+        elif record.kind in ("execution", "cell", "call", "note", "agent", "brief"):
             seen += 1
             text = json.dumps(record.data, ensure_ascii=False)
             if record.kind == "execution" and record.data["outputs"]:

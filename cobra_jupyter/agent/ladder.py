@@ -119,7 +119,7 @@ class Ladder:
         after, before, frozen = best_of(story), begun["best"], story.of("protocol")[-1].data
         gain = None
         if after and before and frozen["number"] == begun["protocol"]:
-            gain = (1 if frozen["direction"] == "maximize" else -1) * (after["score"] - before["score"])
+            gain = (1 if frozen["direction"] == "maximize" else -1) * (after["score"] - before["score"]) + 0.0
         cost = {name: brief[name] if brief else 0 for name in ("seconds", "tokens", "cost")}
         self._ledger.append("rung", {
             **begun, "state": "ended", "agent": brief and brief["agent"], "brief": brief and brief["id"], **cost,

@@ -136,8 +136,9 @@ class Agent:
             corrections: tuple[tuple[str, str], ...] = ()
             bound = brain is not ([self.brain, *self.others][-1])  # the last has none to fall back on
             while len(corrections) <= CORRECTIONS:
+                told = replace(context, corrections=corrections)
                 try:
-                    text = await self._stream(brain, replace(context, corrections=corrections), page)
+                    text = await self._stream(brain, told, page)
                 except BrainGone as gone:
                     why = str(gone)
                     page.clear()
@@ -147,6 +148,7 @@ class Agent:
                 wrong = complaint(text, finish) if bound else None
                 if wrong is None:
                     about = {"agent": self.name, "turn": number, "role": context.role, "knew": knew}
+                    about["asked"] = self._asked(told)
                     self._keep(about, brain, text, finish, page, attempts)
                     return page.parsed, page.code
                 attempts.append({"brain": brain.name, "text": text, "correction": wrong, **_facts(finish)})
@@ -179,6 +181,17 @@ class Agent:
             page.show(parse(text))
         page.show(parse(text))
         return text
+
+    def _asked(self, context: Context) -> dict[str, str] | None:
+        """What a model was asked, kept beside the record by its parts' hashes; None of a brain that does not read."""
+        prompt = vars(context).get("prompt")  # made when it was asked for
+        if prompt is None:
+            return None
+        parts = {"system": prompt.system, "stable": prompt.stable, "changing": prompt.changing}
+        return {
+            name: kept.store_question(self.ledger.path.parent, self.ledger.clean(text))
+            for name, text in parts.items()
+        }
 
     def _keep(
         self, about: dict[str, Any], brain: Brain, text: str, finish: Finish, page: _Page,

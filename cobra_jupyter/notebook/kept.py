@@ -1,4 +1,5 @@
-"""Outputs of cells kept beside the record, by their hash: the notebook can be made again from them."""
+"""What stands beside the record, by its hash: outputs of cells, from which the notebook can be made again, and what
+models were asked."""
 
 from __future__ import annotations
 
@@ -7,16 +8,25 @@ import json
 from pathlib import Path
 from typing import Any
 
-FOLDER = "outputs"
+FOLDER, ASKED = "outputs", "asked"
 
 
 def store(run: Path, outputs: list[dict[str, Any]]) -> str:
     """Keep a cell's outputs (nbformat) in the run's folder. → SHA-256, the name of their file."""
     text = json.dumps(outputs, ensure_ascii=False, sort_keys=True)
+    return _write(run / FOLDER, "json", text)
+
+
+def store_question(run: Path, text: str) -> str:
+    """Keep a part of what a model was asked. → SHA-256, the name of its file."""
+    return _write(run / ASKED, "md", text)
+
+
+def _write(folder: Path, suffix: str, text: str) -> str:
     digest = hashlib.sha256(text.encode()).hexdigest()
-    path = run / FOLDER / f"{digest}.json"
+    path = folder / f"{digest}.{suffix}"
     if not path.exists():
-        path.parent.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
         part = path.with_suffix(".part")
         part.write_text(text, encoding="utf-8")
         part.replace(path)

@@ -15,6 +15,7 @@ TIMES = frozenset({
     "cost", "cost_ratio", "reserve", "timeout",
 })  # fmt: skip
 MEMORY = frozenset({"rss_mb", "memory_mb"})
+USAGE = frozenset({"tokens"})  # a replay takes none
 _BLANK = "…"
 _TIME = re.compile(
     r"\b\d+ d \d+ h\b|\b\d+ h \d\d min\b|\b\d+ min \d\d s\b|\b\d[\d,]*(?:\.\d+)? (?:s|ms|worker seconds)\b"
@@ -26,6 +27,7 @@ _WORKER_TIME = re.compile(r" \(… of worker time\)")  # shown only where it is 
 _PARTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (_TIME, _BLANK), (_COSTS, f"costs {_BLANK} instead of {_BLANK}"), (_RATIO, f"×{_BLANK}"), (_MEMORY, _BLANK),
     (_WORKER_TIME, ""),
+    (re.compile(r", \d+ tokens\b"), ""),
     (re.compile(r"\b0x[0-9a-f]{6,}\b"), "0x…"),  # where an object lies in memory
     (re.compile(r"[^\s'\"<>]*ipykernel_\d+/\d+\.py"), "<cell>"),
     (re.compile(r"(trials/[0-9a-f]{20})-[0-9a-f]{6}"), r"\1"),  # of a fit that was done again
@@ -44,6 +46,7 @@ def normalised(notebook: Json, run: Path | None = None) -> dict[str, Any]:
     Blanked, wherever it stands (text, tables, JSON, charts):
       times      durations in words (`3.2 s`, `4 min 10 s`), costs in seconds and their ratios (`×1.3`), the fields TIMES
       memory     sizes in MB and GB, the fields MEMORY, addresses of objects
+      usage      tokens that a model took
       progress   displays `… of … fits done` and tqdm bars that a result has not replaced; the note that kernel or harness
                  came back; all of `cobra.status()` but its jobs, since it tells of the clock and of the machine alone
       places     the folder of the `run`, the kernel's temporary files; ids of cells and of displays; widths of columns
@@ -145,7 +148,7 @@ def _content(content: Any, text: Callable[[str], str]) -> Any:
         return text(content)
     if isinstance(content, Mapping):
         return {
-            name: _BLANK if name in TIMES | MEMORY and value is not None else _content(value, text)
+            name: _BLANK if name in TIMES | MEMORY | USAGE and value is not None else _content(value, text)
             for name, value in content.items()
         }
     if isinstance(content, Sequence):

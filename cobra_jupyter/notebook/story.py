@@ -16,6 +16,8 @@ from cobra_jupyter.workbench.pages import words
 Data = Mapping[str, Any]
 Interval = tuple[float, float]
 MOST_LINES = 150  # of one turn
+UNTOLD = ("call", "clock")  # their results are records of their own
+TAKEN = ("input", "cached", "output", "thoughts", "cost")
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _EMPHASIS = re.compile(r"[*_`]{1,3}")
 
@@ -35,6 +37,7 @@ class Turn:
     """What followed one reply of a brain; number 0 is what came before the first."""
 
     number: int
+    agent: str
     role: str
     heading: str
     prose: str
@@ -178,25 +181,49 @@ class Story:
     # ---- the trail
 
     def turns(self) -> list[Turn]:
-        """Every turn with the records that followed it."""
-        found = [Turn(0, "", "Start", "", 0.0)]
+        """Every turn with the records that followed it; what tells of no agent is the lead's."""
+        found = [Turn(0, "lead", "", "Start", "", 0.0)]
+        latest = {"lead": found[0]}
         for record in self.records:
-            offset = self.offset(record)
+            data, offset = record.data, self.offset(record)
+            agent = str(data.get("agent") or "lead")
             if record.kind == "reply":
-                text = str(record.data.get("text", ""))
-                number = record.data.get("turn")
+                text, number = str(data.get("text", "")), data.get("turn")
                 place = number if isinstance(number, int) else len(found)
-                found.append(
-                    Turn(place, str(record.data.get("role", "")), heading(text), prose(text), offset)
-                )
+                turn = Turn(place, agent, str(data.get("role", "")), heading(text), prose(text), offset)
+                found.append(turn)
+                latest[agent] = turn
                 continue
+            if record.kind in UNTOLD:
+                continue
+            turn = latest.get(agent, latest["lead"])
             if record.kind == "execution":
-                found[-1].status = str(record.data.get("status", ""))
-                found[-1].seconds += (
-                    float(record.data["seconds"]) if words.known(record.data.get("seconds")) else 0.0
-                )
-            found[-1].add(Line(offset, record.kind, said(record), _bad(record)))
+                turn.status = str(data.get("status", ""))
+                turn.seconds += float(data["seconds"]) if words.known(data.get("seconds")) else 0.0
+            turn.add(Line(offset, record.kind, said(record), _bad(record)))
         return [turn for turn in found if turn.number or turn.lines]
+
+    # ---- agents and models
+
+    def rungs(self) -> list[Data]:
+        """Rungs of the plateau ladder as they stand, each with the `report` of the agent that was called in."""
+        latest = {data.get("number"): data for data in self.all("rung")}
+        reports = {data.get("id"): data.get("report") for data in self.all("brief")}
+        return [{**data, "report": reports.get(data.get("brief"))} for data in latest.values()]
+
+    def models(self) -> list[dict[str, Any]]:
+        """What each model took, attempts included: replies, tokens, dollars."""
+        found: dict[str, dict[str, Any]] = {}
+        for reply in self.all("reply"):
+            for each in (*(reply.get("attempts") or ()), reply):
+                used = each.get("usage")
+                if not isinstance(used, Mapping):
+                    continue
+                row = found.setdefault(str(used.get("model")), dict.fromkeys(TAKEN, 0) | {"replies": 0})
+                row["replies"] += 1
+                for name in TAKEN:
+                    row[name] += used.get(name) or 0
+        return [{"model": model, **row} for model, row in found.items()]
 
 
 def _point(record: Record, offset: float) -> Point:
@@ -283,6 +310,16 @@ def said(record: Record) -> str:
         return f"{data.get('status')} in {words.seconds(data.get('seconds'))}" + (
             f", {error}" if error else ""
         )
+    if record.kind == "note":
+        return heading(str(data.get("text", "")))
+    if record.kind == "agent":
+        return f"{data.get('agent')}, called in by the {data.get('by')}, for {words.seconds(data.get('seconds'))}"
+    if record.kind == "rung":
+        return f"{data.get('rung')} {data.get('state')}: {data.get('why')}"
+    if record.kind == "idea":
+        gain, se = data.get("gain"), data.get("se")
+        against = f"{gain:+.5g} ± {se:.2g} against {data.get('best')}" if words.known(gain) else "the first"
+        return f"{data.get('id')} in the family {data.get('family')}: {against}{', progress' if data.get('progress') else ''}"
     if record.kind == "file":
         return f"{data.get('path')}, SHA-256 {str(data.get('sha256', ''))[:16]}…"
     order = ("state", "event", "what", "outcome", "why", "detail")

@@ -76,6 +76,21 @@ def test_a_reply_that_cannot_be_run_is_corrected_and_only_the_good_one_is_in_the
     assert not any(word in source for source in sources for word in ("Only words", "## Two", "## Shell"))
 
 
+def test_what_a_model_read_is_kept_beside_the_record(folder: Path, tmp_path: Path) -> None:
+    class Reading(Speaker):
+        async def reply(self, context: Context) -> AsyncIterator[str]:
+            assert context.prompt.tokens > 0
+            async for piece in super().reply(context):
+                yield piece
+
+    lead = Reading("lead", lambda context: END if context.turns else f"## Load\n\n{LOAD}")
+    first, second = replies(play(folder, tmp_path / "run", lead))
+    asked: dict[str, str] = second["asked"]  # type: ignore[assignment]
+    text = (tmp_path / "run" / "asked" / f"{asked['changing']}.md").read_text()
+    assert text == lead.contexts[1].prompt.changing
+    assert first["asked"]["system"] == asked["system"]  # type: ignore[index]
+
+
 def test_a_brain_that_cannot_be_corrected_gives_way_for_one_turn_only(folder: Path, tmp_path: Path) -> None:
     def say(context: Context) -> str:
         return "Only words." if not context.turns else END

@@ -115,7 +115,7 @@ def whole(name: str = "ridge") -> list[Record]:
         (3.1, "cell", cell),
         (4, "protocol", known["protocol"]),
         (4.5, "execution", done),
-        (5, "reply", {"turn": 2, "role": "scout", "brain": name, "text": name}),
+        (5, "reply", {"agent": "scout-1", "turn": 2, "role": "scout", "brain": name, "text": name}),
         (6, "candidate", known["candidate"]),
         (7, "shared", known["shared"]),
         (260, "trial", trial(name)),
@@ -240,7 +240,7 @@ def test_the_trail_tells_turns_with_headings_and_records(page: Page) -> None:
     for part in (
         "Freeze the protocol",
         "Rows look independent.",
-        "turn 2, scout",
+        "scout-1, turn 2",
         "error in 1.5 s, CobraError: no ridge",
         "restarted",
     ):
