@@ -149,9 +149,15 @@ def _stall(family: Family, story: Story) -> str | None:
     if family.since >= IDEAS:
         return f"{family.since} new ideas without a gain"
     still = story.used - family.gained
-    if family.since >= 1 and still >= STILL * story.budget:
+    if family.since >= 1 and still >= STILL * story.budget and not _awaited(story):
         return f"no gain for {still / story.budget:.0%} of the time"
     return None
+
+
+def _awaited(story: Story) -> bool:
+    """Whether a trial runs in the background: what it will show is not known yet."""
+    states = {m.data["id"]: m.data for m in story.of("job")}
+    return any(job["state"] == "running" and job["asked"]["call"] == "trial" for job in states.values())
 
 
 def _leader(story: Story) -> str | None:

@@ -88,6 +88,17 @@ def test_time_without_a_gain_is_a_plateau_once_something_was_tried() -> None:
     assert plateau(tale.story()) == "trees: no gain for 20% of the time"
 
 
+def test_while_a_trial_runs_in_the_background_the_clock_says_nothing() -> None:
+    tale = begun()
+    job = {"id": "j01", "state": "running", "asked": {"call": "trial"}}
+    tale.tell("job", job)
+    tale.now += 0.2 * tale.budget
+    tale.stall("trees", 1)
+    assert plateau(tale.story()) is None
+    tale.tell("job", {**job, "state": "done"})
+    assert plateau(tale.story()) == "trees: no gain for 20% of the time"
+
+
 def test_a_new_family_that_still_moves_is_no_plateau_even_where_the_best_one_rests() -> None:
     tale = begun()
     tale.stall("trees")
