@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ FAILURES_IN_A_ROW = 6
 CORRECTIONS = 3  # of a reply that cannot be run, before another brain is asked
 REPAIRS = 3  # of a failing cell by the fast brain, before the lead decides
 MENDED = "Kernel or harness died under this cell. Both are back as they were, and the cell ran once more.\n"
+MOST = 3_000  # characters from the beginning and from the end of what a cell showed
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -214,17 +215,14 @@ class Agent:
             self.ledger.append("cell", {
                 "agent": self.name, "turn": number, "cell": cell_id, "role": self.role, "source": code,
             })  # fmt: skip
-        seen: list[dict[str, Any]] = []
 
         def on_output(output: dict[str, Any]) -> None:
-            seen.append(output)
             self.document.output(cell_id, output)
 
         done = await self.workplace.execute(number, code, on_output, seconds, again)
         if not self.workplace.whole:
             await self.workplace.mend()
             if done.status != "timeout":
-                seen.clear()
                 self.document.clear(cell_id)
                 self.document.output(cell_id, {"output_type": "stream", "name": "stderr", "text": MENDED})
                 done = await self.workplace.execute(number, code, on_output, seconds, again=True)
@@ -233,19 +231,20 @@ class Agent:
         if done.status != "ok":
             disk.check(self.ledger.path.parent)
         self.document.count(cell_id, done.execution_count)
-        self._shown = _digest(seen)
+        self._shown = _digest(self._outputs(cell_id))
         self.ledger.append("execution", {
             "agent": self.name, "turn": number, "cell": cell_id, "status": done.status, "count": done.execution_count, "seconds": round(done.seconds, 4),
             "ename": done.ename, "evalue": done.evalue[:2000], "output": self._shown, "outputs": self._kept_outputs(cell_id),
         })  # fmt: skip
         return done
 
+    def _outputs(self, cell_id: str) -> list[dict[str, Any]]:
+        """What the notebook shows below a cell; nothing where a person has deleted it."""
+        return list(self.document.cell(cell_id).get("outputs", ())) if cell_id in self.document else []
+
     def _kept_outputs(self, cell_id: str) -> str | None:
         """Store what the notebook shows below a cell. → SHA-256, the name of its file."""
-        try:
-            shown = self.document.cell(cell_id).get("outputs")
-        except KeyError:  # a person deleted the cell
-            return None
+        shown = self._outputs(cell_id)
         return kept.store(self.ledger.path.parent, shown) if shown else None
 
     async def say(self, markdown: str, code: str | None = None, seconds: float = 60.0) -> Execution | None:
@@ -302,8 +301,9 @@ def message_of(ename: str, evalue: str) -> str:
     return _ANSI.sub("", f"{ename}: {evalue}" if ename else "")
 
 
-def _digest(outputs: list[dict[str, Any]]) -> str:
-    """The text a person would have seen, trimmed; bundles by their plain text."""
+def _digest(outputs: Iterable[Mapping[str, Any]]) -> str:
+    """The text a person sees below a cell, trimmed; bundles by their plain text, those that stand in every context by
+    their first line."""
     parts = []
     for output in outputs:
         kind = output["output_type"]
@@ -312,7 +312,11 @@ def _digest(outputs: list[dict[str, Any]]) -> str:
         elif kind == "error":
             parts.append(_ANSI.sub("", "\n".join(output.get("traceback", ()))))
         elif "data" in output:
-            parts.append(str(output["data"].get("text/plain", "")))
+            first, _, rest = str(output["data"].get("text/plain", "")).partition("\n")
+            told = rest and first.startswith("competition ")
+            parts.append(
+                f"{first} [the card stands in every context]" if told else "\n".join([first, rest]).strip()
+            )
     said = [part for n, part in enumerate(parts) if n == 0 or part.strip() != parts[n - 1].strip()]
     text = "\n".join(said)  # a call shows its result, and a cell's last expression shows it again
-    return text if len(text) <= 6_000 else f"{text[:3000]}\n[…]\n{text[-3000:]}"
+    return text if len(text) <= 2 * MOST else f"{text[:MOST]}\n[…]\n{text[-MOST:]}"

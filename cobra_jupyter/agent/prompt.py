@@ -22,7 +22,7 @@ PROMPTS = Path(__file__).parent / "prompts"
 BLOCK = 6  # turns between two digests
 BEFORE = 4  # turns before a digest that are still told in full
 DESCRIPTION, CARD, PROTOCOL = 12_000, 6_000, 1_500  # characters
-CODE, OUTPUT, WORDS = 6_000, 2_400, 600  # characters of each recent turn
+CODE, OUTPUT, WORDS = 6_000, 4_000, 600  # characters of each recent turn
 MOST_OUTPUT = 32_768  # tokens of a reply, thinking included
 _CHARACTERS = 3.5  # of a token, about
 

@@ -167,3 +167,22 @@ def test_an_agent_may_recall_what_was_recorded_by_its_id(folder: Path, tmp_path:
     assert "    return np.full(len(rows), model)" in outputs[3].splitlines()
     assert "trial t001 mean()" in outputs[4]
     assert "nothing is recorded as 't999'; ids are like t001" in outputs[5]
+
+
+def test_what_a_model_is_told_of_a_cell_is_what_stands_below_it_in_the_end(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Not what it showed on the way: an ablation replaces its table with every trial."""
+    cells = [
+        "%load_ext cobra_jupyter\ncobra.open()\ncobra.protocol(folds=3)",
+        "from IPython.display import display\nhandle = display('step 1', display_id=True)\n"
+        "for n in range(2, 40): handle.update(f'step {n}')\nprint('a\\rb')",
+        'cobra.finish("seen")',
+    ]  # fmt: skip
+    lead = Speaker("lead", lambda context: f"## Step\n\n```python\n{cells[len(context.turns)]}\n```\n")
+    play(folder, tmp_path / "run", lead)
+    first, second = (turn.output for turn in lead.contexts[-1].turns)
+    assert second.split() == ["'step", "39'", "b"]
+    assert "[the card stands in every context]" in first
+    assert "protocol 1: 3 folds" in first
+    assert "row key" in lead.contexts[-1].prompt.stable
