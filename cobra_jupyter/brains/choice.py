@@ -139,14 +139,18 @@ def _playbook(why: str) -> Brains:
 
 def _local(wish: Wish) -> Brains:
     from cobra_jupyter.brains.playbook import Playbook
-    from cobra_jupyter.brains.transformers import LocalChat
+    from cobra_jupyter.brains.transformers import LocalChat, Memory
 
     if wish.model is None or not Path(wish.model).is_dir():
         raise BrainRefused(
             "--brain transformers needs --model DIR, the folder of a local chat model (Hugging Face layout)"
         )
-    chat = LocalChat(Path(wish.model))  # one model in memory, whatever the number of agents
-    return Brains("transformers", lambda role: (chat, Playbook()), "asked for")
+    folder, memory = Path(wish.model), Memory()  # one model, whatever the number of agents
+
+    def team(role: str) -> Team:
+        return LocalChat(folder, memory=memory), Playbook()
+
+    return Brains("transformers", team, "asked for", LocalChat(folder, memory=memory).check)
 
 
 def _replay(wish: Wish) -> Brains:

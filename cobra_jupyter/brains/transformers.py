@@ -7,7 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,18 +25,26 @@ INSTALL = "--brain transformers needs torch and transformers: pip install 'cobra
 Message = dict[str, str]
 
 
+@dataclass
+class Memory:
+    """One model, whatever the number of agents; one thread at a time loads it or generates."""
+
+    model: _Model | None = None
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+
 class LocalChat:
     """A chat model in a folder of Hugging Face's layout. It is loaded when it is first needed (`check` does so ahead
     of any work), on a GPU where there is one. Code that comes with a model is never run."""
 
     name = "transformers"
 
-    def __init__(self, folder: Path, most_output: int | None = None) -> None:
-        """`most_output`: tokens of a reply, thinking included; by default as many as the prompt allows."""
+    def __init__(self, folder: Path, most_output: int | None = None, memory: Memory | None = None) -> None:
+        """`most_output`: tokens of a reply, thinking included; by default as many as the prompt allows. `memory`: where
+        another of the same folder has its model, for agents that write at the same time."""
         self.folder, self._most_output = folder, most_output
         self.finish = Finish()
-        self._loaded: _Model | None = None
-        self._busy = threading.Lock()  # one thread at a time loads or generates
+        self.memory = memory or Memory()
 
     async def check(self) -> None:
         """Load the model. Raises BrainGone."""
@@ -53,7 +61,7 @@ class LocalChat:
 
         def work() -> None:
             try:
-                with self._busy:
+                with self.memory.busy:
                     model = self._ready(locked=True)
                     hand_on(model.generate(context.prompt, self._most_output, hand_on, stop))
             except BaseException as error:  # told to whoever waits for the reply
@@ -77,11 +85,11 @@ class LocalChat:
 
     @property
     def _specials(self) -> tuple[str, ...]:
-        return self._loaded.specials if self._loaded else ()
+        return self.memory.model.specials if self.memory.model else ()
 
     def _finish(self, end: _End, thoughts: str, seconds: float) -> Finish:
-        assert self._loaded
-        thinking = min(self._loaded.count(thoughts), end.output) if thoughts else 0
+        assert self.memory.model
+        thinking = min(self.memory.model.count(thoughts), end.output) if thoughts else 0
         usage = Usage(
             self.folder.name, input=end.input, output=end.output - thinking, thoughts=thinking, cost=0.0,
             seconds=round(seconds, 3),
@@ -94,15 +102,15 @@ class LocalChat:
 
     def _ready(self, locked: bool = False) -> _Model:
         """The model, loaded once; runs in a thread."""
-        with contextlib.nullcontext() if locked else self._busy:
-            if self._loaded is None:
+        with contextlib.nullcontext() if locked else self.memory.busy:
+            if self.memory.model is None:
                 try:
-                    self._loaded = _load(self.folder)
+                    self.memory.model = _load(self.folder)
                 except BrainGone:
                     raise
                 except Exception as error:
                     raise self._gone(error) from error
-            return self._loaded
+            return self.memory.model
 
     def _gone(self, error: BaseException) -> BrainGone:
         """What a person can do about it."""
@@ -111,10 +119,10 @@ class LocalChat:
         if _no_memory(error):
             return BrainGone(
                 f"{self.folder.name} does not fit the memory of this machine's "
-                f"{self._loaded.device if self._loaded else 'processor'}: give --model a smaller one"
+                f"{self.memory.model.device if self.memory.model else 'processor'}: give --model a smaller one"
             )
         said = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-        where = "could not go on" if self._loaded else "is no chat model that transformers can load"
+        where = "could not go on" if self.memory.model else "is no chat model that transformers can load"
         return BrainGone(f"{self.folder} {where} ({said})")
 
 

@@ -181,8 +181,8 @@ def test_a_template_without_system_turns_gets_the_rules_with_the_message(make: M
     brain = make(REPLY, NO_SYSTEM)
     corrections = (("Only words.", "The reply has no cell."),)
     assert "".join(asyncio.run(said(brain, asked(corrections=corrections)))) == MADE
-    assert brain._loaded
-    text, _ = brain._loaded._fitted(asked(corrections=corrections).prompt)
+    assert brain.memory.model
+    text, _ = brain.memory.model._fitted(asked(corrections=corrections).prompt)
     assert " ".join(text.split()) == (
         "<s> user Rules. The card. Write the next cell. <s> assistant Only words. <s> user The reply has no cell. <go>"
     )
@@ -193,12 +193,12 @@ def test_a_prompt_longer_than_the_context_keeps_rules_and_end(make: Make) -> Non
     long = asked(stable="old " * 900, changing="x " * 20 + "Write the next cell.")
     assert "".join(asyncio.run(said(brain, long))) == MADE
     assert "did not fit the model's context" in brain.finish.detail
-    assert brain._loaded
-    text, left_out = brain._loaded._fitted(long.prompt)
+    assert brain.memory.model
+    text, left_out = brain.memory.model._fitted(long.prompt)
     assert text.startswith("<s> system Rules.")
     assert text.rstrip().endswith("Write the next cell. <go>")
     assert f"the first {left_out} characters are left out" in text
-    assert 250 < len(brain._loaded._ids(text)) <= 300
+    assert 250 < len(brain.memory.model._ids(text)) <= 300
 
 
 def test_a_context_too_small_for_the_rules_is_said(make: Make) -> None:
@@ -224,12 +224,12 @@ def test_a_model_that_does_not_fit_the_memory_goes_and_the_run_stays(
 ) -> None:
     brain = make(REPLY)
     asyncio.run(brain.check())
-    assert brain._loaded
+    assert brain.memory.model
 
     def generate(**_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr(brain._loaded.model, "generate", generate)
+    monkeypatch.setattr(brain.memory.model.model, "generate", generate)
     assert "give --model a smaller one" in gone(brain, asked())
 
 
