@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,67 +23,28 @@ from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.memory import recollection
 from cobra_jupyter.agent.past import Life, Past, ages, recall
 from cobra_jupyter.agent.plateau import Moment, Story
-from cobra_jupyter.agent.team import LEAD, NoAgent, Team, notebook_of
+from cobra_jupyter.agent.team import LEAD, NoAgent, Team
 from cobra_jupyter.brains import Brain
 from cobra_jupyter.brains.replay import PATIENT
+from cobra_jupyter.closing import CLOSING, UNPROVEN, Closing, Options, Result
 from cobra_jupyter.kernel import weights
-from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess, write_json
+from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
 from cobra_jupyter.kernel.pack import digest, pack
 from cobra_jupyter.kernel.probe import KernelProbe, probe
 from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.workplace import Workplace
-from cobra_jupyter.ledger import Ledger, Record, read
-from cobra_jupyter.notebook import report, solution
-from cobra_jupyter.notebook.proof import Proof, prove
-from cobra_jupyter.workbench.hashing import sha256
+from cobra_jupyter.ledger import Ledger, Record
+from cobra_jupyter.notebook.proof import Proof
+
+__all__ = ["BadInput", "Options", "Result", "Runner"]
 
 HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call", "clock"}
 BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
 BESIDE = 4  # cores from which a scout may work beside the lead
-CLOSING = 4.0  # seconds for the report, the last writes and the exit
-UNPROVEN = Proof("not run", "nothing was submitted", 0.0, False)
 
 
 class BadInput(ValueError):  # noqa: N818 - the word of the exit code
     """The run cannot begin or go on for what it was given; the message names file or option and the cure."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a run was asked for. `started` is when the process began (epoch seconds)."""
-
-    folder: Path
-    out: Path
-    brain: str
-    budget: float
-    seed: int
-    kernel: str | None
-    settings: Mapping[str, str]
-    started: float
-    weights: tuple[str, ...] = ()  # folders of pretrained weights, beside those of the cache
-    model: Mapping[str, Any] = field(default_factory=dict)  # settings of a language model, no secrets
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run came to. `submission` is None when there is none; scores are cross-validated."""
-
-    run: str
-    competition: str
-    metric: str | None
-    direction: str | None
-    protocol: str | None
-    cv: float | None
-    cv_se: float | None
-    submission: str | None
-    notebook: str
-    solution: str | None
-    report: str
-    proof: Proof
-    seconds: float
-
-    def record(self) -> dict[str, Any]:
-        return {**asdict(self), "proof": self.proof.outcome, "seconds": round(self.seconds, 1)}
 
 
 @dataclass
@@ -127,8 +88,9 @@ class Runner:
         if self.resume:
             self._take_past(past)
         self.ledger.follow(self._follow)
+        self.closing = Closing(self.options, self.ledger, self.budget, self._latest, self._recording)
         self._write_first_records(environment)
-        self._state("starting", None)
+        self.closing.state("starting", None)
         harness = self._harness(environment)
         try:
             return await self._with_harness(harness, environment)
@@ -143,23 +105,24 @@ class Runner:
                 await asyncio.to_thread(harness.restore, self.ledger.path)
             card = await harness.call("open")
         except CallError as error:
-            self._state("failed", str(error))
+            self.closing.state("failed", str(error))
             if error.kind in BAD_INPUT:
                 raise BadInput(str(error)) from None
             raise
         self._description = _description(Path(card["folder"]))
         if card["obstacles"] and self.brain.name == "playbook":  # which has rules, but cannot read
-            self._state("failed", card["obstacles"][0])
+            self.closing.state("failed", card["obstacles"][0])
             raise BadInput(card["obstacles"][0])
         end, described = await self._work(harness, environment)
         await asyncio.to_thread(harness.stop)
         proof = UNPROVEN
         if described and self.interrupted.is_set():
-            self._write_solution(described, retrain=True)
+            self.closing.write_solution(described, retrain=True)
             proof = Proof("not run", "the run was interrupted", 0.0, False)
         elif described:
-            proof = await self._prove(described)
-        return self._close(end, described, proof)
+            proof = await self.closing.prove(described)
+        called = [record.data["agent"] for record in self._results if record.kind == "brief"]
+        return self.closing.close(end, described, proof, called)
 
     async def _work(
         self, harness: HarnessProcess, environment: KernelProbe
@@ -184,7 +147,7 @@ class Runner:
                 lambda: len(agent.turns) + 1,
             )
             agent.between = self._ladder.climb
-            self._state("running", None)
+            self.closing.state("running", None)
             work = asyncio.ensure_future(self._live(agent))
             stop = asyncio.ensure_future(self.interrupted.wait())
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -342,72 +305,6 @@ class Runner:
             clock, self._resources, turns, tuple((r.kind, r.data) for r in results), agent.role,
             self._description, lines=tuple(r.seq for r in results), agent=agent.name, task=agent.task,
         )  # fmt: skip
-
-    async def _prove(self, described: dict[str, Any]) -> Proof:
-        """Write `solution.ipynb`, run it in a fresh kernel, compare."""
-        out, left = self.options.out, self.budget.left - CLOSING
-        cost = sum(member["cost"] for member in described["members"]) / described["slots"]
-        saved = all(
-            (out / model["path"]).exists() for member in described["members"] for model in member["models"]
-        )
-        retrain = cost * 1.3 + 8 < left or not saved
-        if self._recording and self._recording.retrained is not None:
-            retrain = self._recording.retrained
-        path = self._write_solution(described, retrain)
-        proof = await prove(
-            path, out / "submission.csv", out / "proof", self.options.kernel, max(left, 1.0), retrain
-        )
-        self.ledger.append("proof", proof.record())
-        return proof
-
-    def _write_solution(self, described: dict[str, Any], retrain: bool) -> Path:
-        submitted, path = self._latest["submission"], self.options.out / "solution.ipynb"
-        facts = {
-            "competition": self._latest["card"]["name"],
-            "score": submitted["score"],
-            "se": submitted["se"],
-        }
-        write_json(path, solution.build(described, retrain, facts))
-        return path
-
-    def _close(self, end: str, described: dict[str, Any] | None, proof: Proof) -> Result:
-        out = self.options.out
-        agents = [LEAD, *(record.data["agent"] for record in self._results if record.kind == "brief")]
-        names = [*map(notebook_of, agents), "studies.db"]
-        names += ["submission.csv", "solution.ipynb"] if described else []
-        for name in names:
-            if (out / name).exists():
-                self.ledger.append("file", {"path": name, "sha256": sha256(out / name)})
-        card, frozen = self._latest.get("card", {}), self._latest.get("protocol", {})
-        submitted = self._latest.get("submission", {})
-        result = Result(
-            run=str(out), competition=str(card.get("name", self.options.folder.name)), metric=frozen.get("metric", card.get("metric")),
-            direction=frozen.get("direction", card.get("direction")), protocol=frozen.get("digest"),
-            cv=submitted.get("score"), cv_se=submitted.get("se"),
-            submission=str(out / "submission.csv") if submitted else None, notebook=str(out / "agent.ipynb"),
-            solution=str(out / "solution.ipynb") if (out / "solution.ipynb").exists() else None,
-            report=str(out / "report.html"), proof=proof, seconds=self.budget.used,
-        )  # fmt: skip
-        run = self._run_json("finished" if end != "interrupted" else "stopped", end, result)
-        report.write(out / "report.html", run, list(read(out / "ledger.jsonl")))
-        self.ledger.append("file", {"path": "report.html", "sha256": sha256(out / "report.html")})
-        self._state(run["state"], end, result)
-        return result
-
-    def _state(self, state: str, why: str | None, result: Result | None = None) -> None:
-        self.ledger.append("state", {"state": state, "why": why})
-        write_json(self.options.out / "run.json", self._run_json(state, why, result))
-
-    def _run_json(self, state: str, why: str | None, result: Result | None) -> dict[str, Any]:
-        o = self.options
-        card = self._latest.get("card", {})
-        return {
-            "run": o.out.name, "competition": card.get("name", o.folder.name), "state": state, "why": why, "pid": os.getpid(),
-            "started": o.started, "seconds": round(self.budget.used, 1), "budget": o.budget, "seed": o.seed,
-            "brain": o.brain, "head": self.ledger.head, "length": self.ledger.length,
-            "environment": self._latest.get("environment", {}), "result": result.record() if result else None,
-            "proof": result.proof.record() if result else None,
-        }  # fmt: skip
 
     # ---- what comes from the harness, in its threads
 
