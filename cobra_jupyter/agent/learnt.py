@@ -11,14 +11,13 @@ Json = Mapping[str, Any]
 Records = Sequence[tuple[str, dict[str, Any]]]
 EFFECTS, BEST, RECENT, FAILED, BRIEFS, CANDIDATES = 20, 8, 8, 4, 5, 15  # lines
 LABEL, MESSAGE, REPORT = 160, 160, 700  # characters
-BLEND = "blend"
 
 
 def trim(text: str, most: int) -> str:
     """At most so many characters: its beginning and its end."""
     if len(text) <= most:
         return text
-    left = most * 2 // 3
+    left = most // 2
     return f"{text[:left]}\n[… {len(text) - most} characters left out …]\n{text[left - most :]}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
 from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
+from cobra_jupyter.workbench import disk
 
 LEAD = "lead"
 TURNS = {"scout": 40, "auditor": 8, "judge": 4}  # at most, by role
@@ -31,6 +33,7 @@ SHARE = {"scout": SHARES["scout"], "auditor": SHARES["audit"], "judge": SHARES["
 MOST = 0.3  # of the free time: more is not given away
 SHORTEST = 8.0  # seconds in which an agent can do anything
 REPORT = 1_500  # characters of a brief
+_log = logging.getLogger(__name__)
 
 
 class NoAgent(ValueError):  # noqa: N818
@@ -61,6 +64,7 @@ class Team:
     budget: Budget
     past: tuple[Record, ...] = ()
     recording: Any = None  # of a run that is replayed: its clock is ours
+    at_once: int = 2  # agents that may work beside the lead
     agents: dict[str, Agent] = field(default_factory=dict)
     _working: dict[tuple[str, str, str], asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
     _tasks: list[Task] = field(default_factory=list)
@@ -106,7 +110,7 @@ class Team:
         if before.turns and (before.finished is None or before.pending):
             await agent.workplace.replay(before.accepted, time_left())
         if before.pending:
-            await agent.run_reply(before.pending, max(1.0, time_left()))
+            await agent.run_reply(before.pending, time_left())
         return await agent.run(time_left)
 
     def _mended(self, name: str, event: str) -> None:
@@ -158,7 +162,11 @@ class Team:
                 if not len(agent.document):
                     await agent.say(_title(task))
                 ended = await self.live(agent, before, left)
-        except (KernelError, BrainGone, ConnectionLost, CallError) as error:
+        except (disk.DiskFull, asyncio.CancelledError):
+            raise
+        except Exception as error:  # whatever befalls it, the lead goes on
+            if not isinstance(error, KernelError | BrainGone | ConnectionLost | CallError):
+                _log.error("%s failed", task.agent, exc_info=error)
             ended = f"{type(error).__name__}: {error}"
         return self._report(task, ended, time.monotonic() - began)
 
@@ -176,6 +184,11 @@ class Team:
             "turns": len(agent.turns) if agent else 0, "seconds": round(seconds, 1), "tokens": tally.tokens,
             "cost": round(tally.cost, 6), "notebook": notebook_of(task.agent),
         }).data  # fmt: skip
+
+    @property
+    def called(self) -> list[str]:
+        """Everybody who was called in, whether they came back or not."""
+        return [task.agent for task in self._tasks]
 
     async def close(self) -> None:
         """End those who still work; what they found so far is in the record."""
