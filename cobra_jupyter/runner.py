@@ -208,7 +208,7 @@ class Runner:
         moments = [
             Moment(self._ages.get(r.seq, r.time - started), r.kind, r.data) for r in list(self._results)
         ]
-        return Story(moments, self.budget.seconds, self.budget.used, self.budget.free)
+        return Story(moments, self.budget.seconds, self.budget.used, self.budget.free, self._team.least)
 
     def _title(self) -> str:
         o, card = self.options, self._latest["card"]

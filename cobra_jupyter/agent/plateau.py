@@ -15,7 +15,7 @@ IDEAS = 4
 STILL = 0.15  # of the budget
 SCOUTS_AT = (0.15, 0.45)  # of the budget: scouts start regardless
 JUDGE_AT, FINALISTS = 0.85, 3
-LEAST = 30.0  # seconds of an agent
+LEAST, LEAST_READING = 30.0, 180.0  # seconds that an agent needs: one of rules, a model
 MOST = 0.2  # of the free time
 SHARES = {"audit": 0.04, "scout": 0.08, "judge": 0.02}  # of the budget
 BLEND = "blend"
@@ -35,12 +35,13 @@ class Moment:
 
 @dataclass(frozen=True)
 class Story:
-    """A run so far. Seconds: the budget, what is used of it, what is free for new work."""
+    """A run so far. Seconds: the budget, what is used of it, what is free for new work, the least that an agent needs."""
 
     moments: Sequence[Moment]
     budget: float
     used: float
     free: float
+    least: float = LEAST
 
     def of(self, kind: str) -> list[Moment]:
         return [moment for moment in self.moments if moment.kind == kind]
@@ -106,11 +107,11 @@ def _on_a_plateau(story: Story, taken: Sequence[Data]) -> Iterator[Rung]:
 
 
 def _rung(name: Name, why: str, story: Story, plateau: bool = True) -> Rung:
-    return Rung(name, why, max(LEAST, SHARES[name] * story.budget), plateau)
+    return Rung(name, why, max(story.least, SHARES[name] * story.budget), plateau)
 
 
 def _affordable(rung: Rung, story: Story) -> bool:
-    return rung.seconds <= MOST * story.free if rung.seconds else story.free > STILL * story.budget / 3
+    return rung.seconds <= MOST * story.free if rung.seconds else story.free > STILL * story.budget
 
 
 def plateau(story: Story) -> str | None:

@@ -151,6 +151,7 @@ def _digest(context: Context, records: Records, role: str, until: int) -> Iterat
         "Lessons (paired differences ± standard error; positive is better)": learnt.lessons(records),
         "Ideas tried": learnt.ideas(records),
     }
+    sections["Shared tables (label-free, made once)"] = learnt.tables(records)
     if role == "auditor":
         sections["Single folds"] = learnt.finalists(records)
     else:

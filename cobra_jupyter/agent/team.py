@@ -17,7 +17,7 @@ from cobra_jupyter.agent.budget import Budget, spoken
 from cobra_jupyter.agent.context import Context, Task, Turn
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.past import Life, life, rebuild
-from cobra_jupyter.agent.plateau import LEAST, SHARES
+from cobra_jupyter.agent.plateau import LEAST, LEAST_READING, SHARES
 from cobra_jupyter.brains import Brain, BrainGone, taken
 from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
@@ -25,7 +25,7 @@ from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
 from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
-from cobra_jupyter.workbench import disk
+from cobra_jupyter.workbench import disk, pages
 
 LEAD = "lead"
 TURNS = {"scout": 40, "auditor": 8, "judge": 4}  # at most, by role
@@ -47,6 +47,7 @@ class _Tally:
     tokens: int = 0
     cost: float = 0.0
     lines: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # of candidates
 
 
 @dataclass
@@ -70,6 +71,7 @@ class Team:
     _tasks: list[Task] = field(default_factory=list)
     _tallies: dict[str, _Tally] = field(default_factory=lambda: defaultdict(_Tally))
     _ids: dict[int, str] = field(default_factory=dict)
+    _heads: dict[int, str] = field(default_factory=dict)
     _briefs: int = 0
 
     def __post_init__(self) -> None:
@@ -131,12 +133,18 @@ class Team:
             self._working[key].add_done_callback(lambda _: self._working.pop(key, None))
         return await asyncio.shield(self._working[key])
 
+    @property
+    def least(self) -> float:
+        """Seconds that an agent needs: models think for minutes."""
+        lead = self.agents.get(LEAD)
+        return LEAST_READING if lead is not None and lead.reads else LEAST
+
     def _new(self, role: str, brief: str, by: str) -> Task:
         if role not in TURNS:
             raise NoAgent(f"there is no role {role!r}; roles are {', '.join(TURNS)}")
         if not brief.strip():
             raise NoAgent("the brief is empty: say what is to be found out")
-        seconds = min(max(LEAST, SHARE[role] * self.budget.seconds), MOST * self.budget.free)
+        seconds = min(max(self.least, SHARE[role] * self.budget.seconds), MOST * self.budget.free)
         name = f"{role}-{1 + sum(task.role == role for task in self._tasks)}"
         if self.recording is not None:
             seconds = self.recording.agents.get(name, 0.0)
@@ -174,8 +182,7 @@ class Team:
         agent, tally = self.agents.get(task.agent), self._tallies[task.agent]
         said = agent.finished if agent else None
         if said is None:
-            last = agent.turns[-1].markdown if agent and agent.turns else ""
-            said = f"It ended without a report ({ended}). Its last words: {last or 'none'}"
+            said = self._unsaid(agent, tally, ended)
         self._briefs += 1
         ids = list(dict.fromkeys(self._ids[line] for line in tally.lines if line in self._ids))
         return self.ledger.append("brief", {
@@ -184,6 +191,15 @@ class Team:
             "turns": len(agent.turns) if agent else 0, "seconds": round(seconds, 1), "tokens": tally.tokens,
             "cost": round(tally.cost, 6), "notebook": notebook_of(task.agent),
         }).data  # fmt: skip
+
+    def _unsaid(self, agent: Agent | None, tally: _Tally, ended: str) -> str:
+        """What an agent would have had to report."""
+        shown = [self._heads[line] for line in dict.fromkeys(tally.lines) if line in self._heads]
+        last = agent.turns[-1].markdown.strip()[:300] if agent and agent.turns else ""
+        return "\n".join([
+            f"It ended without a report ({ended}).", f"Candidates it wrote: {', '.join(tally.names) or 'none'}.",
+            *shown[-8:], *([f"Its last words: {last}"] if last else []),
+        ])  # fmt: skip
 
     @property
     def called(self) -> list[str]:
@@ -203,10 +219,14 @@ class Team:
             tokens, dollars = taken(data)
             self._tallies[data["agent"]].tokens += tokens
             self._tallies[data["agent"]].cost += dollars
-        elif record.kind == "call" and data["record"] is not None:
-            self._tallies[data["agent"]].lines.append(data["record"])
+        elif record.kind == "call":
+            tally = self._tallies[data["agent"]]
+            if data["record"] is not None:
+                tally.lines.append(data["record"])
+            if data["call"] == "candidate" and data["args"].get("name") not in tally.names:
+                tally.names.append(str(data["args"].get("name")))
         elif record.kind in ("trial", "ablation", "blend"):
-            self._ids[record.seq] = data["id"]
+            self._ids[record.seq], self._heads[record.seq] = data["id"], pages.headline(record.kind, data)
         elif record.kind == "agent":
             self._tasks.append(Task(**data))
         elif record.kind == "brief":
