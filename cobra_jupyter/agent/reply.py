@@ -70,7 +70,9 @@ def _no_cell(text: str, finish: Finish) -> str:
     if fence is None:
         return f'The reply has no cell{_because(finish)}. {FORM} To end the run, the cell is cobra.finish("why").'
     if language := fence[1].strip()[:40]:
-        return f"The cell is fenced as {language}; only ```python is run (shell: subprocess in Python). {FORM}"
+        return (
+            f"The cell is fenced as {language}; only ```python is run (shell: subprocess in Python). {FORM}"
+        )
     return f"The cell's fence names no language; write ```python. {FORM}"
 
 

@@ -59,6 +59,10 @@ class BrainGone(Exception):  # noqa: N818
         self.back = back
 
 
+class TimeOver(BrainGone):
+    """The time for new work was over before a reply was whole: nobody else has any either."""
+
+
 class Brain(Protocol):
     """A brain knows nothing of kernels, and the agent nothing of providers."""
 
@@ -67,5 +71,5 @@ class Brain(Protocol):
 
     def reply(self, context: Context) -> AsyncIterator[str]:
         """The next turn, in pieces as they are generated. An empty piece means: forget what came in this
-        reply so far, it begins anew (a stream that broke was asked for again). Raises BrainGone."""
+        reply so far, it begins anew (a stream that broke was asked for again). Raises BrainGone, TimeOver."""
         ...

@@ -114,7 +114,11 @@ def test_the_first_line_alone_tells_whether_a_cell_is_indented() -> None:
 
 
 def test_a_second_cell_is_seen_however_it_is_fenced() -> None:
-    for second in ("    ```python\n    y = 2\n    ```\n", "```py \ny = 2\n```", "```Python\r\ny = 2\r\n```\r\n"):
+    for second in (
+        "    ```python\n    y = 2\n    ```\n",
+        "```py \ny = 2\n```",
+        "```Python\r\ny = 2\r\n```\r\n",
+    ):
         assert "more than one fenced block" in (complaint(f"## T\n\n{CELL}\n{second}", Finish()) or "")
 
 
