@@ -69,7 +69,7 @@ def cobra(home: Path, url: str, *words: object, key: str = KEY, budget: str = "1
     watcher = threading.Thread(target=watch, args=(process.pid, seen, over))
     watcher.start()
     try:
-        stdout, stderr = process.communicate(timeout=200)
+        stdout, stderr = process.communicate(timeout=300)
     finally:
         process.kill()
         over.set()
