@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,13 @@ SETTINGS = "id, target, metric, direction, split, groups, time, kind, task"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `cobra` and `jupyter cobra`."""
-    if arguments is None:
-        from cobra_jupyter import keys
+    from cobra_jupyter import keys
 
+    if arguments is None:
         keys.start_anew()
+    known = keys.take()  # whatever the command: the pipe is not to stay open
     chosen = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    chosen.keys = known
     try:
         return int(chosen.do(chosen))
     except KeyboardInterrupt:
@@ -287,7 +289,7 @@ def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None
         folder, out, wish.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started,
         _weights(chosen.weights), wish.settings(),
     ))  # fmt: skip
-    return _live(options)
+    return _live(options, chosen.keys)
 
 
 def _as_recorded(options: Any) -> Any:
@@ -307,14 +309,13 @@ def _as_recorded(options: Any) -> Any:
     return replace(options, budget=asked["budget"], seed=asked["seed"], settings=asked["settings"])
 
 
-def _live(options: Any, resume: bool = False) -> tuple[dict[str, Any], int]:
-    """Let a run live to its end. → its result's record and the exit code."""
+def _live(options: Any, known: Mapping[str, str], resume: bool = False) -> tuple[dict[str, Any], int]:
+    """Let a run live to its end; `known` are the keys. → its result's record and the exit code."""
     from cobra_jupyter import keys, runs
     from cobra_jupyter.brains.choice import Wish, choose, ready
     from cobra_jupyter.progress import Progress
     from cobra_jupyter.runner import Runner
 
-    known = keys.take()
     spent = runs.spent(options.out) if resume else (0, 0.0)
     wish = Wish(options.brain, **options.model)
     chosen = choose(wish, {**os.environ, **known}, spent)
@@ -432,7 +433,7 @@ def _resume(chosen: argparse.Namespace) -> int:
 
     run = runs.load(chosen.run)
     options = runs.options_of(run, budget.parse(chosen.budget) if chosen.budget else None)
-    result, code = _live(options, resume=True)
+    result, code = _live(options, chosen.keys, resume=True)
     _print(result, chosen.json)
     return code
 

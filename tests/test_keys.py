@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-from cobra_jupyter import keys
+from cobra_jupyter import cli, keys
 from cobra_jupyter.runner import _secrets
 
 KEY = "AIza-test-key-that-is-secret"
@@ -45,6 +47,24 @@ def test_a_command_starts_anew_with_its_key_in_a_pipe() -> None:
         [sys.executable, "-c", code], env={**os.environ, "GEMINI_API_KEY": KEY}, capture_output=True, text=True, timeout=60
     )  # fmt: skip
     assert done.stdout.split() == ["True", "False", "False"], done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("status", "no-run"), ("verify", "no-run"), ("export", "no-run"), ("resume", "no-run")]
+)
+def test_every_command_closes_the_pipe_and_leaves_no_key_behind(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.set_inheritable(reader, True)
+    os.write(writer, json.dumps({"GEMINI_API_KEY": KEY}).encode())
+    os.close(writer)
+    monkeypatch.setenv(keys.PIPE, str(reader))
+    monkeypatch.setenv("GOOGLE_API_KEY", KEY)
+    assert cli.main(words) == cli.BAD_INPUT
+    assert not {keys.PIPE, "GOOGLE_API_KEY"} & set(os.environ)
+    with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+        os.fstat(reader)
 
 
 def test_a_region_named_global_is_no_secret_that_a_record_could_not_say(

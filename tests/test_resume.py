@@ -205,6 +205,18 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return said
 
 
+def test_a_run_whose_brain_the_command_does_not_know_is_refused_with_those_it_knows(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {
+        "run": "r", "started": 0.0, "budget": 90.0, "seed": 0, "brain": "scripted", "folder": str(folder),
+        "kernel": None, "settings": {}, "weights": [],
+    }  # fmt: skip
+    (tmp_path / "ledger.jsonl").write_text(json.dumps({"data": asked}) + "\n")
+    said = refused(capsys, "resume", str(tmp_path))
+    assert "no brain 'scripted' here; there are auto, playbook, gemini, transformers, replay" in said
+
+
 def test_status_tells_of_a_run_that_died_and_how_to_go_on(
     stopped: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

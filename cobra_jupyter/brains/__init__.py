@@ -71,5 +71,5 @@ class Brain(Protocol):
 
     def reply(self, context: Context) -> AsyncIterator[str]:
         """The next turn, in pieces as they are generated. An empty piece means: forget what came in this
-        reply so far, it begins anew (a stream that broke was asked for again). Raises BrainGone."""
+        reply so far, it begins anew (a stream that broke was asked for again). Raises BrainGone, TimeOver."""
         ...

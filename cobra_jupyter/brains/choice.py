@@ -128,6 +128,8 @@ def _choose(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float]
         return _local(wish)
     if wish.brain == "replay":
         return _replay(wish)
+    if wish.brain not in NAMES:
+        raise BrainRefused(f"there is no brain {wish.brain!r} here; there are {', '.join(NAMES)}")
     return _gemini(wish, environment, spent)
 
 

@@ -13,14 +13,17 @@ import pydantic
 from google.genai import errors
 
 AGAIN = frozenset({408, 429, 499, 500, 502, 503, 504})
-NEVER = "PerDay"  # of a quota's name: it does not come back within a run
+DAILY = "PerDay"  # of a quota's name
+LATER = 3_600.0  # seconds after which a day's quota is tried again: it comes back at midnight, somewhere
+KEYLESS = frozenset({400, 401, 403})  # how a key is refused; other errors may speak of keys too
 
 
 @dataclass(frozen=True)
 class Patience:
     """How long faults are borne; seconds. `first_byte` is waited for the first piece of a reply (a model thinks
     before it writes), `stall` for each one after; `attempts` of one reply in all, with pauses from `pause`, doubling,
-    to `longest`. Of the time left, one reply's faults may take `share`; what is waited never exceeds it."""
+    to `longest`. Of the time left, one reply's faults may take `share`, and `most` in all; then somebody else goes
+    on meanwhile."""
 
     first_byte: float = 300.0
     stall: float = 90.0
@@ -28,6 +31,11 @@ class Patience:
     pause: float = 1.0
     longest: float = 60.0
     share: float = 1 / 3
+    most: float = 900.0
+
+    def bound(self, left: float) -> float:
+        """Seconds that one reply's faults may take, with so many left (infinite without a budget)."""
+        return min(self.share * left, self.most)
 
     def before(self, attempt: int, asked: float | None) -> float:
         """Seconds until the next attempt after the `attempt`-th (from 1), with jitter; at least what was asked for."""
@@ -42,16 +50,17 @@ class Broken(Exception):  # noqa: N818
 @dataclass(frozen=True)
 class Fault:
     """`words` say what happened, and the cure where a person has one. `final`: asking again cannot help. `wait`:
-    seconds that the provider asked for. `reached`: the provider answered."""
+    seconds that the provider asked for. `reached`: the provider answered. `back`: see BrainGone, of one that is final."""
 
     words: str
     final: bool = False
     wait: float | None = None
     reached: bool = True
+    back: float | None = None
 
 
-def fault_of(error: Exception, model: str) -> Fault | None:
-    """What an exception of the SDK means; None for one that is a defect of ours."""
+def fault_of(error: Exception, model: str) -> Fault:
+    """What an exception of the SDK means. One that nobody foresaw may pass as well: no answer may end a run."""
     if isinstance(error, errors.APIError):
         return _answered(error, model)
     if isinstance(error, Broken):
@@ -66,7 +75,7 @@ def fault_of(error: Exception, model: str) -> Fault | None:
         )
     if isinstance(error, _TRANSPORT):
         return Fault(f"the connection failed ({type(error).__name__}: {error})", reached=False)
-    return None
+    return Fault(f"the SDK failed ({type(error).__name__}: {str(error)[:300]})", reached=False)
 
 
 def _transport_errors() -> Iterator[type[Exception]]:
@@ -86,7 +95,8 @@ def _answered(error: errors.APIError, model: str) -> Fault:
     """An error that the provider named."""
     code, said = error.code, f"{error.code} {error.status or ''}: {error.message or error.details}"[:600]
     reasons = {str(detail.get("reason")) for detail in _details(error)}
-    if code == 401 or "API_KEY_INVALID" in reasons or "API key" in str(error.message):
+    unknown = "API_KEY_INVALID" in reasons or "API key" in str(error.message)
+    if code == 401 or (unknown and code in KEYLESS):
         return Fault(f"the key is refused ({said}). Check GEMINI_API_KEY", final=True)
     if code == 403:
         return Fault(f"the key may not do this ({said}). Check its project, region and billing", final=True)
@@ -96,7 +106,7 @@ def _answered(error: errors.APIError, model: str) -> Fault:
             "GOOGLE_GENAI_API_VERSION=v1beta", final=True,
         )  # fmt: skip
     if code == 429 and _exhausted(error):
-        return Fault(f"the day's quota is used up ({said})", final=True)
+        return Fault(f"the day's quota is used up ({said})", final=True, back=LATER)
     if code in AGAIN:
         return Fault(said, wait=_asked(error))
     return Fault(f"the request is refused ({said})", final=True)
@@ -111,7 +121,7 @@ def _details(error: errors.APIError) -> list[dict[str, Any]]:
 
 def _exhausted(error: errors.APIError) -> bool:
     return any(
-        NEVER in str(violation.get("quotaId")) or NEVER in str(violation.get("quotaMetric"))
+        DAILY in str(violation.get("quotaId")) or DAILY in str(violation.get("quotaMetric"))
         for detail in _details(error)
         for violation in detail.get("violations") or ()
         if isinstance(violation, dict)

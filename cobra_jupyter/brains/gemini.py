@@ -7,8 +7,8 @@ import itertools
 import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from google import genai
 from google.genai import types
 from google.genai.models import AsyncModels
 
-from cobra_jupyter.brains import BrainGone, Finish, prices
+from cobra_jupyter.brains import BrainGone, Finish, TimeOver, prices
 from cobra_jupyter.brains.answer import Answer, Tally
 from cobra_jupyter.brains.credentials import Credentials
 from cobra_jupyter.brains.faults import Broken, Fault, Patience, fault_of
@@ -61,11 +61,9 @@ class Connection:
         return genai.Client(vertexai=c.vertex, api_key=c.key, http_options=options)
 
     def fault(self, error: Exception, model: str) -> Fault:
-        """What an exception means, without the key. Raises it again where it is a defect of ours."""
+        """What an exception means, without the key."""
         found = fault_of(error, model)
-        if found is None:
-            raise error
-        return Fault(self.credentials.hide(found.words), found.final, found.wait, found.reached)
+        return replace(found, words=self.credentials.hide(found.words))
 
 
 class Gemini:
@@ -112,7 +110,8 @@ class Gemini:
     async def reply(self, context: Context) -> AsyncIterator[str]:
         """See Brain. Waits and retries never outlast the time that was left when the context was made."""
         begun, until, patience = time.monotonic(), context.clock.until, self._connection.patience
-        enough = begun + patience.share * (until - begun)  # of faults; infinite without a budget
+        enough = begun + patience.bound(until - begun)  # of faults
+        prompt = context.prompt  # outside of what is taken for a fault of the provider
         tally = Tally(self.name, self._price)
         said = False
         for attempt in itertools.count(1):
@@ -120,7 +119,7 @@ class Gemini:
             try:
                 if said:
                     yield ""
-                async with aclosing(self._attempt(context.prompt, answer, until, tally)) as pieces:
+                async with aclosing(self._attempt(prompt, answer, until, enough, tally)) as pieces:
                     async for piece in pieces:
                         said = True
                         yield piece
@@ -136,27 +135,28 @@ class Gemini:
         """Wait for another attempt. Raises BrainGone where none can help or none can be in time."""
         patience = self._connection.patience
         if fault.final:
-            raise BrainGone(fault.words)
+            raise BrainGone(fault.words, fault.back)
         if attempt >= patience.attempts:
             words = f"{attempt} attempts at one reply failed, the last since {fault.words}"
             raise BrainGone(words, back=AWAY)
         wait = patience.before(attempt, fault.wait)
         if time.monotonic() + wait > enough:
             raise BrainGone(
-                f"{fault.words}; another attempt after {wait:.0f} s would leave too little time (this was the {attempt}.)",
+                f"{fault.words}; another attempt after {wait:.0f} s would take too much time (this was the {attempt}.)",
                 back=AWAY,
             )
         await asyncio.sleep(wait)
 
     async def _attempt(
-        self, prompt: Prompt, answer: Answer, until: float, tally: Tally
+        self, prompt: Prompt, answer: Answer, until: float, enough: float, tally: Tally
     ) -> AsyncGenerator[str, None]:
         """One request. Raises BrainGone at a cap or when time is over, or what the SDK raises."""
         guess = math.ceil(prompt.tokens * self._ratio)
         account = self._connection.account
-        with account.hold(guess + prompt.most_output, self._most(guess, prompt.most_output)):
+        with account.hold(guess, prompt.most_output, self._price) as allowed:
+            asked = replace(prompt, most_output=allowed)
             try:
-                async with aclosing(self._chunks(prompt, answer, until)) as chunks:
+                async with aclosing(self._chunks(asked, answer, until, enough)) as chunks:
                     async for chunk in chunks:
                         if text := answer.take(chunk):
                             yield text
@@ -167,21 +167,22 @@ class Gemini:
         if answer.usage is not None and answer.usage.prompt_token_count and prompt.tokens:
             self._ratio = max(self._ratio, answer.usage.prompt_token_count / prompt.tokens)
 
-    async def _chunks(self, prompt: Prompt, answer: Answer, until: float) -> AsyncGenerator[Any, None]:
+    async def _chunks(
+        self, prompt: Prompt, answer: Answer, until: float, enough: float
+    ) -> AsyncGenerator[Any, None]:
         """What the provider sends, as long as it comes in time."""
         models, patience = self._connection.models, self._connection.patience
         chunks: Any = None
-        share = patience.share * (until - time.monotonic())
+        stall = min(patience.stall, patience.bound(until - time.monotonic()))
         try:
-            first = min(patience.first_byte, share)
-            async with asyncio.timeout(_left(first, until)):
+            async with asyncio.timeout(_left(patience.first_byte, min(until, enough))):
                 chunks = await models.generate_content_stream(
                     model=self.name, contents=_contents(prompt), config=self._config(prompt)
                 )
                 chunk = await anext(chunks, None)
             while chunk is not None:
                 yield chunk
-                wait = TAIL if answer.reason else min(patience.stall, share)
+                wait = TAIL if answer.reason else stall
                 async with asyncio.timeout(_left(wait, until)):
                     chunk = await anext(chunks, None)
         except TimeoutError:
@@ -192,10 +193,8 @@ class Gemini:
                 raise
         finally:
             if chunks is not None:
-                await chunks.aclose()
-
-    def _most(self, input_: int, output: int) -> float | None:
-        return self._price.of(input_, 0, output) if self._price else None
+                with suppress(Exception):  # the reply is whole, or what was wrong with it is on its way
+                    await chunks.aclose()
 
     def _config(self, prompt: Prompt) -> types.GenerateContentConfig:
         return types.GenerateContentConfig(
@@ -230,5 +229,5 @@ def _left(seconds: float, until: float) -> float:
 def _late(until: float, began: bool) -> Exception:
     """A time-out in words."""
     if time.monotonic() >= until - 0.01:
-        return BrainGone("the time for new work was over before its reply was whole")
+        return TimeOver("the time for new work was over before its reply was whole")
     return Broken("the stream stood still" if began else "no answer began in time")

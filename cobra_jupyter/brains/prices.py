@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -31,6 +32,14 @@ class Price:
         price = self.long if self.long and tokens > self.over else self
         fresh = max(0, tokens - cached)
         return (fresh * price.input + cached * price.cached + output * price.output) / 1e6
+
+    def room(self, dollars: float, tokens: int) -> float:
+        """Tokens that a request with so many input tokens may write for so much; negative where they cost more."""
+        input_ = self.of(tokens, 0, 0)
+        each = self.of(tokens, 0, 1_000_000) - input_  # of a million
+        if each <= 0:
+            return math.inf if dollars >= input_ else -1.0
+        return (dollars - input_) / each * 1e6
 
 
 def users_file(environment: Mapping[str, str]) -> Path:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cobra_jupyter.brains import Brain, BrainGone, Finish
+from cobra_jupyter.brains import Brain, BrainGone, Finish, TimeOver
 
 if TYPE_CHECKING:
     from cobra_jupyter.agent.context import Context
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 class Recorder:
     """A brain that is listened to. Whatever else it has (`check`, `recording`) shows through. A reply that was
-    given up leaves nothing. Raises OSError where the file takes no more."""
+    given up, by whomever, leaves nothing. Raises OSError where the file takes no more."""
 
     def __init__(self, brain: Brain, file: Path, secrets: Sequence[str] = ()) -> None:
         """`secrets` are replaced wherever they would appear."""
@@ -48,6 +48,8 @@ class Recorder:
             async for piece in self._brain.reply(context):
                 text = text + piece if piece else ""
                 yield piece
+        except TimeOver:
+            raise
         except BrainGone as gone:
             self._write({**about, "gone": str(gone)})
             raise

@@ -28,6 +28,14 @@ def test_gemini_without_a_key_is_refused_with_the_cure() -> None:
         choose(Wish("gemini"), {})
 
 
+@pytest.mark.parametrize("environment", [{}, {"GEMINI_API_KEY": KEY}], ids=["no key", "a key"])
+def test_a_brain_that_is_not_known_is_refused_by_name_with_those_that_are(
+    environment: dict[str, str],
+) -> None:
+    with pytest.raises(BrainRefused, match="no brain 'scripted' here; there are auto, playbook, gemini"):
+        choose(Wish("scripted"), environment)
+
+
 def test_each_agent_has_a_team_of_its_own_and_the_lead_keeps_its_team() -> None:
     brains = choose(Wish("gemini", model="big", fast_model="small"), {"GEMINI_API_KEY": KEY})
     lead, scout = brains.team("lead"), brains.team("scout")

@@ -12,11 +12,12 @@ import google.oauth2.credentials
 import pytest
 
 from cobra_jupyter.agent.context import Clock, Context
-from cobra_jupyter.brains import BrainGone, Finish, prices
+from cobra_jupyter.brains import BrainGone, Finish, TimeOver, prices
+from cobra_jupyter.brains.answer import Answer
 from cobra_jupyter.brains.credentials import Credentials
 from cobra_jupyter.brains.faults import Patience
-from cobra_jupyter.brains.gemini import Connection, Gemini, OutOfReach
-from cobra_jupyter.brains.spending import Account, Caps
+from cobra_jupyter.brains.gemini import AWAY, Connection, Gemini, OutOfReach
+from cobra_jupyter.brains.spending import LEAST, Account, Caps
 from tests.fakes.gemini import KEY, FakeGemini
 from tests.fakes.script import Script, parse
 
@@ -225,7 +226,7 @@ def test_it_gives_up_at_once_where_the_wait_asked_for_exceeds_its_share_of_the_t
 ) -> None:
     fake.fail("429 retry-after=40", last=None)
     begun = time.monotonic()
-    with pytest.raises(BrainGone, match="too little time"):
+    with pytest.raises(BrainGone, match="too much time"):
         reply(Gemini(connection(fake), LEAD), context(60.0))
     assert time.monotonic() - begun < 5
     assert len(fake.asked) == 1
@@ -240,10 +241,61 @@ def test_a_silent_provider_is_not_waited_for_beyond_the_time_left(fake: FakeGemi
     assert time.monotonic() - begun < 5
 
 
+@pytest.mark.parametrize("words", ["slow", "stall after=1", "503"])
+def test_with_a_day_left_a_provider_is_borne_for_a_bounded_time_and_asked_again_later(
+    fake: FakeGemini, words: str
+) -> None:
+    fake.fail(words, last=None)
+    begun, patience = time.monotonic(), Patience(first_byte=0.3, stall=0.3, pause=0.01, longest=0.1, most=1.0)
+    with pytest.raises(BrainGone) as caught:
+        reply(Gemini(connection(fake, patience), LEAD), context(86_400.0))
+    assert caught.value.back == AWAY
+    assert not isinstance(caught.value, TimeOver)
+    assert time.monotonic() - begun < 5
+    assert 1 < len(fake.asked) < patience.attempts
+
+
+@pytest.mark.parametrize("error", [KeyError("candidates"), ValueError("odd"), RuntimeError(f"with {KEY}")])
+def test_whatever_the_sdk_throws_is_borne_like_a_fault_of_the_provider(
+    fake: FakeGemini, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    take, thrown = Answer.take, [error]
+
+    def odd(self: Answer, chunk: Any) -> str:
+        if thrown and self.characters:
+            raise thrown.pop()
+        return take(self, chunk)
+
+    monkeypatch.setattr(Answer, "take", odd)
+    text, finish = reply(Gemini(connection(fake), LEAD))
+    assert text == SAID
+    assert finish.usage
+    assert finish.usage.retries == 1
+
+
+def test_what_the_sdk_throws_each_time_ends_the_brain_for_now_and_is_named_without_the_key(
+    fake: FakeGemini, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(self: Answer, chunk: Any) -> str:
+        raise KeyError(KEY)
+
+    monkeypatch.setattr(Answer, "take", odd)
+    with pytest.raises(BrainGone, match=r"4 attempts .*KeyError") as caught:
+        reply(Gemini(connection(fake), LEAD))
+    assert caught.value.back == AWAY
+    assert KEY not in str(caught.value)
+
+
+def test_a_defect_of_ours_in_the_context_is_no_fault_of_the_provider(fake: FakeGemini) -> None:
+    with pytest.raises(FileNotFoundError):
+        reply(Gemini(connection(fake), LEAD), context(role="nobody"))
+    assert fake.asked == []
+
+
 def test_a_reply_that_is_still_coming_when_time_is_over_is_given_up() -> None:
     with (
         FakeGemini(Script.of(SAID * 300), pace=0.05) as fake,
-        pytest.raises(BrainGone, match="time for new work"),
+        pytest.raises(TimeOver, match="time for new work"),
     ):
         reply(Gemini(connection(fake, Patience()), LEAD), context(6.0))
 
@@ -276,6 +328,7 @@ def test_what_cannot_pass_ends_the_brain_at_once_with_the_cure_and_without_the_k
     fake.fail(words, last=None)
     with pytest.raises(BrainGone, match=cure) as caught:
         reply(Gemini(connection(fake), LEAD))
+    assert caught.value.back == (3_600.0 if words == "429-day" else None)
     assert len(fake.asked) == 1
     assert KEY not in str(caught.value)
 
@@ -332,15 +385,15 @@ def test_a_cap_on_tokens_is_never_passed_and_no_request_is_made_that_could(fake:
     with pytest.raises(BrainGone, match=r"cap of 30,000 tokens.*--max-tokens"):
         replies(brain, 20)
     assert 0 < shared.account.tokens <= 30_000
-    assert shared.account.tokens + context().prompt.most_output + 2 * fake.asked[0].tokens > 30_000
+    assert shared.account.tokens + LEAST + 2 * fake.asked[0].tokens > 30_000
 
 
 def test_a_cap_on_money_is_never_passed(fake: FakeGemini) -> None:
-    shared = connection(fake, caps=Caps(cost=0.22))
+    shared = connection(fake, caps=Caps(cost=0.05))
     brain = Gemini(shared, LEAD)
-    with pytest.raises(BrainGone, match=r"cap of \$0.22.*--max-cost"):
+    with pytest.raises(BrainGone, match=r"cap of \$0.05.*--max-cost"):
         replies(brain, 20)
-    assert 0 < shared.account.cost <= 0.22
+    assert 0 < shared.account.cost <= 0.05
 
 
 def test_what_earlier_lives_of_a_run_spent_counts(fake: FakeGemini) -> None:
@@ -356,4 +409,11 @@ def test_two_brains_at_once_cannot_pass_a_cap_together() -> None:
 
     with FakeGemini(Script.of(SAID, SAID), pace=0.02) as fake:
         found = asyncio.run(both(connection(fake, caps=Caps(tokens=30_000))))
-    assert sum(isinstance(result, BrainGone) for result in found) == 1
+    gone = [result for result in found if isinstance(result, BrainGone)]
+    assert [error.back for error in gone] == [20.0]
+
+
+def test_near_a_cap_a_shorter_reply_is_asked_for(fake: FakeGemini) -> None:
+    assert reply(Gemini(connection(fake, caps=Caps(tokens=10_000)), LEAD))[0] == SAID
+    asked = fake.asked[0].body["generationConfig"]["maxOutputTokens"]
+    assert LEAST <= asked < 10_000 - fake.asked[0].tokens

@@ -12,8 +12,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from cobra_jupyter.agent.context import Context
-from cobra_jupyter.brains import Brain, BrainGone
+from cobra_jupyter.agent.context import Clock, Context
+from cobra_jupyter.brains import Brain, BrainGone, TimeOver
 from cobra_jupyter.brains.choice import BrainRefused, Wish, choose
 from cobra_jupyter.brains.recording import recorded
 from cobra_jupyter.brains.replay import Recording, replays
@@ -131,6 +131,18 @@ def test_each_agent_has_its_own_turns_and_the_end_is_said(tmp_path: Path) -> Non
         asyncio.run(said(Asked(2)))
     assert Recording(file).time_left("lead", 2) == 0
     assert Recording(file).time_left("lead", 1) > 0
+
+
+def test_a_reply_that_was_cut_off_by_the_end_of_time_is_no_turn_of_the_recording(tmp_path: Path) -> None:
+    over = Speaker("lead", lambda context: TimeOver("the time for new work was over"))
+    (lead,) = recorded([over], tmp_path / "replies.jsonl")
+
+    async def said() -> list[str]:
+        return [piece async for piece in lead.reply(Context(Clock(60.0, 60.0, 0.0), {}))]
+
+    with pytest.raises(TimeOver):
+        asyncio.run(said())
+    assert json.loads((tmp_path / "replies.jsonl").read_text()) == {"brains": ["lead"]}
 
 
 def test_a_record_that_was_changed_is_refused(whole: Path, tmp_path: Path) -> None:

@@ -164,7 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _error(self, fault: Fault, request: Request) -> None:
-        body, headers = error_of(fault, request.model, self.server_of.key)
+        given = request.headers.get("x-goog-api-key", self.server_of.key)
+        body, headers = error_of(fault, request.model, given)
         self._json(int(body["error"]["code"]), body, headers)
 
     def _generate(self, request: Request, stream: bool) -> None:

@@ -80,7 +80,7 @@ def error_of(fault: Fault, model: str, key: str) -> tuple[dict[str, Any], dict[s
     }  # fmt: skip
     if fault.name == "bad-key":
         code = "400"
-        words["400"] = "API key not valid. Please pass a valid API key."
+        words["400"] = f"API key not valid. Please pass a valid API key. (api_key:{key})"
         details.append({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"})
     if code == "429":
         quota = "GenerateRequestsPer" + ("Day" if kind == "day" else "Minute") + "PerProjectPerModel"
