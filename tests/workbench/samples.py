@@ -238,6 +238,7 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "columns": [name],
             "seconds": 1.759,
             "path": "shared/columns.py",
+            "protocol": 1,
             "files": {"shared/columns_ab12_train/made.frame": digest},
         },
         "metric": {
