@@ -19,7 +19,7 @@ from cobra_jupyter.workbench.candidates import Candidates
 from cobra_jupyter.workbench.decisions import Decisions
 from cobra_jupyter.workbench.finalists import Finalists
 from cobra_jupyter.workbench.ideas import Ideas
-from cobra_jupyter.workbench.judge import Judge
+from cobra_jupyter.workbench.judge import Judge, OutOfFold
 from cobra_jupyter.workbench.pool import Pool
 from cobra_jupyter.workbench.resources import Resources
 from cobra_jupyter.workbench.rpc import Call
@@ -136,6 +136,16 @@ class Frozen:
     def full(self, call: Call, ids: Sequence[str] | None = None) -> list[Trial]:
         """Finished full-size trials (those named). Raises NotReady where there are none."""
         return self.finalists.trials(ids, self.finished(call, lambda t: t.full and t.oof is not None))
+
+    def out_of_fold(self, id: str) -> OutOfFold | None:
+        """What a trial or blend said of rows that it had not seen; None where it is not known here. Raises ValueError
+        where it failed."""
+        if blend := self.finalists.blends.get(id):
+            return blend.oof
+        trial = next((trial for trial in self.trials.finished() if trial.id == id), None)
+        if trial and trial.oof is None:
+            raise ValueError(f"{id} failed: it has no out-of-fold predictions")
+        return trial.oof if trial else None
 
     def _on_trial(self, trial: Trial) -> None:
         if trial.full:

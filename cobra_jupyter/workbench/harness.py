@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cobra_jupyter import competition as competitions
-from cobra_jupyter.workbench import audit, scaling
+from cobra_jupyter.workbench import audit, predictions, scaling
 from cobra_jupyter.workbench.ablation import Ablate, Fidelity
 from cobra_jupyter.workbench.basis import Basis, lay
 from cobra_jupyter.workbench.candidates import Candidates
@@ -25,6 +25,7 @@ from cobra_jupyter.workbench.errors import NotReady
 from cobra_jupyter.workbench.frozen import Common, Emit, Frozen, check_fraction, forbidden
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.jobs import Job, Jobs
+from cobra_jupyter.workbench.judge import OutOfFold
 from cobra_jupyter.workbench.numbers import Numbers
 from cobra_jupyter.workbench.pool import Pool
 from cobra_jupyter.workbench.resources import UNLIMITED, Resources
@@ -333,6 +334,24 @@ class Harness:
 
     # ---- audit, jobs, the agent
 
+    def oof(self, call: Call, id: str) -> Result:
+        """Out-of-fold predictions of a trial or blend of any protocol, in a file that the caller may read."""
+        frozen, oof = self._out_of_fold(id)
+        if oof is None and self.decisions.recorded:  # it was known by then
+            self.frozen.trials.await_all([id], call.cancelled)
+            frozen, oof = self._out_of_fold(id)
+        if frozen is None or oof is None:
+            raise ValueError(f"there is no finished trial or blend {id!r}")
+        written = predictions.write(self.settings.folder / "oof" / f"{id}.npz", oof)
+        names = predictions.columns(frozen.context())
+        return _result("oof", {"id": id, **written, "columns": names, "protocol": frozen.number})
+
+    def _out_of_fold(self, id: str) -> tuple[Frozen | None, OutOfFold | None]:
+        for frozen in self.under.values():
+            if (oof := frozen.out_of_fold(id)) is not None:
+                return frozen, oof
+        return None, None
+
     def audit(
         self, call: Call, candidate: str | None = None, config: Mapping[str, Any] | None = None,
         seconds: float | None = None,
@@ -442,7 +461,7 @@ class Harness:
 PUBLIC = (
     "open", "protocol", "candidate", "shared", "metric", "trial", "ablate", "effects", "probe", "scale",
     "blend",
-    "select", "submit", "solution", "audit", "wait", "status",
+    "select", "submit", "solution", "oof", "audit", "wait", "status",
 )  # fmt: skip
 
 
