@@ -87,7 +87,7 @@ class Reader:
 
 
 def whole(prompt: Prompt) -> str:
-    return prompt.system + prompt.stable + prompt.changing
+    return "\n\n".join((prompt.system, prompt.stable, prompt.changing))
 
 
 def _shared(a: str, b: str) -> int:

@@ -96,8 +96,8 @@ class Closing:
         return path
 
     def close(
-        self, end: str, described: dict[str, Any] | None, proof: Proof, agents: Sequence[str]
-    ) -> Result:
+        self, end: str, described: dict[str, Any] | None, proof: Proof, agents: Sequence[str], failed: bool = False
+    ) -> Result:  # fmt: skip
         """The last records, the report and run.json; `agents` are those that were called in."""
         out = self.options.out
         names = [*map(notebook_of, (LEAD, *agents)), "studies.db"]
@@ -115,7 +115,8 @@ class Closing:
             solution=str(out / "solution.ipynb") if (out / "solution.ipynb").exists() else None,
             report=str(out / "report.html"), proof=proof, seconds=self.budget.used,
         )  # fmt: skip
-        run = self._run_json("finished" if end != "interrupted" else "stopped", end, result)
+        state = "failed" if failed else "stopped" if end == "interrupted" else "finished"
+        run = self._run_json(state, end, result)
         report.write(out / "report.html", run, list(read(out / "ledger.jsonl")))
         self.ledger.append("file", {"path": "report.html", "sha256": sha256(out / "report.html")})
         self.state(run["state"], end, result)

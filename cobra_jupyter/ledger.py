@@ -66,7 +66,7 @@ class Ledger:
         self.head, self.length, self.cut = START, 0, 0
         self._secrets = tuple(secret for secret in secrets if len(secret) >= 6)
         self._file = path.open("ab", buffering=0)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # followers are told within it: in order
         self._followers: list[Callable[[Record], object]] = []
         self._failure: OSError | None = None
         try:
@@ -103,8 +103,8 @@ class Ledger:
             self._write(line.encode(), kind in DURABLE)
             record = Record(self.length, when, kind, clean, self.head, digest)
             self.head, self.length = digest, self.length + 1
-        for callback in self._followers:
-            callback(record)
+            for callback in self._followers:
+                callback(record)
         return record
 
     def _write(self, line: bytes, durable: bool) -> None:

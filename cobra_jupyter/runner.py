@@ -24,7 +24,7 @@ from cobra_jupyter.agent.memory import recollection
 from cobra_jupyter.agent.past import Life, Past, ages, recall
 from cobra_jupyter.agent.plateau import Moment, Story
 from cobra_jupyter.agent.team import LEAD, NoAgent, Team
-from cobra_jupyter.brains import Brain
+from cobra_jupyter.brains import Brain, BrainGone
 from cobra_jupyter.brains.replay import PATIENT
 from cobra_jupyter.closing import CLOSING, UNPROVEN, Closing, Options, Result
 from cobra_jupyter.kernel import weights
@@ -35,11 +35,13 @@ from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
 from cobra_jupyter.notebook.proof import Proof
+from cobra_jupyter.workbench import disk
 
 __all__ = ["BadInput", "Options", "Result", "Runner"]
 
 HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call", "clock"}
 BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
+EARLY = 0.25  # of the budget: with more left than that, a model that finishes is asked whether it means it
 BESIDE = 4  # cores from which a scout may work beside the lead
 
 
@@ -72,6 +74,8 @@ class Runner:
             self.budget.patience = PATIENT
         self._results: list[Record] = []  # what the agents' contexts are made of
         self._ages: dict[int, float] = {}  # of records of earlier lives: seconds of the run's life, by line
+        self._warned = False  # whether the lead was asked if it means to finish
+        self._defect: Exception | None = None
         self._ready = asyncio.Event()  # there is a team
         self._latest: dict[str, dict[str, Any]] = {}
 
@@ -121,8 +125,10 @@ class Runner:
             proof = Proof("not run", "the run was interrupted", 0.0, False)
         elif described:
             proof = await self.closing.prove(described)
-        called = [record.data["agent"] for record in self._results if record.kind == "brief"]
-        return self.closing.close(end, described, proof, called)
+        result = self.closing.close(end, described, proof, self._team.called, failed=self._defect is not None)
+        if self._defect is not None:
+            raise self._defect
+        return result
 
     async def _work(
         self, harness: HarnessProcess, environment: KernelProbe
@@ -132,7 +138,7 @@ class Runner:
         team = self._team = Team(
             self.options.out, self.ledger, harness, self._session, self._brains,
             self._context, _notebook_metadata(environment), self.budget, self.past.records if self.past else (),
-            script,
+            script, max(2, environment.cores // 2),
         )  # fmt: skip
         self._ready.set()
         async with team.seat(LEAD, LEAD) as agent:
@@ -159,9 +165,19 @@ class Runner:
             await team.close()
             if work.cancelled():
                 return "interrupted", await self._describe(agent.workplace)
-            end = work.result()
+            end = self._end_of(work)
             await self._submit_at_last(end)
             return end, await self._describe(agent.workplace)
+
+    def _end_of(self, work: asyncio.Future[str]) -> str:
+        """Why the lead's life ended. What nobody has thought of is kept until what there is has been submitted."""
+        error = work.exception()
+        if error is None:
+            return work.result()
+        if isinstance(error, BrainGone | disk.DiskFull) or not isinstance(error, Exception):
+            raise error
+        self._defect = error
+        return f"a defect, {type(error).__name__}: {error}"
 
     def _brains(self, role: str) -> Sequence[Brain]:
         """Who writes for an agent of a role, the first to lead."""
@@ -192,7 +208,7 @@ class Runner:
         moments = [
             Moment(self._ages.get(r.seq, r.time - started), r.kind, r.data) for r in list(self._results)
         ]
-        return Story(moments, self.budget.seconds, self.budget.used, self.budget.free)
+        return Story(moments, self.budget.seconds, self.budget.used, self.budget.free, self._team.least)
 
     def _title(self) -> str:
         o, card = self.options, self._latest["card"]
@@ -324,19 +340,38 @@ class Runner:
         if what == "finish":
             return self._finish(args)
         if what == "recall":
-            return recollection(str(args.get("id")), self._results, self.options.out)
+            turns = self._team.agents[args["agent"]].turns
+            return recollection(str(args.get("id")), self._results, self.options.out, turns)
         if what == "delegate":
             return asyncio.run_coroutine_threadsafe(self._delegate(args), self._loop).result()
         raise RuntimeError(f"a run cannot answer {what!r}")
 
     def _finish(self, args: dict[str, Any]) -> str:
-        """An agent is done. → what it is told."""
+        """An agent is done, or the lead is told what it leaves behind. → what it is told."""
         agent = self._team.agents[args["agent"]]
+        if agent.name == LEAD and (why := self._not_yet(agent)):
+            self._warned = True
+            return why
         self.ledger.append("finish", args)
         self._loop.call_soon_threadsafe(setattr, agent, "finished", args.get("why") or "the agent is done")
         if agent.name != LEAD:
             return "your work ends after this cell; this is your report"
         return f"the run ends after this cell; {self.budget.said} were left"
+
+    def _not_yet(self, agent: Agent) -> str | None:
+        """A model that stops early is asked once whether it means it."""
+        if self._recording:  # as it was then
+            early = len(agent.turns) + 1 < self._recording.last(LEAD)
+        else:
+            left = self.budget.free > EARLY * self.budget.seconds or "submission" not in self._latest
+            early = agent.reads and left and not self._warned and self.budget.free > 0
+        if not early:
+            return None
+        without = "" if "submission" in self._latest else " and nothing is submitted yet"
+        return (
+            f"not yet: {self.budget.said} are left{without}. Try something that differs in kind, or call cobra.finish again: "
+            "then the run ends at once, running jobs included"
+        )
 
     async def _delegate(self, args: dict[str, Any]) -> dict[str, Any]:
         if args["agent"] != LEAD:

@@ -188,7 +188,7 @@ def climbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, FakeGemini]:
     public = make_competition(home, "regression", rows=120, test_rows=30, change=with_sites)
     replies = parse(LADDER.read_text().replace("FOLDER", str(public)))
     with FakeGemini(Script(replies)) as fake:
-        return cobra(home, fake.url, "run", public, "--brain", "gemini", budget="400s"), fake
+        return cobra(home, fake.url, "run", public, "--brain", "gemini", budget="1200s"), fake
 
 
 def with_sites(frame: pd.DataFrame) -> pd.DataFrame:
@@ -243,7 +243,7 @@ def test_a_run_with_several_agents_is_verified_and_replayed(
     )
     assert verified.returncode == 0, verified.stdout + verified.stderr
     asked = next(record.data for record in run.records if record.kind == "run")
-    words = [*COBRA, "run", asked["folder"], "--brain", "replay", "--replay", run.out, "--budget", "400s"]
+    words = [*COBRA, "run", asked["folder"], "--brain", "replay", "--replay", run.out]
     again = subprocess.run([*words, "--out", tmp_path / "again"], capture_output=True, text=True, timeout=250)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "again" / "submission.csv").read_bytes() == (run.out / "submission.csv").read_bytes()

@@ -112,8 +112,8 @@ class Context:
                 yield trial
 
     def since_last_turn(self, *kinds: str) -> list[dict[str, Any]]:
-        """Records that this agent's last context did not hold."""
-        since = self.turns[-1].knew if self.turns else -1
+        """Records that this role's last context did not hold."""
+        since = next((turn.knew for turn in reversed(self.turns) if turn.role == self.role), -1)
         found = zip(self.records, self.lines, strict=False)
         return [data for (kind, data), line in found if kind in kinds and line > since]
 

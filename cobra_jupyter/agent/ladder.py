@@ -6,28 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cobra_jupyter.agent.plateau import BLEND, Rung, Story, best_of, due
+from cobra_jupyter.agent.plateau import BLEND, Rung, Story, best_of, due, lines
+from cobra_jupyter.agent.prompt import request
 from cobra_jupyter.agent.team import NoAgent, Team
 from cobra_jupyter.ledger import Ledger
 
 BY = "ladder"
 ROLES = {"audit": "auditor", "scout": "scout", "judge": "judge"}
 PATIENCE = 6  # turns that the lead may take for a fusion
-BRIEFS = {
-    "audit": "Progress has stalled ({why}). Can the cross-validation be believed? Look for groups, time order or duplicates "
-    "that the folds cut through, drift between train and test, columns that leak, folds that differ by more than "
-    "chance. Report either the defect, its evidence and the exact arguments of cobra.protocol(…) that cure it, or that "
-    "the split holds and what you checked.",
-    "scout": "Look at this competition with fresh eyes ({why}). Find one line of work that differs in kind from the ideas "
-    "tried, test it on small data first, and take it to full size where it promises to help, alone or in the blend. "
-    "Report what you tried, with the ids of the trials, what helped and by how much, and what you would try next.",
-    "judge": "Compare the finalists ({why}). Which differences are more than noise, which finalist is unstable over folds, "
-    "and is there one that should be trained on more repeats before it is trusted? Report in a few sentences, by id.",
-}
-FUSE = (
-    "## Fusion\nProgress has stalled ({why}). The next step is to fuse the two best lines, {lines}: one candidate that has "
-    "what is best in both."
-)
 
 
 class Ladder:
@@ -76,14 +62,16 @@ class Ladder:
         story = self._story()
         best = best_of(story)
         number = 1 + sum(m.data["state"] == "begun" for m in story.of("rung"))
-        lines = {"lines": _lines(story)} if rung.name == "fusion" else {}
+        fused = {"lines": [trial["id"] for trial in lines(story)]} if rung.name == "fusion" else {}
         data = self._ledger.append("rung", {
-            **lines, "number": number, "rung": rung.name, "state": "begun", "why": rung.why, "plateau": not rung.why.endswith("is used"),
+            **fused, "number": number, "rung": rung.name, "state": "begun", "why": rung.why, "plateau": rung.plateau,
             "protocol": story.of("protocol")[-1].data["number"], "best": best and {"id": best["id"], "score": best["score"]},
         }).data  # fmt: skip
         if rung.name == "fusion":
             self._turns = 0
-            await self._say(FUSE.format(why=rung.why, lines=" and ".join(data["lines"])))
+            await self._say(
+                "## Fusion\n" + request("fusion").format(why=rung.why, lines=" and ".join(data["lines"]))
+            )
         else:
             role = ROLES[rung.name]
             article = "An" if role[0] in "aeiou" else "A"
@@ -99,9 +87,9 @@ class Ladder:
             await self._end(begun, await work)
 
     async def _delegate(self, begun: dict[str, Any]) -> dict[str, Any] | None:
-        brief = BRIEFS[begun["rung"]].format(why=begun["why"])
+        asked = request(begun["rung"]).format(why=begun["why"])
         try:
-            return await self._team.delegate(ROLES[begun["rung"]], brief, BY)
+            return await self._team.delegate(ROLES[begun["rung"]], asked, BY)
         except NoAgent:
             return None
 
@@ -136,17 +124,3 @@ class Ladder:
         if self._scout is not None:
             self._scout.cancel()
             await asyncio.gather(self._scout, return_exceptions=True)
-
-
-def _lines(story: Story) -> list[str]:
-    """The best full-size trial of each of the two best families."""
-    frozen = story.of("protocol")[-1].data
-    sign = 1 if frozen["direction"] == "maximize" else -1
-    full = [
-        m.data for m in story.of("trial")
-        if m.data["full"] and m.data["score"] is not None and m.data["protocol"] == frozen["number"]
-    ]  # fmt: skip
-    best: dict[str, str] = {}
-    for trial in sorted(full, key=lambda t: -sign * t["score"]):
-        best.setdefault(trial["name"], trial["id"])
-    return list(best.values())[:2]

@@ -10,15 +10,14 @@ from cobra_jupyter.agent.context import Turn
 Json = Mapping[str, Any]
 Records = Sequence[tuple[str, dict[str, Any]]]
 EFFECTS, BEST, RECENT, FAILED, BRIEFS, CANDIDATES = 20, 8, 8, 4, 5, 15  # lines
-LABEL, MESSAGE, REPORT = 160, 160, 700  # characters
-BLEND = "blend"
+LABEL, MESSAGE, REPORT, COLUMNS = 160, 160, 700, 1_200  # characters
 
 
 def trim(text: str, most: int) -> str:
     """At most so many characters: its beginning and its end."""
     if len(text) <= most:
         return text
-    left = most * 2 // 3
+    left = most // 2
     return f"{text[:left]}\n[… {len(text) - most} characters left out …]\n{text[left - most :]}"
 
 
@@ -63,7 +62,11 @@ def ideas(records: Records) -> Iterator[str]:
     scored = [trial for trial in trials if trial["score"] is not None]
     higher = protocol.get("direction") == "maximize"
     best = sorted((t for t in scored if t["full"]), key=lambda t: t["score"], reverse=higher)[:BEST]
-    latest = [trial for trial in scored[-RECENT:] if trial not in best]
+    whole = {(trial["candidate"], str(trial["config"])) for trial in scored if trial["full"]}
+    small = [
+        t for t in scored if t["full"] or (t["candidate"], str(t["config"])) not in whole
+    ]  # not what led to a full one
+    latest = [trial for trial in small[-RECENT:] if trial not in best]
     failed = [trial for trial in trials if trial["score"] is None][-FAILED:]
     for trial in [*best, *latest]:
         size = (
@@ -95,6 +98,14 @@ def briefs(records: Records) -> Iterator[str]:
     """What others came back with, the latest."""
     for data in [data for kind, data in records if kind == "brief"][-BRIEFS:]:
         yield f"- {data['id']} {data['agent']} [{', '.join(data['results'][-6:]) or 'no results'}]: {trim(data['report'], REPORT)}"
+
+
+def tables(records: Records) -> Iterator[str]:
+    """Shared artefacts, which any candidate may read."""
+    latest = {data["name"]: data for kind, data in records if kind == "shared"}
+    for name, data in latest.items():
+        columns = [str(column) for column in data.get("columns") or ()]
+        yield f"- ctx.shared({name!r}): {trim(', '.join(columns), COLUMNS)}"
 
 
 def candidates(records: Records) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
 import re
 import time
@@ -12,7 +14,7 @@ from typing import Any, Literal
 from cobra_jupyter.agent.budget import spoken
 from cobra_jupyter.agent.context import Clock, Context, Task, Turn
 from cobra_jupyter.agent.reply import Parsed, complaint, parse
-from cobra_jupyter.brains import Brain, BrainGone, Finish
+from cobra_jupyter.brains import Brain, BrainGone, Finish, TimeOver
 from cobra_jupyter.kernel.session import Execution
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger
@@ -21,11 +23,15 @@ from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.workbench import disk
 
 MOST_TURNS = 50_000
-FAILURES_IN_A_ROW = 6
+FAILURES_IN_A_ROW = 6  # before another brain leads for a while
+REST = 600.0  # seconds for which a brain whose cells keep failing is not asked
+CELL, CELL_SHARE = 600.0, 0.35  # seconds of a cell at most: so many, and a share of the time left
 CORRECTIONS = 3  # of a reply that cannot be run, before another brain is asked
 REPAIRS = 3  # of a failing cell by the fast brain, before the lead decides
 MENDED = "Kernel or harness died under this cell. Both are back as they were, and the cell ran once more.\n"
 MOST = 3_000  # characters from the beginning and from the end of what a cell showed
+OVER = "the time for new work is over"
+_log = logging.getLogger(__name__)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -64,6 +70,8 @@ class Agent:
     between: Callable[[], Awaitable[None]] | None = None  # awaited before each turn
     _gone: dict[Brain, float] = field(default_factory=dict)  # until when (monotonic seconds)
     _shown: str = ""
+    _wrote: Brain | None = None
+    _reads: bool = False
 
     @property
     def clock(self) -> Clock | None:
@@ -76,32 +84,58 @@ class Agent:
         """Turn after turn until the brain is done or time is. → why it ended. Raises BrainGone where not one turn was
         to be had."""
         failures = 0
-        while self.finished is None:
+        while self.finished is None or await self._returns(time_left()):
             if len(self.turns) >= self.most_turns:
                 return f"{self.most_turns} turns were taken"
-            if self.between is not None and time_left() > 0:
+            if self.between is not None and time_left() > 0 and self._next_role() == self.role:
                 await self.between()
             if time_left() <= 0:
-                return "the time for new work is over"
+                return OVER
             try:
                 turn = await self.turn(time_left)
+            except TimeOver:
+                return OVER
             except BrainGone as gone:
                 if not self.turns:
                     raise
                 return f"nobody writes any more: {gone}"
             failures = failures + 1 if turn.status not in ("ok", "none") else 0
             if failures >= FAILURES_IN_A_ROW:
-                return f"{failures} cells in a row failed"
+                if not await self._rest(f"{failures} cells in a row failed"):
+                    return f"{failures} cells in a row failed"
+                failures = 0
         return self.finished
+
+    async def _rest(self, why: str) -> bool:
+        """Let the last in line lead for a while. → whether there is one besides those whose cells failed."""
+        line = self._in_line(self.role)
+        for brain in line[:-1]:
+            await self._goes(brain, BrainGone(why, back=REST))
+        return len(line) > 1
+
+    async def _returns(self, left: float) -> bool:
+        """Whether a brain that goes before the one that has finished comes back in time; then it is waited for."""
+        line = [self.brain, *self.others]
+        before = line[: line.index(self._wrote)] if self._wrote in line else []
+        waits = [self._gone.get(brain, math.inf) - time.monotonic() for brain in before]
+        wait = min(waits, default=math.inf)
+        if wait >= left:
+            return False
+        self.finished = None
+        await asyncio.sleep(max(0.0, wait))
+        return True
 
     async def turn(self, time_left: Callable[[], float]) -> Turn:
         """One reply and one executed cell."""
         number, role, knew = len(self.turns) + 1, self._next_role(), self.ledger.length - 1
         context = replace(await self.context(tuple(self.turns)), role=role)
         parsed, cell_id = await self._write(number, context, knew)
-        return await self.run_reply(
-            Pending(number, parsed, cell_id, False, role, knew), max(1.0, time_left())
-        )
+        return await self.run_reply(Pending(number, parsed, cell_id, False, role, knew), time_left())
+
+    @property
+    def reads(self) -> bool:
+        """Whether a model wrote the last reply, rather than rules."""
+        return self._reads
 
     def _next_role(self) -> str:
         """The debugger repairs a failing cell, at most REPAIRS times in a row; then the lead decides."""
@@ -113,12 +147,17 @@ class Agent:
         debugs = len(self.others) > 1 and self.others[0] in self._in_line(self.role)
         return "debugger" if debugs and failed % (REPAIRS + 1) else self.role
 
-    async def run_reply(self, reply: Pending, seconds: float) -> Turn:
-        """Run the cell of a reply."""
+    async def run_reply(self, reply: Pending, left: float) -> Turn:
+        """Run the cell of a reply; one that takes too much of the time left is ended."""
+        seconds = max(1.0, min(left, CELL + CELL_SHARE * left))
         status, error, output, code = "none", "", "", reply.parsed.code
         if code is not None and reply.cell is not None:
             done = await self.execute(reply.cell, code, reply.number, seconds, reply.begun)
             status, error = done.status, message_of(done.ename, done.evalue)
+            if status == "timeout":
+                error = (
+                    f"it was ended after {seconds:.0f} s; longer work goes to the background {error}".strip()
+                )
             output = self._shown
         turn = Turn(
             reply.number, reply.parsed.markdown, code or "", status, error, output, reply.role,
@@ -140,7 +179,11 @@ class Agent:
                 told = replace(context, corrections=corrections)
                 try:
                     text = await self._stream(brain, told, page)
-                except BrainGone as gone:
+                except (TimeOver, disk.DiskFull):
+                    page.clear()
+                    raise
+                except Exception as error:
+                    gone = error if isinstance(error, BrainGone) else _defect(brain, error)
                     why = str(gone)
                     page.clear()
                     await self._goes(brain, gone)
@@ -150,6 +193,7 @@ class Agent:
                 if wrong is None:
                     about = {"agent": self.name, "turn": number, "role": context.role, "knew": knew}
                     about["asked"] = self._asked(told)
+                    self._wrote, self._reads = brain, about["asked"] is not None
                     self._keep(about, brain, text, finish, page, attempts)
                     return page.parsed, page.code
                 attempts.append({"brain": brain.name, "text": text, "correction": wrong, **_facts(finish)})
@@ -286,6 +330,12 @@ class _Page:
         if self._document.cell(cell)["source"] != text:
             self._document.source(cell, text)
         return cell
+
+
+def _defect(brain: Brain, error: Exception) -> BrainGone:
+    """A brain that fails in a way nobody has thought of must not end a run."""
+    _log.error("%s failed", brain.name, exc_info=error)
+    return BrainGone(f"{type(error).__name__}: {error}", back=REST)
 
 
 def _facts(finish: Finish) -> dict[str, Any]:

@@ -83,8 +83,9 @@ def life(records: Iterable[Record], agent: str) -> Life:
             pending = Pending(
                 number, parsed, reply["cells"]["code"], number in begun, reply["role"], reply["knew"]
             )
-    finish = [r.data.get("why") for r in own if r.kind == "finish"]
-    return Life(tuple(turns), pending, (finish[-1] or "the agent is done") if finish else None)
+    last = next((r for r in reversed(own) if r.kind in ("finish", "reply")), None)
+    finished = (last.data.get("why") or "the agent is done") if last and last.kind == "finish" else None
+    return Life(tuple(turns), pending, finished)
 
 
 def _used(started: float, records: Sequence[Record]) -> float:

@@ -1,8 +1,9 @@
 """When progress stalls, and which rung of the ladder comes next: decided from the record and the clock alone.
 
-A family stalls after IDEAS new ideas without a gain, or when STILL of the budget has passed since its last gain. The
-run is on a plateau when the leading family and the one worked on last both stall. Then, rung by rung: an audit of the
-split, a scout with a fresh context, a fusion of the two best lines; after each, the families get a new chance."""
+A family stalls after IDEAS new ideas of its own without a gain, or when STILL of the budget has passed since its last
+gain and something new was tried. The run is on a plateau when the leading family and the one worked on last both stall,
+or when its best score has stood for STILL of the budget and IDEAS new ideas. Then, rung by rung: an audit of the split, a
+scout with a fresh context, a fusion of the two best lines; after each there is a new chance."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ IDEAS = 4
 STILL = 0.15  # of the budget
 SCOUTS_AT = (0.15, 0.45)  # of the budget: scouts start regardless
 JUDGE_AT, FINALISTS = 0.85, 3
-LEAST = 30.0  # seconds of an agent
+LEAST, LEAST_READING = 30.0, 180.0  # seconds that an agent needs: one of rules, a model
 MOST = 0.2  # of the free time
 SHARES = {"audit": 0.04, "scout": 0.08, "judge": 0.02}  # of the budget
 BLEND = "blend"
@@ -34,12 +35,13 @@ class Moment:
 
 @dataclass(frozen=True)
 class Story:
-    """A run so far. Seconds: the budget, what is used of it, what is free for new work."""
+    """A run so far. Seconds: the budget, what is used of it, what is free for new work, the least that an agent needs."""
 
     moments: Sequence[Moment]
     budget: float
     used: float
     free: float
+    least: float = LEAST
 
     def of(self, kind: str) -> list[Moment]:
         return [moment for moment in self.moments if moment.kind == kind]
@@ -47,11 +49,13 @@ class Story:
 
 @dataclass(frozen=True)
 class Rung:
-    """A step of the ladder that is due; `seconds` is 0 where the lead itself takes it."""
+    """A step of the ladder that is due, called for by a `plateau` or by the clock; `seconds` is 0 where the lead
+    itself takes it."""
 
     name: Name
     why: str
     seconds: float
+    plateau: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,12 @@ def _by_the_clock(story: Story, taken: Sequence[Data]) -> Iterator[Rung]:
     for share in passed[-1:]:
         why = f"{share:.0%} of the time is used"
         if why not in reasons:
-            yield _rung("scout", why, story)
+            yield _rung("scout", why, story, plateau=False)
     full = [m for m in _now(story, "trial") if m.data["full"] and m.data["score"] is not None]
     if story.used >= JUDGE_AT * story.budget and len(full) >= FINALISTS:
         why = f"{JUDGE_AT:.0%} of the time is used"
         if why not in reasons:
-            yield _rung("judge", why, story)
+            yield _rung("judge", why, story, plateau=False)
 
 
 def _on_a_plateau(story: Story, taken: Sequence[Data]) -> Iterator[Rung]:
@@ -96,32 +100,60 @@ def _on_a_plateau(story: Story, taken: Sequence[Data]) -> Iterator[Rung]:
         yield _rung("audit", why, story)
     if not names or names[-1] != "scout":
         yield _rung("scout", why, story)
-    if len(families(story)) > 1:
+    fused = [set(data["lines"]) for data in taken if data["rung"] == "fusion"]
+    if len(best := lines(story)) > 1 and {trial["id"] for trial in best} not in fused:
         yield Rung("fusion", why, 0.0)
     yield _rung("scout", why, story)
 
 
-def _rung(name: Name, why: str, story: Story) -> Rung:
-    return Rung(name, why, max(LEAST, SHARES[name] * story.budget))
+def _rung(name: Name, why: str, story: Story, plateau: bool = True) -> Rung:
+    return Rung(name, why, max(story.least, SHARES[name] * story.budget), plateau)
 
 
 def _affordable(rung: Rung, story: Story) -> bool:
-    return rung.seconds <= MOST * story.free if rung.seconds else story.free > STILL * story.budget / 3
+    return rung.seconds <= MOST * story.free if rung.seconds else story.free > STILL * story.budget
 
 
 def plateau(story: Story) -> str | None:
     """Why the run is on a plateau; None where it is not."""
     known = families(story)
-    leader = _leader(story)
+    best = best_of(story, blends=False)
+    leader = str(best["name"]) if best else None
     latest = next(
         (m.data["family"] for m in reversed(_now(story, "idea")) if m.data["family"] != BLEND), None
     )
     if leader not in known or latest not in known:
         return None
     reasons = {name: _stall(known[name], story) for name in (leader, latest)}
-    if any(reason is None for reason in reasons.values()):
-        return None
-    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    if all(reasons.values()):
+        return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return _standstill(story)
+
+
+def _standstill(story: Story) -> str | None:
+    """Whether the best score has stood still, whatever the families did."""
+    since = max((m.at for m in [*_ended(story), *_best_moments(story)]), default=story.used)
+    tried = _tried(story, since)
+    if tried >= IDEAS and story.used - since >= STILL * story.budget and not _awaited(story):
+        return f"the best score has stood for {(story.used - since) / story.budget:.0%} of the time and {tried} new ideas"
+    return None
+
+
+def _best_moments(story: Story) -> list[Moment]:
+    """When the best full-size trial or blend came."""
+    best = best_of(story)
+    return [
+        m for kind in ("trial", "blend") for m in _now(story, kind) if best and m.data["id"] == best["id"]
+    ]
+
+
+def _ended(story: Story) -> list[Moment]:
+    return [m for m in story.of("rung") if m.data["state"] == "ended" and m.data["plateau"]]
+
+
+def _tried(story: Story, since: float) -> int:
+    """New ideas of any family."""
+    return sum(m.data["new"] and m.data["family"] != BLEND for m in _now(story, "idea") if m.at > since)
 
 
 def families(story: Story) -> dict[str, Family]:
@@ -149,7 +181,7 @@ def _stall(family: Family, story: Story) -> str | None:
     if family.since >= IDEAS:
         return f"{family.since} new ideas without a gain"
     still = story.used - family.gained
-    if family.since >= 1 and still >= STILL * story.budget and not _awaited(story):
+    if _tried(story, family.gained) and still >= STILL * story.budget and not _awaited(story):
         return f"no gain for {still / story.budget:.0%} of the time"
     return None
 
@@ -158,12 +190,6 @@ def _awaited(story: Story) -> bool:
     """Whether a trial runs in the background: what it will show is not known yet."""
     states = {m.data["id"]: m.data for m in story.of("job")}
     return any(job["state"] == "running" and job["asked"]["call"] == "trial" for job in states.values())
-
-
-def _leader(story: Story) -> str | None:
-    """The family of the best full-size trial."""
-    best = best_of(story, blends=False)
-    return None if best is None else str(best["name"])
 
 
 def best_of(story: Story, blends: bool = True) -> Data | None:
@@ -176,6 +202,17 @@ def best_of(story: Story, blends: bool = True) -> Data | None:
     protocols = story.of("protocol")
     higher = bool(protocols) and protocols[-1].data["direction"] == "maximize"
     return (max if higher else min)(found, key=lambda data: data["score"], default=None)
+
+
+def lines(story: Story) -> list[Data]:
+    """The best full-size trial of each of the two best families."""
+    protocols = story.of("protocol")
+    sign = 1 if protocols and protocols[-1].data["direction"] == "maximize" else -1
+    full = [m.data for m in _now(story, "trial") if m.data["full"] and m.data["score"] is not None]
+    best: dict[str, Data] = {}
+    for trial in sorted(full, key=lambda trial: -sign * trial["score"]):
+        best.setdefault(str(trial["name"]), trial)
+    return list(best.values())[:2]
 
 
 def _now(story: Story, kind: str) -> list[Moment]:

@@ -23,6 +23,7 @@ BLOCK = 6  # turns between two digests
 BEFORE = 4  # turns before a digest that are still told in full
 DESCRIPTION, CARD, PROTOCOL = 12_000, 6_000, 1_500  # characters
 CODE, OUTPUT, WORDS = 6_000, 4_000, 600  # characters of each recent turn
+BUDGET = 40_000  # tokens of a context; recent turns are told in fewer words before it is passed
 MOST_OUTPUT = 32_768  # tokens of a reply, thinking included
 _CHARACTERS = 3.5  # of a token, about
 
@@ -53,6 +54,12 @@ def text_of(name: str) -> str:
     return (PROMPTS / f"{name}.md").read_text(encoding="utf-8")
 
 
+def request(name: str) -> str:
+    """What the ladder asks: a section of prompts/briefs.md, with places for {why} and {lines}."""
+    _, _, rest = text_of("briefs").partition(f"## {name}\n")
+    return rest.partition("\n## ")[0].strip()
+
+
 def hashes() -> dict[str, str]:
     """SHA-256 of every prompt file, for the record."""
     return {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(PROMPTS.glob("*.md"))}
@@ -64,14 +71,19 @@ def render(context: Context) -> Prompt:
     block = max(0, len(context.turns) - 1) // BLOCK * BLOCK  # turns that the digest has taken in
     until = block if context.task is None else max(block, 1)  # who is called in knows from its first turn
     known = _until(context, until)
-    digest = _judged(known) if role == "judge" else _digest(context, known, role, until)
-    recent = _recent(context.turns[max(0, block - BEFORE) :])
+    digest = list(_judged(known) if role == "judge" else _digest(context, known, role, until))
     system = text_of(context.role)
     if context.role != "judge":
         system += f"\n{text_of('reference')}"
-    stable = _metric(context) if role == "judge" else _stable(context)
-    parts = [*_task(context.task), *digest, *recent, _now(context)]
-    return Prompt(system, "\n\n".join(stable), "\n\n".join(parts), context.corrections)
+    stable = "\n\n".join(_metric(context) if role == "judge" else _stable(context))
+    corrections = tuple((trim(bad, CODE), words) for bad, words in context.corrections)
+    for share in (1.0, 0.5, 0.25, 0.1):  # of what is told of each recent turn
+        recent = _recent(context.turns[max(0, block - BEFORE) :], share)
+        parts = [*_task(context.task), *digest, *recent, _now(context)]
+        prompt = Prompt(system, stable, "\n\n".join(parts), corrections)
+        if prompt.tokens <= BUDGET:
+            break
+    return prompt
 
 
 def _until(context: Context, turns: int) -> Records:
@@ -101,7 +113,7 @@ def _resources(context: Context) -> str:
     libraries = ", ".join(
         f"{name} {version}" for name, version in dict(known.get("libraries") or {}).items() if version
     )
-    weights = ", ".join(str(found.get("name") or found.get("path")) for found in known.get("weights") or ())
+    weights = ", ".join(f"{found.get('name')} ({found.get('path')})" for found in known.get("weights") or ())
     return (
         f"Budget: {budget} in all. Cores: {known.get('cores', 1)}; memory: {known.get('memory_mb', 0)} MiB; "
         f"GPUs: {known.get('gpus', 0)}.\nLibraries: {libraries or 'see the first cells'}.\n"
@@ -139,6 +151,7 @@ def _digest(context: Context, records: Records, role: str, until: int) -> Iterat
         "Lessons (paired differences ± standard error; positive is better)": learnt.lessons(records),
         "Ideas tried": learnt.ideas(records),
     }
+    sections["Shared tables (label-free, made once)"] = learnt.tables(records)
     if role == "auditor":
         sections["Single folds"] = learnt.finalists(records)
     else:
@@ -153,13 +166,13 @@ def _digest(context: Context, records: Records, role: str, until: int) -> Iterat
 # ---- the latest turns
 
 
-def _recent(turns: Sequence[Turn]) -> Iterator[str]:
+def _recent(turns: Sequence[Turn], share: float) -> Iterator[str]:
     if turns:
         yield "# Latest turns"
     for turn in turns:
         yield (
             f"## Turn {turn.number} ({turn.role}): {turn.status}\n{trim(turn.markdown, WORDS)}\n\n"
-            f"```python\n{trim(turn.code, CODE)}\n```\nOutput:\n{trim(turn.output, OUTPUT) or '(none)'}"
+            f"```python\n{trim(turn.code, int(share * CODE))}\n```\nOutput:\n{trim(turn.output, int(share * OUTPUT)) or '(none)'}"
         )
 
 
@@ -173,7 +186,7 @@ def _now(context: Context) -> str:
     for job in context.running_jobs():
         lines.append(f"Job {job['id']} is running: {job['what']}.")
     lines += [
-        f"Job {job['id']} has ended: {job['state']} {job['result'] or job['error'] or ''}."
+        f"Job {job['id']} has ended: {job['state']} {_outcome(context, job)}."
         for job in context.since_last_turn("job") if job["state"] != "running"
     ]  # fmt: skip
     if context.task is None:
@@ -186,6 +199,14 @@ def _now(context: Context) -> str:
         lines += _stalls(context)
     lines.append(_request(context))
     return "\n".join(lines)
+
+
+def _outcome(context: Context, job: Json) -> str:
+    """A job's trial with its score, or why there is none."""
+    trial = next((t for t in context.all("trial") if t["id"] == job["result"]), None)
+    if trial and trial["score"] is not None:
+        return f"{trial['id']} {trim(trial['label'], 120)} {trial['score']:.5f} ± {trial['se']:.5f}"
+    return str(job["result"] or trim(str(job["error"] or ""), 300))
 
 
 def _time(clock: Clock) -> Iterator[str]:
@@ -204,11 +225,7 @@ def _stalls(context: Context) -> Iterator[str]:
     """A rung of the ladder that is the lead's own to take."""
     rung = context.last("rung")
     if rung and rung["rung"] == "fusion" and rung["state"] == "begun":
-        yield (
-            f"Progress has stalled ({rung['why']}). Fuse the two best lines, {' and '.join(rung['lines'])}: read both with "
-            "cobra.recall, then write one candidate, of a name of its own, that has what is best in both (the features of "
-            "one with the model of the other, one as input of the other, a shared representation); test it small first."
-        )
+        yield request("fusion").format(why=rung["why"], lines=" and ".join(rung["lines"]))
 
 
 def _standing(context: Context) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from cobra_jupyter.agent.budget import Budget, spoken
 from cobra_jupyter.agent.context import Context, Task, Turn
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.past import Life, life, rebuild
-from cobra_jupyter.agent.plateau import LEAST, SHARES
+from cobra_jupyter.agent.plateau import LEAST, LEAST_READING, SHARES
 from cobra_jupyter.brains import Brain, BrainGone, taken
 from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
@@ -24,6 +25,7 @@ from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
 from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
+from cobra_jupyter.workbench import disk, pages
 
 LEAD = "lead"
 TURNS = {"scout": 40, "auditor": 8, "judge": 4}  # at most, by role
@@ -31,6 +33,7 @@ SHARE = {"scout": SHARES["scout"], "auditor": SHARES["audit"], "judge": SHARES["
 MOST = 0.3  # of the free time: more is not given away
 SHORTEST = 8.0  # seconds in which an agent can do anything
 REPORT = 1_500  # characters of a brief
+_log = logging.getLogger(__name__)
 
 
 class NoAgent(ValueError):  # noqa: N818
@@ -44,6 +47,7 @@ class _Tally:
     tokens: int = 0
     cost: float = 0.0
     lines: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # of candidates
 
 
 @dataclass
@@ -61,11 +65,13 @@ class Team:
     budget: Budget
     past: tuple[Record, ...] = ()
     recording: Any = None  # of a run that is replayed: its clock is ours
+    at_once: int = 2  # agents that may work beside the lead
     agents: dict[str, Agent] = field(default_factory=dict)
     _working: dict[tuple[str, str, str], asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
     _tasks: list[Task] = field(default_factory=list)
     _tallies: dict[str, _Tally] = field(default_factory=lambda: defaultdict(_Tally))
     _ids: dict[int, str] = field(default_factory=dict)
+    _heads: dict[int, str] = field(default_factory=dict)
     _briefs: int = 0
 
     def __post_init__(self) -> None:
@@ -106,7 +112,7 @@ class Team:
         if before.turns and (before.finished is None or before.pending):
             await agent.workplace.replay(before.accepted, time_left())
         if before.pending:
-            await agent.run_reply(before.pending, max(1.0, time_left()))
+            await agent.run_reply(before.pending, time_left())
         return await agent.run(time_left)
 
     def _mended(self, name: str, event: str) -> None:
@@ -127,12 +133,18 @@ class Team:
             self._working[key].add_done_callback(lambda _: self._working.pop(key, None))
         return await asyncio.shield(self._working[key])
 
+    @property
+    def least(self) -> float:
+        """Seconds that an agent needs: models think for minutes."""
+        lead = self.agents.get(LEAD)
+        return LEAST_READING if lead is not None and lead.reads else LEAST
+
     def _new(self, role: str, brief: str, by: str) -> Task:
         if role not in TURNS:
             raise NoAgent(f"there is no role {role!r}; roles are {', '.join(TURNS)}")
         if not brief.strip():
             raise NoAgent("the brief is empty: say what is to be found out")
-        seconds = min(max(LEAST, SHARE[role] * self.budget.seconds), MOST * self.budget.free)
+        seconds = min(max(self.least, SHARE[role] * self.budget.seconds), MOST * self.budget.free)
         name = f"{role}-{1 + sum(task.role == role for task in self._tasks)}"
         if self.recording is not None:
             seconds = self.recording.agents.get(name, 0.0)
@@ -158,7 +170,11 @@ class Team:
                 if not len(agent.document):
                     await agent.say(_title(task))
                 ended = await self.live(agent, before, left)
-        except (KernelError, BrainGone, ConnectionLost, CallError) as error:
+        except (disk.DiskFull, asyncio.CancelledError):
+            raise
+        except Exception as error:  # whatever befalls it, the lead goes on
+            if not isinstance(error, KernelError | BrainGone | ConnectionLost | CallError):
+                _log.error("%s failed", task.agent, exc_info=error)
             ended = f"{type(error).__name__}: {error}"
         return self._report(task, ended, time.monotonic() - began)
 
@@ -166,8 +182,7 @@ class Team:
         agent, tally = self.agents.get(task.agent), self._tallies[task.agent]
         said = agent.finished if agent else None
         if said is None:
-            last = agent.turns[-1].markdown if agent and agent.turns else ""
-            said = f"It ended without a report ({ended}). Its last words: {last or 'none'}"
+            said = self._unsaid(agent, tally, ended)
         self._briefs += 1
         ids = list(dict.fromkeys(self._ids[line] for line in tally.lines if line in self._ids))
         return self.ledger.append("brief", {
@@ -176,6 +191,20 @@ class Team:
             "turns": len(agent.turns) if agent else 0, "seconds": round(seconds, 1), "tokens": tally.tokens,
             "cost": round(tally.cost, 6), "notebook": notebook_of(task.agent),
         }).data  # fmt: skip
+
+    def _unsaid(self, agent: Agent | None, tally: _Tally, ended: str) -> str:
+        """What an agent would have had to report."""
+        shown = [self._heads[line] for line in dict.fromkeys(tally.lines) if line in self._heads]
+        last = agent.turns[-1].markdown.strip()[:300] if agent and agent.turns else ""
+        return "\n".join([
+            f"It ended without a report ({ended}).", f"Candidates it wrote: {', '.join(tally.names) or 'none'}.",
+            *shown[-8:], *([f"Its last words: {last}"] if last else []),
+        ])  # fmt: skip
+
+    @property
+    def called(self) -> list[str]:
+        """Everybody who was called in, whether they came back or not."""
+        return [task.agent for task in self._tasks]
 
     async def close(self) -> None:
         """End those who still work; what they found so far is in the record."""
@@ -190,10 +219,14 @@ class Team:
             tokens, dollars = taken(data)
             self._tallies[data["agent"]].tokens += tokens
             self._tallies[data["agent"]].cost += dollars
-        elif record.kind == "call" and data["record"] is not None:
-            self._tallies[data["agent"]].lines.append(data["record"])
+        elif record.kind == "call":
+            tally = self._tallies[data["agent"]]
+            if data["record"] is not None:
+                tally.lines.append(data["record"])
+            if data["call"] == "candidate" and data["args"].get("name") not in tally.names:
+                tally.names.append(str(data["args"].get("name")))
         elif record.kind in ("trial", "ablation", "blend"):
-            self._ids[record.seq] = data["id"]
+            self._ids[record.seq], self._heads[record.seq] = data["id"], pages.headline(record.kind, data)
         elif record.kind == "agent":
             self._tasks.append(Task(**data))
         elif record.kind == "brief":

@@ -59,6 +59,10 @@ class BrainGone(Exception):  # noqa: N818
         self.back = back
 
 
+class TimeOver(BrainGone):
+    """The time for new work ended while a reply was awaited."""
+
+
 class Brain(Protocol):
     """A brain knows nothing of kernels, and the agent nothing of providers."""
 

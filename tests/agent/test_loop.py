@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from cobra_jupyter.agent.context import Context
-from cobra_jupyter.brains import BrainGone, Finish, Usage
+from cobra_jupyter.brains import BrainGone, Finish, TimeOver, Usage
 from cobra_jupyter.ledger import Record, read
 from cobra_jupyter.runner import Options, Runner
 from tests.conftest import make_competition
@@ -76,19 +76,68 @@ def test_a_reply_that_cannot_be_run_is_corrected_and_only_the_good_one_is_in_the
     assert not any(word in source for source in sources for word in ("Only words", "## Two", "## Shell"))
 
 
-def test_what_a_model_read_is_kept_beside_the_record(folder: Path, tmp_path: Path) -> None:
-    class Reading(Speaker):
-        async def reply(self, context: Context) -> AsyncIterator[str]:
-            assert context.prompt.tokens > 0
-            async for piece in super().reply(context):
-                yield piece
+class Reading(Speaker):
+    """One that reads its context, as models do."""
 
+    async def reply(self, context: Context) -> AsyncIterator[str]:
+        assert context.prompt.tokens > 0
+        async for piece in super().reply(context):
+            yield piece
+
+
+def test_what_a_model_read_is_kept_beside_the_record(folder: Path, tmp_path: Path) -> None:
     lead = Reading("lead", lambda context: END if context.turns else f"## Load\n\n{LOAD}")
-    first, second = replies(play(folder, tmp_path / "run", lead))
+    first, second, _ = replies(play(folder, tmp_path / "run", lead))
     asked: dict[str, str] = second["asked"]  # type: ignore[assignment]
     text = (tmp_path / "run" / "asked" / f"{asked['changing']}.md").read_text()
     assert text == lead.contexts[1].prompt.changing
     assert first["asked"]["system"] == asked["system"]  # type: ignore[index]
+
+
+def test_a_model_that_stops_early_is_asked_once_whether_it_means_it(folder: Path, tmp_path: Path) -> None:
+    lead = Reading("lead", lambda context: END)
+    records = play(folder, tmp_path / "run", lead)
+    assert len(replies(records)) == 2
+    assert "and nothing is submitted yet" in lead.contexts[1].turns[0].output
+    assert len([record for record in records if record.kind == "finish"]) == 1
+
+
+def test_a_brain_that_fails_in_a_way_nobody_thought_of_does_not_end_the_run(
+    folder: Path, tmp_path: Path
+) -> None:
+    lead = Speaker("lead", lambda context: KeyError("candidates"))
+    records = play(folder, tmp_path / "run", lead, Speaker("last", lambda context: END))
+    assert [reply["brain"] for reply in replies(records)] == ["last"]
+    decision = next(r.data for r in records if r.kind == "decision")
+    assert decision["why"] == "KeyError: 'candidates'. It is asked again in 10 min 00 s"
+
+
+def test_six_failing_cells_in_a_row_let_the_last_in_line_lead_for_a_while(
+    folder: Path, tmp_path: Path
+) -> None:
+    lead = Speaker("lead", lambda context: "## Try\n\n```python\n1 / 0\n```\n")
+    records = play(folder, tmp_path / "run", lead, Speaker("last", lambda context: END))
+    assert [reply["brain"] for reply in replies(records)] == ["lead"] * 6 + ["last"]
+    decision = next(r.data for r in records if r.kind == "decision")
+    assert decision["why"] == "6 cells in a row failed. It is asked again in 10 min 00 s"
+
+
+def test_who_stands_in_does_not_end_the_run_of_a_brain_that_comes_back(folder: Path, tmp_path: Path) -> None:
+    def say(context: Context) -> str | Exception:
+        return END if context.turns else BrainGone("no answer", back=1.0)
+
+    records = play(folder, tmp_path / "run", Speaker("lead", say), Speaker("last", lambda context: END))
+    assert [reply["brain"] for reply in replies(records)] == ["last", "lead"]
+
+
+def test_a_reply_that_the_time_cuts_off_ends_the_run_and_nobody_else_is_asked(
+    folder: Path, tmp_path: Path
+) -> None:
+    lead = Speaker("lead", lambda context: TimeOver("late") if context.turns else f"## Load\n\n{LOAD}")
+    last = Speaker("last", lambda context: END)
+    records = play(folder, tmp_path / "run", lead, last)
+    assert last.contexts == []
+    assert [r.data["why"] for r in records if r.kind == "state"][-1] == "the time for new work is over"
 
 
 def test_a_brain_that_cannot_be_corrected_gives_way_for_one_turn_only(folder: Path, tmp_path: Path) -> None:

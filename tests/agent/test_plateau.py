@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cobra_jupyter.agent.plateau import Moment, Rung, Story, due, families, plateau
+from cobra_jupyter.agent.plateau import Moment, Rung, Story, due, families, lines, plateau
 
 
 class Tale:
@@ -35,7 +35,8 @@ class Tale:
         )
 
     def rung(self, name: str, ended: bool = True, plateau: bool = True, why: str = "stalled") -> None:
-        data = {"rung": name, "why": why, "protocol": self.number, "plateau": plateau}
+        best = [trial["id"] for trial in lines(self.story())]
+        data = {"rung": name, "why": why, "protocol": self.number, "plateau": plateau, "lines": best}
         self.tell("rung", {**data, "state": "begun"})
         if ended:
             self.tell("rung", {**data, "state": "ended"})
@@ -46,7 +47,7 @@ class Tale:
 
     def stall(self, family: str, ideas: int = 4) -> None:
         for _ in range(ideas):
-            self.idea(family, 0.4, progress=False)
+            self.idea(family, 0.1, progress=False)
 
 
 def begun(family: str = "trees") -> Tale:
@@ -66,7 +67,7 @@ def test_four_new_ideas_without_a_gain_are_a_plateau_and_three_are_none() -> Non
 def test_another_seed_of_an_idea_is_no_new_idea_and_a_gain_begins_the_count_anew() -> None:
     tale = begun()
     for _ in range(6):
-        tale.idea("trees", 0.4, progress=False, new=False)
+        tale.idea("trees", 0.1, progress=False, new=False)
     assert families(tale.story())["trees"].since == 0
     tale.stall("trees", 3)
     tale.idea("trees", 0.6, progress=True)
@@ -113,7 +114,7 @@ def test_the_rungs_come_in_order_each_after_a_new_chance() -> None:
     tale = begun()
     tale.idea("lines", 0.3, progress=True)
     taken = []
-    for _ in range(5):
+    for _ in range(4):
         assert due(tale.story()) is None
         tale.stall("lines")
         tale.stall("trees")
@@ -121,7 +122,45 @@ def test_the_rungs_come_in_order_each_after_a_new_chance() -> None:
         assert rung is not None
         taken.append(rung.name)
         tale.rung(rung.name)
-    assert taken == ["audit", "scout", "fusion", "scout", "fusion"]
+    assert taken == ["audit", "scout", "fusion", "scout"]
+
+
+def test_the_same_two_lines_are_fused_once() -> None:
+    tale = begun()
+    tale.idea("lines", 0.3, progress=True)
+    for name in ("audit", "scout", "fusion", "scout"):
+        tale.rung(name)
+    tale.stall("lines")
+    tale.stall("trees")
+    rung = due(tale.story())
+    assert rung is not None
+    assert rung.name == "scout"
+    tale.idea("thirds", 0.45, progress=True)
+    tale.stall("thirds")
+    rung = due(tale.story())
+    assert rung is not None
+    assert rung.name == "fusion"
+
+
+def test_families_that_were_only_ablated_are_nothing_to_fuse() -> None:
+    tale = begun()
+    tale.tell("idea", {"id": "a01", "family": "lines", "protocol": 1, "progress": True, "new": True})
+    for name in ("audit", "scout"):
+        tale.rung(name)
+    tale.stall("trees")
+    assert [trial["name"] for trial in lines(tale.story())] == ["trees"]
+    rung = due(tale.story())
+    assert rung is not None
+    assert rung.name == "scout"
+
+
+def test_a_best_score_that_stands_still_is_a_plateau_however_many_families_are_begun() -> None:
+    tale = begun()
+    for number in range(5):
+        tale.idea(f"family{number}", 0.3, progress=True)
+    assert plateau(tale.story()) is None
+    tale.now += 0.2 * tale.budget
+    assert plateau(tale.story()) == "the best score has stood for 20% of the time and 5 new ideas"
 
 
 def test_a_single_family_has_nothing_to_fuse_and_gets_another_scout() -> None:
@@ -149,11 +188,11 @@ def test_a_new_protocol_begins_with_no_past_and_may_be_audited_again() -> None:
 def test_scouts_start_at_15_and_45_per_cent_of_the_time_regardless() -> None:
     tale = begun()
     tale.now = 0.15 * tale.budget
-    assert due(tale.story()) == Rung("scout", "15% of the time is used", 0.08 * tale.budget)
+    assert due(tale.story()) == Rung("scout", "15% of the time is used", 0.08 * tale.budget, plateau=False)
     tale.rung("scout", plateau=False, why="15% of the time is used")
     assert due(tale.story()) is None
     tale.now = 0.46 * tale.budget
-    assert due(tale.story()) == Rung("scout", "45% of the time is used", 0.08 * tale.budget)
+    assert due(tale.story()) == Rung("scout", "45% of the time is used", 0.08 * tale.budget, plateau=False)
 
 
 def test_the_judge_comes_once_near_the_end_where_there_are_finalists() -> None:

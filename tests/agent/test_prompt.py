@@ -18,6 +18,7 @@ def trial(n: int) -> dict[str, Any]:
     return {
         "id": f"t{n:03d}", "label": f"boost(leaves={n})", "protocol": 1, "score": 1.0 - n / 1000, "se": 0.01,
         "full": n % 3 == 0, "fraction": 0.3, "folds": [0, 1], "cost": 4.0, "failure": None, "name": "boost",
+        "candidate": "boost_v1", "config": {"leaves": n},
     }  # fmt: skip
 
 

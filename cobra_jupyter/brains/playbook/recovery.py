@@ -36,15 +36,20 @@ def _redesign(view: View) -> Iterator[Step]:
 
 
 def defect(view: View) -> Mapping[str, Any] | None:
-    """The gravest finding, since the protocol was frozen, that says scores are too good and names a protocol as its
-    cure."""
+    """The gravest finding since the protocol was frozen that names another protocol as its cure: a leak, or what two
+    checks agree on."""
+    if not view.context.all("brief") and view.context.task is None:
+        return None  # nobody has looked closer yet
     for kind, data in reversed(view.context.records):
         if kind == "protocol":
             return None
-        if kind == "audit" and data["probed"] is None and view.context.all("brief"):
+        if kind == "audit" and data["probed"] is None:
             asked = view.protocol.get("asked") or {}
-            found = (each for each in data["findings"] if each["severity"] == "leak" and each["protocol"])
-            return next((each for each in found if not each["protocol"].items() <= asked.items()), None)
+            found = [
+                f for f in data["findings"] if f["protocol"] and not f["protocol"].items() <= asked.items()
+            ]
+            cures = [f["protocol"] for f in found]
+            return next((f for f in found if f["severity"] == "leak" or cures.count(f["protocol"]) > 1), None)
     return None
 
 
