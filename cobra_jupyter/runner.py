@@ -304,7 +304,7 @@ class Runner:
         o = self.options
         facts = {
             "folder": str(o.out.resolve()), "competition": str(o.folder.resolve()), "options": dict(o.settings), "seed": o.seed,
-            "slots": environment.cores, "memory_bytes": int(0.8 * memory / environment.cores),
+            "slots": environment.cores, "memory_bytes": int(0.8 * memory / environment.cores), "gpus": len(environment.gpus),
             "started": self.budget.started, "budget": o.budget - CLOSING,
             "recorded": str(self._recording.ledger) if self._recording and self._recording.ledger else None,
         }  # fmt: skip

@@ -138,8 +138,7 @@ class Bench:
         self.harness.pool._closed = True
         for worker in self.harness.pool._waiting:
             worker.pipe.close()  # at its end the worker leaves
-        if self.harness._protocol:
-            self.harness.studies.close()
+        self.harness.studies.close()
 
 
 def stop_server() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cobra_jupyter.kernel import probe
 from cobra_jupyter.ledger import Record, read, verify
 from cobra_jupyter.runner import BadInput, Options, Result, Runner
 from tests.fakes.scripted import Scripted
@@ -237,3 +238,14 @@ def test_a_folder_with_something_in_it_is_not_written_into(folder: Path, tmp_pat
     with pytest.raises(BadInput, match="not empty"):
         play(folder, tmp_path, [])
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_candidates_are_told_of_the_gpu_that_the_probe_found(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "find_gpus", lambda: (probe.Gpu("one", 2**34, "1"),))
+    asking = RIDGE.replace(
+        "    return Ridge", "    assert ctx.device == 'cuda', ctx.device\n    return Ridge"
+    )
+    _, records, _ = play(folder, tmp_path / "run", [OPEN, "cobra.protocol()", asking, SUBMIT])
+    assert {record.data["status"] for record in records if record.kind == "trial"} == {"ok"}

@@ -77,7 +77,7 @@ def session(
     shown += [("ablation", news["ablation"]) for news in live.news if "ablation" in news]
     call("effects")
     call("probe", "ridge")
-    call("scale", "ridge", {"alpha": 100.0})
+    call("oof", call("scale", "ridge", {"alpha": 100.0})["id"])
     call("trial", "ridge", {"scale": False}, background=True)
     call("wait")
     call("jobs_")

@@ -98,7 +98,7 @@ def _note_repeats(tables: Tables, key: roles.Key, found: Findings) -> None:
     if repeats:
         found.notes.append(
             f"{tables.train.path}: {_rows(repeats)} with the {key.name} of an earlier row; all are kept (where"
-            f" they are one unit, --set groups={key.name} keeps them in one fold)"
+            f" they are one unit, groups={key.name} keeps them in one fold)"
         )
 
 

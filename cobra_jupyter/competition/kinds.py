@@ -50,7 +50,7 @@ def _parts_of_key(ids: pd.Series, name: str, found: Findings) -> None:
             found.evidence["id"] += (
                 f"; it has {parts[0]} parts by {parts[1]!r}, the first with {first} values in"
                 f" {len(ids)} rows of train"
-                f" (rows may belong together: --set 'groups={name}[0]')"
+                f" (rows may belong together: groups={name}[0] keeps them in one fold)"
             )
 
 

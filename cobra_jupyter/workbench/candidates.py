@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,6 +43,22 @@ class Candidate:
         """A full config: every factor at its default, `chosen` over it. Extra keys pass through to
         ctx.config."""
         return {**{factor: levels[0] for factor, levels in self.factors.items()}, **dict(chosen or {})}
+
+    def levels(self, wish: Mapping[str, list[Any]] | list[str] | None) -> dict[str, list[Any]]:
+        """The factors to test: all, some by name, or some with levels of their own."""
+        if wish is None:
+            chosen = dict(self.factors)
+        elif isinstance(wish, Mapping):
+            chosen = {factor: list(levels) for factor, levels in wish.items()}
+        else:
+            chosen = {factor: self.factors.get(factor, []) for factor in wish}
+        strange = [factor for factor in chosen if factor not in self.factors]
+        if strange:
+            raise ValueError(
+                f"{', '.join(strange)}: not a factor of this candidate; "
+                f"its factors are {', '.join(self.factors) or 'none'}"
+            )
+        return chosen
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
@@ -99,35 +116,36 @@ class Candidates:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._versions: dict[str, list[Candidate]] = {}
+        self._lock = threading.Lock()
 
     def add(self, name: str, source: str) -> tuple[Candidate, bool]:
         """Save a cell as the next version; the same text again is the version there is. → candidate, is it
         new."""
         facts = parse(name, source)
         digest = hashlib.sha256(source.encode()).hexdigest()
-        versions = self._versions.setdefault(name, [])
-        for known in versions:
-            if known.digest == digest:
-                return known, False
-        version = len(versions) + 1
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{name}_v{version}.py"
-        path.write_text(source, encoding="utf-8")
-        candidate = Candidate(name, version, str(path), digest, **facts)
-        versions.append(candidate)
-        return candidate, True
+        with self._lock:  # agents write at the same time
+            versions = self._versions.setdefault(name, [])
+            for known in versions:
+                if known.digest == digest:
+                    return known, False
+            version = len(versions) + 1
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path = self._folder / f"{name}_v{version}.py"
+            path.write_text(source, encoding="utf-8")
+            candidate = Candidate(name, version, str(path), digest, **facts)
+            versions.append(candidate)
+            return candidate, True
 
     def get(self, name: str) -> Candidate:
         """The newest version of `name`, or version N of `name_vN`. Raises CandidateError listing what there
         is."""
-        if versions := self._versions.get(name):
-            return versions[-1]
-        for versions in self._versions.values():
-            for candidate in versions:
-                if candidate.key == name:
-                    return candidate
-        known = ", ".join(v[-1].key for v in self._versions.values()) or "none yet: write a %%candidate cell"
-        raise CandidateError(f"there is no candidate {name!r}; there are: {known}")
+        with self._lock:
+            known = {name: versions[-1] for name, versions in self._versions.items() if versions}
+            every = {each.key: each for versions in self._versions.values() for each in versions}
+        if found := known.get(name) or every.get(name):
+            return found
+        there = ", ".join(each.key for each in known.values()) or "none yet: write a %%candidate cell"
+        raise CandidateError(f"there is no candidate {name!r}; there are: {there}")
 
     def source(self, candidate: Candidate) -> str:
         return Path(candidate.path).read_text(encoding="utf-8")

@@ -15,10 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cobra_jupyter.workbench import display
 from cobra_jupyter.workbench.rpc import CallError, ConnectionLost, Peer
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SOCKET = "COBRA_SOCKET"  # set by the runner in the kernel's environment
 
@@ -166,8 +169,8 @@ class Cobra:
     ) -> Result:  # fmt: skip
         """Run a candidate on the protocol's folds and score its out-of-fold predictions.
 
-        `config` overrides factor defaults. `folds` (numbers) and `fraction` (of the training rows) make it
-        small; held-out rows are always scored whole. The result has `id`, `score`, `se`, `fold_scores`,
+        `config` overrides factor defaults. `folds` says which, a number or a list from 0: `folds=0`, `folds=[0, 1]`;
+        these and `fraction` (of the training rows) make it small; held-out rows are always scored whole. The result has `id`, `score`, `se`, `fold_scores`,
         `seconds`; a failed trial has `failure` (kind, message, place, tail) and no score. Equal work is done
         once: asking again returns the same trial. `background=True` returns a job at once; see `jobs` and
         `wait`."""
@@ -229,6 +232,17 @@ class Cobra:
         checked."""
         return self._call("submit", what=what)
 
+    def oof(self, id: str) -> pd.DataFrame:
+        """The out-of-fold predictions of a trial or blend by train row, to look at errors. → a pandas DataFrame.
+
+        One row for each row of train, in its order and with its index (0, 1, …; rows of the file without a label are
+        no rows of train); columns: `fold`, then one per class (its name as text: `oof["1"]`) or per target. Rows that no
+        fold predicted have fold -1 and NaN. Raw predictions of the first repeat, before thresholds. Labels are not in
+        it: `train = …` as the card reads it holds them."""
+        from cobra_jupyter.workbench import predictions
+
+        return predictions.read(self._call("oof", id=id))
+
     def audit(
         self, candidate: str | None = None, config: Mapping[str, Any] | None = None, *,
         seconds: float | None = None,
@@ -266,7 +280,7 @@ class Cobra:
         `role` is scout (works on the competition from a fresh start), auditor (examines the split) or judge
         (compares the finalists, from numbers alone). `brief` says what to find out. A scout works in the background
         where there are cores enough (`background` says otherwise): then a job is returned; see `jobs` and `wait`.
-        Else the brief is returned, with `report`, `trials` and `notebook`."""
+        Else the brief is returned, with `report`, `results` (ids) and `notebook`."""
         return self._call("delegate", role=role, brief=brief, background=background)
 
     def recall(self, id: str) -> Result:
@@ -287,7 +301,7 @@ class Cobra:
         except CallError as error:
             raise CobraError(str(error)) from None
         except ConnectionLost as error:
-            raise CobraError(f"the harness is gone ({error}); restart the kernel") from None
+            raise CobraError(f"the harness is gone ({error}); run the cell again") from None
         result = Result(answer["kind"], answer["data"])
         live.finish(answer["kind"], answer["data"])
         return result

@@ -43,9 +43,11 @@ class Jobs:
         self._next = 1
         self._changed = threading.Condition()
 
-    @property
-    def next_id(self) -> str:
-        return f"j{self._next:02d}"
+    def new_id(self) -> str:
+        """An id that nobody else is given."""
+        with self._changed:
+            self._next += 1
+            return f"j{self._next - 1:02d}"
 
     def start(
         self, id: str, what: str, asked: dict[str, Any], work: Callable[[threading.Event], Any]

@@ -79,7 +79,7 @@ class Restoring:
 
     def take_protocol(self, data: Data) -> None:
         self.harness.protocol(self.call, **data["asked"])
-        if self.harness.judge.protocol.digest != data["digest"]:
+        if self.harness.frozen.protocol.digest != data["digest"]:
             raise ValueError("the folds made now differ from those recorded: files or libraries have changed")
 
     def take_candidate(self, data: Data) -> None:
@@ -96,13 +96,13 @@ class Restoring:
         self.harness.metric(self.call, data["name"], self._text(data["path"], data["digest"]))
 
     def take_shared(self, data: Data) -> None:
-        if not self.harness.artefacts.restore(data):
+        if not self.harness.under[data["protocol"]].artefacts.restore(data):
             self.harness.shared(self.call, data["name"], self._text(data["path"]))
 
     def take_fit(self, data: Data) -> None:
         own = ("candidate", "config", "fraction", "trial_seed", "protocol", "shared")
         candidate = self.harness.candidates.get(data["candidate"])
-        trials, _ = self.harness.under[data["protocol"]]
+        trials = self.harness.under[data["protocol"]].trials
         spec = Spec(
             candidate, dict(data["config"]), (data["fold"],), 1, data["fraction"], data["trial_seed"], 0.0,
             trials.recorded_shared(data["shared"]),
@@ -111,29 +111,31 @@ class Restoring:
 
     def take_trial(self, data: Data) -> None:
         self._count("t", data["id"])
-        trials, _ = self.harness.under[data["protocol"]]
-        trial = trials.restore(data, self.harness.candidates.get(data["candidate"]))
+        frozen = self.harness.under[data["protocol"]]
+        trial = frozen.trials.restore(data, self.harness.candidates.get(data["candidate"]))
         if data["full"]:
-            self.harness.finalists.selection = None
-            if trials is self.harness.trials:
-                self.harness.ideas.trial(trial)
+            frozen.finalists.selection = None
+            frozen.ideas.trial(trial)
 
     def take_ablation(self, data: Data) -> None:
         self._count("a", data["id"])
         known = {name: data[name] for name in Ablation.__dataclass_fields__}
         known["effects"] = tuple(Effect(**effect) for effect in data["effects"])
         known["combinations"] = tuple(data["combinations"])
-        self.harness.ablations.append(Ablation(**known))
-        self.harness.ideas.ablation(self.harness.ablations[-1])
+        frozen, table = self.harness.under[data["protocol"]], Ablation(**known)
+        frozen.ablations.append(table)
+        frozen.ideas.ablation(table)
 
     def take_blend(self, data: Data) -> None:
         self._count("b", data["id"])
-        self.harness.ideas.blend(self.harness.finalists.restore_blend(data))
+        frozen = self.harness.under[data["protocol"]]
+        frozen.ideas.blend(frozen.finalists.restore_blend(data))
 
     def take_selection(self, data: Data) -> None:
         known = {name: data[name] for name in Selection.__dataclass_fields__}
         selection = Selection(**{**known, "table": tuple(data["table"])})
-        self.harness.finalists.selection = self.harness.finalists.selected = selection
+        finalists = self.harness.under[data["protocol"]].finalists
+        finalists.selection = finalists.selected = selection
 
     def take_submission(self, data: Data) -> None:
         self.harness.restore_submission(data)
@@ -155,17 +157,17 @@ class Restoring:
                     if asked["call"] == "delegate":
                         self.harness.delegate_in_background(self.call, asked["args"])
                     else:
-                        self.harness.trial(self.call, **asked["args"], background=True)
+                        self.harness.restart_trial(self.call, asked)
                 except ValueError as error:  # no time is left for it
                     self.harness.jobs.restore({**data, "state": "failed", "error": str(error)}, None)
         self.harness.jobs.number_from(1 + max((int(id[1:]) for id in self._jobs), default=0))
 
     def _trials(self) -> Iterable[Any]:
-        return self.harness.trials.finished() if hasattr(self.harness, "trials") else ()
+        return [t for frozen in self.harness.under.values() for t in frozen.trials.finished()]
 
     def _count(self, kind: str, id: str) -> None:
         self._last[kind] = max(self._last[kind], int(id[1:]))
-        self.harness.number_from(kind, self._last[kind] + 1)
+        self.harness.numbers.start_from(kind, self._last[kind] + 1)
 
     def _text(self, path: str, digest: str | None = None) -> str:
         text = (self.harness.settings.folder / path).read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cobra_jupyter.workbench.trials import Fit, Trial
@@ -67,3 +67,22 @@ def predict(trials: Sequence[Trial], rows: int, folds: int, slots: int, memory_m
         rows=rows, exponent=round(exponent, 3), fit_seconds=seconds, rss_mb=memory,
         trial_seconds=seconds * folds / beside, memory_mb=memory_mb, fits_memory=memory <= memory_mb,
     )  # fmt: skip
+
+
+def affordable(probe: Probe, repeats: int, left: float) -> tuple[Probe, int]:
+    """The probe of a trial of as many of its `repeats` as fit a third of the seconds left, and their number. Raises
+    TooExpensive."""
+    if not probe.fits_memory:
+        raise TooExpensive(
+            f"one fit of {probe.candidate} would need about {probe.rss_mb:.0f} MiB; "
+            f"{probe.memory_mb:.0f} MiB are allowed"
+        )
+    one = probe.trial_seconds / repeats
+    repeats = max(1, min(repeats, int(0.35 * left / max(one, 1e-6))))
+    probe = replace(probe, trial_seconds=one * repeats)
+    if 1.2 * probe.trial_seconds > left:
+        raise TooExpensive(
+            f"{probe.candidate} at full size would take about {probe.trial_seconds:.0f} s "
+            f"and {max(left, 0):.0f} s are left before the reserve"
+        )
+    return probe, repeats

@@ -1,7 +1,7 @@
 """The harness process: listens on a Unix socket, serves kernels, and reports to the runner when there is one.
 
 Settings come as one JSON line on standard input: `{"socket", "folder", "competition", "options", "seed",
-"slots", "memory_bytes", "started", "budget", "token", "recorded"}` (the last: the record of a run to replay). With standard input closed by the parent, the harness
+"slots", "memory_bytes", "gpus", "started", "budget", "token", "recorded"}` (the last: the record of a run to replay). With standard input closed by the parent, the harness
 ends too."""
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from cobra_jupyter.workbench import disk, pool, restoring, verifying
+from cobra_jupyter.workbench.owners import LEAD, Owners
 from cobra_jupyter.workbench.rpc import Call, Listener, Peer, words
 
-RUNNER_CALLS = ("listen", "turn_begins", "restore", "verify", "cancel_jobs", "shutdown")
+RUNNER_CALLS = ("listen", "turn_begins", "restore", "verify", "shutdown")
 ASKED = ("delegate", "recall", "finish")  # calls that concern the agent whose cell makes them
-LEAD = "lead"
 LEADS = ("protocol", "metric", "select", "submit")  # what others may only propose
 
 
@@ -54,7 +54,7 @@ class Service:
                 options=dict(facts.get("options", {})),
                 seed=int(facts.get("seed", 0)), slots=int(facts["slots"]),
                 memory_bytes=int(facts["memory_bytes"]),
-                started=float(facts["started"]), budget=facts.get("budget"),
+                started=float(facts["started"]), budget=facts.get("budget"), gpus=int(facts.get("gpus", 0)),
                 recorded=Path(facts["recorded"]) if facts.get("recorded") else None,
             ),
             self._emit, self._ask,
@@ -67,6 +67,7 @@ class Service:
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._desks = {LEAD: _Desk()}
+        self._owners = Owners()
         self._socket = Path(facts["socket"])
         self._listeners = [Listener(self._socket, partial(self._accept, LEAD))]
 
@@ -104,7 +105,8 @@ class Service:
             raise PermissionError(f"{name} is the lead's to call: propose it in your report")
         whose = {"agent": agent} if name in ASKED else {}
         try:
-            return getattr(self._harness, name)(call, **args, **whose)
+            with self._owners.claim(agent, name, args.get("name")):
+                return getattr(self._harness, name)(call, **args, **whose)
         except disk.DiskFull:
             raise
         except OSError:
@@ -180,6 +182,7 @@ class Service:
     def _restore(self, call: Call, ledger: str) -> None:
         records = restoring.read(Path(ledger))
         self._journal = restoring.journal(records)
+        self._owners.restore(data for kind, data in records if kind == "call")
         trials = ((line, data) for line, (kind, data) in enumerate(records) if kind == "trial")
         self._trial_lines = {data["id"]: line for line, data in trials}
         restoring.restore(self._harness, records, call)
@@ -187,9 +190,6 @@ class Service:
     def _verify(self, call: Call, ledger: str) -> dict[str, Any]:
         checks = verifying.verify(self._harness, restoring.read(Path(ledger)), call)
         return {"kind": "verification", "data": {"checks": [check.record() for check in checks]}}
-
-    def _cancel_jobs(self, call: Call) -> None:
-        self._harness.jobs.cancel_all()
 
     def _shutdown(self, call: Call) -> None:
         self._closing = True  # what is given up now is no result

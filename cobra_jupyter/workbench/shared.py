@@ -43,9 +43,9 @@ class Artefacts:
         self._paths: dict[str, list[Path]] = {}
 
     def take(self, before: Artefacts) -> None:
-        """Keep what was made for the same rows under an earlier protocol."""
+        """Have what is made for the same rows under an earlier protocol, also what is being made at this moment."""
         if before._views.rows == self._views.rows:
-            self._paths = dict(before._paths)
+            self._paths = before._paths
 
     def paths(self) -> dict[str, list[Path]]:
         return dict(self._paths)

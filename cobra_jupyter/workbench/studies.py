@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cobra_jupyter.workbench.trials import Trial
 
@@ -18,19 +18,17 @@ class Studies:
     """Writes trials to Optuna from a thread of its own, while no trial runs: a database write costs as much as a small
     trial. What is left is written by `close`."""
 
-    def __init__(self, path: Path, direction: str, busy: Callable[[], bool]) -> None:
+    def __init__(self, path: Path, busy: Callable[[], bool]) -> None:
         self._path, self._busy = path, busy
         self._closing = threading.Event()
-        self._direction: Literal["minimize", "maximize"] = (
-            "maximize" if direction == "maximize" else "minimize"
-        )
-        self._queue: queue.Queue[Trial | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[Trial, str] | None] = queue.Queue()
         self._studies: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._write_all, name="studies", daemon=True)
         self._thread.start()
 
-    def add(self, trial: Trial) -> None:
-        self._queue.put(trial)
+    def add(self, trial: Trial, direction: str) -> None:
+        """`direction` is that of the trial's protocol: minimize or maximize."""
+        self._queue.put((trial, direction))
 
     def close(self) -> None:
         self._closing.set()
@@ -38,17 +36,18 @@ class Studies:
         self._thread.join(20)
 
     def _write_all(self) -> None:
-        while (trial := self._queue.get()) is not None:
+        while (added := self._queue.get()) is not None:
+            trial, direction = added
             while self._busy() and not self._closing.wait(0.3):
                 pass
             try:
-                self._write(trial)
+                self._write(trial, direction)
             except Exception:  # the record holds the trial; the study is a copy for other tools
                 logging.getLogger(__name__).exception(
                     "trial %s could not be written to %s", trial.id, self._path
                 )
 
-    def _write(self, trial: Trial) -> None:
+    def _write(self, trial: Trial, direction: str) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -59,7 +58,7 @@ class Studies:
             if _known(trial.spec.config.get(f), levels)
         }
         state = optuna.trial.TrialState.COMPLETE if trial.score else optuna.trial.TrialState.FAIL
-        self._study(trial).add_trial(
+        self._study(trial, direction).add_trial(
             optuna.trial.create_trial(
                 state=state,
                 value=trial.score.value if trial.score else None,
@@ -71,7 +70,7 @@ class Studies:
             )
         )
 
-    def _study(self, trial: Trial) -> Any:
+    def _study(self, trial: Trial, direction: str) -> Any:
         import optuna
 
         name = f"p{trial.protocol}-{trial.spec.candidate.key}"
@@ -79,7 +78,7 @@ class Studies:
             self._studies[name] = optuna.create_study(
                 storage=f"sqlite:///{self._path}",
                 study_name=name,
-                direction=self._direction,
+                direction="maximize" if direction == "maximize" else "minimize",
                 load_if_exists=True,
             )
         return self._studies[name]

@@ -80,12 +80,12 @@ class _Verifying(Restoring):
 
     def take_shared(self, data: Data) -> None:
         self.checks["inputs"].count += 1
-        if not self.harness.artefacts.restore(data):
+        if not self.harness.under[data["protocol"]].artefacts.restore(data):
             raise ValueError("its files are not those recorded")
 
     def take_trial(self, data: Data) -> None:
         super().take_trial(data)
-        trials, _ = self.harness.under[data["protocol"]]
+        trials = self.harness.under[data["protocol"]].trials
         (trial,) = [t for t in trials.finished() if t.id == data["id"]]
         if data["full"] != (
             data["fraction"] >= 1
@@ -100,7 +100,8 @@ class _Verifying(Restoring):
     def take_blend(self, data: Data) -> None:
         super().take_blend(data)
         self.checks["blends"].count += 1
-        judge, blend = self.harness.judge, self.harness.finalists.blends[data["id"]]
+        frozen = self.harness.under[data["protocol"]]
+        judge, blend = frozen.judge, frozen.finalists.blends[data["id"]]
         assert blend.oof is not None
         self._compare_score("blends", data["id"], data, judge.score(blend.oof))
         weights = [weight for _, weight in blend.members]
@@ -112,7 +113,8 @@ class _Verifying(Restoring):
         self._compare("blends", f"{data['id']}, in sample", data["in_sample"], in_sample)
 
     def take_selection(self, data: Data) -> None:
-        made = self.harness.finalists.select(self.harness.finalists.trials(), self.call.cancelled)
+        finalists = self.harness.under[data["protocol"]].finalists
+        made = finalists.select(finalists.trials(), self.call.cancelled)
         self.checks["selection"].count += 1
         if (made.chosen, made.vetoed) != (data["chosen"], data["vetoed"]):
             self.miss("selection", f"by the rule it is {made.chosen}, {data['chosen']} was recorded")
@@ -121,7 +123,7 @@ class _Verifying(Restoring):
     def take_submission(self, data: Data) -> None:
         super().take_submission(data)
         self.checks["submission"].count += 1
-        finalists = self.harness.finalists
+        finalists = self.harness.under[data["protocol"]].finalists
         if finalists.selection and data["what"] != finalists.selection.chosen:
             self.miss("selection", f"{finalists.selection.chosen} was chosen, {data['what']} was submitted")
         _, score = finalists.members(data["what"])

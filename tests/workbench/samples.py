@@ -238,7 +238,17 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "columns": [name],
             "seconds": 1.759,
             "path": "shared/columns.py",
+            "protocol": 1,
             "files": {"shared/columns_ab12_train/made.frame": digest},
+        },
+        "oof": {
+            "id": "t001",
+            "path": f"/run/{name}.npz",
+            "sha256": digest,
+            "rows": 200,
+            "predicted": 160,
+            "columns": [name, "1"],
+            "protocol": 1,
         },
         "metric": {
             "name": name,

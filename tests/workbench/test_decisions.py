@@ -93,7 +93,7 @@ def test_a_job_has_ended_when_it_had_ended_whatever_the_machine(
         again = benches(first.public, settings={"slots": 1, "recorded": ledger})
         now = session(again, wait=not early)
         assert now == then
-        assert again.harness.slots == 3
+        assert again.harness.resources.slots == 3
         costs = [
             [t["cost"] for k, t in b.records if k == "trial" and t["id"] in then["trials"]]
             for b in (first, again)

@@ -20,7 +20,7 @@ from .sources import CONSTANT, LINEAR, body
 
 def pooled(bench: Bench, repeat: int, fit: Callable[[pd.DataFrame, pd.DataFrame], Any], width: int) -> Any:
     """Out-of-fold predictions of a repeat, computed here."""
-    train, folds = bench.harness._data.train, bench.harness.judge.folds
+    train, folds = bench.harness._data.train, bench.harness.frozen.judge.folds
     raw = np.full((len(train), width), np.nan)
     for training, held_out in folds.splits[repeat]:
         raw[held_out] = fit(train.iloc[training], train.iloc[held_out])
@@ -47,11 +47,11 @@ def test_the_score_is_that_of_pooled_rows_averaged_over_repeats(benches: Callabl
     both = bench.trial("linear", repeats=2)
     assert both["score"] == pytest.approx(np.mean(by_hand))
     assert len(both["fold_scores"]) == 10
-    held_out = bench.harness.judge.folds.held_out(1, 2)
+    held_out = bench.harness.frozen.judge.folds.held_out(1, 2)
     on_fold = np.sqrt(sk.mean_squared_error(truth.iloc[held_out], pooled(bench, 1, regressed, 1)[held_out]))
     assert both["fold_scores"][7] == pytest.approx(on_fold)
     part = bench.trial("linear", folds=[1, 3])
-    assert part["rows"] == sum(len(bench.harness.judge.folds.held_out(0, k)) for k in (1, 3))
+    assert part["rows"] == sum(len(bench.harness.frozen.judge.folds.held_out(0, k)) for k in (1, 3))
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def f1(benches: Callable[..., Bench]) -> Bench:
 
 def test_the_threshold_is_chosen_on_the_other_folds(f1: Bench) -> None:
     trial = f1.trial("linear")
-    assert f1.harness.judge.metric.name == "f1"
+    assert f1.harness.frozen.judge.metric.name == "f1"
     raw, truth = pooled(f1, 0, classified, 2)[:, 1], f1.harness._data.train["y"].to_numpy()
     grid = [p["threshold"] for p in metrics.decode_grid("f1", "binary")]
-    folds = [f1.harness.judge.folds.held_out(0, k) for k in range(5)]
+    folds = [f1.harness.frozen.judge.folds.held_out(0, k) for k in range(5)]
     labels = np.zeros(len(truth), int)
     for held_out in folds:
         others = np.setdiff1d(np.arange(len(truth)), held_out)
@@ -230,7 +230,7 @@ def test_a_metric_of_ones_own_may_be_undefined_on_some_resamples(benches: Callab
     assert trial["failure"] is None
     assert trial["se"] > 0
     assert [score is None for score in trial["fold_scores"]] == [
-        len(bench.harness.judge.folds.held_out(0, k)) % 2 == 1 for k in range(5)
+        len(bench.harness.frozen.judge.folds.held_out(0, k)) % 2 == 1 for k in range(5)
     ]
 
 
@@ -319,7 +319,7 @@ def test_rows_with_one_class_only_have_no_score(benches: Callable[..., Bench]) -
 
     bench = benches(change=change, metric="auc").ready(folds=5, split="kfold", repeats=1)
     bench.candidate("even", body())
-    lacking = [k for k in range(5) if not (bench.harness.judge.folds.held_out(0, k) < 3).any()]
+    lacking = [k for k in range(5) if not (bench.harness.frozen.judge.folds.held_out(0, k) < 3).any()]
     trial = bench.trial("even", folds=lacking[0])
     assert trial["score"] is None
     assert trial["failure"]["rule"] == "scorable"

@@ -6,6 +6,7 @@ import base64
 import math
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -220,3 +221,23 @@ def test_gains_stand_aligned_at_two_digits_of_the_smallest_error() -> None:
     assert words.gained(0.0032, 0.0086, 4) == "+0.0032 ± 0.0086"
     assert words.gained(-1e-9, 0.0086, 4) == "0.0000 ± 0.0086"
     assert words.gained(None, None) == "–"
+
+
+def test_a_trial_of_one_fold_says_which() -> None:
+    """`folds=2` is the fold of that number; two folds are another thing."""
+    assert "; fold 2 only, " in display.text("trial", trial(folds=[2], full=False))
+    assert "; 2 folds (0, 1), " in display.text("trial", trial(folds=[0, 1], full=False))
+
+
+def test_the_card_says_where_the_data_of_its_calls_lies() -> None:
+    card = {
+        **results()["card"],
+        "folder": '/data/a "b"',
+        "tables": {"train": 'pd.read_csv(DATA / "train.csv")'},
+    }
+    lines = display.text("card", card).splitlines()
+    at = lines.index('  train = pd.read_csv(DATA / "train.csv")')
+    code = compile(lines[at - 1].strip(), "card", "exec")
+    names: dict[str, Any] = {"Path": Path}
+    exec(code, names)
+    assert names["DATA"] == Path('/data/a "b"')

@@ -17,9 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
 from conftest import make_competition
+from sklearn.metrics import roc_auc_score
 
 import cobra_jupyter
 from cobra_jupyter.workbench import rpc
@@ -35,17 +37,17 @@ TOKEN = "a token that only the runner has"
 class Runner:
     """A harness process, the runner's connection to it with the record it keeps, and kernels' connections."""
 
-    def __init__(self, folder: Path, **facts: Any) -> None:
+    def __init__(self, place: Path, **facts: Any) -> None:
         self.private = Path(tempfile.mkdtemp(prefix="cobra-"))
-        self.folder = folder / "run"
+        self.folder = place / "run"
         self.folder.mkdir(parents=True)
         self.path = self.private / "s"
-        public = make_competition(folder / "competition")
-        known = {
-            "socket": str(self.path), "folder": str(self.folder), "competition": str(public), "token": TOKEN,
+        self.public = make_competition(place / "competition")
+        self.facts = {
+            "socket": str(self.path), "folder": str(self.folder), "competition": str(self.public), "token": TOKEN,
             "slots": 2, "memory_bytes": 2 * 2**30, "started": time.time(), "budget": None, **facts,
         }  # fmt: skip
-        self.process = start_process(known, PACKAGE, folder / "log")
+        self.process = start_process(self.facts, PACKAGE, place / "log")
         self.records: list[tuple[str, dict[str, Any]]] = []
         self.calls: list[dict[str, Any]] = []
         self.asked: list[str] = []
@@ -154,7 +156,7 @@ FORGED: list[dict[str, Any]] = [
     {"id": 1, "call": "hello", "args": {}},
     {"id": 1, "call": "_emit", "args": {"kind": "trial", "data": {"score": 1.0}}},
     {"id": 1, "call": "_publish", "args": {"kind": "trial", "data": {}}},
-    {"id": 1, "call": "close"}, {"id": 1, "call": "shutdown"}, {"id": 1, "call": "cancel_jobs"},
+    {"id": 1, "call": "close"}, {"id": 1, "call": "shutdown"},
     {"id": 1, "call": "__init__", "args": {}}, {"id": 1, "call": "jobs_"}, {"id": 1, "call": "pool"},
     {"id": 1, "call": "settings"}, {"id": 1, "call": "open", "args": ["a"]},
     {"id": 1, "call": "trial", "args": {"call": None, "candidate": "linear"}},
@@ -248,17 +250,114 @@ def test_an_interrupt_in_the_kernel_cancels_the_trial(runner: Runner) -> None:
     assert cobra.status().protocol == 1
 
 
-def test_jobs_are_cancelled_by_the_runner(runner: Runner) -> None:
+def test_out_of_fold_predictions_come_as_a_table_by_train_row_without_labels(runner: Runner) -> None:
+    shown: list[dict[str, Any]] = []
     cobra = runner.cobra()
-    cobra.candidate("long", body("time.sleep(30); return None"))
-    job = cobra.trial("long", folds=1, background=True)
-    assert job.state == "running"
-    runner.peer.call("cancel_jobs")
-    assert cobra.wait(job.id, seconds=5).jobs[0]["state"] == "cancelled"
-    assert [d["state"] for k, d in runner.records if k == "job" and d["id"] == job.id] == [
-        "running",
-        "cancelled",
-    ]
+    trial = cobra.trial("linear")
+    cobra._show = lambda content, **options: shown.append(content)
+    table = cobra.oof(trial.id)
+    train = pd.read_csv(Path(cobra.open().folder) / "train.csv")
+    assert list(table.columns) == ["fold", "0", "1"]
+    assert table.index.equals(train.index)
+    assert sorted(table["fold"].unique()) == [0, 1, 2, 3, 4]
+    assert roc_auc_score(train["y"], table["1"]) > 0.85, "row by row they are of that row"
+    assert shown[0]["text/plain"].count("\n") == 0
+    assert shown[0]["text/plain"].startswith(
+        f"out-of-fold predictions of {trial.id}: 200 of 200 rows of train"
+    )
+    with pytest.raises(CobraError, match=r"there is no finished trial or blend 't999'"):
+        cobra.oof("t999")
+
+
+def test_rows_that_no_fold_predicted_have_none(runner: Runner) -> None:
+    cobra = runner.cobra()
+    part = cobra.oof(cobra.trial("linear", folds=[0, 2]).id)
+    assert set(part["fold"]) == {-1, 0, 2}
+    assert (part["1"].isna() == (part["fold"] < 0)).all()
+    assert cobra.oof(cobra.blend([cobra.scale("linear").id]).id)["1"].notna().all()
+
+
+# ---- agents side by side
+
+
+@pytest.fixture
+def agents(tmp_path: Path) -> Iterator[tuple[Runner, Cobra, Cobra]]:
+    """A runner, its lead and a scout."""
+    runner = Runner(tmp_path)
+    scout = Cobra(show=lambda *args, **options: None)
+    scout._peer = Peer.connect(runner.peer.call("listen", {"agent": "scout-1"}))
+    lead = runner.cobra()
+    lead.open()
+    lead.protocol(repeats=1, folds=2)
+    yield runner, lead, scout
+    runner.stop()
+
+
+PLAIN = "def make(rows, ctx):\n    return rows[['a']]\n"
+
+
+def test_only_the_lead_replaces_what_another_agent_named(agents: tuple[Runner, Cobra, Cobra]) -> None:
+    _, lead, scout = agents
+    lead.candidate("boost", LINEAR)
+    lead.shared("plain", PLAIN)
+    for name in ("boost", "boost_v1", "boost_v2"):
+        with pytest.raises(CobraError, match="the candidate 'boost' is lead's: give yours a name of its own"):
+            scout.candidate(name, LINEAR + "# mine\n")
+    with pytest.raises(CobraError, match="the artefact 'plain' is lead's"):
+        scout.shared("plain", PLAIN + "# mine\n")
+    assert lead.trial("boost").candidate == "boost_v1"
+    scout.candidate("other", LINEAR)
+    assert scout.candidate("other", LINEAR + "# better\n").version == 2
+    assert scout.trial("boost").id, "to use it is another thing"
+    assert lead.candidate("other", LINEAR + "# the lead's\n").version == 3
+    with pytest.raises(CobraError, match="the candidate 'other' is lead's"):
+        scout.candidate("other", LINEAR)
+
+
+def test_a_name_whose_cell_failed_is_free(agents: tuple[Runner, Cobra, Cobra]) -> None:
+    _, lead, scout = agents
+    with pytest.raises(CobraError, match="syntax error"):
+        lead.candidate("boost", "def fit(:")
+    assert scout.candidate("boost", LINEAR).version == 1
+
+
+def test_whose_a_name_is_survives_the_harness(agents: tuple[Runner, Cobra, Cobra], tmp_path: Path) -> None:
+    runner, lead, scout = agents
+    lead.candidate("boost", LINEAR)
+    scout.candidate("other", LINEAR)
+    ledger = tmp_path / "ledger.jsonl"
+    lines = [*runner.records, *(("call", {**done, "record": None}) for done in runner.calls)]
+    ledger.write_text("".join(json.dumps({"kind": kind, "data": data}) + "\n" for kind, data in lines))
+    again = Runner(tmp_path / "again", folder=str(runner.folder), competition=str(runner.public))
+    try:
+        again.peer.call("restore", {"ledger": str(ledger)})
+        scout = Cobra(show=lambda *args, **options: None)
+        scout._peer = Peer.connect(again.peer.call("listen", {"agent": "scout-1"}))
+        with pytest.raises(CobraError, match="the candidate 'boost' is lead's"):
+            scout.candidate("boost", LINEAR + "# mine\n")
+        assert scout.candidate("other", LINEAR + "# better\n").version == 2
+    finally:
+        again.stop()
+
+
+def test_a_cell_whose_harness_went_is_told_to_run_again_and_then_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = Runner(tmp_path)
+    cobra = Cobra(show=lambda *args, **options: None)
+    cobra._peer = Peer.connect(runner.path)
+    cobra.open()
+    cobra.protocol(repeats=1)
+    cobra.candidate("long", body("time.sleep(60); return None"))
+    threading.Timer(1.0, runner.process.kill).start()
+    with pytest.raises(CobraError, match=r"the harness is gone .*; run the cell again$"):
+        cobra.trial("long")
+    runner.process.wait(5)
+    runner.path.unlink()
+    runner.process = start_process(runner.facts, PACKAGE, tmp_path / "log")
+    monkeypatch.setenv("COBRA_SOCKET", str(runner.path))
+    assert cobra.open().name == "competition"
+    runner.stop()
 
 
 def test_every_public_method_has_a_docstring() -> None:

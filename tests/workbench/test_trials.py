@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import psutil
 import pytest
 from conftest import Bench, FakeCall
 
-from cobra_jupyter.workbench.candidates import CandidateError
+from cobra_jupyter.workbench.candidates import CandidateError, Candidates
 from cobra_jupyter.workbench.worker import InvalidPrediction, check_raw
 
 from .sources import CONSTANT, LINEAR, body
@@ -356,6 +357,19 @@ def test_a_job_that_fails_or_is_cancelled_says_so(bench: Bench) -> None:
 # ---- what a fit is told
 
 
+def test_a_fit_is_told_of_a_gpu(benches: Callable[..., Bench]) -> None:
+    bench = benches(settings={"gpus": 1}).ready(repeats=1)
+    bench.candidate("asking", body("assert ctx.device == 'cuda', ctx.device\nreturn None"))
+    assert bench.trial("asking", folds=0)["failure"] is None
+
+
+def test_a_candidate_cannot_read_what_others_predicted(bench: Bench) -> None:
+    bench.candidate("linear", LINEAR)
+    written = bench.oof(bench.trial("linear")["id"])
+    failure = failed(bench, body(f"np.load({written['path']!r})\nreturn None"), name="peeking")
+    assert "PermissionError" in failure["message"] + failure["tail"]
+
+
 def test_a_fit_is_told_what_it_needs(bench: Bench) -> None:
     bench.candidate("asking", body("""
 assert ctx.targets == ["y"] and ctx.id == "id" and ctx.task == "binary", ctx
@@ -379,3 +393,12 @@ def test_fit_predict_stands_for_the_pair(bench: Bench) -> None:
     assert trial["failure"] is None
     bench.submit(trial["id"])
     assert (bench.run / "submission.csv").exists()
+
+
+def test_versions_written_at_the_same_time_are_each_a_file_of_its_own(tmp_path: Path) -> None:
+    candidates = Candidates(tmp_path)
+    with ThreadPoolExecutor(16) as threads:
+        made = list(threads.map(lambda i: candidates.add("one", f"{LINEAR}\n# {i}\n")[0], range(200)))
+    assert sorted(candidate.version for candidate in made) == list(range(1, 201))
+    for number, candidate in enumerate(made):
+        assert Path(candidate.path).read_text().endswith(f"# {number}\n")

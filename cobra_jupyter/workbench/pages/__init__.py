@@ -32,6 +32,7 @@ _PAGES: dict[str, tuple[Render, Render]] = {
     "candidate": (candidates.candidate_html, candidates.candidate_text),
     "shared": (candidates.shared_html, candidates.shared_text),
     "trial": (trials.trial_html, trials.trial_text),
+    "oof": (trials.oof_html, trials.oof_text),
     "probe": (trials.probe_html, trials.probe_text),
     "job": (trials.job_html, trials.job_text),
     "jobs": (trials.jobs_html, trials.jobs_text),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,14 @@ def call(protocol: Mapping[str, Any] | None) -> str:
     """The call that freezes the protocol proposed."""
     if not protocol:
         return ""
-    return f"cobra.protocol({', '.join(f'{name}={value!r}' for name, value in protocol.items())})"
+    return f"cobra.protocol({', '.join(f'{name}={_python(value)}' for name, value in protocol.items())})"
+
+
+def _python(value: Any) -> str:
+    """As the code here is written, with double quotes."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_python, value))}]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def cure(data: Data) -> str:
@@ -88,6 +96,5 @@ def audit_text(data: Data) -> str:
 def _lines(found: Data) -> list[str]:
     said = f"  {found.get('severity')}, {found.get('check')}: {words.cut(found.get('evidence'), 500)}"
     proposed = call(found.get("protocol"))
-    return [
-        f"{said} → {words.cut(found.get('proposal'), 300)}{f' [{words.cut(proposed, 300)}]' if proposed else ''}"
-    ]
+    cured = [f"    cure: {words.cut(proposed, 600)}"] if proposed else []
+    return [f"{said} → {words.cut(found.get('proposal'), 300)}", *cured]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -148,6 +149,9 @@ def card_text(data: Data) -> str:
         f"({data.get('task')}, {data.get('kind')}), metric {metric_of(data)}",
         [f"  {name}: {said}" for name, said in facts(data).items() if said and name not in ("metric",)],
         f"  features: {', '.join(columns)}{f' and {more} more' if more > 0 else ''}" if columns else None,
+        f"  DATA = Path({json.dumps(data['folder'], ensure_ascii=False)})"
+        if tables and data.get("folder")
+        else None,
         [f"  {name} = {words.cut(call, 300)}" for name, call in tables.items()],
         f"  files: {'; '.join(files)}" if files else None,
         [

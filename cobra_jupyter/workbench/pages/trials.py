@@ -19,6 +19,8 @@ STATES = {"done": ("✓", "good"), "running": ("…", "soft"), "failed": ("✕",
 def size(data: Data) -> str:
     """What a trial ran on."""
     folds = list(data.get("folds") or ())
+    if len(folds) == 1 and not data.get("full"):  # not to be taken for a number of folds
+        return f"fold {folds[0]} only, {words.fraction(data.get('fraction'))}"
     repeats = f" × {data['repeats']} repeats" if (data.get("repeats") or 1) > 1 else ""
     which = f" ({', '.join(map(str, folds))})" if not data.get("full") and 0 < len(folds) <= 3 else ""
     return f"{words.counted(len(folds), 'fold')}{which}{repeats}, {words.fraction(data.get('fraction'))}"
@@ -105,6 +107,15 @@ def trial_text(data: Data) -> str:
         f"  {_partly(data)}" if partial(data) else None,
         [f"  warning: {words.cut(w, 300)}" for w in data.get("warnings") or ()],
     )
+
+
+def oof_text(data: Data) -> str:
+    rows = f"{words.count(data.get('predicted'))} of {words.count(data.get('rows'))} rows of train"
+    return f"out-of-fold predictions of {data.get('id')}: {rows}; columns fold, {words.names(data.get('columns'))}"
+
+
+def oof_html(data: Data) -> str:
+    return parts.page(parts.line(oof_text(data)))
 
 
 # ---- probe

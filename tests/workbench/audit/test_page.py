@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from typing import Any
 
 from cobra_jupyter.workbench import pages
 from tests.workbench.samples import results
@@ -27,3 +29,19 @@ def test_the_cure_is_shown_as_a_call() -> None:
     for shown in (pages.text("audit", AUDIT), pages.html("audit", AUDIT)):
         assert shown.count("cobra.protocol(leave_out=[") == 1
         assert "the next protocol leaves out what leaks" in shown
+
+
+def test_the_text_says_the_exact_call_that_cures() -> None:
+    cures: tuple[dict[str, Any], ...] = (
+        {"groups": "customer"},
+        {"split": "time", "time": "day", "leave_out": ["a"]},
+    )
+    for cure in cures:
+        finding = {**AUDIT["findings"][0], "protocol": cure}
+        (line,) = [x for x in pages.text("audit", {"findings": [finding]}).splitlines() if "cure: " in x]
+        said = ast.parse(line.partition("cure: ")[2], mode="eval").body
+        assert isinstance(said, ast.Call)
+        assert {k.arg: ast.literal_eval(k.value) for k in said.keywords} == cure
+    finding = {**AUDIT["findings"][0], "protocol": cures[0]}
+    assert '    cure: cobra.protocol(groups="customer")' in pages.text("audit", {"findings": [finding]})
+    assert "cure: " not in pages.text("audit", {"findings": [{**finding, "protocol": None}]})

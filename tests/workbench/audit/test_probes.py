@@ -65,7 +65,7 @@ def test_a_sound_split_and_its_vault_give_no_warning(benches: Callable[..., Benc
 
 def test_a_score_that_the_vault_does_not_keep_is_a_warning(benches: Callable[..., Bench]) -> None:
     bench = benches(task="regression", rows=1200).ready(vault=True)
-    judge = bench.harness.judge
+    judge = bench.harness.frozen.judge
     truth = judge.truth[judge.folds.vault]
     promised = Record(value=1.0, se=0.02)
     noise = np.random.default_rng(0).normal(size=truth.shape)
@@ -75,7 +75,7 @@ def test_a_score_that_the_vault_does_not_keep_is_a_warning(benches: Callable[...
 
 
 def test_effects_of_one_fold_below_the_spread_of_folds_are_named(benches: Callable[..., Bench]) -> None:
-    judge = benches(task="regression", rows=300).ready(folds=5, repeats=1).harness.judge
+    judge = benches(task="regression", rows=300).ready(folds=5, repeats=1).harness.frozen.judge
     score = Record(value=1.0, se=0.05, folds=(0.9, 0.95, 1.0, 1.05, 1.1))
     trial = Record(id="t001", full=True, score=score)
     effects = [Record(factor="depth", level=3, gain=gain, se=0.01, verdict="better") for gain in (0.02, 0.5)]

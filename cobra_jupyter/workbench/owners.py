@@ -1,0 +1,66 @@
+"""Whose a name is. Agents work side by side: none may replace what another made, but the lead, whose work it all is."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+LEAD = "lead"
+NAMED = ("candidate", "shared")  # calls that give a name; that of a metric is the lead's alone to give
+_VERSION = re.compile(r"_v\d+$")
+
+
+class NameTaken(ValueError):  # noqa: N818
+    """The name is another agent's; the message says what to do."""
+
+
+class Owners:
+    """By call and name the agent who made it. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._owners: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def claim(self, agent: str, call: str, name: Any) -> Iterator[None]:
+        """Within, `name` becomes the agent's; it stays so unless the call fails. Raises NameTaken."""
+        if call not in NAMED:
+            yield
+            return
+        key = (call, str(name))
+        with self._lock:
+            before = self._owners.get(key)
+            self._refuse(agent, call, str(name))
+            self._owners[key] = agent
+        try:
+            yield
+        except BaseException:
+            self._give_back(key, agent, before)
+            raise
+
+    def _give_back(self, key: tuple[str, str], agent: str, before: str | None) -> None:
+        with self._lock:
+            if self._owners.get(key) != agent:  # the lead has taken it meanwhile
+                return
+            del self._owners[key]
+            if before:
+                self._owners[key] = before
+
+    def _refuse(self, agent: str, call: str, name: str) -> None:
+        """`boost_v2` is taken where `boost` is: it means the second version of that."""
+        if agent == LEAD:
+            return
+        for taken in (name, _VERSION.sub("", name)):
+            owner = self._owners.get((call, taken), agent)
+            if owner != agent:
+                what = "candidate" if call == "candidate" else "artefact"
+                raise NameTaken(f"the {what} {taken!r} is {owner}'s: give yours a name of its own")
+
+    def restore(self, calls: Iterable[Mapping[str, Any]]) -> None:
+        """From records of calls, in their order."""
+        for done in calls:
+            if done["call"] in NAMED and not done["error"]:
+                self._owners[done["call"], str(done["args"]["name"])] = done["agent"]
