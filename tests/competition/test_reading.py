@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cobra_jupyter.competition import Competition, CompetitionError, card, load, load_code, read
+from cobra_jupyter.competition import Competition, CompetitionError, card, kinds, load, load_code, read
+from cobra_jupyter.competition.findings import Findings
 
 from .folders import EVALUATION, competition, put, rows
 
@@ -846,3 +847,11 @@ def test_the_record_is_frozen_and_the_card_complete(tmp_path: Path) -> None:
     assert (shown["train_rows"], shown["test_rows"], shown["train_columns"]) == (60, 20, 5)
     assert shown["target_distribution"]["y"]["counts"] == {"0": 30, "1": 30}
     assert shown["tables"]["train"] == 'pd.read_csv(DATA / "train.csv")'
+
+
+def test_a_key_in_parts_is_said_as_cells_and_the_command_line_both_take_it() -> None:
+    found = Findings({})
+    found.evidence["id"] = "told"
+    kinds._parts_of_key(pd.Series([f"{i // 2:04d}_{i % 2:02d}" for i in range(100)]), "passenger", found)
+    assert "groups=passenger[0] keeps them in one fold" in found.evidence["id"]
+    assert "--set" not in found.evidence["id"]
