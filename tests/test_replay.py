@@ -230,6 +230,6 @@ def test_a_run_of_several_agents_replays_to_the_same_notebooks(
         asyncio.run(Runner(options, brains[0], others=brains[1:]).run())
         found = [nbformat.read(out / name, as_version=4) for name in notebooks]
         seen_of.append([normalised(notebook, out) for notebook in found])
-        brains, out = replays(out), tmp_path / "again"
+        brains, out = replays(Recording(out)), tmp_path / "again"
     assert [differences(*pair) for pair in zip(*seen_of, strict=True)] == [[], [], []]
     assert [r["rung"] for r in of(tmp_path / "whole", "rung")][:2] == ["audit", "audit"]

@@ -132,7 +132,8 @@ def test_files_in_the_record_have_the_hashes_it_says(plain: tuple[Result, list[R
 
     _, records, out = plain
     files = of(records, "file")
-    assert {f["path"] for f in files} == {"agent.ipynb", "submission.csv", "solution.ipynb", "report.html"}
+    names = {"agent.ipynb", "studies.db", "submission.csv", "solution.ipynb", "report.html"}
+    assert {f["path"] for f in files} == names
     for file in files:
         assert hashlib.sha256((out / file["path"]).read_bytes()).hexdigest() == file["sha256"], file["path"]
 
