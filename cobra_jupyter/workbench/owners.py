@@ -22,15 +22,17 @@ class Owners:
 
     def __init__(self) -> None:
         self._owners: dict[tuple[str, str], str] = {}
+        self._texts: dict[tuple[str, str], Any] = {}  # as last defined
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def claim(self, agent: str, call: str, name: Any) -> Iterator[None]:
-        """Within, `name` becomes the agent's; it stays so unless the call fails. Raises NameTaken."""
-        if call not in NAMED:
+    def claim(self, agent: str, call: str, name: Any, text: Any) -> Iterator[None]:
+        """Within, `name` becomes the agent's; it stays so unless the call fails. The same text again takes nothing from
+        anybody. Raises NameTaken."""
+        key = (call, str(name))
+        if call not in NAMED or (text is not None and self._texts.get(key) == text):
             yield
             return
-        key = (call, str(name))
         with self._lock:
             before = self._owners.get(key)
             self._refuse(agent, call, str(name))
@@ -40,6 +42,7 @@ class Owners:
         except BaseException:
             self._give_back(key, agent, before)
             raise
+        self._texts[key] = text
 
     def _give_back(self, key: tuple[str, str], agent: str, before: str | None) -> None:
         with self._lock:
@@ -63,4 +66,5 @@ class Owners:
         """From records of calls, in their order."""
         for done in calls:
             if done["call"] in NAMED and not done["error"]:
-                self._owners[done["call"], str(done["args"]["name"])] = done["agent"]
+                key = (done["call"], str(done["args"]["name"]))
+                self._owners[key], self._texts[key] = done["agent"], done["args"].get("source")

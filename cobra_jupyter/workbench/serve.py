@@ -105,7 +105,7 @@ class Service:
             raise PermissionError(f"{name} is the lead's to call: propose it in your report")
         whose = {"agent": agent} if name in ASKED else {}
         try:
-            with self._owners.claim(agent, name, args.get("name")):
+            with self._owners.claim(agent, name, args.get("name"), args.get("source")):
                 return getattr(self._harness, name)(call, **args, **whose)
         except disk.DiskFull:
             raise

@@ -305,6 +305,7 @@ def test_only_the_lead_replaces_what_another_agent_named(agents: tuple[Runner, C
             scout.candidate(name, LINEAR + "# mine\n")
     with pytest.raises(CobraError, match="the artefact 'plain' is lead's"):
         scout.shared("plain", PLAIN + "# mine\n")
+    assert scout.candidate("boost", LINEAR).version == 1, "the same text again replaces nothing"
     assert lead.trial("boost").candidate == "boost_v1"
     scout.candidate("other", LINEAR)
     assert scout.candidate("other", LINEAR + "# better\n").version == 2
