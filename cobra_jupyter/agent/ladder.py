@@ -10,6 +10,7 @@ from cobra_jupyter.agent.plateau import BLEND, Rung, Story, best_of, due, lines
 from cobra_jupyter.agent.prompt import request
 from cobra_jupyter.agent.team import NoAgent, Team
 from cobra_jupyter.ledger import Ledger
+from cobra_jupyter.workbench.pages.words import counted
 
 BY = "ladder"
 ROLES = {"audit": "auditor", "scout": "scout", "judge": "judge"}
@@ -75,7 +76,7 @@ class Ladder:
         else:
             role = ROLES[rung.name]
             article = "An" if role[0] in "aeiou" else "A"
-            await self._say(f"## {article} {role} is called in\n{rung.why[0].upper()}{rung.why[1:]}.")
+            await self._say(f"## {article} {role} is called in\nWhy: {rung.why}.")
             await self._take(data)
 
     async def _take(self, begun: dict[str, Any]) -> None:
@@ -114,9 +115,15 @@ class Ladder:
             "gain": gain, "best": after and {"id": after["id"], "score": after["score"]},
         })  # fmt: skip
         if brief:
-            told = "" if gain is None else f" The best score is {gain:+.5f} better than before."
+            told = ""
+            if gain is not None:
+                told = (
+                    f" The best score is {gain:+.5f} better than before."
+                    if gain
+                    else " The best score is as it was."
+                )
             await self._say(
-                f"**{brief['agent']}** is back ({brief['turns']} turns, {brief['seconds']:.0f} s; [its notebook]({brief['notebook']})).{told}\n\n"
+                f"**{brief['agent']}** is back ({counted(brief['turns'], 'turn')}, {brief['seconds']:.0f} s; [its notebook]({brief['notebook']})).{told}\n\n"
                 + "\n".join(f"> {line}" for line in brief["report"].splitlines())
             )
 
