@@ -31,6 +31,7 @@ bench: .venv/demo  ## speed and memory, a JSON line each
 	$(BIN)/python -m benchmarks.loop_overhead
 	$(BIN)/python -m benchmarks.parallel
 	$(BIN)/python -m benchmarks.stream_latency
+	$(BIN)/python -m benchmarks.context
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
