@@ -302,7 +302,7 @@ def test_a_session_with_faults_in_replies_of_every_role_climbs_every_rung_and_en
     public = make_competition(tmp_path, "regression", rows=120, test_rows=30, change=with_sites)
     replies = parse(LADDER.read_text().replace("FOLDER", str(public)))
     with FakeGemini(Script(with_faults(replies, STREAMS))) as fake:
-        run = cobra(tmp_path, fake.url, "run", public, "--brain", "gemini", budget="800s")
+        run = cobra(tmp_path, fake.url, "run", public, "--brain", "gemini", budget="1200s")
     assert submitted(run), run.stderr
     assert run.kind("finish")[-1] == {"agent": "lead", "why": "every rung was climbed"}
     rungs = [(rung["rung"], rung["state"]) for rung in run.kind("rung")]
