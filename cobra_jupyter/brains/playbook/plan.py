@@ -30,7 +30,7 @@ from cobra_jupyter.brains.playbook.view import View, opening
 
 ABLATION_SHARES = {  # of the budget
     "boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03,
-    "text_boosting": 0.1, "text_bayes": 0.06, "text_linear": 0.08, "transformer": 0.1,
+    "text_boosting": 0.08, "text_bayes": 0.06, "text_linear": 0.08, "transformer": 0.1,
 }  # fmt: skip
 MOST_ROUNDS = 40  # of refinement
 PATIENCE = 9  # rounds without gain
