@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from cobra_jupyter.agent.budget import Budget
-from cobra_jupyter.agent.team import LEAD, notebook_of
+from cobra_jupyter.agent.team import notebook_of
 from cobra_jupyter.kernel.harness import write_json
 from cobra_jupyter.ledger import Ledger, read
 from cobra_jupyter.notebook import report, solution
 from cobra_jupyter.notebook.proof import Proof, prove
 from cobra_jupyter.workbench.hashing import sha256
+from cobra_jupyter.workbench.owners import LEAD
 
 CLOSING = 4.0  # seconds for the report, the last writes and the exit
 UNPROVEN = Proof("not run", "nothing was submitted", 0.0, False)

@@ -23,7 +23,7 @@ from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.memory import recollection
 from cobra_jupyter.agent.past import Life, Past, ages, recall
 from cobra_jupyter.agent.plateau import Moment, Story
-from cobra_jupyter.agent.team import LEAD, NoAgent, Team
+from cobra_jupyter.agent.team import NoAgent, Team
 from cobra_jupyter.brains import Brain, BrainGone
 from cobra_jupyter.brains.replay import PATIENT
 from cobra_jupyter.closing import CLOSING, UNPROVEN, Closing, Options, Result
@@ -36,6 +36,7 @@ from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
 from cobra_jupyter.notebook.proof import Proof
 from cobra_jupyter.workbench import disk
+from cobra_jupyter.workbench.owners import LEAD
 
 __all__ = ["BadInput", "Options", "Result", "Runner"]
 

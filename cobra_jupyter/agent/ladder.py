@@ -33,34 +33,29 @@ class Ladder:
 
     async def climb(self) -> None:
         """Called between two turns of the lead: end what is over, begin what is due."""
-        begun = self._open()
+        story = self._story()
+        begun = _open(story)
         if begun is not None and begun["rung"] == "fusion":
-            await self._look_at_fusion(begun)
+            await self._look_at_fusion(begun, story)
         elif begun is not None and self._scout is not None:
             if self._over(self._scout.done()):
                 brief, self._scout = await self._scout, None
                 await self._end(begun, brief)
         elif begun is not None:  # of an earlier life
             await self._take(begun)
-        elif rung := self._due():
-            await self._begin(rung)
+        elif rung := self._due(story):
+            await self._begin(rung, story)
 
-    def _due(self) -> Rung | None:
+    def _due(self, story: Story) -> Rung | None:
         if self._recording is None:
-            return due(self._story())
+            return due(story)
         known = self._recording.rungs.get(self._turn())
         return Rung(known["rung"], known["why"], 0.0) if known else None
 
     def _over(self, now: bool) -> bool:
         return now if self._recording is None else self._turn() in self._recording.rung_ends
 
-    def _open(self) -> dict[str, Any] | None:
-        """The rung that has begun and not ended."""
-        rungs = self._story().of("rung")
-        return rungs[-1].data if rungs and rungs[-1].data["state"] == "begun" else None
-
-    async def _begin(self, rung: Rung) -> None:
-        story = self._story()
+    async def _begin(self, rung: Rung, story: Story) -> None:
         best = best_of(story)
         number = 1 + sum(m.data["state"] == "begun" for m in story.of("rung"))
         fused = {"lines": [trial["id"] for trial in lines(story)]} if rung.name == "fusion" else {}
@@ -94,9 +89,8 @@ class Ladder:
         except NoAgent:
             return None
 
-    async def _look_at_fusion(self, begun: dict[str, Any]) -> None:
+    async def _look_at_fusion(self, begun: dict[str, Any], story: Story) -> None:
         """Over when the lead has tried an idea, or has let it be."""
-        story = self._story()
         at = story.of("rung")[-1].at
         tried = any(m.at >= at and m.data["family"] != BLEND for m in story.of("idea"))
         self._turns += 1
@@ -131,3 +125,9 @@ class Ladder:
         if self._scout is not None:
             self._scout.cancel()
             await asyncio.gather(self._scout, return_exceptions=True)
+
+
+def _open(story: Story) -> dict[str, Any] | None:
+    """The rung that has begun and not ended."""
+    rungs = story.of("rung")
+    return rungs[-1].data if rungs and rungs[-1].data["state"] == "begun" else None

@@ -68,10 +68,10 @@ class Agent:
     most_turns: int = MOST_TURNS
     ends: float | None = None  # of an agent that was called in: when its time is over (monotonic seconds)
     between: Callable[[], Awaitable[None]] | None = None  # awaited before each turn
+    reads: bool = False  # whether a model wrote the last reply, rather than rules
     _gone: dict[Brain, float] = field(default_factory=dict)  # until when (monotonic seconds)
     _shown: str = ""
     _wrote: Brain | None = None
-    _reads: bool = False
 
     @property
     def clock(self) -> Clock | None:
@@ -132,11 +132,6 @@ class Agent:
         parsed, cell_id = await self._write(number, context, knew)
         return await self.run_reply(Pending(number, parsed, cell_id, False, role, knew), time_left())
 
-    @property
-    def reads(self) -> bool:
-        """Whether a model wrote the last reply, rather than rules."""
-        return self._reads
-
     def _next_role(self) -> str:
         """The debugger repairs a failing cell, at most REPAIRS times in a row; then the lead decides."""
         failed = 0
@@ -193,7 +188,7 @@ class Agent:
                 if wrong is None:
                     about = {"agent": self.name, "turn": number, "role": context.role, "knew": knew}
                     about["asked"] = self._asked(told)
-                    self._wrote, self._reads = brain, about["asked"] is not None
+                    self._wrote, self.reads = brain, about["asked"] is not None
                     self._keep(about, brain, text, finish, page, attempts)
                     return page.parsed, page.code
                 attempts.append({"brain": brain.name, "text": text, "correction": wrong, **_facts(finish)})

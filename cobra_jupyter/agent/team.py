@@ -26,8 +26,8 @@ from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
 from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
 from cobra_jupyter.workbench import disk, pages
+from cobra_jupyter.workbench.owners import LEAD
 
-LEAD = "lead"
 TURNS = {"scout": 40, "auditor": 8, "judge": 4}  # at most, by role
 SHARE = {"scout": SHARES["scout"], "auditor": SHARES["audit"], "judge": SHARES["judge"]}  # of the budget
 MOST = 0.3  # of the free time: more is not given away
