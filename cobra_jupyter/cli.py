@@ -218,7 +218,7 @@ def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
     parser.add_argument(
         "--approval", default="none", choices=("none", "cells", "costly"),
         help="which cells wait for a person's word in JupyterLab: none (default), each one, or costly ones (ablations, "
-        "scaling up, other agents, background jobs, submissions)",
+        "scaling up, other agents, background jobs)",
     )  # fmt: skip
     _json_option(parser)
 

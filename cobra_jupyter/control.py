@@ -18,7 +18,7 @@ from cobra_jupyter.ledger import Ledger
 from cobra_jupyter.workbench.owners import LEAD
 
 APPROVALS = ("none", "cells", "costly")
-COSTLY = re.compile(r"\bcobra\s*\.\s*(scale|ablate|delegate|submit|finish)\b|\bbackground\s*=\s*True\b")
+COSTLY = re.compile(r"\bcobra\s*\.\s*(scale|ablate|delegate)\b|\bbackground\s*=\s*True\b")
 LONGEST = 20_000  # characters of a message
 
 

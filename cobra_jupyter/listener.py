@@ -45,6 +45,7 @@ class Listener:
         self._folder = private_folder()
         self._entry = Entry(identity, run, os.getpid(), self._folder / "control", secrets.token_hex(16))
         self._attachers: set[_Attacher] = set()
+        self._serving: set[asyncio.Task[Any]] = set()
         self._told = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._place: Path | None = None
@@ -58,7 +59,7 @@ class Listener:
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._server = await asyncio.start_unix_server(self._serve, str(self._entry.socket), limit=2**20)
+        self._server = await asyncio.start_unix_server(self._connected, str(self._entry.socket), limit=2**20)
         self._entry.socket.chmod(0o600)
         with contextlib.suppress(OSError):  # nobody can attach then; the run goes on
             self._place = register(self._entry)
@@ -69,6 +70,9 @@ class Listener:
         for attacher in tuple(self._attachers):
             attacher.send({"event": "ended", "status": self.status()})
             await attacher.close()
+        for task in tuple(self._serving):
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
         if self._place is not None:
             self._place.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -116,6 +120,11 @@ class Listener:
         return os.path.relpath(seat.file.path, self._run.resolve()) if seat else notebook_of(name)
 
     # ---- connections
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not await self._welcome(reader, writer):

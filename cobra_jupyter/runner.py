@@ -250,9 +250,10 @@ class Runner:
             waited = await self.control.gate(agent.name, waits)
             if not (waited or seat.deeds.quiet):
                 return
-            text = seat.deeds.tell("handed back" if waited else "while the agent worked")
-            if text and waited:
-                await agent.say(f"**Handed back.** The agent first reads what was done here:\n\n{text}")
+            told = seat.deeds.tell("handed back" if waited else "while the agent worked")
+            if told and waited:
+                what = "; ".join(deed.brief for deed in told)
+                await agent.say(f"**Handed back.** The agent reads first what a person did here: {what}.")
 
         async def approved(cell: str, code: str) -> str | None:
             verdict = await self.control.approved(agent.name, cell, code)

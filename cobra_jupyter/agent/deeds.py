@@ -32,6 +32,11 @@ class Deed:
     status: str | None = None
     output: str = ""
 
+    @property
+    def brief(self) -> str:
+        ended = f" ({self.status})" if self.status else ""
+        return f"a {self.kind} cell {' and '.join(self.what)}{ended}"
+
     def __str__(self) -> str:
         lines = [f"- A {self.kind} cell was {' and '.join(self.what)}" + (":" if self.text else ".")]
         if self.text:
@@ -43,7 +48,7 @@ class Deed:
 
 
 class Deeds:
-    """Follows an agent's document; `told` is called whenever something new is to be told."""
+    """Follows an agent's document."""
 
     def __init__(self, document: Document, ledger: Ledger, agent: str) -> None:
         self._document, self._ledger, self._agent = document, ledger, agent
@@ -69,17 +74,17 @@ class Deeds:
         self._acts.setdefault(cell, {})["run"] = None
         self._ran[cell] = (status, output)
 
-    def tell(self, why: str) -> str | None:
-        """Record what is new, as the agent is to read it. → the text, None where nothing is."""
+    def tell(self, why: str) -> list[Deed]:
+        """Record what is new, as the agent is to read it. → what was told."""
         self.record()
         found = self._found()
         self._begun, self._acts, self._ran = dict(self._known), {}, {}
         if not found:
-            return None
+            return []
         text = "\n".join(map(str, found))
         deeds = [asdict(deed) for deed in found]
         self._ledger.append("handback", {"agent": self._agent, "why": why, "text": text, "deeds": deeds})
-        return text
+        return found
 
     def record(self) -> None:
         """Write edits into the record that are not there yet."""
