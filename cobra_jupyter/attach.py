@@ -173,7 +173,7 @@ class Attachment:
         try:
             self._writer.write(encode({"id": number, "call": name, "args": args}))
             await self._writer.drain()
-            return await answer
+            return dict(await answer)
         except (ConnectionError, RuntimeError) as error:
             raise AttachError("Gone", "the runner is gone") from error
         finally:
@@ -227,8 +227,7 @@ def ask(entry: Entry, call: str, seconds: float = 30.0, **args: Any) -> Json:
         raise AttachError("Gone", f"{entry.run.name}: its runner does not answer ({error})") from error
     if "error" in message:
         raise AttachError(str(message["error"]["kind"]), str(message["error"]["message"]))
-    answer: Json = message.get("answer") or {}
-    return answer
+    return dict(message.get("answer") or {})
 
 
 def _read_from(file: Any) -> Json:

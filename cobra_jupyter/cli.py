@@ -215,6 +215,11 @@ def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
         help="a folder of pretrained weights (Hugging Face layout) to fine-tune, where torch and transformers are "
         "installed; may be repeated; those in the Hugging Face cache are found by themselves",
     )  # fmt: skip
+    parser.add_argument(
+        "--approval", default="none", choices=("none", "cells", "costly"),
+        help="which cells wait for a person's word in JupyterLab: none (default), each one, or costly ones (ablations, "
+        "scaling up, other agents, background jobs)",
+    )  # fmt: skip
     _json_option(parser)
 
 
@@ -287,7 +292,7 @@ def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None
     wish = _wish(chosen)
     options = _as_recorded(Options(
         folder, out, wish.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started,
-        _weights(chosen.weights), wish.settings(),
+        _weights(chosen.weights), wish.settings(), chosen.approval,
     ))  # fmt: skip
     return _live(options, chosen.keys)
 

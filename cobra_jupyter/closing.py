@@ -35,6 +35,7 @@ class Options:
     started: float
     weights: tuple[str, ...] = ()  # folders of pretrained weights, beside those of the cache
     model: Mapping[str, Any] = field(default_factory=dict)  # settings of a language model, no secrets
+    approval: str = "none"  # which cells wait for a person's word: none, cells, costly
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Closing:
     budget: Budget
     latest: Mapping[str, dict[str, Any]]
     recording: Any = None
+    id: str = ""  # of the run
 
     async def prove(self, described: dict[str, Any]) -> Proof:
         """Write `solution.ipynb`, run it in a fresh kernel, compare."""
@@ -123,16 +125,18 @@ class Closing:
         self.state(run["state"], end, result)
         return result
 
-    def state(self, state: str, why: str | None, result: Result | None = None) -> None:
-        """A state of the run, in the record and in run.json."""
-        self.ledger.append("state", {"state": state, "why": why})
+    def state(self, state: str, why: str | None, result: Result | None = None, held: bool = False) -> None:
+        """A state of the run, in the record and in run.json; `held`: the clock stands still from here, or did until
+        here."""
+        used = {"used": round(self.budget.used, 3)} if held else {}
+        self.ledger.append("state", {"state": state, "why": why, **used})
         write_json(self.options.out / "run.json", self._run_json(state, why, result))
 
     def _run_json(self, state: str, why: str | None, result: Result | None) -> dict[str, Any]:
         o = self.options
         card = self.latest.get("card", {})
         return {
-            "run": o.out.name, "competition": card.get("name", o.folder.name), "state": state, "why": why, "pid": os.getpid(),
+            "id": self.id, "run": o.out.name, "competition": card.get("name", o.folder.name), "state": state, "why": why, "pid": os.getpid(),
             "started": o.started, "seconds": round(self.budget.used, 1), "budget": o.budget, "seed": o.seed,
             "brain": o.brain, "head": self.ledger.head, "length": self.ledger.length,
             "environment": self.latest.get("environment", {}), "result": result.record() if result else None,

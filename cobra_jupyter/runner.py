@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,20 +22,27 @@ from cobra_jupyter.agent.context import TOLD_KINDS, WORKBENCH_KINDS, Clock, Cont
 from cobra_jupyter.agent.ladder import Ladder
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.memory import recollection
-from cobra_jupyter.agent.past import Life, Past, ages, recall
+from cobra_jupyter.agent.past import HELD, Life, Past, ages, recall
 from cobra_jupyter.agent.plateau import Moment, Story
+from cobra_jupyter.agent.seat import Seat
 from cobra_jupyter.agent.team import NoAgent, Team
+from cobra_jupyter.attach import identity
 from cobra_jupyter.brains import Brain, BrainGone
 from cobra_jupyter.brains.replay import PATIENT
 from cobra_jupyter.closing import CLOSING, UNPROVEN, Closing, Options, Result
+from cobra_jupyter.control import Control
 from cobra_jupyter.kernel import weights
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
 from cobra_jupyter.kernel.pack import digest, pack
 from cobra_jupyter.kernel.probe import KernelProbe, probe
+from cobra_jupyter.kernel.process import started_by_us
 from cobra_jupyter.kernel.session import KernelSession
+from cobra_jupyter.kernel.wire import OnForeign
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
+from cobra_jupyter.listener import Listener
 from cobra_jupyter.notebook.proof import Proof
+from cobra_jupyter.standing import Standing
 from cobra_jupyter.workbench import disk
 from cobra_jupyter.workbench.owners import LEAD
 
@@ -79,6 +87,9 @@ class Runner:
         self._defect: Exception | None = None
         self._ready = asyncio.Event()  # there is a team
         self._latest: dict[str, dict[str, Any]] = {}
+        self._standing = Standing()
+        self._listener: Listener | None = None
+        self._seats: dict[str, Seat] = {}  # of the agents who work now
 
     # ---- the whole of it
 
@@ -92,15 +103,27 @@ class Runner:
         self.ledger = Ledger(self.options.out / "ledger.jsonl", [*_secrets(), *self.secrets], past.append)
         if self.resume:
             self._take_past(past)
+        for record in past:
+            self._standing.take(record)
         self.ledger.follow(self._follow)
-        self.closing = Closing(self.options, self.ledger, self.budget, self._latest, self._recording)
+        self._id = identity(self.options.out) if self.resume else secrets.token_hex(6)
+        self.closing = Closing(
+            self.options, self.ledger, self.budget, self._latest, self._recording, self._id
+        )
         self._write_first_records(environment)
         self.closing.state("starting", None)
         harness = self._harness(environment)
+        self.control = self._control(harness)
+        self._listener = Listener(
+            self._id, self.options.out.absolute(), self.ledger, self.control, self.budget, self._seats, self._standing,
+            self._facts, started_by_us,
+        )  # fmt: skip
+        await self._listener.open()
         try:
             return await self._with_harness(harness, environment)
         finally:
             await asyncio.to_thread(harness.stop)
+            await self._listener.close()
             self.ledger.close()
 
     async def _with_harness(self, harness: HarnessProcess, environment: KernelProbe) -> Result:
@@ -139,7 +162,7 @@ class Runner:
         team = self._team = Team(
             self.options.out, self.ledger, harness, self._session, self._brains,
             self._context, _notebook_metadata(environment), self.budget, self.past.records if self.past else (),
-            script, max(2, environment.cores // 2),
+            script, max(2, environment.cores // 2), self._steered, self._id, self._seats,
         )  # fmt: skip
         self._ready.set()
         async with team.seat(LEAD, LEAD) as agent:
@@ -154,7 +177,7 @@ class Runner:
                 lambda: len(agent.turns) + 1,
             )
             agent.between = self._ladder.climb
-            self.closing.state("running", None)
+            await self.control.begin()
             work = asyncio.ensure_future(self._live(agent))
             stop = asyncio.ensure_future(self.interrupted.wait())
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -162,6 +185,7 @@ class Runner:
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
             stop.cancel()
+            await self.control.close()
             await self._ladder.close()
             await team.close()
             if work.cancelled():
@@ -186,9 +210,66 @@ class Runner:
             return (self.brain, *self.others)
         return self.team(role)
 
-    def _session(self, socket: Path) -> KernelSession:
+    def _session(self, socket: Path, on_foreign: OnForeign) -> KernelSession:
         variables = {"COBRA_SOCKET": str(socket)}
-        return KernelSession(self.options.kernel, self.options.out, paths=[self._pack], variables=variables)
+        return KernelSession(
+            self.options.kernel,
+            self.options.out,
+            paths=[self._pack],
+            variables=variables,
+            on_foreign=on_foreign,
+        )
+
+    # ---- what a person may do
+
+    def _control(self, harness: HarnessProcess) -> Control:
+        """The run's states, and what they mean for clock and agents."""
+
+        async def hold(held: bool) -> None:
+            if held:
+                self.budget.hold()
+                await harness.hold()
+            elif self.budget.held is not None:
+                self.budget.proceed()
+                await harness.hold(self.budget.started)
+
+        async def cut() -> None:
+            await asyncio.gather(*(seat.agent.cut() for seat in self._seats.values() if seat.agent))
+
+        def say(state: str, why: str | None) -> None:
+            held = state in HELD or self._standing.state in HELD
+            self.closing.state(state, why, held=held)
+
+        return Control(self.ledger, say, hold, cut, self.interrupted.set, self.options.approval)
+
+    def _steered(self, seat: Seat, agent: Agent) -> None:
+        """Let a person steer an agent from now on."""
+        waits = agent.task is None or agent.task.by != LEAD  # who works for the lead's cell ends with it
+
+        async def gate() -> None:
+            waited = await self.control.gate(agent.name, waits)
+            if not (waited or seat.deeds.quiet):
+                return
+            told = seat.deeds.tell("handed back" if waited else "while the agent worked")
+            if told and waited:
+                what = "; ".join(deed.brief for deed in told)
+                await agent.say(f"**Handed back.** The agent reads first what a person did here: {what}.")
+
+        async def approved(cell: str, code: str) -> str | None:
+            verdict = await self.control.approved(agent.name, cell, code)
+            return None if verdict.yes else verdict.why or "a person declined it"
+
+        agent.gate, agent.approved = gate, approved
+        if self._listener is not None:
+            self._listener.seated(seat)
+
+    def _facts(self) -> dict[str, Any]:
+        """What of the run's status does not change."""
+        o = self.options
+        return {
+            "name": o.out.name, "competition": self._standing.competition or o.folder.name, "folder": str(o.folder),
+            "brain": self.brain.name, "approval": o.approval,
+        }  # fmt: skip
 
     async def _live(self, agent: Agent) -> str:
         """The lead's life. → why it ended."""
@@ -289,7 +370,7 @@ class Runner:
             "brains": [brain.name for brain in (self.brain, *self.others)], "kernel": o.kernel,
             "settings": dict(o.settings), "started": o.started,
             "version": metadata.version("cobra_jupyter"), "weights": list(o.weights), "prompts": prompt.hashes(),
-            "model": dict(o.model),
+            "model": dict(o.model), "approval": o.approval,
         })  # fmt: skip
         self.ledger.append("environment", found)
 
@@ -329,6 +410,9 @@ class Runner:
         self._latest[record.kind] = record.data
         if record.kind in TOLD_KINDS:
             self._results.append(record)
+        entry = self._standing.take(record)
+        if self._listener is not None:
+            self._listener.recorded(record, entry)
         self.on_record(record, self.budget)
 
     def _on_record(self, kind: str, data: dict[str, Any]) -> int:

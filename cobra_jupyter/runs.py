@@ -12,6 +12,8 @@ from typing import Any
 
 from cobra_jupyter.agent.budget import spoken
 
+LIVE = ("starting", "running", "pausing", "paused", "human", "waiting")  # states of a run whose runner lives
+
 
 class RunError(ValueError):
     """No such run; the message says where was looked."""
@@ -71,7 +73,7 @@ def load(run: str) -> dict[str, Any]:
         found = _run_json(folder)
     except ValueError as error:
         raise RunError(f"{folder / 'run.json'} cannot be read: {error}") from error
-    if found.get("state") in ("starting", "running") and not lives(folder):
+    if found.get("state") in LIVE and not lives(folder):
         found["state"] = "died"
     return {**found, "folder": str(folder.resolve())}
 
@@ -116,7 +118,7 @@ def options_of(run: dict[str, Any], budget: float | None) -> Any:
     asked = _asked(folder / "ledger.jsonl")
     return Options(
         Path(asked["folder"]), folder, asked["brain"], budget or given, asked["seed"], asked["kernel"],
-        asked["settings"], time.time(), tuple(asked["weights"]), asked.get("model", {}),
+        asked["settings"], time.time(), tuple(asked["weights"]), asked.get("model", {}), asked.get("approval", "none"),
     )  # fmt: skip
 
 

@@ -45,10 +45,20 @@ class Budget:
     started: float
     reserve: float = 0.0
     patience: float = 0.0  # seconds beyond the budget: a replay decides by another clock
+    held: float | None = None  # since when (epoch seconds) the clock stands still: a person has the run
 
     @property
     def used(self) -> float:
-        return time.time() - self.started
+        return (self.held or time.time()) - self.started
+
+    def hold(self) -> None:
+        """Let the clock stand still."""
+        self.held = self.held or time.time()
+
+    def proceed(self) -> None:
+        if self.held is not None:
+            self.started += time.time() - self.held
+            self.held = None
 
     @property
     def left(self) -> float:

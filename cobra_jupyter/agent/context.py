@@ -16,7 +16,7 @@ WORKBENCH_KINDS = frozenset({
     "card", "protocol", "candidate", "shared", "metric", "trial", "ablation", "probe", "blend", "selection",
     "submission", "audit", "job", "idea",
 })  # fmt: skip
-TOLD_KINDS = WORKBENCH_KINDS | {"brief", "rung"}  # what an agent's context is made of
+TOLD_KINDS = WORKBENCH_KINDS | {"brief", "rung", "message", "handback"}  # what an agent's context is made of
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,14 @@ class Context:
         since = next((turn.knew for turn in reversed(self.turns) if turn.role == self.role), -1)
         found = zip(self.records, self.lines, strict=False)
         return [data for (kind, data), line in found if kind in kinds and line > since]
+
+    def said_by_people(self, since: int = -1) -> list[str]:
+        """Messages, and what was done in this agent's notebook, after a line of the record; oldest first."""
+        found = zip(self.records, self.lines, strict=False)
+        return [
+            str(data["text"]) for (kind, data), line in found
+            if line > since and (kind == "message" or (kind == "handback" and data["agent"] == self.agent))
+        ]  # fmt: skip
 
     def running_jobs(self) -> list[dict[str, Any]]:
         states = {job["id"]: job for job in self.all("job")}

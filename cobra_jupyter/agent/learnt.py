@@ -52,6 +52,13 @@ def lessons(records: Records) -> Iterator[str]:
         yield f"- blending {len(data['members'])} trials: {over['gain']:+.5f} ± {over['se']:.5f} [{data['id']} against {data['best_single']}]"
 
 
+def messages(records: Records) -> Iterator[str]:
+    """What a person has asked for, the latest last."""
+    said = [data["text"] for kind, data in records if kind == "message"]
+    for text in said[-BRIEFS:]:
+        yield f"- {trim(text, REPORT)}"
+
+
 def ideas(records: Records) -> Iterator[str]:
     """One line a trial, with its effect on its family: the best, the latest, what failed."""
     protocol = frozen(records)

@@ -9,10 +9,11 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from cobra_jupyter.agent.budget import spoken
 from cobra_jupyter.agent.context import Clock, Context, Task, Turn
+from cobra_jupyter.agent.page import Page
 from cobra_jupyter.agent.reply import Parsed, complaint, parse
 from cobra_jupyter.brains import Brain, BrainGone, Finish, TimeOver
 from cobra_jupyter.kernel.session import Execution
@@ -31,8 +32,13 @@ REPAIRS = 3  # of a failing cell by the fast brain, before the lead decides
 MENDED = "Kernel or harness died under this cell. Both are back as they were, and the cell ran once more.\n"
 MOST = 3_000  # characters from the beginning and from the end of what a cell showed
 OVER = "the time for new work is over"
+DECLINED = "declined"  # the status of a cell that a person did not let run
 _log = logging.getLogger(__name__)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Cut(Exception):  # noqa: N818
+    """A person ended at once what the agent did."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +72,23 @@ class Agent:
     others: tuple[Brain, ...] = ()
     task: Task | None = None
     most_turns: int = MOST_TURNS
-    ends: float | None = None  # of an agent that was called in: when its time is over (monotonic seconds)
+    left: Callable[[], float] | None = None  # of an agent that was called in: seconds of its time
     between: Callable[[], Awaitable[None]] | None = None  # awaited before each turn
+    gate: Callable[[], Awaitable[None]] | None = None  # returns when the next turn may begin
+    approved: Callable[[str, str], Awaitable[str | None]] | None = None  # cell, code → why it may not run
     reads: bool = False  # whether a model wrote the last reply, rather than rules
     _gone: dict[Brain, float] = field(default_factory=dict)  # until when (monotonic seconds)
     _shown: str = ""
     _wrote: Brain | None = None
+    _doing: asyncio.Future[Any] | None = None  # a reply, or the wait for an approval
+    _cut: bool = False
 
     @property
     def clock(self) -> Clock | None:
         """Of an agent that was called in: its own time."""
-        if self.task is None or self.ends is None:
+        if self.task is None or self.left is None:
             return None
-        return Clock(self.task.seconds, max(0.0, self.ends - time.monotonic()), 0.0)
+        return Clock(self.task.seconds, max(0.0, self.left()), 0.0)
 
     async def run(self, time_left: Callable[[], float]) -> str:
         """Turn after turn until the brain is done or time is. → why it ended. Raises BrainGone where not one turn was
@@ -87,6 +97,8 @@ class Agent:
         while self.finished is None or await self._returns(time_left()):
             if len(self.turns) >= self.most_turns:
                 return f"{self.most_turns} turns were taken"
+            if self.gate is not None:
+                await self.gate()
             if self.between is not None and time_left() > 0 and self._next_role() == self.role:
                 await self.between()
             if time_left() <= 0:
@@ -95,11 +107,13 @@ class Agent:
                 turn = await self.turn(time_left)
             except TimeOver:
                 return OVER
+            except Cut:
+                continue
             except BrainGone as gone:
                 if not self.turns:
                     raise
                 return f"nobody writes any more: {gone}"
-            failures = failures + 1 if turn.status not in ("ok", "none") else 0
+            failures = failures + 1 if turn.status not in ("ok", "none", DECLINED) else 0
             if failures >= FAILURES_IN_A_ROW:
                 if not await self._rest(f"{failures} cells in a row failed"):
                     return f"{failures} cells in a row failed"
@@ -129,7 +143,7 @@ class Agent:
         """One reply and one executed cell."""
         number, role, knew = len(self.turns) + 1, self._next_role(), self.ledger.length - 1
         context = replace(await self.context(tuple(self.turns)), role=role)
-        parsed, cell_id = await self._write(number, context, knew)
+        parsed, cell_id = await self._until_cut(self._write(number, context, knew))
         return await self.run_reply(Pending(number, parsed, cell_id, False, role, knew), time_left())
 
     def _next_role(self) -> str:
@@ -147,7 +161,12 @@ class Agent:
         seconds = max(1.0, min(left, CELL + CELL_SHARE * left))
         status, error, output, code = "none", "", "", reply.parsed.code
         if code is not None and reply.cell is not None:
-            done = await self.execute(reply.cell, code, reply.number, seconds, reply.begun)
+            why = await self._why_not(reply.cell, code)
+            if why is None:
+                code = self.document.source_of(reply.cell)  # as a person may have changed it
+                done = await self.execute(reply.cell, code, reply.number, seconds, reply.begun)
+            else:
+                done = self._decline(reply, why)
             status, error = done.status, message_of(done.ename, done.evalue)
             if status == "timeout":
                 error = (
@@ -161,10 +180,46 @@ class Agent:
         self.turns.append(turn)
         return turn
 
+    async def cut(self) -> None:
+        """End at once what it does."""
+        self._cut = True
+        if self._doing is not None:
+            self._doing.cancel()
+        elif self.workplace.kernel.alive:
+            await self.workplace.kernel.interrupt()
+
+    async def _until_cut(self, doing: Awaitable[Any]) -> Any:
+        """Raises Cut where a person ends it."""
+        self._cut, self._doing = False, asyncio.ensure_future(doing)
+        try:
+            return await self._doing
+        except asyncio.CancelledError:
+            if self._cut:
+                raise Cut from None
+            raise
+        finally:
+            self._doing = None
+
+    async def _why_not(self, cell: str, code: str) -> str | None:
+        """Why a person does not let a cell run, if so."""
+        try:
+            why = await self._until_cut(self.approved(cell, code)) if self.approved else None
+        except Cut:
+            return "it was interrupted before it ran"
+        return str(why) if why else None if cell in self.document else "it was deleted before it ran"
+
+    def _decline(self, reply: Pending, why: str) -> Execution:
+        assert reply.cell
+        self._shown = ""
+        self._record(
+            reply.cell, reply.number, Execution(DECLINED, "", 0.0, None, "Declined by a person", why)
+        )
+        return Execution(DECLINED, "", 0.0, None, "Declined by a person", why)
+
     async def _write(self, number: int, context: Context, knew: int) -> tuple[Parsed, str | None]:
         """A reply that can be run, in the notebook and in the record. Whoever leads is asked first, and corrected;
         then the next in line. Raises BrainGone where none is left."""
-        page = _Page(self.document, {"cobra": {"agent": self.name, "role": context.role, "turn": number}})
+        page = Page(self.document, {"cobra": {"agent": self.name, "role": context.role, "turn": number}})
         attempts: list[dict[str, Any]] = []
         why = "there is no brain"
         for brain in self._in_line(context.role):
@@ -174,7 +229,7 @@ class Agent:
                 told = replace(context, corrections=corrections)
                 try:
                     text = await self._stream(brain, told, page)
-                except (TimeOver, disk.DiskFull):
+                except (TimeOver, disk.DiskFull, asyncio.CancelledError):
                     page.clear()
                     raise
                 except Exception as error:
@@ -213,7 +268,7 @@ class Agent:
         self.ledger.append("decision", {"what": f"{brain.name} is gone{whose}{follows}", "why": why})
         await self.say(f"**{brain.name} writes no more**{follows}: {why}")
 
-    async def _stream(self, brain: Brain, context: Context, page: _Page) -> str:
+    async def _stream(self, brain: Brain, context: Context, page: Page) -> str:
         """Take a reply into the notebook as it comes: a Markdown cell first, then the code cell, growing."""
         text = ""
         async for piece in brain.reply(context):
@@ -234,7 +289,7 @@ class Agent:
         }
 
     def _keep(
-        self, about: dict[str, Any], brain: Brain, text: str, finish: Finish, page: _Page,
+        self, about: dict[str, Any], brain: Brain, text: str, finish: Finish, page: Page,
         attempts: list[dict[str, Any]],
     ) -> None:  # fmt: skip
         cells = {"markdown": page.markdown, "code": page.code}
@@ -258,24 +313,37 @@ class Agent:
         def on_output(output: dict[str, Any]) -> None:
             self.document.output(cell_id, output)
 
-        done = await self.workplace.execute(number, code, on_output, seconds, again)
-        if not self.workplace.whole:
-            await self.workplace.mend()
-            if done.status != "timeout":
-                self.document.clear(cell_id)
-                self.document.output(cell_id, {"output_type": "stream", "name": "stderr", "text": MENDED})
-                done = await self.workplace.execute(number, code, on_output, seconds, again=True)
-                if not self.workplace.whole:
-                    await self.workplace.mend()
+        self._show(cell_id, "running")
+        try:
+            done = await self.workplace.execute(number, code, on_output, seconds, again)
+            if not self.workplace.whole:
+                await self.workplace.mend()
+                if done.status != "timeout":
+                    if cell_id in self.document:
+                        self.document.clear(cell_id)
+                    on_output({"output_type": "stream", "name": "stderr", "text": MENDED})
+                    done = await self.workplace.execute(number, code, on_output, seconds, again=True)
+                    if not self.workplace.whole:
+                        await self.workplace.mend()
+        finally:
+            self._show(cell_id, "idle")
         if done.status != "ok":
             disk.check(self.ledger.path.parent)
-        self.document.count(cell_id, done.execution_count)
-        self._shown = _digest(self._outputs(cell_id))
+        if cell_id in self.document:
+            self.document.count(cell_id, done.execution_count)
+        self._shown = digest(self._outputs(cell_id))
+        self._record(cell_id, number, done)
+        return done
+
+    def _show(self, cell_id: str, state: str) -> None:
+        if cell_id in self.document:
+            self.document.state(cell_id, state)
+
+    def _record(self, cell_id: str, number: int, done: Execution) -> None:
         self.ledger.append("execution", {
             "agent": self.name, "turn": number, "cell": cell_id, "status": done.status, "count": done.execution_count, "seconds": round(done.seconds, 4),
             "ename": done.ename, "evalue": done.evalue[:2000], "output": self._shown, "outputs": self._kept_outputs(cell_id),
         })  # fmt: skip
-        return done
 
     def _outputs(self, cell_id: str) -> list[dict[str, Any]]:
         """What the notebook shows below a cell; nothing where a person has deleted it."""
@@ -298,35 +366,6 @@ class Agent:
         return await self.execute(code_id, code, 0, seconds)
 
 
-class _Page:
-    """The two cells of a reply, made as they are needed and changed as it grows or begins anew."""
-
-    def __init__(self, document: Document, metadata: dict[str, Any]) -> None:
-        self._document, self._metadata = document, metadata
-        self.markdown: str | None = None
-        self.code: str | None = None
-        self.parsed = Parsed("", None, False)
-
-    def show(self, parsed: Parsed) -> None:
-        self.parsed = parsed
-        self.markdown = self._set(self.markdown, "markdown", parsed.markdown or None)
-        self.code = self._set(self.code, "code", parsed.code)
-
-    def clear(self) -> None:
-        self.show(Parsed("", None, False))
-
-    def _set(self, cell: str | None, kind: Literal["markdown", "code"], text: str | None) -> str | None:
-        if text is None:
-            if cell is not None and cell in self._document:
-                self._document.delete(cell)
-            return None
-        if cell is None:
-            return self._document.insert(kind, text, metadata=self._metadata).cell_id
-        if self._document.cell(cell)["source"] != text:
-            self._document.source(cell, text)
-        return cell
-
-
 def _defect(brain: Brain, error: Exception) -> BrainGone:
     """A brain that fails in a way nobody has thought of must not end a run."""
     _log.error("%s failed", brain.name, exc_info=error)
@@ -346,7 +385,7 @@ def message_of(ename: str, evalue: str) -> str:
     return _ANSI.sub("", f"{ename}: {evalue}" if ename else "")
 
 
-def _digest(outputs: Iterable[Mapping[str, Any]]) -> str:
+def digest(outputs: Iterable[Mapping[str, Any]]) -> str:
     """The text a person sees below a cell, trimmed; bundles by their plain text, those that stand in every context by
     their first line."""
     parts = []

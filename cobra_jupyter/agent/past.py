@@ -10,9 +10,12 @@ from typing import Any
 from cobra_jupyter.agent.context import Turn
 from cobra_jupyter.agent.loop import Pending, message_of
 from cobra_jupyter.agent.reply import parse
+from cobra_jupyter.kernel.workplace import plain
 from cobra_jupyter.ledger import Record
-from cobra_jupyter.notebook import kept
+from cobra_jupyter.notebook import edits, kept
 from cobra_jupyter.notebook.document import Document
+
+HELD = ("paused", "human", "waiting")  # states in which a run's clock stands still
 
 
 class NothingRecorded(ValueError):  # noqa: N818
@@ -21,15 +24,20 @@ class NothingRecorded(ValueError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Life:
-    """One agent so far. `accepted` (turn, code) are cells that ran well."""
+    """One agent so far. `accepted` (turn, code) are cells that ran well, a person's with turn 0."""
 
     turns: tuple[Turn, ...] = ()
     pending: Pending | None = None
     finished: str | None = None
+    visits: tuple[tuple[int, str], ...] = ()  # line of the record and code of cells that a person ran well
 
     @property
     def accepted(self) -> list[tuple[int, str]]:
-        return [(turn.number, turn.code) for turn in self.turns if turn.status == "ok" and turn.code]
+        own = [(turn.seq, turn.number, turn.code) for turn in self.turns if turn.status == "ok" and turn.code]
+        return [
+            (number, code)
+            for _, number, code in sorted([*own, *((seq, 0, code) for seq, code in self.visits)])
+        ]
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,9 @@ def life(records: Iterable[Record], agent: str) -> Life:
     """What the records say of one agent."""
     own = [r for r in records if r.data.get("agent") == agent]
     replies = {r.data["turn"]: r for r in own if r.kind == "reply"}
+    ran = {
+        r.data["turn"]: r.data["source"] for r in own if r.kind == "cell"
+    }  # as a person may have changed it
     begun = {r.data["turn"] for r in own if r.kind == "cell"}
     done = {r.data["turn"]: r for r in own if r.kind == "execution" and r.data["turn"]}
     turns, pending = [], None
@@ -77,7 +88,7 @@ def life(records: Iterable[Record], agent: str) -> Life:
             end = done[number]
             error = message_of(end.data["ename"], end.data["evalue"])
             turns.append(Turn(
-                number, parsed.markdown, parsed.code, end.data["status"], error, end.data["output"], reply["role"], end.seq, reply["knew"],
+                number, parsed.markdown, ran.get(number, parsed.code), end.data["status"], error, end.data["output"], reply["role"], end.seq, reply["knew"],
             ))  # fmt: skip
         else:
             pending = Pending(
@@ -85,7 +96,8 @@ def life(records: Iterable[Record], agent: str) -> Life:
             )
     last = next((r for r in reversed(own) if r.kind in ("finish", "reply")), None)
     finished = (last.data.get("why") or "the agent is done") if last and last.kind == "finish" else None
-    return Life(tuple(turns), pending, finished)
+    visits = tuple((r.seq, r.data["source"]) for r in own if r.kind == "ran" and r.data["status"] == "ok")
+    return Life(tuple(turns), pending, finished, tuple(v for v in visits if plain(v[1])))
 
 
 def _used(started: float, records: Sequence[Record]) -> float:
@@ -95,19 +107,23 @@ def _used(started: float, records: Sequence[Record]) -> float:
 
 def ages(started: float, records: Iterable[Record]) -> dict[int, float]:
     """How old the run was at each record, by line: what lies between its end and a resumption does not count."""
-    begin, before, found = started, 0.0, {}
+    begin, before, held, found = started, 0.0, False, {}
     for record in records:
-        if record.kind == "state" and record.data["state"] == "resumed":
-            begin, before = record.time, float(record.data["used"])
-        found[record.seq] = before + max(0.0, record.time - begin)
+        age = before if held else before + max(0.0, record.time - begin)
+        if record.kind == "state":
+            if "used" in record.data:
+                age = float(record.data["used"])
+            begin, before, held = record.time, age, record.data["state"] in HELD
+        found[record.seq] = age
     return found
 
 
 def rebuild(
     records: Iterable[Record], run: Path, metadata: Mapping[str, Any], agent: str = "lead"
 ) -> Document:
-    """An agent's notebook as the record tells of it. A reply that was never finished leaves nothing."""
-    document = Document(metadata=metadata)
+    """An agent's notebook as the record tells of it; its cells are numbered by the lines that told of them. A reply
+    that was never finished leaves nothing."""
+    document, lines = Document(metadata=metadata), dict[str, int]()
     for record in records:
         data = record.data
         if data.get("agent") != agent:
@@ -119,11 +135,16 @@ def rebuild(
         elif record.kind == "note":
             about = {"agent": agent, "role": "runner", "turn": 0}
             _insert(document, data["cells"], data["text"], data["code"], about)
-        elif record.kind == "execution" and data["cell"] in document:
+        elif record.kind == "edit":
+            edits.apply(document, data["edits"], "person")
+        elif record.kind in ("execution", "ran") and data["cell"] in document:
             document.clear(data["cell"])
             for output in kept.load(run, data["outputs"]) if data["outputs"] else ():
                 document.output(data["cell"], output)
             document.count(data["cell"], data["count"])
+        if record.kind in ("reply", "note", "edit"):
+            lines |= dict.fromkeys(document.versions.inserted.keys() - lines.keys(), record.seq)
+    document.versions.inserted = lines
     return document
 
 

@@ -23,6 +23,7 @@ BLOCK = 6  # turns between two digests
 BEFORE = 4  # turns before a digest that are still told in full
 DESCRIPTION, CARD, PROTOCOL = 12_000, 6_000, 1_500  # characters
 CODE, OUTPUT, WORDS = 6_000, 4_000, 600  # characters of each recent turn
+PEOPLE = 12_000  # characters of each message and of what was done by hand
 BUDGET = 40_000  # tokens of a context; recent turns are told in fewer words before it is passed
 MOST_OUTPUT = 32_768  # tokens of a reply, thinking included
 _CHARACTERS = 3.5  # of a token, about
@@ -156,6 +157,8 @@ def _digest(context: Context, records: Records, role: str, until: int) -> Iterat
         sections["Single folds"] = learnt.finalists(records)
     else:
         sections["Briefs of other agents"] = learnt.briefs(records)
+    if role != "judge":
+        sections["Messages of the person who watches (they still hold)"] = learnt.messages(records)
     if context.task is None:
         sections["Steps so far"] = learnt.steps(context.turns[: max(0, until - BEFORE)])
         sections["Candidates saved (read one with cobra.recall)"] = learnt.candidates(records)
@@ -182,7 +185,7 @@ def _recent(turns: Sequence[Turn], share: float) -> Iterator[str]:
 def _now(context: Context) -> str:
     number = len(context.turns) + 1
     most = f" of at most {context.task.turns}" if context.task else ""
-    lines = [f"# Now: turn {number}{most}", *_time(context.clock), _standing(context)]
+    lines = [*_people(context), f"# Now: turn {number}{most}", *_time(context.clock), _standing(context)]
     for job in context.running_jobs():
         lines.append(f"Job {job['id']} is running: {job['what']}.")
     lines += [
@@ -199,6 +202,14 @@ def _now(context: Context) -> str:
         lines += _stalls(context)
     lines.append(_request(context))
     return "\n".join(lines)
+
+
+def _people(context: Context) -> Iterator[str]:
+    """What people said and did since this role's last turn: it goes before everything else."""
+    since = next((turn.knew for turn in reversed(context.turns) if turn.role == context.role), -1)
+    if said := context.said_by_people(since):
+        words = "\n\n".join(trim(text, PEOPLE) for text in said)
+        yield f"# From the person who watches this run\n{text_of('person')}\n\n{words}\n"
 
 
 def _outcome(context: Context, job: Json) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,15 +15,17 @@ from typing import Any
 from cobra_jupyter.agent.budget import Budget, spoken
 from cobra_jupyter.agent.context import Context, Task, Turn
 from cobra_jupyter.agent.loop import Agent
-from cobra_jupyter.agent.past import Life, life, rebuild
+from cobra_jupyter.agent.past import Life, life
 from cobra_jupyter.agent.plateau import LEAST, LEAST_READING, SHARES
+from cobra_jupyter.agent.seat import Seat, take
 from cobra_jupyter.brains import Brain, BrainGone, taken
 from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
 from cobra_jupyter.kernel.session import KernelSession
+from cobra_jupyter.kernel.wire import OnForeign
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
-from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
+from cobra_jupyter.notebook.file import NotebookWriteError
 from cobra_jupyter.workbench import disk, pages
 from cobra_jupyter.workbench.owners import LEAD
 
@@ -58,7 +59,7 @@ class Team:
     run: Path
     ledger: Ledger
     harness: HarnessProcess
-    session: Callable[[Path], KernelSession]
+    session: Callable[[Path, OnForeign], KernelSession]
     brains: Callable[[str], Sequence[Brain]]
     context: Callable[[Agent, tuple[Turn, ...]], Awaitable[Context]]
     metadata: Mapping[str, Any]
@@ -66,6 +67,9 @@ class Team:
     past: tuple[Record, ...] = ()
     recording: Any = None  # of a run that is replayed: its clock is ours
     at_once: int = 2  # agents that may work beside the lead
+    steered: Callable[[Seat, Agent], None] = lambda seat, agent: None  # a person may steer it from now on
+    id: str = ""  # of the run
+    seats: dict[str, Seat] = field(default_factory=dict)  # of those who work now
     agents: dict[str, Agent] = field(default_factory=dict)
     _working: dict[tuple[str, str, str], asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
     _tasks: list[Task] = field(default_factory=list)
@@ -85,12 +89,12 @@ class Team:
     @contextlib.asynccontextmanager
     async def seat(self, name: str, role: str, task: Task | None = None) -> AsyncIterator[Agent]:
         """An agent at its place, with the notebook that its record tells of."""
-        document = rebuild(self.past, self.run, self.metadata, name)
-        file = NotebookFile(document, self.run / notebook_of(name))
-        file.path.parent.mkdir(exist_ok=True)
+        place_of = moved(self.past, name) or self.run / notebook_of(name)
+        seat = take(self.past, self.ledger, place_of, self.metadata, name, role, self.id)
+        document, file = seat.document, seat.file
         try:
             socket = self.harness.socket if name == LEAD else await self.harness.listen(name)
-            async with self.session(socket) as kernel:
+            async with self.session(socket, seat.on_foreign) as kernel:
                 place = Workplace(
                     self.harness, kernel, self.ledger.path, lambda e: self._mended(name, e), name
                 )
@@ -99,10 +103,14 @@ class Team:
                     brain, document, place, self.ledger, lambda turns: self.context(agent, turns), role, name,
                     others=tuple(others), task=task,
                 )  # fmt: skip
-                self.agents[name] = agent
+                seat.agent, seat.kernel = agent, kernel
+                self.agents[name], self.seats[name] = agent, seat
+                self.steered(seat, agent)
                 yield agent
             await file.flush()
         finally:
+            self.seats.pop(name, None)
+            seat.deeds.close()
             with contextlib.suppress(NotebookWriteError):  # said by flush, or by what ended the work
                 await file.close()
 
@@ -156,17 +164,17 @@ class Team:
 
     async def _work(self, task: Task) -> dict[str, Any]:
         before = life(self.past, task.agent)
-        end = time.monotonic() + task.seconds - _lived(self.past, task.agent)
-        began, ended = time.monotonic(), ""
+        end = self.budget.used + task.seconds - _lived(self.past, task.agent)
+        began, ended = self.budget.used, ""
 
         def left() -> float:
             if self.recording is not None:
                 return float(self.recording.time_left(task.agent, len(self.agents[task.agent].turns)))
-            return min(end - time.monotonic(), self.budget.free)
+            return min(end - self.budget.used, self.budget.free)
 
         try:
             async with self.seat(task.agent, task.role, task) as agent:
-                agent.most_turns, agent.ends = task.turns, end
+                agent.most_turns, agent.left = task.turns, lambda: end - self.budget.used
                 if not len(agent.document):
                     await agent.say(_title(task))
                 ended = await self.live(agent, before, left)
@@ -176,7 +184,7 @@ class Team:
             if not isinstance(error, KernelError | BrainGone | ConnectionLost | CallError):
                 _log.error("%s failed", task.agent, exc_info=error)
             ended = f"{type(error).__name__}: {error}"
-        return self._report(task, ended, time.monotonic() - began)
+        return self._report(task, ended, self.budget.used - began)
 
     def _report(self, task: Task, ended: str, seconds: float) -> dict[str, Any]:
         agent, tally = self.agents.get(task.agent), self._tallies[task.agent]
@@ -231,6 +239,13 @@ class Team:
             self._tasks.append(Task(**data))
         elif record.kind == "brief":
             self._briefs = max(self._briefs, int(data["id"][1:]))
+
+
+def moved(records: Sequence[Record], name: str) -> Path | None:
+    """Where a person has moved an agent's notebook, if that is so and it still lies there."""
+    paths = (r.data["path"] for r in reversed(records) if r.kind == "moved" and r.data["agent"] == name)
+    found = next((Path(path) for path in paths), None)
+    return found if found is not None and found.exists() else None
 
 
 def notebook_of(name: str) -> str:

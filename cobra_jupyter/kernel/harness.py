@@ -81,6 +81,13 @@ class HarnessProcess:
         assert self._peer
         self._peer.call("restore", {"ledger": str(ledger)})
 
+    async def hold(self, started: float | None = None) -> None:
+        """Stop its clock; with `started` (epoch seconds) let it go on as if the run had begun then."""
+        if started is not None:
+            self._facts = {**self._facts, "started": started}
+        with contextlib.suppress(CallError, ConnectionLost):  # one that is brought back has the right clock
+            await self.call("hold", started=started)
+
     def _start(self) -> None:
         on_record, on_ask = self._answer
         token = secrets.token_hex(16)

@@ -58,6 +58,17 @@ async def kill_marked(mark: str) -> None:
         await asyncio.sleep(0.02)
 
 
+def started_by_us(pid: int) -> bool:
+    """Whether a process descends from this one or carries a kernel's mark: it may run what an agent wrote."""
+    try:
+        process = psutil.Process(pid)
+        if os.getpid() in (parent.pid for parent in process.parents()):
+            return True
+        return MARK in process.environ()
+    except (psutil.Error, OSError):
+        return False
+
+
 def kill_group(group: int) -> None:
     """SIGKILL to a whole process group, if it is there."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -119,7 +119,7 @@ class KernelSession:
         """Start the kernel and wait until it answers. Raises KernelError with the end of its log."""
         if self._manager is not None:
             raise KernelError("the kernel has been started already")
-        self._private = _private_folder()
+        self._private = private_folder()
         self._manager = AsyncKernelManager(
             kernel_name=self.kernel_name,
             transport="ipc",
@@ -326,6 +326,6 @@ async def _first(request: Request, death: asyncio.Future[int | None], timeout: f
     await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
 
 
-def _private_folder() -> Path:
+def private_folder() -> Path:
     base = tempfile.gettempdir()
     return Path(tempfile.mkdtemp(prefix="cobra-", dir=base if len(base) <= _MAX_FOLDER else "/tmp"))

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProce
 from cobra_jupyter.kernel.session import Execution, KernelSession
 
 REPLAY_SECONDS = 600.0  # most for all accepted cells
+RESTARTED = "a person restarted the kernel under this cell; what earlier cells left behind is there again"
+
+
+def plain(code: str) -> bool:
+    """Whether a cell does not call the workbench, whose results are on record."""
+    return not any(word in code for word in ("cobra", "%%candidate", "%%shared", "%%metric", "%%protocol"))
 
 
 class Workplace:
@@ -28,6 +35,8 @@ class Workplace:
         self.harness, self.kernel, self.agent = harness, kernel, agent
         self._ledger, self._on_event = ledger, on_event
         self._accepted: list[tuple[int, str]] = []
+        self._restarting = asyncio.Lock()
+        self._restarts = 0  # by a person
 
     @property
     def whole(self) -> bool:
@@ -47,7 +56,11 @@ class Workplace:
     ) -> Execution:  # fmt: skip
         """Run the cell of turn `number`; `again`: its calls of an earlier attempt get the answers they got."""
         await self.call("turn_begins", number=number, again=again, agent=self.agent)
+        restarts = self._restarts
         done = await self.kernel.execute(code, on_output, timeout=seconds)
+        async with self._restarting:  # if a person has restarted the kernel under it: until that is done
+            if self._restarts > restarts:
+                done = replace(done, evalue=RESTARTED)
         if done.status == "ok":
             self._accepted.append((number, code))
         else:  # a harness that died under it may not have been missed yet
@@ -55,8 +68,26 @@ class Workplace:
                 await self.harness.call("jobs")
         return done
 
+    def visited(self, code: str) -> None:
+        """A cell that a person ran well: it is run again too where the kernel comes back, for its variables."""
+        if plain(code):
+            self._accepted.append((0, code))
+
+    async def restart(self, seconds: float) -> None:
+        """A fresh kernel with what the agent's accepted cells leave behind, as a person asked for."""
+        async with self._restarting:
+            self._on_event("kernel restarted by a person")
+            accepted = [(number, code) for number, code in self._accepted if number]
+            self._restarts += 1
+            await self.kernel.restart()
+            await self.replay(accepted, seconds)
+
     async def mend(self) -> None:
         """Start what is dead, and give the kernel its variables back."""
+        async with self._restarting:
+            await self._mend()
+
+    async def _mend(self) -> None:
         if not self.harness.alive and await asyncio.to_thread(self.harness.restart, self._ledger):
             self._on_event("harness restarted")
         self._on_event("kernel restarted")
@@ -72,5 +103,6 @@ class Workplace:
             if left <= 0 or not self.whole:
                 return
             with contextlib.suppress(ConnectionLost):
-                await self.harness.call("turn_begins", number=number, again=True, agent=self.agent)
+                if number:
+                    await self.harness.call("turn_begins", number=number, again=True, agent=self.agent)
                 await self.kernel.execute(code, lambda output: None, timeout=left)

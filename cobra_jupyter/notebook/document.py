@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from cobra_jupyter.notebook.coerce import (
 )
 from cobra_jupyter.notebook.operation import History, Operation
 from cobra_jupyter.notebook.text import cell_text, notebook_text
+from cobra_jupyter.notebook.versions import Versions
 
 __all__ = ["Document", "Operation"]
 
@@ -53,7 +55,10 @@ class Document:
         self._displays: dict[str, dict[str, None]] = {}  # display id → cells it stands in
         self._subscribers: list[Callable[[Operation], object]] = []
         self._recent = History()
-        self._inserted: dict[str, int] = {}
+        self._by = ""
+        self.versions = Versions()
+        self.running: dict[str, None] = {}  # code cells that run now
+        self.stamp: Callable[[], Mapping[str, Any]] = dict  # more of metadata.cobra, as the file is written
 
     @classmethod
     def read(cls, text: str, *, max_text: int = MAX_TEXT, log: str = "logs/agent.log") -> Document:
@@ -67,7 +72,8 @@ class Document:
         document = cls(metadata=notebook.metadata, max_text=max_text, log=log)
         for cell in notebook.cells:
             clean = clean_cell(cell, document)
-            document._insert(clean, document._order[-1] if document._order else None, 0)
+            document._insert(clean, document._order[-1] if document._order else None)
+            document.versions.read(clean)
         seq = document._metadata.get("cobra", {}).get("seq", 0)
         document.seq = seq if isinstance(seq, int) else 0
         return document
@@ -88,9 +94,16 @@ class Document:
         """A cell as nbformat has it (strings joined, not to be changed)."""
         return self._cells[cell_id].to_json()
 
+    def source_of(self, cell_id: str) -> str:
+        return self._cells[cell_id].source
+
     def inserted_at(self, cell_id: str) -> int:
-        """The seq of the operation that inserted a cell; 0 when it was read from a file."""
-        return self._inserted[cell_id]
+        """The seq of the operation that inserted a cell; of one read from a file what its metadata say, else 0."""
+        return self.versions.inserted[cell_id]
+
+    @property
+    def notebook_metadata(self) -> Mapping[str, Any]:
+        return self._metadata
 
     def notebook(self) -> dict[str, Any]:
         """The whole notebook as a dict of nbformat 4.5."""
@@ -117,6 +130,15 @@ class Document:
     def since(self, seq: int) -> tuple[Operation, ...] | None:
         """The operations after `seq`, or None where they are no longer all remembered (send the notebook)."""
         return () if seq >= self.seq else self._recent.since(seq)
+
+    @contextlib.contextmanager
+    def acting(self, by: str) -> Iterator[None]:
+        """Changes made within are those of a client."""
+        before, self._by = self._by, by
+        try:
+            yield
+        finally:
+            self._by = before
 
     def apply(self, operation: Operation) -> bool:
         """Apply an operation made by another copy; False (and no change) when its seq is not new."""
@@ -161,6 +183,8 @@ class Document:
         elif not first and self._order:
             after = self._order[-1]
         clean = clean_cell(raw, self)
+        if "cobra" in clean["metadata"]:
+            clean["metadata"]["cobra"] = {**clean["metadata"]["cobra"], "seq": self.seq + 1}
         return self._commit("insert", clean["id"], {"cell": clean, "after": after})
 
     def source(self, cell_id: str, text: str, *, append: bool = False) -> Operation:
@@ -201,6 +225,18 @@ class Document:
             self._note(cell, exact=True)
         return self._commit("count", cell_id, {"count": count_of(count)})
 
+    def state(self, cell_id: str, state: str) -> Operation:
+        """Show a code cell as running or idle."""
+        return self._commit("state", self._known(cell_id).id, {"state": state})
+
+    def move(self, cell_id: str, after: str | None) -> Operation:
+        """Put a cell after another one, or (None) first. Raises ValueError for a cell after itself."""
+        if after == cell_id:
+            raise ValueError(f"{cell_id!r} cannot follow itself")
+        if after is not None:
+            self._known(after)
+        return self._commit("move", self._known(cell_id).id, {"after": after})
+
     def delete(self, cell_id: str) -> Operation:
         return self._commit("delete", self._known(cell_id).id, {})
 
@@ -216,7 +252,7 @@ class Document:
 
     def _commit(self, op: str, cell_id: str, data: dict[str, Any]) -> Operation:
         self.seq += 1
-        operation = Operation(op, cell_id, self.seq, data)
+        operation = Operation(op, cell_id, self.seq, data, self._by)
         self._perform(operation)
         self._publish(operation)
         return operation
@@ -232,10 +268,14 @@ class Document:
     def _perform(self, operation: Operation) -> None:
         """Change the document: the only place where cells change, so that copies stay equal."""
         data, cell = operation.data, self._cells.get(operation.cell_id)
-        if operation.op == "insert":
-            if cell is None:
-                self._insert(data["cell"], data["after"], operation.seq)
-            return
+        if operation.op == "insert" and cell is None:
+            self._insert(data["cell"], data["after"])
+        else:
+            self._change(operation, cell, data)
+        changed = self._cells.get(operation.cell_id)
+        self.versions.note(operation, changed.source if changed else "")
+
+    def _change(self, operation: Operation, cell: Cell | None, data: dict[str, Any]) -> None:
         if operation.op == "update_display":
             self._replace(data)
             return
@@ -255,18 +295,28 @@ class Document:
             cell.count = data["count"]
         elif operation.op == "metadata":
             cell.metadata = cell_metadata(_merged(cell.metadata, data["patch"]))
+        elif operation.op == "state":
+            self.running.pop(cell.id, None)
+            if data["state"] == "running":
+                self.running[cell.id] = None
+        elif operation.op == "move":
+            self._order.remove(cell.id)
+            self._place(cell.id, data["after"])
         elif operation.op == "delete":
             self._clear(cell, wait=False)
-            del self._cells[cell.id], self._inserted[cell.id]
+            del self._cells[cell.id]
+            self.running.pop(cell.id, None)
             self._order.remove(cell.id)
 
-    def _insert(self, cell: dict[str, Any], after: str | None, seq: int) -> None:
+    def _place(self, cell_id: str, after: str | None) -> None:
         position = 0 if after is None else len(self._order)
         if after in self._cells and after != self._order[-1]:
             position = self._order.index(after) + 1
-        self._order.insert(position, cell["id"])
+        self._order.insert(position, cell_id)
+
+    def _insert(self, cell: dict[str, Any], after: str | None) -> None:
+        self._place(cell["id"], after)
         made = self._cells[cell["id"]] = Cell(cell, self._max_text)
-        self._inserted[cell["id"]] = seq
         for display_id in made.outputs.displays:
             self._displays.setdefault(display_id, {})[made.id] = None
 
@@ -334,7 +384,10 @@ class Document:
         return made
 
     def _file_metadata(self) -> dict[str, Any]:
-        return {**self._metadata, "cobra": {**self._metadata.get("cobra", {}), "seq": self.seq}}
+        return {
+            **self._metadata,
+            "cobra": {**self._metadata.get("cobra", {}), **self.stamp(), "seq": self.seq},
+        }
 
     def _cell_text(self, cell: Cell) -> str:
         if cell.text is None:

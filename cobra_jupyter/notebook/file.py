@@ -9,6 +9,7 @@ import itertools
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -46,6 +47,24 @@ class NotebookFile:
             1, thread_name_prefix="notebook-file"
         )  # one: writes keep their order
         self._unsubscribe = document.subscribe(self._changed)
+        self._seen: tuple[int, ...] | None = None  # of the file as we know it: its number, size and time
+        self.on_foreign: Callable[[str], None] | None = (
+            None  # given what somebody else wrote, before our next write
+        )
+
+    async def look(self) -> None:
+        """See whether somebody else has written the file."""
+        loop = asyncio.get_running_loop()
+        text = await loop.run_in_executor(self._thread, self._foreign)
+        if text is not None and self.on_foreign is not None:
+            self.on_foreign(text)
+            self._dirty = True
+            self._schedule()
+
+    def move(self, path: Path) -> None:
+        """Write there from now on."""
+        self.path = Path(path).resolve()
+        self._changed(None)
 
     def digest(self) -> str | None:
         """SHA-256, in hex, of what was last written; None before the first write."""
@@ -70,7 +89,7 @@ class NotebookFile:
         finally:
             self._thread.shutdown(wait=False)
 
-    def _changed(self, _: Operation) -> None:
+    def _changed(self, _: Operation | None) -> None:
         self._dirty = True
         self._schedule()
 
@@ -100,6 +119,7 @@ class NotebookFile:
 
     async def _write(self, sync: bool) -> None:
         loop = asyncio.get_running_loop()
+        await self.look()
         self._last = loop.time()
         self._synced = False
         text = self._document.text()
@@ -124,6 +144,16 @@ class NotebookFile:
         self.writes += 1
         self._synced = sync
 
+    def _foreign(self) -> str | None:
+        """What somebody else wrote since we did."""
+        now = _stat(self.path)
+        if self._seen is None or now is None or now == self._seen:
+            return None
+        self._seen = now
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            return self.path.read_text(encoding="utf-8")
+        return None
+
     def _replace(self, text: str, sync: bool) -> str:
         data = text.encode("utf-8")
         fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}-{next(self._numbers)}.tmp")
@@ -136,6 +166,7 @@ class NotebookFile:
             if self.path.exists():
                 shutil.copymode(self.path, fresh)
             fresh.replace(self.path)
+            self._seen = _stat(self.path)
         except BaseException:
             with contextlib.suppress(OSError):
                 fresh.unlink(missing_ok=True)
@@ -143,6 +174,14 @@ class NotebookFile:
         if sync:
             _sync_folder(self.path.parent)
         return hashlib.sha256(data).hexdigest()
+
+
+def _stat(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _sync_folder(folder: Path) -> None:

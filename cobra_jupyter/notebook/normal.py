@@ -103,7 +103,7 @@ def _cell(cell: Json, text: Callable[[str], str]) -> dict[str, Any]:
     made = {
         "cell_type": cell["cell_type"],
         "source": text(_joined(cell["source"])) if _by_runner(cell) else _joined(cell["source"]),
-        "cobra": dict(cell.get("metadata", {}).get("cobra", {})),
+        "cobra": {k: v for k, v in cell.get("metadata", {}).get("cobra", {}).items() if k != "seq"},
     }
     if cell["cell_type"] == "code":
         outputs = [_output(output, text) for output in cell.get("outputs", ())]

@@ -13,7 +13,7 @@ _KEPT_SIZE = 32 << 20  # characters
 
 @dataclass(frozen=True)
 class Operation:
-    """One change. `data` by `op`:
+    """One change. `by` is the client whose act it is, "" for the agent's. `data` by `op`:
 
     | op | data |
     | --- | --- |
@@ -23,6 +23,8 @@ class Operation:
     | update_display | display_id, data, metadata, targets (list of [cell_id, position of the output]) |
     | clear | wait (bool) |
     | count | count (int or None) |
+    | state | state ("running" or "idle", of a code cell; not in the file) |
+    | move | after (None: to the start) |
     | delete | – |
     | metadata | patch (a key with None is removed); cell_id "" is the notebook |
     """
@@ -31,6 +33,7 @@ class Operation:
     cell_id: str
     seq: int
     data: dict[str, Any] = field(default_factory=dict)
+    by: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -38,8 +41,9 @@ class Operation:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Operation:
         return cls(
-            str(record["op"]), str(record["cell_id"]), int(record["seq"]), dict(record.get("data") or {})
-        )
+            str(record["op"]), str(record["cell_id"]), int(record["seq"]), dict(record.get("data") or {}),
+            str(record.get("by") or ""),
+        )  # fmt: skip
 
 
 class History:

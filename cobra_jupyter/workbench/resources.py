@@ -23,6 +23,7 @@ class Resources:
     ) -> None:
         self._started, self._decisions = started, decisions
         self.budget = budget
+        self._held: float | None = None
         known = {**machine, **(decisions.recorded.machine if decisions.recorded else {})}
         self.slots, self.memory_mb = int(known["slots"]), float(known["memory_mb"])
         self.to_prove = 0.0  # worker seconds that the members of the latest submission cost
@@ -38,7 +39,14 @@ class Resources:
 
     @property
     def seconds_left(self) -> float:
-        return UNLIMITED if self.budget is None else self._started + self.budget - time.time()
+        if self.budget is None:
+            return UNLIMITED
+        return self._started + self.budget - (self._held or time.time())
+
+    def hold(self, started: float | None = None) -> None:
+        """Stop the clock; with `started`, let it go on as if the run had begun then."""
+        self._held = time.time() if started is None else None
+        self._started = self._started if started is None else started
 
     @property
     def reserve(self) -> float:

@@ -24,7 +24,7 @@ from cobra_jupyter.workbench import disk, pool, restoring, verifying
 from cobra_jupyter.workbench.owners import LEAD, Owners
 from cobra_jupyter.workbench.rpc import Call, Listener, Peer, words
 
-RUNNER_CALLS = ("listen", "turn_begins", "restore", "verify", "shutdown")
+RUNNER_CALLS = ("listen", "turn_begins", "hold", "restore", "verify", "shutdown")
 ASKED = ("delegate", "recall", "finish")  # calls that concern the agent whose cell makes them
 LEADS = ("protocol", "metric", "select", "submit")  # what others may only propose
 
@@ -178,6 +178,10 @@ class Service:
             desk.turn = number
             desk.asked.clear()
             desk.again = list(self._journal.get((agent, number), ())) if again else []
+
+    def _hold(self, call: Call, started: float | None) -> None:
+        """Stop the run's clock, or let it go on."""
+        self._harness.resources.hold(started)
 
     def _restore(self, call: Call, ledger: str) -> None:
         records = restoring.read(Path(ledger))

@@ -1,0 +1,136 @@
+"""An agent's seat: its notebook and file, its kernel, and what a person does there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.agent.deeds import Deeds
+from cobra_jupyter.agent.loop import Agent, digest, message_of
+from cobra_jupyter.agent.past import rebuild
+from cobra_jupyter.kernel.session import KernelSession
+from cobra_jupyter.kernel.visits import Visit, Visits
+from cobra_jupyter.ledger import Ledger, Record
+from cobra_jupyter.notebook import kept
+from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.notebook.file import NotebookFile
+from cobra_jupyter.notebook.merge import base_of, merge
+
+LIFE = 1_000_000  # seqs between two lives of a notebook: no tab has seen more
+
+
+@dataclass
+class Seat:
+    """The live notebook of one agent. `role` is the agent's; `agent` is there once its kernel is."""
+
+    name: str
+    role: str
+    document: Document
+    file: NotebookFile
+    deeds: Deeds
+    ledger: Ledger
+    agent: Agent | None = None
+    kernel: KernelSession | None = None
+    visits: Visits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.visits = Visits(self.document, self._ran)
+        self.file.on_foreign = self._written_by_others
+
+    def on_foreign(self, msg_id: str, event: dict[str, Any]) -> None:
+        """What the kernel says of executions that are not the agent's."""
+        self.visits.on_event(msg_id, event)
+
+    def save(self, notebook: Mapping[str, Any], client: str) -> None:
+        """Merge what a tab saves. Raises ValueError for what is no notebook."""
+        merge(self.document, notebook, base_of(notebook), client or "file")
+
+    async def restart_kernel(self, seconds: float) -> None:
+        """A person restarts the kernel: fresh, but for what the agent's own cells leave behind."""
+        assert self.agent
+        self.visits.died()
+        await self.agent.workplace.restart(seconds)
+
+    async def interrupt_kernel(self) -> None:
+        if self.kernel is not None and self.kernel.alive:
+            await self.kernel.interrupt()
+
+    def _written_by_others(self, text: str) -> None:
+        try:
+            notebook = read(text)
+        except ValueError as error:
+            self.ledger.append("decision", {
+                "what": f"{self.file.path.name} was changed by another program and is no notebook any more",
+                "why": f"{error}; it is written again as it was",
+            })  # fmt: skip
+            return
+        merge(self.document, notebook, base_of(notebook))
+
+    def _ran(self, cell: str, visit: Visit) -> None:
+        """A cell that a person ran has ended."""
+        if cell not in self.document:
+            return
+        self.deeds.record()
+        shown = self.document.cell(cell)["outputs"]
+        output = digest(shown)
+        self.deeds.ran(cell, visit.status, output)
+        self.ledger.append("ran", {
+            "agent": self.name, "cell": cell, "source": self.document.source_of(cell), "status": visit.status,
+            "count": visit.count, "seconds": round(visit.seconds, 4), "output": output,
+            "error": message_of(visit.ename, visit.evalue)[:2000],
+            "outputs": kept.store(self.ledger.path.parent, shown) if shown else None,
+        })  # fmt: skip
+        if visit.status == "ok" and self.agent is not None:
+            self.agent.workplace.visited(self.document.source_of(cell))
+
+
+def read(text: str) -> dict[str, Any]:
+    """A notebook's JSON, of nbformat 4. Raises ValueError."""
+    try:
+        notebook = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from error
+    if not isinstance(notebook, dict) or notebook.get("nbformat") != 4:
+        raise ValueError("not a notebook of nbformat 4")
+    return notebook
+
+
+def take(
+    records: Sequence[Record], ledger: Ledger, path: Path, metadata: Mapping[str, Any], name: str, role: str,
+    run: str,
+) -> Seat:  # fmt: skip
+    """The seat of an agent, its notebook as the record tells of it and as somebody may have changed the file since.
+    Make it inside a running event loop."""
+    folder = ledger.path.parent
+    document = rebuild(records, folder, metadata, name)
+    deeds = Deeds(document, ledger, name)
+    if len(document) and path.exists():
+        _meanwhile(document, path)
+    document.versions.begin(document.seq)
+    document.stamp = lambda: {"run": run, "line": ledger.length - 1}
+    path.parent.mkdir(exist_ok=True)
+    return Seat(name, role, document, NotebookFile(document, path), deeds, ledger)
+
+
+def _meanwhile(document: Document, path: Path) -> None:
+    """Merge a notebook's file, as it was left, into what the record tells; both count by lines of the record."""
+    try:
+        notebook = read(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    about = notebook.get("metadata", {}).get("cobra", {})
+    line, seq = about.get("line"), about.get("seq")
+    if isinstance(line, int):
+        known = [cell for cell in notebook.get("cells", ()) if not _unfinished(document, cell)]
+        document.seq = max(document.seq, line)
+        merge(document, {**notebook, "cells": known}, line)
+    document.seq = max(document.seq, seq if isinstance(seq, int) else 0) + LIFE
+
+
+def _unfinished(document: Document, cell: Mapping[str, Any]) -> bool:
+    """Whether a cell is left of a reply that never ended."""
+    about = dict(cell.get("metadata") or {}).get("cobra") or {}
+    return bool(about.get("agent")) and not about.get("person") and cell.get("id") not in document

@@ -1,0 +1,110 @@
+"""Cells that a person runs in an agent's kernel, from a tab: their outputs, whether the tab stays or not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cobra_jupyter.notebook.document import Document
+
+MOST = 200  # executions kept that no tab has told of
+MOST_WAITING = 1_000  # outputs of such a one
+Event = dict[str, Any]
+
+
+@dataclass
+class Visit:
+    """One execution: which cell's, if a tab has said so, and what it showed meanwhile."""
+
+    began: float
+    cell: str | None = None
+    client: str = ""
+    count: int | None = None
+    status: str = "ok"
+    ename: str = ""
+    evalue: str = ""
+    over: bool = False
+    waiting: list[Event] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+
+class Visits:
+    """`on_end(cell, visit)` is told of each execution that ended and belongs to a cell."""
+
+    def __init__(self, document: Document, on_end: Callable[[str, Visit], None]) -> None:
+        self._document, self._on_end = document, on_end
+        self._visits: dict[str, Visit] = {}
+
+    @property
+    def open(self) -> bool:
+        """Whether a person's cell runs now."""
+        return any(visit.count is not None and not visit.over for visit in self._visits.values())
+
+    def ran(self, msg_id: str, cell: str, client: str) -> None:
+        """A tab says which cell it runs."""
+        visit = self._visit(msg_id)
+        if visit.cell is not None or cell not in self._document:
+            return
+        visit.cell, visit.client = cell, client
+        with self._document.acting(client):
+            self._document.clear(cell)
+            self._document.state(cell, "running")
+            for event in visit.waiting:
+                self._show(visit, event)
+        visit.waiting = []
+        self._end(msg_id, visit)
+
+    def on_event(self, msg_id: str, event: Event) -> None:
+        """What the kernel says of executions that are not the agent's."""
+        visit = self._visit(msg_id)
+        kind = event["output_type"]
+        if kind == "execute_input":
+            visit.count = event.get("execution_count")
+            visit.began = time.monotonic()
+            return
+        if kind == "idle":
+            if visit.count is None:  # a completion or the like
+                del self._visits[msg_id]
+                return
+            visit.over = True
+            self._end(msg_id, visit)
+            return
+        if kind == "error":
+            visit.status, visit.ename, visit.evalue = "error", str(event["ename"]), str(event["evalue"])
+        if visit.cell is None:
+            visit.waiting = [*visit.waiting[-MOST_WAITING:], event]
+            return
+        with self._document.acting(visit.client):
+            self._show(visit, event)
+
+    def died(self) -> None:
+        """The kernel is gone, and what ran in it."""
+        for msg_id, visit in list(self._visits.items()):
+            visit.status, visit.over = "died", True
+            self._end(msg_id, visit)
+
+    def _visit(self, msg_id: str) -> Visit:
+        if msg_id not in self._visits:
+            while len(self._visits) >= MOST:
+                del self._visits[next(iter(self._visits))]
+            self._visits[msg_id] = Visit(time.monotonic())
+        return self._visits[msg_id]
+
+    def _show(self, visit: Visit, event: Event) -> None:
+        assert visit.cell
+        self._document.output(visit.cell, event)
+
+    def _end(self, msg_id: str, visit: Visit) -> None:
+        if visit.cell is None or not visit.over:
+            return
+        del self._visits[msg_id]
+        if visit.cell in self._document:
+            with self._document.acting(visit.client):
+                self._document.count(visit.cell, visit.count)
+                self._document.state(visit.cell, "idle")
+        self._on_end(visit.cell, visit)

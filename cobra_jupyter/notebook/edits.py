@@ -1,0 +1,129 @@
+"""What a person does in a tab, made operations of the notebook (docs/live.md, Edits)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cobra_jupyter.notebook.cell import CELL_TYPES
+from cobra_jupyter.notebook.coerce import cell_metadata
+from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.notebook.merge import replace, touch
+
+Edit = Mapping[str, Any]
+MOST = 10_000  # edits at once
+
+
+class BadEdit(ValueError):  # noqa: N818
+    """An edit that cannot be; the message says why."""
+
+
+def apply(document: Document, edits: Any, by: str) -> list[dict[str, Any]]:
+    """Apply edits in order. → those that could not be, `{"edit": position, "message"}`. Raises BadEdit where it is no
+    list of edits."""
+    if not isinstance(edits, Sequence) or isinstance(edits, str) or len(edits) > MOST:
+        raise BadEdit(f"edits are a list of at most {MOST}")
+    refused = []
+    with document.acting(by):
+        for number, edit in enumerate(edits):
+            try:
+                _apply(document, edit)
+            except BadEdit as error:
+                refused.append({"edit": number, "message": str(error)})
+    return refused
+
+
+def _apply(document: Document, edit: Any) -> None:
+    act = _ACTS.get(edit.get("edit")) if isinstance(edit, Mapping) else None
+    if act is None:
+        raise BadEdit(f"no such edit; there are {', '.join(_ACTS)}")
+    act(document, edit)
+
+
+def _insert(document: Document, edit: Edit) -> None:
+    cell = _cell_of(edit)
+    if cell["id"] in document:  # another tab's came first, or it was sent twice
+        _set_source(document, cell["id"], cell["source"])
+        return
+    after = edit.get("after")
+    if after is not None and after not in document:
+        after = list(document)[-1] if len(document) else None
+    document.insert(cell=_own(cell), after=after, first=after is None)
+    touch(document, cell["id"])
+
+
+def _source(document: Document, edit: Edit) -> None:
+    text = edit.get("text")
+    if not isinstance(text, str):
+        raise BadEdit("text is a string")
+    _set_source(document, _known(document, edit), text)
+
+
+def _set_source(document: Document, cell_id: str, text: str) -> None:
+    if document.cell(cell_id)["source"] != text:
+        document.source(cell_id, text)
+        touch(document, cell_id)
+
+
+def _delete(document: Document, edit: Edit) -> None:
+    document.delete(_known(document, edit))
+
+
+def _move(document: Document, edit: Edit) -> None:
+    cell_id, after = _known(document, edit), edit.get("after")
+    if after is not None and (after not in document or after == cell_id):
+        raise BadEdit("it is to follow a cell that is not there")
+    document.move(cell_id, after)
+
+
+def _clear(document: Document, edit: Edit) -> None:
+    cell_id = _known(document, edit)
+    document.clear(cell_id)
+    document.count(cell_id, None)
+
+
+def _metadata(document: Document, edit: Edit) -> None:
+    patch = edit.get("patch")
+    if not isinstance(patch, Mapping):
+        raise BadEdit("patch is an object")
+    allowed = {name: value for name, value in patch.items() if name != "cobra"}
+    if allowed:
+        document.metadata(_known(document, edit), allowed)
+
+
+def _replace(document: Document, edit: Edit) -> None:
+    cell = _cell_of(edit)
+    if cell["id"] not in document:
+        raise BadEdit(f"there is no cell {cell['id']!r}")
+    about = document.cell(cell["id"])["metadata"].get("cobra")
+    replace(document, {**cell, "metadata": {**_own(cell)["metadata"], **({"cobra": about} if about else {})}})
+    touch(document, cell["id"])
+
+
+def _known(document: Document, edit: Edit) -> str:
+    cell_id = edit.get("cell_id")
+    if not isinstance(cell_id, str) or cell_id not in document:
+        raise BadEdit(f"there is no cell {cell_id!r}")
+    return cell_id
+
+
+def _cell_of(edit: Edit) -> dict[str, Any]:
+    cell = edit.get("cell")
+    if not isinstance(cell, Mapping) or not isinstance(cell.get("id"), str):
+        raise BadEdit("cell is a notebook's cell with an id")
+    if cell.get("cell_type") not in CELL_TYPES or not isinstance(cell.get("source"), str):
+        raise BadEdit("a cell has a cell_type (code, markdown, raw) and a source")
+    return dict(cell)
+
+
+def _own(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell without marks that only the runner gives: a copy of an agent's cell is the person's."""
+    metadata = cell_metadata(cell.get("metadata"))
+    metadata.pop("cobra", None)
+    return {**cell, "metadata": metadata}
+
+
+_ACTS: dict[Any, Callable[[Document, Edit], None]] = {
+    "insert": _insert, "source": _source, "delete": _delete, "move": _move, "clear": _clear,
+    "metadata": _metadata, "replace": _replace,
+}  # fmt: skip

@@ -1,0 +1,166 @@
+"""Merge on save: what somebody wrote who had not seen the last operations, into the notebook as it stands now.
+
+`base` is the last operation that the writer had seen (`metadata.cobra.seq` of what was written). By cell id:
+
+  cell only in the document  deleted by the writer where it is older than the base, else it stays
+  cell only in what was written  new, unless it was deleted since the base
+  source, cell type          the writer's, where it also differs from what it was at the base
+  outputs                    the runner's; cleared or run elsewhere by the writer, where nothing came since the base
+  order                      the writer's, unless cells were moved since the base
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cobra_jupyter.notebook.cell import clean_cell
+from cobra_jupyter.notebook.coerce import notebook_metadata
+from cobra_jupyter.notebook.document import Document
+
+OURS = ("kernelspec", "language_info", "cobra")  # metadata that the runner alone writes
+Cell = dict[str, Any]
+
+
+def base_of(notebook: Mapping[str, Any]) -> int | None:
+    """The last operation that the writer of a notebook had seen."""
+    about = dict(notebook.get("metadata") or {}).get("cobra")
+    seq = about.get("seq") if isinstance(about, Mapping) else None
+    return seq if isinstance(seq, int) and not isinstance(seq, bool) and seq >= 0 else None
+
+
+def merge(document: Document, notebook: Mapping[str, Any], base: int | None, by: str = "file") -> None:
+    """Merge a notebook (nbformat 4, cells with ids) into `document` as operations of `by`. Without a base the writer is
+    taken to have seen everything. Raises ValueError for what is no notebook."""
+    cells = notebook.get("cells")
+    if not isinstance(cells, Sequence) or not all(isinstance(cell, Mapping) for cell in cells):
+        raise ValueError("this is no notebook: it has no list of cells")
+    base = document.seq if base is None else min(base, document.seq)
+    written: dict[str, Cell] = {}
+    for raw in cells:
+        clean = clean_cell(raw, written)
+        written[clean["id"]] = clean
+    with document.acting(by):
+        _delete(document, written, base)
+        _take(document, written, base)
+        if document.versions.moved <= base:
+            _order(document, list(written))
+        _metadata(document, notebook.get("metadata"))
+
+
+def touch(document: Document, cell_id: str) -> None:
+    """Mark a cell as a person's."""
+    about = document.cell(cell_id)["metadata"].get("cobra") or {}
+    if not about.get("person"):
+        seq = document.inserted_at(cell_id)
+        document.metadata(cell_id, {"cobra": {"seq": seq, **about, "person": True}})
+
+
+def touched(document: Document, cell_id: str) -> bool:
+    """Whether a person wrote in a cell."""
+    return bool((document.cell(cell_id)["metadata"].get("cobra") or {}).get("person"))
+
+
+def replace(document: Document, cell: Cell) -> None:
+    """Put a cell in the place of the one with its id, which may be of another type."""
+    order = list(document)
+    place = order.index(cell["id"])
+    after = order[place - 1] if place else None
+    document.delete(cell["id"])
+    document.insert(cell=cell, after=after, first=after is None)
+
+
+def _delete(document: Document, written: Mapping[str, Cell], base: int) -> None:
+    for cell_id in document:
+        if cell_id not in written and document.inserted_at(cell_id) <= base:
+            document.delete(cell_id)
+
+
+def _take(document: Document, written: Mapping[str, Cell], base: int) -> None:
+    before: str | None = None
+    for cell_id, cell in written.items():
+        if cell_id in document:
+            _change(document, cell, base)
+        elif document.versions.deleted.get(cell_id, -1) > base:
+            continue
+        else:
+            document.insert(cell=cell, after=before, first=before is None)
+            touch(document, cell_id)
+        before = cell_id
+
+
+def _change(document: Document, cell: Cell, base: int) -> None:
+    now, cell_id = document.cell(cell["id"]), cell["id"]
+    if cell["cell_type"] != now["cell_type"]:
+        replace(document, {**cell, "metadata": now["metadata"]})
+        touch(document, cell_id)
+        return
+    if cell["source"] != now["source"] and not document.versions.had(cell_id, cell["source"], base):
+        document.source(cell_id, cell["source"])
+        touch(document, cell_id)
+    if cell["cell_type"] == "code" and document.versions.outputs.get(cell_id, 0) <= base:
+        _outputs(document, cell, now)
+    if document.versions.metadata.get(cell_id, 0) <= base:
+        patch = _difference(now["metadata"], cell["metadata"])
+        if patch:
+            document.metadata(cell_id, patch)
+
+
+def _outputs(document: Document, cell: Cell, now: Cell) -> None:
+    """Cleared, or run where the runner did not see it; mere differences in form are none."""
+    if cell["id"] in document.running:
+        return
+    cleared = bool(now["outputs"]) and not cell["outputs"]
+    ran = bool(cell["outputs"]) and cell["execution_count"] != now["execution_count"]
+    if cleared or ran:
+        document.clear(cell["id"])
+        for output in cell["outputs"]:
+            document.output(cell["id"], output)
+        document.count(cell["id"], cell["execution_count"])
+
+
+def _order(document: Document, written: Sequence[str]) -> None:
+    """Bring the document into the order of what was written; what that lacks stays behind its predecessor."""
+    present = list(document)
+    wanted = [cell_id for cell_id in written if cell_id in document]
+    places = {cell_id: number for number, cell_id in enumerate(present)}
+    if [places[cell_id] for cell_id in wanted] == sorted(places[cell_id] for cell_id in wanted):
+        return
+    known, target = set(wanted), list(wanted)
+    for number, cell_id in enumerate(present):
+        if cell_id not in known:
+            target.insert(target.index(present[number - 1]) + 1 if number else 0, cell_id)
+    stay = _longest_rising([places[cell_id] for cell_id in target])
+    for number, cell_id in enumerate(target):
+        if places[cell_id] not in stay:
+            document.move(cell_id, target[number - 1] if number else None)
+
+
+def _longest_rising(numbers: Sequence[int]) -> set[int]:
+    """The members of a longest rising subsequence: the cells that need not move."""
+    ends: list[int] = []
+    lengths = []
+    for number in numbers:
+        place = bisect_left(ends, number)
+        ends[place : place + 1] = [number]
+        lengths.append(place)
+    found, wanted = set(), len(ends) - 1
+    for number, length in zip(reversed(numbers), reversed(lengths), strict=True):
+        if length == wanted:
+            found.add(number)
+            wanted -= 1
+    return found
+
+
+def _metadata(document: Document, raw: Any) -> None:
+    """What stands in the notebook's metadata beside what is ours."""
+    patch = _difference(document.notebook_metadata, notebook_metadata(raw))
+    if patch:
+        document.metadata(None, patch)
+
+
+def _difference(now: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
+    """The patch that leads from one to the other, without what is ours."""
+    names = {*now, *then} - set(OURS)
+    return {name: then.get(name) for name in sorted(names) if now.get(name) != then.get(name)}
