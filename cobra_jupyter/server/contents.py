@@ -147,9 +147,9 @@ class RunContents:
                 ask, owner.entry, "save", LONG, agent=owner.agent, notebook=notebook, client=client
             )
         except AttachError as error:
-            if error.kind != "Gone":
+            if error.kind not in ("Gone", "Unknown"):
                 raise refusal_of(error) from error
-            return await self._save_past(model, path, owner)  # it has ended in this moment
+            return await self._save_past(model, path, owner)  # the run or this agent has ended by now
         saved: Json = await self._original("get", path, content=False)
         await self._checkpoint(path)
         if hasattr(self._manager, "emit"):
@@ -194,6 +194,8 @@ class RunContents:
         try:
             await asyncio.to_thread(ask, owner.entry, "moved", 30.0, agent=owner.agent, path=str(new))
         except AttachError as error:
+            if error.kind in ("Gone", "Unknown"):
+                return  # nobody holds it any longer
             raise refusal_of(error) from error
         # between the two, the runner may have written where the notebook was
         await asyncio.to_thread(old.unlink, True)

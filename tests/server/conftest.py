@@ -70,13 +70,13 @@ def ask(jp_fetch: Any) -> Ask:
 
     async def fetch(method: str, path: str, body: Any = None, **options: Any) -> SimpleNamespace:
         sent = body if isinstance(body, str | bytes) or body is None else json.dumps(body)
-        if method != "GET":
+        if method not in ("GET", "DELETE"):
             options["body"] = sent or b""
         try:
             found = await jp_fetch(*path.split("/"), method=method, request_timeout=60, **options)
         except HTTPClientError as error:
-            assert error.response is not None
-            return SimpleNamespace(code=error.code, **_read(error.response.body))
+            answered = error.response.body if error.response else b""
+            return SimpleNamespace(code=error.code, **_read(answered))
         return SimpleNamespace(code=found.code, **_read(found.body))
 
     return fetch
