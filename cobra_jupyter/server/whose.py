@@ -40,8 +40,7 @@ class Whose:
 
     def moved(self, old: Path, new: Path, owner: Owner) -> None:
         self._renamed.pop(old, None)
-        if _place(new) is None:
-            self._renamed[new] = owner.folder, owner.agent
+        self._renamed[new] = owner.folder, owner.agent
 
     def maybe(self, path: Path) -> bool:
         """Whether it is worth asking: quick, as every notebook of the server is asked about."""
