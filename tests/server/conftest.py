@@ -60,12 +60,15 @@ def run_folder(root: Path) -> Path:
 
 
 @pytest.fixture
-def cobra(jp_serverapp: Any) -> Any:
-    return jp_serverapp.web_app.settings["cobra"]
+def cobra(jp_serverapp: Any, jp_asyncio_loop: Any) -> Any:
+    """Started, as the server does when its loop runs."""
+    found = jp_serverapp.web_app.settings["cobra"]
+    jp_asyncio_loop.run_until_complete(found.start())
+    return found
 
 
 @pytest.fixture
-def ask(jp_fetch: Any) -> Ask:
+def ask(jp_fetch: Any, cobra: Any) -> Ask:
     """Ask the REST interface. → status code and what was answered, also of a refusal."""
 
     async def fetch(method: str, path: str, body: Any = None, **options: Any) -> SimpleNamespace:

@@ -44,7 +44,7 @@ class Tab:
 
 
 @pytest.fixture
-def tab(jp_ws_fetch: Any) -> Open:
+def tab(jp_ws_fetch: Any, cobra: Any) -> Open:
     async def open_tab(**options: Any) -> Tab:
         socket = await jp_ws_fetch("cobra", "runs", RUN, "channel", max_message_size=1 << 28, **options)
         return Tab(socket)

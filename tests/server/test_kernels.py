@@ -105,7 +105,13 @@ async def test_a_new_server_has_the_same_session_before_it_tells_of_any(
     async with a_run(run_folder) as (_, kernel):
         await kernel.execute("a = 41")
         app = jp_configurable_serverapp()
-        assert [one["id"] for one in await app.session_manager.list_sessions()] == [SESSION]
+        sessions, kernels, _ = await asyncio.gather(
+            app.session_manager.list_sessions(),
+            app.kernel_manager.list_kernels(),
+            app.web_app.settings["cobra"].start(),
+        )
+        assert [one["id"] for one in sessions] == [SESSION]
+        assert [one["id"] for one in kernels] == [KERNEL]
         assert [one["id"] for one in app.kernel_manager.list_kernels()] == [KERNEL]  # and is itself again
         assert await run_in(app.kernel_manager.get_kernel(KERNEL), "print(a)") == "41"
         await app.kernel_manager.shutdown_all()
