@@ -160,11 +160,12 @@ class Kernels:
             session_id(run, agent), path=path, name=name, type="notebook", kernel_id=kernel
         )
 
-    def _seat(self, kernel: str) -> Any:
-        return getattr(getattr(self._kernels.get_kernel(kernel), "provisioner", None), "seat", None)
-
     def _attached(self, kernel: str, entry: Entry) -> bool:
-        seat = self._seat(kernel)
+        """Or about to be: a restart from the menu is under way."""
+        provisioner = getattr(self._kernels.get_kernel(kernel), "provisioner", None)
+        if getattr(provisioner, "moving", False):
+            return True
+        seat = getattr(provisioner, "seat", None)
         return seat is not None and bool(seat.entry == entry)
 
     def _connections(self, kernel: str) -> int:

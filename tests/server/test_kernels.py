@@ -145,6 +145,29 @@ async def test_interrupt_and_restart_from_the_menu_reach_the_runner(
         assert await run_in(jp_serverapp.kernel_manager.get_kernel(KERNEL), "print(7)") == "7"
 
 
+async def test_what_is_told_while_a_kernel_restarts_does_not_get_in_its_way(
+    ask: Ask, run_folder: Path, jp_serverapp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_run(run_folder) as (runner, kernel):
+        runner.extra = [
+            {"name": "scout-1", "role": "scout", "notebook": "agents/scout-1.ipynb", "busy": False}
+        ]
+
+        async def restart(args: Json, writer: Any) -> Json:
+            for _ in range(10):
+                runner.tell_status()
+                await asyncio.sleep(0.05)
+            await kernel.restart()
+            return {}
+
+        monkeypatch.setattr(runner, "_on_restart_kernel", restart)
+        await ask("GET", NOTEBOOK)
+        await asyncio.sleep(0.2)
+        assert (await ask("POST", f"api/kernels/{KERNEL}/restart")).code == 200
+        assert [name for name, _ in runner.calls].count("restart_kernel") == 1
+        assert await run_in(jp_serverapp.kernel_manager.get_kernel(KERNEL), "print(7)") == "7"
+
+
 async def test_when_the_run_is_over_an_attached_tab_goes_on_in_a_kernel_of_its_own(
     ask: Ask, run_folder: Path, jp_serverapp: Any, jp_ws_fetch: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
