@@ -142,8 +142,11 @@ class Kernels:
         with contextlib.suppress(AttributeError, KeyError):
             self._kernels.stop_watching_activity(kernel)
             self._kernels.start_watching_activity(kernel)
+            self._kernels.stop_buffering(kernel)
         for connection in list(getattr(self._sockets, "_open_sockets", ())):
             if getattr(connection, "kernel_id", None) == kernel:
+                # what is buffered under a tab's key is taken up when it is back: here that would be the old sockets
+                connection.session_key = f"left:{uuid.uuid4().hex}"
                 connection.websocket_handler.close()
 
     async def _record(self, run: str, agent: str, kernel: str, path: str, name: str) -> None:

@@ -51,6 +51,32 @@ async def run_in(manager: Any, code: str) -> str:
     return "".join(printed).strip()
 
 
+async def printed(tab: Any, code: str) -> str:
+    """The same over a tab's websocket."""
+    header = {
+        "msg_id": "m",
+        "msg_type": "execute_request",
+        "username": "",
+        "session": "tab",
+        "version": "5.3",
+        "date": "",
+    }
+    content = {"code": code, "silent": False}
+    frame = {
+        "header": header,
+        "parent_header": {},
+        "metadata": {},
+        "content": content,
+        "channel": "shell",
+        "buffers": [],
+    }
+    await tab.write_message(json.dumps(frame))
+    while True:
+        message = json.loads(await asyncio.wait_for(tab.read_message(), 30))
+        if message["msg_type"] == "stream" and message["parent_header"].get("msg_id") == "m":
+            return str(message["content"]["text"]).strip()
+
+
 async def until(holds: Callable[[], Any], seconds: float = 20.0) -> None:
     deadline = asyncio.get_running_loop().time() + seconds
     while not holds():
@@ -186,12 +212,15 @@ async def test_when_the_run_is_over_an_attached_tab_goes_on_in_a_kernel_of_its_o
     assert await run_in(manager, "print('a' in globals())") == "False"
     assert not died
     assert (await ask("GET", f"api/sessions/{SESSION}")).data["kernel"]["id"] == KERNEL
-    tab.close()
     async with a_run(run_folder) as (_, kernel):  # it is resumed: the tab is with the run's kernel again
         await kernel.execute("a = 43")
         await ask("GET", NOTEBOOK)
         assert manager.provisioner.seat is not None
-        assert await run_in(manager, "print(a)") == "43"
+        while await tab.read_message() is not None:  # it is hung up on, and comes back
+            pass
+        tab = await jp_ws_fetch("api", "kernels", KERNEL, "channels", params={"session_id": "tab"})
+        assert await printed(tab, "print(a)") == "43"
+        tab.close()
     await jp_serverapp.kernel_manager.shutdown_all()
 
 
