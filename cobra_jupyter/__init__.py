@@ -12,3 +12,13 @@ def load_ipython_extension(shell: Any) -> None:
     from cobra_jupyter.workbench.magics import load
 
     load(shell)
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    from cobra_jupyter.server.app import CobraApp
+
+    return [{"module": "cobra_jupyter.server.app", "app": CobraApp}]
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "cobra-jupyter"}]

@@ -107,27 +107,26 @@ def take(
     folder = ledger.path.parent
     document = rebuild(records, folder, metadata, name)
     deeds = Deeds(document, ledger, name)
-    if len(document) and path.exists():
-        _meanwhile(document, path)
-    document.versions.begin(document.seq)
+    document.begin(_meanwhile(document, path) if len(document) else 0)
     document.stamp = lambda: {"run": run, "line": ledger.length - 1}
     path.parent.mkdir(exist_ok=True)
     return Seat(name, role, document, NotebookFile(document, path), deeds, ledger)
 
 
-def _meanwhile(document: Document, path: Path) -> None:
-    """Merge a notebook's file, as it was left, into what the record tells; both count by lines of the record."""
+def _meanwhile(document: Document, path: Path) -> int:
+    """Merge a notebook's file, as it was left, into what the record tells; both count by lines of the record.
+    → a number that is higher than any that was seen of it."""
     try:
         notebook = read(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return
+        return document.seq + LIFE
     about = notebook.get("metadata", {}).get("cobra", {})
     line, seq = about.get("line"), about.get("seq")
     if isinstance(line, int):
         known = [cell for cell in notebook.get("cells", ()) if not _unfinished(document, cell)]
         document.seq = max(document.seq, line)
         merge(document, {**notebook, "cells": known}, line)
-    document.seq = max(document.seq, seq if isinstance(seq, int) else 0) + LIFE
+    return max(document.seq, seq if isinstance(seq, int) else 0) + LIFE
 
 
 def _unfinished(document: Document, cell: Mapping[str, Any]) -> bool:

@@ -150,10 +150,10 @@ class Document:
         return True
 
     def begin(self, seq: int) -> None:
-        """Number what comes from `seq` on: a life begins of which nobody has seen an operation yet."""
+        """Number from here on: whoever saw an operation before has to take the whole notebook."""
         self.seq = seq
-        self.versions.begin(seq)
         self._recent = History()
+        self.versions.begin(seq)
 
     # changing
 

@@ -1,0 +1,232 @@
+"""The contents API for notebooks of runs: read when the runner has written, saved by merging, never "changed on disk".
+
+The manager's own methods are covered; for every other path they are called as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.utils import ensure_async, run_sync
+
+from cobra_jupyter.attach import AttachError, ask
+from cobra_jupyter.server import links
+from cobra_jupyter.server.kernels import SPEC, Kernels
+from cobra_jupyter.server.places import Places
+from cobra_jupyter.server.refusal import Refusal, refusal_of
+from cobra_jupyter.server.saving import merged, stamp
+from cobra_jupyter.server.whose import Owner, Whose, living_in
+
+Json = dict[str, Any]
+Still = Callable[[], AbstractAsyncContextManager[None]]
+LONG = 120.0  # seconds for a runner to merge and write a big notebook
+SPEC_METADATA = {"name": SPEC, "display_name": "Cobra (run's kernel)", "language": "python"}
+_log = logging.getLogger(__name__)
+
+
+class RunContents:
+    """Covers `get`, `save`, `rename` and `delete` of one contents manager."""
+
+    def __init__(
+        self, manager: Any, places: Places, whose: Whose, kernels: Kernels, still: Still,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:  # fmt: skip
+        """`still` keeps runs from being looked for; `loop` is the server's, where its managers are at home."""
+        self._manager, self._places, self._whose, self._kernels = manager, places, whose, kernels
+        self._still, self._loop = still, loop
+        self._originals: dict[str, Any] = {}
+        self._saving: dict[Path, asyncio.Lock] = {}
+
+    def install(self) -> None:
+        """A manager of another kind, without files below the root, has no runs."""
+        if not hasattr(self._manager, "root_dir"):
+            return
+        self._cover("get", self._get, self._notebook)
+        self._cover("save", self._save, self._notebook)
+        self._cover("rename", self._rename, lambda old, *_: True)
+        self._cover("delete", self._delete, lambda path: True)
+
+    def uninstall(self) -> None:
+        for name in self._originals:
+            with contextlib.suppress(AttributeError):
+                delattr(self._manager, name)
+        self._originals.clear()
+
+    def _cover(self, name: str, ours: Callable[..., Awaitable[Any]], concerns: Callable[..., bool]) -> None:
+        """A manager that is not asynchronous calls its own methods without awaiting: there, ours are run to their end."""
+        original = self._originals[name] = getattr(self._manager, name)
+        if inspect.iscoroutinefunction(original):
+
+            async def covered(*args: Any, **kwargs: Any) -> Any:
+                work = ours if concerns(*_paths(name, args, kwargs)) else original
+                return await work(*args, **kwargs)
+
+            setattr(self._manager, name, covered)
+            return
+        blocking = run_sync(ours)
+
+        def covered_sync(*args: Any, **kwargs: Any) -> Any:
+            return (blocking if concerns(*_paths(name, args, kwargs)) else original)(*args, **kwargs)
+
+        setattr(self._manager, name, covered_sync)
+
+    async def _original(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        return await ensure_async(self._originals[name](*args, **kwargs))
+
+    def _notebook(self, path: str) -> bool:
+        return path.endswith(".ipynb") and self._whose.maybe(self._os_path(path))
+
+    def _os_path(self, path: str) -> Path:
+        """Not checked to lie below the root: what is answered is the original's business."""
+        return (self._places.root / path.strip("/")).resolve()
+
+    async def _owner(self, path: str) -> Owner | None:
+        try:
+            return await asyncio.to_thread(self._whose.of, self._os_path(path))
+        except AttachError:
+            return None  # its runner went in this moment: the next request finds it dead
+
+    # ---- get
+
+    async def _get(
+        self, path: str, content: bool = True, type: str | None = None, format: str | None = None,
+        require_hash: bool = False,
+    ) -> Json:  # fmt: skip
+        owner = await self._owner(path) if type in (None, "notebook") else None
+        if owner is not None and owner.entry is not None and content:
+            await self._flush(owner)
+            await self._session(owner)
+        model: Json = await self._original(
+            "get", path, content=content, type=type, format=format, require_hash=require_hash
+        )
+        if owner is None:
+            return model
+        if require_hash:
+            # always the same: the runner writes under open tabs, and what they save is merged
+            model["hash"], model["hash_algorithm"] = f"cobra-{owner.run}-{owner.agent}", "cobra"
+        if owner.entry is not None and content and self._kernels.has(owner.run, owner.agent):
+            model["content"]["metadata"]["kernelspec"] = dict(SPEC_METADATA)
+        return model
+
+    async def _flush(self, owner: Owner) -> None:
+        assert owner.entry is not None
+        with contextlib.suppress(AttachError):  # what is in the file is what there is
+            await asyncio.to_thread(ask, owner.entry, "flush", LONG, agent=owner.agent)
+
+    async def _session(self, owner: Owner) -> None:
+        """The tab is to find the session when it asks, right after this."""
+        assert owner.entry is not None
+        try:
+            status = await asyncio.to_thread(ask, owner.entry, "status", 10.0)
+        except AttachError:
+            return
+        work = asyncio.run_coroutine_threadsafe(self._kernels.ensure(owner.entry, status), self._loop)
+        if asyncio.get_running_loop() is self._loop:  # elsewhere, the loop is waiting for us
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(work)), 15.0)
+
+    # ---- save
+
+    async def _save(self, model: Json, path: str = "") -> Json:
+        owner = await self._owner(path)
+        body = model.get("content")
+        if owner is None or model.get("type") != "notebook" or not isinstance(body, dict):
+            return dict(await self._original("save", model, path))
+        if owner.entry is None:
+            return await self._save_past(model, path, owner)
+        _, client = stamp(body)  # the base is read by who merges
+        notebook = {**body, "metadata": _without_ours(body.get("metadata"))}
+        try:
+            await asyncio.to_thread(
+                ask, owner.entry, "save", LONG, agent=owner.agent, notebook=notebook, client=client
+            )
+        except AttachError as error:
+            if error.kind != "Gone":
+                raise refusal_of(error) from error
+            return await self._save_past(model, path, owner)  # it has ended in this moment
+        saved: Json = await self._original("get", path, content=False)
+        await self._checkpoint(path)
+        if hasattr(self._manager, "emit"):
+            self._manager.emit(data={"action": "save", "path": path})
+        return saved
+
+    async def _save_past(self, model: Json, path: str, owner: Owner) -> Json:
+        """The runner is gone: the server merges, with the file as it stands."""
+        file = self._os_path(path)
+        async with self._saving.setdefault(file, asyncio.Lock()):
+            try:
+                notebook = await asyncio.to_thread(merged, file, model["content"])
+            except ValueError as error:
+                raise Refusal(409, f"{path}: the file cannot be merged with: {error}") from error
+            return dict(await self._original("save", {**model, "content": notebook}, path))
+
+    async def _checkpoint(self, path: str) -> None:
+        """As the original does: one should always exist. A run is not held up for it."""
+        with contextlib.suppress(Exception):
+            if not await ensure_async(self._manager.checkpoints.list_checkpoints(path)):
+                await ensure_async(self._manager.create_checkpoint(path))
+
+    # ---- rename, delete
+
+    async def _rename(self, old_path: str, new_path: str) -> None:
+        old, new = self._os_path(old_path), self._os_path(new_path)
+        owner = await self._owner(old_path) if self._notebook(old_path) else None
+        living = await asyncio.to_thread(living_in, old) if old.is_dir() else []
+        if living:
+            async with self._still():  # who looks between rename and link would take the run for dead
+                await self._original("rename", old_path, new_path)
+                await asyncio.to_thread(links.leave, old, new, [entry.id for entry in living])
+            return
+        await self._original("rename", old_path, new_path)
+        if owner is not None:
+            await self._moved(owner, old, new, new_path)
+
+    async def _moved(self, owner: Owner, old: Path, new: Path, new_path: str) -> None:
+        self._whose.moved(old, new, owner)
+        if owner.entry is None:
+            return
+        try:
+            await asyncio.to_thread(ask, owner.entry, "moved", 30.0, agent=owner.agent, path=str(new))
+        except AttachError as error:
+            raise refusal_of(error) from error
+        # between the two, the runner may have written where the notebook was
+        await asyncio.to_thread(old.unlink, True)
+        await self._flush(owner)
+        work = self._kernels.moved(owner.run, owner.agent, new_path.strip("/"))
+        asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _delete(self, path: str) -> None:
+        os_path = self._os_path(path)
+        owner = await self._owner(path) if self._notebook(path) else None
+        held = [owner.entry] if owner is not None and owner.entry is not None else []
+        if not held and os_path.is_dir():
+            held = await asyncio.to_thread(living_in, os_path)
+        if held:
+            raise Refusal(
+                409,
+                f"{path} belongs to a run that is going on ({held[0].run.name}): stop it first, then delete",
+            )
+        await self._original("delete", path)
+
+
+def _paths(name: str, args: tuple[Any, ...], kwargs: Json) -> tuple[str, ...]:
+    """The path that a call is about; `save` has it second."""
+    if name == "save":
+        return (str(args[1] if len(args) > 1 else kwargs.get("path", "")),)
+    key = "old_path" if name == "rename" else "path"
+    return (str(args[0] if args else kwargs.get(key, "")),)
+
+
+def _without_ours(metadata: Any) -> Json:
+    """The kernelspec that `get` put over that of the file is not to be written."""
+    found = dict(metadata) if isinstance(metadata, dict) else {}
+    spec = found.get("kernelspec")
+    if isinstance(spec, dict) and spec.get("name") == SPEC:
+        del found["kernelspec"]
+    return found

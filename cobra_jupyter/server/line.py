@@ -1,0 +1,105 @@
+"""A browser tab's own line to a runner: frames pass as they are, in order, without being read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import struct
+from typing import Any
+
+from cobra_jupyter import attach
+from cobra_jupyter.attach import AttachError, Entry
+from cobra_jupyter.server.places import Places
+
+Json = dict[str, Any]
+READABLE = 1 << 20  # bytes: no status is longer
+_OPERATION = b'{"event":"operation"'
+_ANSWER = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d+)')
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Line:
+    """One line of one tab: a shared one would give it what others follow, and let a slow tab hold up the rest."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, entry: Entry, places: Places
+    ) -> None:
+        self.waiting: set[int] = set()  # ids of calls without an answer yet
+        self._reader, self._writer, self._entry, self._places = reader, writer, entry, places
+
+    @classmethod
+    async def open(cls, entry: Entry, places: Places) -> Line:
+        """Raises AttachError (Gone)."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(entry.socket), limit=1 << 20)
+        except OSError as error:
+            raise AttachError(
+                "Gone", f"{entry.run.name}: its runner is gone ({error.strerror or error})"
+            ) from error
+        writer.write(attach.encode({"token": entry.token}))
+        return cls(reader, writer, entry, places)
+
+    async def send(self, frame: Json) -> None:
+        """Raises AttachError (Gone, or Malformed for what JSON has no word for)."""
+        try:
+            body = attach.encode(frame)
+        except ValueError as error:
+            raise AttachError("Malformed", f"the frame cannot be passed on: {error}") from error
+        self.waiting.add(frame["id"])
+        try:
+            self._writer.write(body)
+            await self._writer.drain()
+        except (ConnectionError, RuntimeError) as error:
+            raise AttachError("Gone", "the runner is gone") from error
+
+    async def next(self) -> bytes:
+        """The next frame for the browser: valid UTF-8, a status with paths of the contents API. Raises EOFError."""
+        try:
+            (size,) = struct.unpack("!I", await self._reader.readexactly(4))
+            if size > attach.MAX_FRAME:
+                raise EOFError(f"a frame of {size} bytes was announced")
+            body = await self._reader.readexactly(size)
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise EOFError("the runner has closed the connection") from error
+        answers = _ANSWER.match(body)
+        if answers:
+            self.waiting.discard(int(answers[1]))
+        if len(body) > READABLE:
+            return await asyncio.to_thread(_valid, body)
+        return _valid(self._with_paths(body))
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _with_paths(self, body: bytes) -> bytes:
+        if body.startswith(_OPERATION) or b'"status"' not in body:
+            return body
+        try:
+            frame = json.loads(body)
+            changed = self._changed(frame)
+        except (ValueError, TypeError, AttributeError, KeyError):
+            return body
+        return body if changed is None else json.dumps(changed, separators=(",", ":")).encode()
+
+    def _changed(self, frame: Json) -> Json | None:
+        """The frame with a translated status, if it holds one; a status event has it beside `event` or within."""
+        run = self._entry.run.resolve()
+        answer = frame.get("answer")
+        if isinstance(answer, dict) and isinstance(answer.get("status"), dict):
+            return {**frame, "answer": {**answer, "status": self._places.status(answer["status"], run)}}
+        if frame.get("event") != "status":
+            return None
+        if isinstance(frame.get("status"), dict):
+            return {**frame, "status": self._places.status(frame["status"], run)}
+        return {**frame, **self._places.status(frame, run)}
+
+
+def _valid(body: bytes) -> bytes:
+    """A websocket's text must be UTF-8, which has no half of a pair; JSON can say it with an escape."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = body.decode("utf-8", "surrogatepass")
+        return _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text).encode("utf-8", "replace")
+    return body

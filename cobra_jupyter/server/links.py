@@ -1,0 +1,58 @@
+"""Links at the old places of folders that were renamed under living runs: their runners go on with the paths they
+know. Taken away when the runs are over.
+
+What was linked is noted in Jupyter's runtime folder, so that a server that starts later cleans up too, and no link of a
+person's own is ever touched. Everything here reads files: call it in a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+
+def leave(old: Path, new: Path, runs: Collection[str]) -> None:
+    """Link the old place to the new one."""
+    try:
+        old.symlink_to(os.path.relpath(new, old.parent), target_is_directory=True)
+    except FileExistsError:
+        return
+    _write([*_noted(), {"link": str(old), "runs": sorted(runs)}])
+
+
+def clean(living: Collection[str]) -> None:
+    """Take away the links that no living run needs."""
+    noted = _noted()
+    needed = [note for note in noted if set(note["runs"]) & set(living)]
+    for note in noted:
+        link = Path(note["link"])
+        if note not in needed and link.is_symlink():
+            with contextlib.suppress(OSError):
+                link.unlink()
+    if needed != noted:
+        _write(needed)
+
+
+def _file() -> Path:
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    return Path(jupyter_runtime_dir()) / "cobra" / "links" / "links.json"
+
+
+def _noted() -> list[dict[str, Any]]:
+    try:
+        found = json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [note for note in found if isinstance(note, dict) and {"link", "runs"} <= note.keys()]
+
+
+def _write(notes: list[dict[str, Any]]) -> None:
+    file = _file()
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = file.with_suffix(f".{os.getpid()}.tmp")
+    fresh.write_text(json.dumps(notes), encoding="utf-8")
+    fresh.replace(file)

@@ -1,0 +1,170 @@
+"""The runs that live: found by what their runners registered, each attached to once, their statuses kept fresh."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter import attach
+from cobra_jupyter.attach import AttachError, Attachment, Entry
+from cobra_jupyter.server import past
+from cobra_jupyter.server.places import Places
+from cobra_jupyter.server.refusal import Refusal, refusal_of
+
+Json = dict[str, Any]
+LOOK = 1.0  # seconds between two looks at the registry
+PATIENCE = 10.0  # seconds in which a runner answers what takes it no time
+_log = logging.getLogger(__name__)
+
+
+class Living:
+    """Of one event loop. `listeners` are told of every status: `(id, entry, status)`, the entry None when the run has
+    ended."""
+
+    def __init__(self, places: Places) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.statuses: dict[str, Json] = {}
+        self.listeners: list[Callable[[str, Entry | None, Json], object]] = []
+        self._places = places
+        self._attachments: dict[str, Attachment] = {}
+        self._changed = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Find the runs that live already; then go on looking."""
+        await self.look()
+        self._task = asyncio.create_task(self._look_on())
+
+    async def stop(self) -> None:
+        """Detach from all; they live on."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for attachment in self._attachments.values():
+            await attachment.close()
+        self._attachments.clear()
+
+    @contextlib.asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """Nobody looks meanwhile."""
+        async with self._looking:
+            yield
+
+    async def look(self) -> None:
+        """Take notice of runs that came to life and of those that ended."""
+        async with self._looking:
+            found = {
+                entry.id: entry
+                for entry in await asyncio.to_thread(attach.registry)
+                if self._places.shown(entry.run) is not None
+            }
+            before, self.entries = self.entries, found
+            for run, entry in before.items():
+                if found.get(run) != entry:
+                    await self._let_go(run, entry, ended=run not in found)
+            await asyncio.gather(*(self._attach(entry) for entry in found.values()))
+            if before != found:
+                self._changed.set()
+                self._changed = asyncio.Event()
+
+    async def _look_on(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                await self.look()
+            except Exception:  # a look that failed must not be the last
+                _log.exception("looking for runs failed")
+
+    # ---- what others ask
+
+    async def entry(self, run: str) -> Entry | None:
+        """Where a run's runner listens, if it lives."""
+        if run not in self.entries:
+            await self.look()
+        return self.entries.get(run)
+
+    async def until_changed(self, seconds: float) -> None:
+        """Wait until runs come or go, or for some seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
+
+    async def call(self, run: str, name: str, seconds: float = PATIENCE, **args: Any) -> Json:
+        """Ask a living run's runner. Raises Refusal."""
+        attachment = self._attachments.get(run)
+        if attachment is None or attachment.closed.is_set():
+            await self.look()
+            attachment = self._attachments.get(run)
+        if attachment is None:
+            raise Refusal(409, "the run's runner is gone: resume the run first")
+        try:
+            return await asyncio.wait_for(attachment.call(name, **args), seconds)
+        except AttachError as error:
+            raise refusal_of(error) from error
+        except TimeoutError:
+            raise Refusal(504, f"the runner has not answered for {seconds:.0f} s; try again") from None
+
+    async def status(self, run: str) -> Json:
+        """A living run's status, at this moment if the runner is quick, else the last that it told."""
+        try:
+            found = await self.call(run, "status", 2.0)
+        except Refusal:
+            if run not in self.statuses:
+                raise
+            return self.statuses[run]
+        self.statuses[run] = found
+        return found
+
+    # ---- attaching
+
+    async def _attach(self, entry: Entry) -> None:
+        held = self._attachments.get(entry.id)
+        if held is not None and not held.closed.is_set():
+            return
+        attachment = None
+        try:
+            attachment = await Attachment.open(entry)
+            attachment.subscribe(lambda event: self._heard(entry, event))
+            self._attachments[entry.id] = attachment
+            found = await asyncio.wait_for(attachment.call("watch"), PATIENCE)
+            self._tell(entry.id, entry, found["status"])
+        except (AttachError, TimeoutError, KeyError) as error:
+            _log.info("run %s: not attached (%s)", entry.id, error)
+            self._attachments.pop(entry.id, None)
+            if attachment is not None:
+                await attachment.close()
+
+    def _heard(self, entry: Entry, event: Json) -> None:
+        if event.get("event") == "status":
+            # a status event holds the status itself, or has it beside
+            found = event.get("status")
+            status = found if isinstance(found, dict) else {k: v for k, v in event.items() if k != "event"}
+            self._tell(entry.id, entry, status)
+
+    async def _let_go(self, run: str, entry: Entry, ended: bool) -> None:
+        attachment = self._attachments.pop(run, None)
+        if attachment is not None:
+            await attachment.close()
+        self.statuses.pop(run, None)
+        if ended:
+            with contextlib.suppress(Refusal):
+                self._tell(run, None, await asyncio.to_thread(past.status, _real(entry.run)))
+
+    def _tell(self, run: str, entry: Entry | None, status: Json) -> None:
+        if entry is not None:
+            self.statuses[run] = status
+        for listener in tuple(self.listeners):
+            try:
+                listener(run, entry, status)
+            except Exception:  # one who listens must not stop the rest
+                _log.exception("a listener failed")
+
+
+def _real(run: Path) -> Path:
+    return run.resolve()

@@ -1,0 +1,71 @@
+"""Where things lie: paths of the contents API and folders on disk, none outside of what may be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.server.refusal import Refusal
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Places:
+    """`root` is the server's; runs are started in `runs`, below it; competitions may also lie in `data`. All resolved:
+    a link that leads out leads nowhere."""
+
+    root: Path
+    runs: Path
+    data: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, root: str, runs_dir: str, data_dirs: list[str]) -> Places:
+        """Raises ValueError for a runs folder outside of the root."""
+        top = Path(root).expanduser().resolve()
+        runs = (top / runs_dir).resolve()
+        if not runs.is_relative_to(top):
+            raise ValueError(f"runs_dir {runs_dir}: lies outside of the server's root, {top}")
+        return cls(top, runs, tuple(Path(folder).expanduser().resolve() for folder in data_dirs))
+
+    def shown(self, path: Path) -> str | None:
+        """The contents API's path of what lies below the root; None for all else."""
+        real = path.resolve()
+        return real.relative_to(self.root).as_posix() if real.is_relative_to(self.root) else None
+
+    def named(self, path: Path) -> str:
+        """What a person calls a folder: its path from the root, or the whole of it."""
+        return self.shown(path) or str(path)
+
+    def on_disk(self, path: str) -> Path:
+        """The real path behind one of the contents API. It may not exist. Raises Refusal outside of the root."""
+        real = (self.root / path.strip("/")).resolve()
+        if not real.is_relative_to(self.root):
+            raise Refusal(400, f"{path}: lies outside of the server's root folder; give a path below it")
+        return real
+
+    def competition(self, folder: str) -> Path:
+        """A competition's folder, by its path from the root or a whole one. Raises Refusal."""
+        given = Path(folder).expanduser()
+        real = (given if given.is_absolute() else self.root / given).resolve()
+        if not any(real.is_relative_to(top) for top in (self.root, *self.data)):
+            raise Refusal(
+                400,
+                f"{folder}: lies outside of the server's root folder; move it there, or let an administrator add its "
+                "parent to CobraApp.data_dirs",
+            )
+        if not real.is_dir():
+            raise Refusal(
+                400,
+                f"{folder}: no such folder; give the competition's folder, with description.md and a sample submission",
+            )
+        return real
+
+    def status(self, status: Json, run: Path) -> Json:
+        """A status with paths of the contents API; `run` is where the run lies now."""
+        agents = [
+            {**agent, "notebook": self.shown(run / str(agent["notebook"]))}
+            for agent in status.get("agents", ())
+        ]
+        return {**status, "run": self.shown(run), "agents": agents}

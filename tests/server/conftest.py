@@ -1,0 +1,90 @@
+"""A Jupyter server with the extension, and runs below its root."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Awaitable, Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jupyter_client.provisioning import KernelProvisionerFactory
+from tornado.httpclient import HTTPClientError
+
+import cobra_jupyter
+
+pytest_plugins = ["pytest_jupyter.jupyter_server"]
+SPEC = Path(cobra_jupyter.__file__).parent / "kernel" / "spec" / "kernel.json"
+RUN = "0123456789ab"
+Json = dict[str, Any]
+Ask = Callable[..., Awaitable[SimpleNamespace]]
+
+
+@pytest.fixture(autouse=True)
+def provisioner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry point, also where the package was installed before it had one."""
+    point = EntryPoint(
+        "cobra-attach", "cobra_jupyter.kernel.provisioner:AttachProvisioner", "jupyter_client.kernel_provisioners"
+    )  # fmt: skip
+    factory = KernelProvisionerFactory.instance()
+    monkeypatch.setitem(factory.provisioners, "cobra-attach", point)
+
+
+@pytest.fixture
+def jp_server_config() -> Json:
+    return {
+        "ServerApp": {
+            "jpserver_extensions": {"cobra_jupyter": True, "jupyter_server_terminals": False},
+            "allow_unauthenticated_access": False,
+        },
+    }
+
+
+@pytest.fixture(autouse=True)
+def kernelspec(jp_environ: None, jp_kernel_dir: Path) -> None:
+    (jp_kernel_dir / "cobra").mkdir(exist_ok=True)
+    shutil.copy(SPEC, jp_kernel_dir / "cobra" / "kernel.json")
+
+
+@pytest.fixture
+def root(jp_root_dir: Path) -> Path:
+    return jp_root_dir
+
+
+@pytest.fixture
+def run_folder(root: Path) -> Path:
+    return root / "runs" / "c-1"
+
+
+@pytest.fixture
+def cobra(jp_serverapp: Any) -> Any:
+    return jp_serverapp.web_app.settings["cobra"]
+
+
+@pytest.fixture
+def ask(jp_fetch: Any) -> Ask:
+    """Ask the REST interface. → status code and what was answered, also of a refusal."""
+
+    async def fetch(method: str, path: str, body: Any = None, **options: Any) -> SimpleNamespace:
+        sent = body if isinstance(body, str | bytes) or body is None else json.dumps(body)
+        if method != "GET":
+            options["body"] = sent or b""
+        try:
+            found = await jp_fetch(*path.split("/"), method=method, request_timeout=60, **options)
+        except HTTPClientError as error:
+            assert error.response is not None
+            return SimpleNamespace(code=error.code, **_read(error.response.body))
+        return SimpleNamespace(code=found.code, **_read(found.body))
+
+    return fetch
+
+
+def _read(body: bytes) -> Json:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {"text": body.decode(), "data": None, "message": body.decode()}
+    return {"data": found, "message": found.get("message") if isinstance(found, dict) else None}

@@ -1,0 +1,271 @@
+"""REST: who may ask, what is refused and how, what is found."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.httpclient import HTTPClientError
+
+from cobra_jupyter import attach
+from tests.conftest import make_competition
+from tests.fakes.runner import FakeRunner, write_run
+from tests.server.conftest import RUN, Ask
+
+ACTIONS = (
+    "pause",
+    "resume",
+    "step",
+    "interrupt",
+    "stop",
+    "take-over",
+    "hand-back",
+    "message",
+    "approve",
+    "export",
+)
+ROUTES = [
+    ("GET", "cobra/competitions"), ("GET", "cobra/brains"), ("GET", "cobra/runs"), ("POST", "cobra/runs"),
+    ("GET", f"cobra/runs/{RUN}"), ("GET", f"cobra/runs/{RUN}/channel"), ("GET", "cobra/nothing"), ("POST", "cobra/nothing"),
+    *(("POST", f"cobra/runs/{RUN}/{action}") for action in ACTIONS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_nothing_is_answered_without_a_token(method: str, path: str, jp_fetch: Any) -> None:
+    body = {"body": b"{}"} if method == "POST" else {}
+    with pytest.raises(HTTPClientError) as refused:
+        await jp_fetch(*path.split("/"), method=method, headers={"Authorization": "token wrong"}, **body)
+    assert refused.value.code == 403
+
+
+@pytest.mark.parametrize("action", ["", *(f"/{action}" for action in ACTIONS)])
+async def test_an_unknown_run_is_404_with_a_cure(action: str, ask: Ask) -> None:
+    bodies: dict[str, Any] = {"/message": {"text": "hi"}, "/approve": {"yes": True}}
+    found = await ask("POST" if action else "GET", f"cobra/runs/{RUN}{action}", bodies.get(action))
+    assert found.code == 404
+    assert "GET runs" in found.message
+
+
+async def test_what_is_not_there_is_404_in_json(ask: Ask) -> None:
+    for path in ("cobra/nothing", "cobra/runs/..%2f..", "cobra/runs/zzz", f"cobra/runs/{RUN}/dance"):
+        assert (await ask("GET", path)).code == 404
+
+
+async def test_a_living_run_is_listed_with_paths_of_the_contents_api(ask: Ask, run_folder: Path) -> None:
+    async with FakeRunner(run_folder):
+        listed = await ask("GET", "cobra/runs")
+        assert [run["id"] for run in listed.data["runs"]] == [RUN]
+        assert listed.data["runs"][0]["run"] == "runs/c-1"
+        assert listed.data["runs"][0]["agents"][0]["notebook"] == "runs/c-1/agent.ipynb"
+
+
+async def test_living_runs_come_first_and_those_over_after_them(
+    ask: Ask, root: Path, run_folder: Path
+) -> None:
+    write_run(root / "runs" / "c-0", "aaaaaaaaaaaa", "finished")
+    async with FakeRunner(run_folder):
+        runs = (await ask("GET", "cobra/runs")).data["runs"]
+    assert [(run["id"], run["state"]) for run in runs] == [(RUN, "running"), ("aaaaaaaaaaaa", "finished")]
+
+
+async def test_a_run_that_is_over_is_told_from_its_record(ask: Ask, run_folder: Path) -> None:
+    write_run(run_folder, state="finished")
+    found = (await ask("GET", f"cobra/runs/{RUN}")).data
+    assert found["best"] == {
+        "score": 54.5,
+        "se": 1.5,
+        "metric": "rmse",
+        "direction": "minimize",
+        "what": "trees",
+    }
+    assert (found["trials"], found["turn"], found["phase"]) == (2, 1, "Look at the data")
+    assert (found["resumable"], found["run"]) == (False, "runs/c-1")
+
+
+async def test_a_run_outside_of_the_root_is_not_there(ask: Ask, tmp_path: Path) -> None:
+    async with FakeRunner(tmp_path / "elsewhere" / "c-1"):
+        assert (await ask("GET", f"cobra/runs/{RUN}")).code == 404
+        assert (await ask("GET", "cobra/runs")).data == {"runs": []}
+
+
+@pytest.mark.parametrize(
+    ("action", "call", "state"),
+    [("pause", "pause", "paused"), ("resume", "resume", "running"), ("step", "step", "running"),
+     ("interrupt", "interrupt", "paused"), ("stop", "stop", "stopped"), ("take-over", "take_over", "human")],
+)  # fmt: skip
+async def test_buttons_reach_the_runner_and_answer_with_the_status(
+    action: str, call: str, state: str, ask: Ask, run_folder: Path
+) -> None:
+    async with FakeRunner(run_folder) as runner:
+        found = await ask("POST", f"cobra/runs/{RUN}/{action}")
+        assert (found.code, found.data["state"], found.data["run"]) == (200, state, "runs/c-1")
+        assert (call, {}) in runner.calls
+
+
+async def test_what_the_runner_refuses_is_409_in_its_words(ask: Ask, run_folder: Path) -> None:
+    async with FakeRunner(run_folder):
+        found = await ask("POST", f"cobra/runs/{RUN}/hand-back")
+    assert (found.code, found.message) == (409, "nobody has taken over: there is nothing to hand back")
+    assert found.data["reason"] == "Conflict"
+
+
+async def test_messages_and_approvals_reach_the_runner(ask: Ask, run_folder: Path) -> None:
+    async with FakeRunner(run_folder) as runner:
+        assert (await ask("POST", f"cobra/runs/{RUN}/message", {"text": "try trees"})).code == 200
+        assert (await ask("POST", f"cobra/runs/{RUN}/approve", {"yes": False, "why": "too dear"})).code == 200
+        assert ("message", {"text": "try trees"}) in runner.calls
+        assert ("approve", {"yes": False, "why": "too dear"}) in runner.calls
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code", "word"),
+    [
+        ("message", {"text": ""}, 400, "text"), ("message", {"text": 3}, 400, "text"),
+        ("message", {"text": "x" * 20_001}, 413, "20,000"), ("message", {}, 400, "text"),
+        ("message", {"text": "a", "to": "b"}, 400, "'to'"), ("message", [1], 400, "JSON object"),
+        ("message", "{nonsense", 400, "not JSON"), ("message", b"\xff\xfe", 400, "not JSON"),
+        ("approve", {"yes": "yes"}, 400, "true or false"), ("export", {"to": "pdf"}, 400, "html, ipynb, py"),
+        ("pause", {"now": True}, 400, "'now'"), ("resume", {"budget": "5 bananas"}, 400, "duration"),
+        ("message", "[" * 100_000, 400, "JSON"),
+    ],
+)  # fmt: skip
+async def test_bad_bodies_are_refused_with_the_field(
+    path: str, body: Any, code: int, word: str, ask: Ask, run_folder: Path
+) -> None:
+    async with FakeRunner(run_folder) as runner:
+        found = await ask("POST", f"cobra/runs/{RUN}/{path}", body)
+        assert found.code == code
+        assert word in found.message
+        assert not [name for name, _ in runner.calls if name in ("message", "approve", "pause", "resume")]
+
+
+async def test_ten_megabytes_are_413_and_the_server_goes_on(ask: Ask, run_folder: Path) -> None:
+    async with FakeRunner(run_folder):
+        found = await ask("POST", f"cobra/runs/{RUN}/message", json.dumps({"text": "x" * 10_000_000}))
+        assert found.code == 413
+        assert (await ask("GET", f"cobra/runs/{RUN}")).code == 200
+
+
+async def test_a_runner_that_died_is_said_with_the_cure(ask: Ask, run_folder: Path) -> None:
+    async with FakeRunner(run_folder) as runner:
+        assert (await ask("GET", f"cobra/runs/{RUN}")).data["state"] == "running"
+        await runner.die()
+        found = await ask("GET", f"cobra/runs/{RUN}")
+        assert (found.data["state"], found.data["resumable"]) == ("died", True)
+        refused = await ask("POST", f"cobra/runs/{RUN}/pause")
+        assert refused.code == 409
+        assert "died: resume it first" in refused.message
+
+
+async def test_a_run_is_found_again_by_a_new_server(jp_configurable_serverapp: Any, run_folder: Path) -> None:
+    async with FakeRunner(run_folder):
+        app = jp_configurable_serverapp()
+        cobra = app.web_app.settings["cobra"]
+        await cobra.start()
+        assert (await cobra.catalogue.all())[0]["state"] == "running"
+        await cobra.stop()
+
+
+async def test_competitions_are_found_below_the_root_and_not_in_runs(ask: Ask, root: Path) -> None:
+    make_competition(root / "data" / "wine", rows=20)
+    make_competition(root / "runs" / "c-1", rows=20)
+    found = (await ask("GET", "cobra/competitions")).data["competitions"]
+    assert found == [{"name": "wine", "path": "data/wine/public"}]
+
+
+async def test_brains_say_whether_they_are_ready_and_never_a_key(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = (await ask("GET", "cobra/brains")).data
+    assert found["default"] == "playbook"
+    assert "GEMINI_API_KEY" in next(brain for brain in found["brains"] if brain["name"] == "gemini")["why"]
+    monkeypatch.setenv("GEMINI_API_KEY", "sesame-open-sesame")
+    found = (await ask("GET", "cobra/brains")).data
+    assert found["default"] == "gemini"
+    assert "sesame" not in json.dumps(found)
+
+
+# ---- start and resume
+
+
+@pytest.fixture
+def command(cobra: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cobra` is a fake that runs until it is told to stop."""
+    monkeypatch.setattr(cobra.starting, "_command", (sys.executable, "-m", "tests.fakes.runner"))
+
+
+async def test_a_run_is_started_and_its_process_is_no_child_that_ends_with_the_server(
+    ask: Ask, root: Path, command: None, cobra: Any
+) -> None:
+    make_competition(root / "data" / "wine", rows=20)
+    found = await ask(
+        "POST", "cobra/runs", {"folder": "data/wine/public", "brain": "playbook", "budget": "5m"}
+    )
+    assert (found.code, found.data["state"]) == (201, "running")
+    assert found.data["run"].startswith("runs/wine-")
+    (entry,) = attach.registry()
+    assert Path(f"/proc/{entry.pid}/stat").read_text().split()[5] == str(entry.pid)  # a session of its own
+    await cobra.stop()
+    assert attach.of(root / found.data["run"]) is not None
+    attach.ask(entry, "stop")
+    await _until(lambda: not attach.registry())
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ({}, "folder"), ({"folder": "nowhere"}, "no such folder"), ({"folder": "../.."}, "data_dirs"),
+        ({"folder": "/etc"}, "data_dirs"), ({"folder": "link"}, "data_dirs"), ({"folder": "a\0b"}, "code 0"),
+        ({"folder": "empty"}, "sample_submission.csv"), ({"folder": "empty", "brain": "oracle"}, "playbook, gemini"),
+        ({"folder": "empty", "budget": "5s"}, "too small"), ({"folder": "empty", "approval": "maybe"}, "costly"),
+        ({"folder": "empty", "max_cost": -1}, "above 0"), ({"folder": "empty", "seed": 1.5}, "whole"),
+        ({"folder": "empty", "colour": "red"}, "colour"),
+    ],
+)  # fmt: skip
+async def test_a_start_that_cannot_be_is_400_with_the_cure(
+    body: Any, word: str, ask: Ask, root: Path, tmp_path: Path, command: None
+) -> None:
+    (root / "empty").mkdir()
+    (root / "link").symlink_to(tmp_path)
+    found = await ask("POST", "cobra/runs", body)
+    assert found.code == 400
+    assert word in found.message
+    assert not found.message.startswith("cobra:")
+
+
+async def test_a_dead_run_is_resumed_once(ask: Ask, run_folder: Path, command: None) -> None:
+    write_run(run_folder)
+    both = await asyncio.gather(*(ask("POST", f"cobra/runs/{RUN}/resume") for _ in range(2)))
+    assert sorted(found.code for found in both) == [200, 409]
+    assert (await ask("POST", f"cobra/runs/{RUN}/resume", {"budget": "1h"})).code == 409  # it lives
+    assert (await ask("POST", f"cobra/runs/{RUN}/resume")).data["state"] == "running"  # to the runner
+    assert (await ask("POST", f"cobra/runs/{RUN}/stop")).code == 200
+    await _until(lambda: not attach.registry())
+
+
+async def test_a_finished_run_is_not_resumed_without_more_time(
+    ask: Ask, run_folder: Path, command: None
+) -> None:
+    write_run(run_folder, state="finished")
+    found = await ask("POST", f"cobra/runs/{RUN}/resume")
+    assert found.code == 409
+    assert "--budget" in found.message
+
+
+async def test_an_export_is_written_beside_the_notebook(ask: Ask, root: Path, run_folder: Path) -> None:
+    write_run(run_folder, state="finished")
+    found = await ask("POST", f"cobra/runs/{RUN}/export", {"to": "py"})
+    assert found.data == {"path": "runs/c-1/agent.py"}
+    assert "x = 1" in (root / "runs/c-1/agent.py").read_text()
+
+
+async def _until(holds: Any, seconds: float = 10.0) -> None:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not holds():
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.05)

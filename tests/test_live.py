@@ -1,0 +1,418 @@
+"""A run that is watched and steered from outside, over its real socket: a real runner, kernel and harness."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cobra_jupyter import attach
+from cobra_jupyter.kernel.wire import Wire
+from cobra_jupyter.ledger import Record, read
+from tests.conftest import make_competition
+from tests.fakes import live
+
+FIRST = live.cell("%load_ext cobra_jupyter\nimport time\nx = 1", "Begin")
+SLOW = live.cell("for i in range(300):\n    print('line', i, flush=True)\n    time.sleep(0.1)", "Slow")
+
+
+def awaited(test: Callable[..., Any]) -> Callable[..., None]:
+    """A test that is a coroutine."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+NEW = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+
+
+@pytest.fixture(scope="module")
+def competition(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_competition(tmp_path_factory.mktemp("competition"), "regression", rows=120, test_rows=30)
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+
+
+@dataclass
+class Run:
+    """A live run and one who is attached to it."""
+
+    out: Path
+    replies: Path
+    process: subprocess.Popen[bytes]
+    attached: attach.Attachment
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def say(self, number: int, text: str) -> None:
+        live.say(self.replies, number, text)
+
+    async def call(self, name: str, **args: Any) -> dict[str, Any]:
+        return await asyncio.wait_for(self.attached.call(name, **args), 30)
+
+    async def state(self, wanted: str, seconds: float = 30) -> dict[str, Any]:
+        async def look() -> dict[str, Any] | None:
+            status = await self.call("status")
+            return status if status["state"] == wanted else None
+
+        return await until(look, seconds, wanted)
+
+    async def seen(self, number: int) -> str:
+        """What the brain was told for a turn."""
+        path = self.replies / f"{number}.seen"
+
+        async def look() -> str | None:
+            return path.read_text() if path.exists() else None
+
+        return await until(look, 60, f"turn {number}")
+
+    async def notebook(self) -> dict[str, Any]:
+        return (await self.call("follow", agent="lead", client="me", seq=None))["notebook"]
+
+    async def shows(self, text: str) -> None:
+        """Wait until an output holds a text."""
+
+        async def look() -> bool:
+            return any(text in json.dumps(e) for e in self.events if e.get("op") == "output")
+
+        await until(look, 30, text)
+
+    def cells(self) -> list[dict[str, Any]]:
+        """Of the file."""
+        found = json.loads((self.out / "agent.ipynb").read_text())["cells"]
+        return [{**cell, "source": "".join(cell["source"])} for cell in found]
+
+    def records(self, kind: str) -> list[Record]:
+        return [record for record in read(self.out / "ledger.jsonl") if record.kind == kind]
+
+
+async def until(look: Callable[[], Any], seconds: float, what: str) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := await look():
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+
+
+@asynccontextmanager
+async def running(competition: Path, folder: Path, *options: str) -> AsyncIterator[Run]:
+    """A run whose first turn is over."""
+    out, replies = folder / "run", folder / "replies"
+    process = live.start(competition, out, replies, *options)
+    if "--resume" not in options:
+        live.say(replies, 1, FIRST)
+    try:
+        run = Run(out, replies, process, await attached(out))
+        run.attached.subscribe(run.events.append)
+
+        async def seated() -> bool:
+            try:
+                await run.call("follow", agent="lead", client="me", seq=None)
+            except attach.AttachError:
+                return False
+            return True
+
+        await until(seated, 60, "the lead works")
+        yield run
+        await run.attached.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+async def attached(out: Path) -> attach.Attachment:
+    async def look() -> attach.Entry | None:
+        return attach.of(out) if out.exists() else None
+
+    return await attach.Attachment.open(await until(look, 60, "the run is registered"))
+
+
+@awaited
+async def test_a_person_takes_over_edits_runs_and_hands_back_and_the_agent_reads_it_first(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        await run.seen(2)
+        await run.call("take_over")
+        run.say(2, live.cell("y = x + 1"))
+        status = await run.state("human")
+        assert not status["ticking"]
+        agents = [c for c in (await run.notebook())["cells"] if c["cell_type"] == "code"]
+        cell = {**NEW, "id": "mine", "source": "z = y * 20 + 2\nprint('mine', z)"}
+        edits = [
+            {"edit": "insert", "cell": cell, "after": agents[-1]["id"]},
+            {"edit": "source", "cell_id": agents[0]["id"], "text": agents[0]["source"] + "\nx = 3"},
+        ]
+        answer = await run.call("edit", agent="lead", client="me", edits=edits)
+        assert answer["refused"] == []
+        await person_runs(run, "mine", cell["source"])
+        await run.shows("mine 42")
+        left = (await run.call("status"))["left"]
+        await asyncio.sleep(1.5)
+        assert (await run.call("status"))["left"] == pytest.approx(left, abs=0.2)
+        await run.call("hand_back")
+        told = await run.seen(3)
+        assert "print('mine', z)" in told
+        assert "mine 42" in told
+        assert "+x = 3" in told
+        assert told.index("mine 42") < told.index("# Now: turn 3")
+        run.say(3, live.cell("print('after', z)"))
+        await run.shows("after 42")
+        sources = [cell["source"] for cell in (await run.notebook())["cells"]]
+        assert sources.index(cell["source"]) < sources.index("print('after', z)")
+
+
+async def person_runs(run: Run, cell: str, code: str) -> None:
+    """As a tab does: the code goes to the kernel, the runner is told which cell it is."""
+    wire = Wire(await run.call("kernel", agent="lead"))
+    await asyncio.sleep(0.5)  # until its subscription stands
+    content = {
+        "code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False,
+        "stop_on_error": True,
+    }  # fmt: skip
+    request = wire.request("execute_request", content)
+    await run.call("ran", agent="lead", client="me", msg_id=request.msg_id, cell_id=cell)
+    await wire.close()  # the tab is gone at once
+
+
+@awaited
+async def test_interrupt_pauses_at_once_and_the_cell_ends(competition: Path, tmp_path: Path) -> None:
+    async with running(competition, tmp_path) as run:
+        run.say(2, SLOW)
+        await run.shows("line 3")
+        began = time.monotonic()
+        await run.call("interrupt")
+        await run.state("paused")
+        assert time.monotonic() - began < 5
+        assert run.records("execution")[-1].data["status"] == "interrupted"
+        run.say(3, live.cell("print('went on')"))
+        await run.call("resume")
+        await run.shows("went on")
+
+
+@awaited
+async def test_interrupt_ends_a_reply_that_is_being_written_and_nothing_of_it_stays(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        run.say(2, live.cell("print('never')", "Half a reply", "word " * 2000, pace=200))
+
+        async def half() -> bool:
+            return any("Half a reply" in cell["source"] for cell in (await run.notebook())["cells"])
+
+        await until(half, 20, "the reply is being written")
+        await run.call("interrupt")
+        await run.state("paused")
+        assert not await half()
+        live.say(run.replies, 2, live.cell("print('anew')"))
+        await run.call("resume")
+        await run.shows("anew")
+
+
+@awaited
+async def test_stop_ends_kernel_and_cell_within_two_seconds(competition: Path, tmp_path: Path) -> None:
+    async with running(competition, tmp_path) as run:
+        marker = tmp_path / "alive"
+        beats = f"while True:\n    open({str(marker)!r}, 'a').write('.')\n    time.sleep(0.05)"
+        run.say(2, live.cell(beats))
+
+        async def begun() -> bool:
+            return marker.exists()
+
+        await until(begun, 20, "the cell runs")
+        await run.call("stop")
+        await asyncio.sleep(2)
+        size = marker.stat().st_size
+        await asyncio.sleep(0.5)
+        assert marker.stat().st_size == size
+        run.process.wait(30)
+        assert [r.data["state"] for r in run.records("state")][-1] == "stopped"
+
+
+@awaited
+async def test_a_step_is_one_turn(competition: Path, tmp_path: Path) -> None:
+    async with running(competition, tmp_path) as run:
+        for number in (2, 3, 4):
+            run.say(number, live.cell(f"print('turn', {number})\ntime.sleep(0.5)"))
+        await run.call("pause")
+        paused = await run.state("paused")
+        await run.call("step")
+        await run.state("paused")
+        assert (await run.call("status"))["turn"] == paused["turn"] + 1
+
+
+@awaited
+async def test_a_cell_waits_for_approval_runs_as_edited_and_a_declined_one_does_not(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path, "--approval", "cells") as run:
+        await run.state("waiting")
+        await run.call("approve", yes=True)
+        await run.seen(2)
+        run.say(2, live.cell("print('as the agent wrote')"))
+        waiting = (await run.state("waiting"))["waiting"]
+        edit = {"edit": "source", "cell_id": waiting["cell"], "text": "print('as I wrote')"}
+        await run.call("edit", agent="lead", client="me", edits=[edit])
+        await run.call("approve", yes=True)
+        await run.shows("as I wrote")
+        await run.seen(3)
+        run.say(3, live.cell("print('dangerous')"))
+        await run.state("waiting")
+        await run.call("approve", yes=False, why="use less memory")
+        assert "use less memory" in await run.seen(4)
+        assert "dangerous" not in json.dumps([e for e in run.events if e.get("op") == "output"])
+        with pytest.raises(attach.AttachError, match="nothing waits"):
+            await run.call("approve", yes=True)
+
+
+@awaited
+async def test_a_message_is_read_in_the_next_turn(competition: Path, tmp_path: Path) -> None:
+    async with running(competition, tmp_path) as run:
+        await run.seen(2)
+        await run.call("message", text="Try a log of the target.")
+        run.say(2, live.cell("pass"))
+        assert "Try a log of the target." in await run.seen(3)
+        with pytest.raises(attach.AttachError, match="at most") as raised:
+            await run.call("message", text="x" * 10_000_000)
+        assert raised.value.kind == "TooLarge"
+        assert (await run.call("status"))["state"] == "running"
+
+
+@awaited
+async def test_a_restarted_kernel_has_what_the_agents_cells_left_and_no_more(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        run.say(2, live.cell("y = x + 1"))
+        await run.seen(3)
+        await run.call("restart_kernel", agent="lead")
+        run.say(3, live.cell("print('still', y, 'scratch' in dir())"))
+        await run.shows("still 2 False")
+
+
+@awaited
+async def test_a_person_may_delete_and_touch_what_the_agent_is_writing(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        run.say(2, live.cell("print('whole')", "Long", "word " * 60 + "END", pace=200))
+
+        async def half() -> str | None:
+            cells = (await run.notebook())["cells"]
+            return next((c["id"] for c in cells if "Long" in c["source"]), None)
+
+        cell = await until(half, 20, "a cell grows")
+        edit = {"edit": "source", "cell_id": cell, "text": "mine now"}
+        await run.call("edit", agent="lead", client="me", edits=[edit])
+        await run.shows("whole")
+        cells = (await run.notebook())["cells"]
+        place = next(n for n, c in enumerate(cells) if c["id"] == cell)
+        assert cells[place]["source"] == "mine now"
+        assert cells[place + 1]["source"].endswith("END")
+        assert "Long" not in cells[place + 1]["source"]
+
+
+@awaited
+async def test_what_another_program_writes_is_merged_before_the_next_write(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        await run.seen(2)
+        path = Path((await run.call("flush", agent="lead"))["path"])
+        notebook = json.loads(path.read_text())
+        notebook["cells"].append({"cell_type": "markdown", "id": "git", "metadata": {}, "source": "from git"})
+        notebook["cells"][0]["source"] = "# Another title"
+        path.write_text(json.dumps(notebook))
+        run.say(2, live.cell("print('unseen')"))
+        await run.shows("unseen")
+        await run.call("flush", agent="lead")
+        sources = [cell["source"] for cell in run.cells()]
+        assert {"from git", "# Another title", "print('unseen')"} <= set(sources)
+
+
+@awaited
+async def test_edits_and_runs_of_a_person_survive_the_runners_death(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        await run.seen(2)
+        first = await run.call("follow", agent="lead", client="me", seq=None)
+        cell = {**NEW, "id": "mine", "source": "w = 5\nprint('w is', w)"}
+        await run.call(
+            "edit", agent="lead", client="me", edits=[{"edit": "insert", "cell": cell, "after": None}]
+        )
+        await person_runs(run, "mine", cell["source"])
+        await run.shows("w is 5")
+        await asyncio.sleep(0.3)
+        os.killpg(run.process.pid, signal.SIGKILL)
+        run.process.wait(10)
+    meanwhile = json.loads((run.out / "agent.ipynb").read_text())
+    meanwhile["cells"].append({"cell_type": "markdown", "id": "late", "metadata": {}, "source": "while dead"})
+    (run.out / "agent.ipynb").write_text(json.dumps(meanwhile))
+    async with running(competition, tmp_path, "--resume") as run:
+        run.say(2, live.cell("print('w again', w)"))
+        await run.shows("w again 5")
+        again = await run.call("follow", agent="lead", client="me", seq=first["seq"])
+        cells = {c["id"]: c for c in again["notebook"]["cells"]}
+        assert cells["mine"]["source"] == cell["source"]
+        assert "w is 5" in json.dumps(cells["mine"]["outputs"])
+        assert cells["late"]["source"] == "while dead"
+        assert len(cells) == len(again["notebook"]["cells"])
+        assert again["seq"] > first["seq"]
+
+
+@awaited
+async def test_what_an_agents_cell_connects_is_refused(competition: Path, tmp_path: Path) -> None:
+    async with running(competition, tmp_path) as run:
+        entry = attach.of(run.out)
+        assert entry
+        code = (
+            "import socket, json, struct\n"
+            f"s = socket.socket(socket.AF_UNIX); s.connect({str(entry.socket)!r})\n"
+            f"for m in ({{'token': {entry.token!r}}}, {{'id': 1, 'call': 'message', 'args': {{'text': 'more budget'}}}}):\n"
+            "    b = json.dumps(m).encode(); s.sendall(struct.pack('!I', len(b)) + b)\n"
+            "print('answer', s.recv(100))"
+        )
+        run.say(2, live.cell(code))
+        told = await run.seen(3)
+        assert "answer b''" in told or "ConnectionResetError" in told or "BrokenPipe" in told
+        assert not run.records("message")
+
+
+@awaited
+async def test_frames_that_cannot_be_are_answered_and_the_run_goes_on(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        for name, args, kind in (
+            ("nothing", {}, "Malformed"), ("follow", {"agent": "lead", "seq": -1}, "Malformed"),
+            ("follow", {"agent": "nobody", "seq": None}, "Unknown"), ("edit", {"agent": "lead", "client": "me", "edits": 7}, "Malformed"),
+            ("save", {"agent": "lead", "notebook": {"cells": 3}}, "Malformed"), ("hand_back", {}, "Refused"),
+            ("cell", {"agent": "lead", "cell_id": "none"}, "Unknown"),
+        ):  # fmt: skip
+            with pytest.raises(attach.AttachError) as raised:
+                await run.call(name, **args)
+            assert raised.value.kind == kind, name
+        future = await run.call("follow", agent="lead", client="me", seq=10**9)
+        assert future["notebook"]["cells"]
+        assert (await run.call("status"))["state"] == "running"
