@@ -145,13 +145,13 @@ def _order(document: Document, written: Sequence[str]) -> None:
     for number, cell_id in enumerate(present):
         if cell_id not in known:
             target.insert(target.index(present[number - 1]) + 1 if number else 0, cell_id)
-    stay = _longest_rising([places[cell_id] for cell_id in target])
+    stay = longest_rising([places[cell_id] for cell_id in target])
     for number, cell_id in enumerate(target):
         if places[cell_id] not in stay:
             document.move(cell_id, target[number - 1] if number else None)
 
 
-def _longest_rising(numbers: Sequence[int]) -> set[int]:
+def longest_rising(numbers: Sequence[int]) -> set[int]:
     """The members of a longest rising subsequence: the cells that need not move."""
     ends: list[int] = []
     lengths = []
