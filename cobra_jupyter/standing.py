@@ -84,7 +84,10 @@ class Standing:
         return entry
 
     def better(self, score: float) -> bool:
-        return self.best is None or (score > self.best["score"]) == (self.direction == "maximize")
+        if self.best is None:
+            return True
+        best: float = self.best["score"]
+        return score > best if self.direction == "maximize" else score < best
 
     def _tick(self, record: Record) -> None:
         if record.kind == "run":
