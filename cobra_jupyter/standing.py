@@ -160,12 +160,4 @@ def _text(record: Record) -> str | None:
         return None
     if kind == "state":
         return _STATES[data["state"]] + (f": {data['why']}" if data["why"] else "")
-    if kind == "human":
-        return f"{data['what'].capitalize()}{': ' + data['why'] if data['why'] else ''}"
-    if kind == "message":
-        return f"Message: {data['text']}"
-    if kind == "handback":
-        return f"The agent is told what a person did ({data['why']}): {len(data['deeds'])} cells"
-    if kind == "ran":
-        return f"A person ran a cell: {data['status']} {data['error']}".strip()
     return story.said(record)
