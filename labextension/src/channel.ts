@@ -1,0 +1,196 @@
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+
+const FIRST_DELAY = 300;
+const LONGEST_DELAY = 10_000;
+
+/** The connection went while a call was under way: whether it was done is not known. */
+export class Dropped extends Error {
+  constructor() {
+    super('The connection to the server was lost.');
+    this.name = 'Dropped';
+  }
+}
+
+/** A call that the runner or the server turned down. */
+export class CallError extends Error {
+  constructor(
+    readonly kind: string,
+    message: string
+  ) {
+    super(message);
+    this.name = kind;
+  }
+}
+
+export interface IEvent {
+  event: string;
+  [key: string]: any;
+}
+
+/** What the live notebook needs of a channel. */
+export interface IChannel {
+  readonly attached: boolean;
+  readonly event: ISignal<IChannel, IEvent>;
+  readonly stateChanged: ISignal<IChannel, void>;
+  call<T = any>(name: string, args?: object): Promise<T>;
+}
+
+interface ICall {
+  resolve(answer: any): void;
+  reject(reason: Error): void;
+}
+
+/**
+ * The websocket of one run: calls with ids, events, and a connection that is made anew for as long as the
+ * channel lives.
+ */
+export class Channel implements IChannel, IDisposable {
+  constructor(
+    private _run: string,
+    private _settings: ServerConnection.ISettings
+  ) {
+    window.addEventListener('online', this._hurry);
+    document.addEventListener('visibilitychange', this._hurry);
+    this._connect();
+  }
+
+  /** Events of the run, and the server's `attached` and `detached`. */
+  get event(): ISignal<this, IEvent> {
+    return this._event;
+  }
+
+  /** Emitted when `connected` or `attached` changed. */
+  get stateChanged(): ISignal<this, void> {
+    return this._stateChanged;
+  }
+
+  get connected(): boolean {
+    return this._connected;
+  }
+
+  /** Whether a runner is at the other end. */
+  get attached(): boolean {
+    return this._attached;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  call<T = any>(name: string, args: object = {}): Promise<T> {
+    const socket = this._socket;
+    if (!this._connected || !socket) {
+      return Promise.reject(new Dropped());
+    }
+    const id = ++this._lastId;
+    return new Promise<T>((resolve, reject) => {
+      this._calls.set(id, { resolve, reject });
+      socket.send(JSON.stringify({ id, call: name, args }));
+    });
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    window.removeEventListener('online', this._hurry);
+    document.removeEventListener('visibilitychange', this._hurry);
+    window.clearTimeout(this._timer);
+    this._socket?.close();
+    this._lost();
+    Signal.clearData(this);
+  }
+
+  private _url(): string {
+    const { wsUrl, token, appendToken } = this._settings;
+    const run = encodeURIComponent(this._run);
+    const url = URLExt.join(wsUrl, 'cobra', 'runs', run, 'channel');
+    return appendToken && token
+      ? `${url}?token=${encodeURIComponent(token)}`
+      : url;
+  }
+
+  private _connect(): void {
+    this._timer = undefined;
+    const socket = new this._settings.WebSocket(this._url());
+    this._socket = socket;
+    socket.onopen = () => {
+      this._connected = true;
+      this._delay = FIRST_DELAY;
+      this._stateChanged.emit();
+    };
+    socket.onmessage = message => this._receive(String(message.data));
+    socket.onclose = () => this._closed(socket);
+  }
+
+  private _closed(socket: WebSocket): void {
+    if (this._isDisposed || socket !== this._socket) {
+      return;
+    }
+    this._lost();
+    const wait = this._delay * (0.75 + Math.random() / 2);
+    this._delay = Math.min(this._delay * 2, LONGEST_DELAY);
+    this._timer = window.setTimeout(() => this._connect(), wait);
+  }
+
+  private _lost(): void {
+    this._socket = null;
+    this._connected = false;
+    this._attached = false;
+    const calls = [...this._calls.values()];
+    this._calls.clear();
+    for (const call of calls) {
+      call.reject(new Dropped());
+    }
+    this._stateChanged.emit();
+  }
+
+  private _hurry = (): void => {
+    if (this._timer !== undefined && !document.hidden) {
+      window.clearTimeout(this._timer);
+      this._delay = FIRST_DELAY;
+      this._connect();
+    }
+  };
+
+  private _receive(text: string): void {
+    const frame = JSON.parse(text);
+    if (typeof frame.event === 'string') {
+      this._handle(frame);
+      return;
+    }
+    const call = this._calls.get(frame.id);
+    if (!call) {
+      return;
+    }
+    this._calls.delete(frame.id);
+    if (frame.error) {
+      call.reject(new CallError(frame.error.kind, frame.error.message));
+    } else {
+      call.resolve(frame.answer);
+    }
+  }
+
+  private _handle(event: IEvent): void {
+    if (event.event === 'attached' || event.event === 'detached') {
+      this._attached = event.event === 'attached';
+      this._stateChanged.emit();
+    }
+    this._event.emit(event);
+  }
+
+  private _socket: WebSocket | null = null;
+  private _connected = false;
+  private _attached = false;
+  private _isDisposed = false;
+  private _lastId = 0;
+  private _calls = new Map<number, ICall>();
+  private _delay = FIRST_DELAY;
+  private _timer: number | undefined;
+  private _event = new Signal<this, IEvent>(this);
+  private _stateChanged = new Signal<this, void>(this);
+}

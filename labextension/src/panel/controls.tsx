@@ -1,0 +1,144 @@
+import * as React from 'react';
+
+import { Action, ExportKind } from '../api';
+import { controls, IControl } from '../commands';
+import { CommandIDs } from '../tokens';
+import { isOver, isPossible } from '../words';
+import { IPartProps } from './parts';
+
+/** The buttons of a run that lives. */
+export function Controls(props: IPartProps): React.ReactElement | null {
+  const { run, trans } = props;
+  const all = React.useMemo(() => controls(trans), [trans]);
+  const { status } = run;
+  if (isOver(status)) {
+    return status.resumable ? <Again {...props} /> : null;
+  }
+  const goes = !['paused', 'human'].includes(status.state);
+  const first: Action = goes ? 'pause' : 'resume';
+  const hands: Action = status.state === 'human' ? 'hand-back' : 'take-over';
+  const button = (action: Action, main = false) => (
+    <ControlButton key={action} {...props} control={all[action]} main={main} />
+  );
+  return (
+    <div
+      className="jp-cobra-controls"
+      role="group"
+      aria-label={trans.__('Control of the run')}
+    >
+      {button(first, status.state === 'paused')}
+      {button('step')}
+      {button('interrupt')}
+      {button('stop')}
+      {button(hands, status.state === 'human')}
+    </div>
+  );
+}
+
+function ControlButton(
+  props: IPartProps & { control: IControl; main: boolean }
+): React.ReactElement {
+  const { commands, run, control, main } = props;
+  const { icon: Icon } = control;
+  return (
+    <button
+      className={`jp-cobra-button jp-cobra-${control.action}${main ? ' jp-mod-main' : ''}`}
+      title={control.caption}
+      disabled={!isPossible(control.action, run.status)}
+      onClick={() => void commands.execute(control.id)}
+    >
+      <Icon.react tag="span" className="jp-cobra-icon" />
+      {control.label}
+    </button>
+  );
+}
+
+/** A run whose process is gone can go on from its record. */
+function Again({ commands, trans }: IPartProps): React.ReactElement {
+  const [budget, setBudget] = React.useState('');
+  const resume = (event: React.FormEvent) => {
+    event.preventDefault();
+    void commands.execute(CommandIDs.resume, { budget: budget.trim() });
+  };
+  return (
+    <form className="jp-cobra-again" onSubmit={resume}>
+      <div className="jp-cobra-hint">
+        {trans.__('This run can go on from its record.')}
+      </div>
+      <div className="jp-cobra-row">
+        <input
+          className="jp-cobra-input"
+          value={budget}
+          onChange={event => setBudget(event.target.value)}
+          placeholder={trans.__('Budget: what is left')}
+          aria-label={trans.__('Budget of the resumed run, for example 10m')}
+        />
+        <button
+          className="jp-cobra-button jp-mod-main"
+          type="submit"
+          title={trans.__('Start the run’s process again')}
+        >
+          {trans.__('Resume')}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** Ways out of the panel: the notebook, and its exports. */
+export function Links(props: IPartProps): React.ReactElement {
+  const { run, trans, reveal, commands } = props;
+  const agents = run.status.agents.filter(agent => agent.notebook);
+  const [exporting, setExporting] = React.useState(false);
+  const exportTo = async (event: React.ChangeEvent<HTMLSelectElement>) => {
+    const to = event.target.value as ExportKind;
+    setExporting(true);
+    await commands.execute(CommandIDs.exportTo, { to });
+    setExporting(false);
+  };
+  return (
+    <div className="jp-cobra-row jp-cobra-links">
+      {agents.length > 1 ? (
+        <select
+          className="jp-cobra-input"
+          value=""
+          aria-label={trans.__('Open a notebook of this run')}
+          onChange={event => reveal(run, event.target.value)}
+        >
+          <option value="" disabled>
+            {trans.__('Open notebook …')}
+          </option>
+          {agents.map(({ name, role, busy }) => (
+            <option key={name} value={name}>
+              {name === role ? name : `${name} (${role})`}
+              {busy ? ' ●' : ''}
+            </option>
+          ))}
+        </select>
+      ) : (
+        <button
+          className="jp-cobra-button"
+          disabled={!agents.length}
+          title={trans.__('Open the notebook that the agent writes')}
+          onClick={() => reveal(run, agents[0].name)}
+        >
+          {trans.__('Open notebook')}
+        </button>
+      )}
+      <select
+        className="jp-cobra-input"
+        value=""
+        disabled={exporting}
+        aria-label={trans.__('Export the notebook')}
+        onChange={event => void exportTo(event)}
+      >
+        <option value="" disabled>
+          {exporting ? trans.__('Exporting …') : trans.__('Export …')}
+        </option>
+        <option value="html">{trans.__('HTML page')}</option>
+        <option value="ipynb">{trans.__('Notebook')}</option>
+        <option value="py">{trans.__('Python script')}</option>
+      </select>
+    </div>
+  );
+}

@@ -1,0 +1,68 @@
+import { Notebook } from '@jupyterlab/notebook';
+import { IDisposable } from '@lumino/disposable';
+
+const NEAR = 48;
+
+/** Keeps the end of the notebook in view for who is there, and leaves everybody else where they are. */
+export class Follow implements IDisposable {
+  constructor(private _notebook: Notebook) {
+    this._scroller = _notebook.outerNode;
+    this._scroller.addEventListener('scroll', this._onScroll, {
+      passive: true
+    });
+    this._observer = new ResizeObserver(() => this._onResize());
+    this._observer.observe(_notebook.viewportNode);
+    this._following = this._atEnd();
+  }
+
+  isDisposed = false;
+
+  dispose(): void {
+    this.isDisposed = true;
+    this._observer.disconnect();
+    this._scroller.removeEventListener('scroll', this._onScroll);
+  }
+
+  /** Called when the agent has added something. */
+  grown(): void {
+    if (this._following && !this._writing()) {
+      this._wanted = true;
+      window.requestAnimationFrame(() => this._onResize());
+    }
+  }
+
+  private _onScroll = (): void => {
+    const { scrollTop } = this._scroller;
+    if (this._atEnd()) {
+      this._following = true;
+    } else if (scrollTop < this._last - 1) {
+      this._following = this._wanted = false;
+    }
+    this._last = scrollTop;
+  };
+
+  private _onResize(): void {
+    if (this._wanted && this._following && !this._writing()) {
+      this._scroller.scrollTop = this._scroller.scrollHeight;
+    }
+  }
+
+  private _atEnd(): boolean {
+    const { scrollTop, scrollHeight, clientHeight } = this._scroller;
+    return scrollHeight - scrollTop - clientHeight < NEAR;
+  }
+
+  /** A person who writes is not moved. */
+  private _writing(): boolean {
+    return (
+      this._notebook.mode === 'edit' &&
+      this._notebook.node.contains(document.activeElement)
+    );
+  }
+
+  private _scroller: HTMLElement;
+  private _observer: ResizeObserver;
+  private _following: boolean;
+  private _wanted = false;
+  private _last = 0;
+}

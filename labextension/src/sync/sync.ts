@@ -1,0 +1,421 @@
+import { INotebookModel } from '@jupyterlab/notebook';
+import { JSONObject } from '@lumino/coreutils';
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+
+import { CallError, Dropped, IChannel, IEvent } from '../channel';
+import { Change, changes, NOT_EDITS } from './diff';
+import { IOperation, read, Shadow } from './shadow';
+import { ModelView } from './view';
+import { Writer } from './writer';
+
+export const DEBOUNCE = 300;
+const SLICE = 12;
+const HIDDEN_SLICE = 200;
+
+/** A refused edit: what was to be done, and why it was not. */
+export interface IRefusal {
+  edit: JSONObject;
+  message: string;
+}
+
+export interface ISyncOptions {
+  model: INotebookModel;
+  client: string;
+  /** Cells whose outputs this tab's own kernel connection shows. */
+  own?: ReadonlyMap<string, unknown>;
+}
+
+/** Keeps one open notebook and the runner's the same. */
+export class Sync implements IDisposable {
+  constructor(private _options: ISyncOptions) {
+    const model = _options.model;
+    this.view = new ModelView(model);
+    const cells = this.view.order.map(id => this.view.cell(id)!);
+    const cobra = model.getMetadata('cobra');
+    this.shadow = new Shadow(cells, this.view.metadata, cobra?.seq ?? 0);
+    this._own = _options.own ?? new Map();
+    const { client } = _options;
+    this.writer = new Writer(this.view, this.shadow, client, this._own);
+    this.view.onTouched = () => this._schedule();
+    model.stateChanged.connect(this._onState, this);
+  }
+
+  readonly view: ModelView;
+  readonly shadow: Shadow;
+  readonly writer: Writer;
+
+  /** Emitted after an operation has been applied. */
+  get applied(): ISignal<this, IOperation> {
+    return this._applied;
+  }
+
+  get refused(): ISignal<this, IRefusal> {
+    return this._refused;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  /** Whether operations come in and edits go out. */
+  get following(): boolean {
+    return this._following;
+  }
+
+  /** Follow an agent's notebook from now on, whenever its runner can be reached. */
+  connect(channel: IChannel, agent: string): void {
+    this._channel = channel;
+    this._agent = agent;
+    channel.event.connect(this._onEvent, this);
+    channel.stateChanged.connect(this._onChannel, this);
+    if (channel.attached) {
+      void this._follow();
+    }
+  }
+
+  call<T = any>(name: string, args: object): Promise<T> {
+    if (!this._channel) {
+      return Promise.reject(new Dropped());
+    }
+    const { _agent: agent, _options: options } = this;
+    return this._channel.call(name, { agent, client: options.client, ...args });
+  }
+
+  /** Send at once what the person changed; `urgent`: even while earlier edits are under way. */
+  async flush(urgent = false): Promise<void> {
+    window.clearTimeout(this._timer);
+    this._timer = undefined;
+    while (this._sending && !urgent) {
+      await this._sending;
+    }
+    await this._send();
+  }
+
+  /** All that came in so far has been applied. */
+  drained(): Promise<void> {
+    return this._at >= this._queue.length
+      ? Promise.resolve()
+      : new Promise(resolve => this._waiting.push(resolve));
+  }
+
+  /** The differences a person made that the runner does not have yet. */
+  pending(): Change[] {
+    const { touched } = this.view;
+    const found = changes(this.shadow, this.view, touched, NOT_EDITS);
+    const open = new Set(found.map(change => change.id));
+    for (const id of [...touched.cells]) {
+      if (!open.has(id)) {
+        touched.cells.delete(id);
+        this._held.delete(id);
+      }
+    }
+    touched.metadata = open.has('');
+    touched.order = found.some(({ change }) => ORDER.has(change));
+    return found;
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    window.clearTimeout(this._timer);
+    window.clearTimeout(this._next);
+    this._channel?.event.disconnect(this._onEvent, this);
+    this._channel?.stateChanged.disconnect(this._onChannel, this);
+    this._options.model.stateChanged.disconnect(this._onState, this);
+    this.view.dispose();
+    Signal.clearData(this);
+  }
+
+  private _onChannel(): void {
+    if (!this._channel?.attached) {
+      this._following = false;
+      this._life++;
+    }
+  }
+
+  private _onEvent(_: IChannel, event: IEvent): void {
+    if (event.event === 'attached') {
+      void this._follow();
+    } else if (event.event === 'operation' && event.agent === this._agent) {
+      if (this._following) {
+        this._push(event as unknown as IOperation);
+      }
+    }
+  }
+
+  private async _follow(): Promise<void> {
+    const life = ++this._life;
+    this._following = false;
+    await this.drained();
+    let answer: any;
+    try {
+      answer = await this.call('follow', { seq: this.shadow.seq });
+    } catch (error) {
+      if (error instanceof CallError) {
+        console.warn(`cobra: ${error.message}`);
+      }
+      return;
+    }
+    if (life !== this._life || this._isDisposed) {
+      return;
+    }
+    this._following = true;
+    this._held.clear();
+    if (answer.notebook) {
+      this._adopt(answer.notebook, answer.seq, answer.running ?? []);
+    } else {
+      answer.operations.forEach((operation: IOperation) =>
+        this._push(operation)
+      );
+    }
+    await this.drained();
+    await this.flush();
+  }
+
+  /** Bring in a whole notebook as its difference from the shadow. */
+  private _adopt(notebook: any, seq: number, running: string[]): void {
+    const target = Shadow.read(notebook, seq);
+    const cells = new Map<string, any>(
+      notebook.cells.map((cell: any) => [cell.id, cell])
+    );
+    this.view.silently(() => {
+      for (const change of changes(this.shadow, target, null)) {
+        for (const operation of asOperations(change, cells)) {
+          this.writer.perform(operation);
+        }
+      }
+      const busy = new Set(running);
+      for (const [id, cell] of cells) {
+        const code = this.view.code(id);
+        if (code && !this._own.has(id)) {
+          this.writer.setResult(cell);
+          code.executionState = busy.has(id) ? 'running' : 'idle';
+          const known = this.shadow.cell(id);
+          if (known) {
+            known.executed = read(cell).executed;
+          }
+        }
+      }
+    });
+    this.shadow.seq = seq;
+  }
+
+  private _push(operation: IOperation): void {
+    const last = this._queue[this._queue.length - 1];
+    if (this._at < this._queue.length && joins(last, operation)) {
+      this._queue[this._queue.length - 1] = joined(last, operation);
+    } else {
+      this._queue.push(operation);
+    }
+    if (this._next === undefined) {
+      this._drain();
+    }
+  }
+
+  /** Apply what waits, a slice at a time so that the page stays fluid. */
+  private _drain(): void {
+    this._next = undefined;
+    const slice = document.hidden ? HIDDEN_SLICE : SLICE;
+    const until = performance.now() + slice;
+    while (this._at < this._queue.length) {
+      const operation = this._queue[this._at++];
+      const isNew = operation.seq > this.shadow.seq;
+      this.writer.apply(operation);
+      if (isNew) {
+        this._applied.emit(operation);
+      }
+      if (performance.now() > until && this._at < this._queue.length) {
+        this._next = window.setTimeout(() => this._drain(), 0);
+        return;
+      }
+    }
+    this._queue.length = this._at = 0;
+    this._waiting.splice(0).forEach(resolve => resolve());
+  }
+
+  private _onState(_: INotebookModel, change: { name: string }): void {
+    if (change.name === 'dirty' && this._options.model.dirty) {
+      this._schedule();
+    }
+  }
+
+  private _schedule(): void {
+    window.clearTimeout(this._timer);
+    this._timer = window.setTimeout(() => void this.flush(), DEBOUNCE);
+  }
+
+  private async _send(): Promise<void> {
+    if (!this._following || this._isDisposed) {
+      return;
+    }
+    const open = this.pending();
+    const sent = open
+      .map(change => asEdit(change, this.view))
+      .filter(edit => !this._isHeld(edit));
+    if (!sent.length) {
+      if (!open.length) {
+        this._settle();
+      }
+      return;
+    }
+    const sending = this._exchange(sent);
+    this._sending = sending;
+    await sending;
+    if (this._sending === sending) {
+      this._sending = null;
+    }
+    if (this._following && this.pending().length) {
+      this._schedule();
+    } else if (this._following) {
+      this._settle();
+    }
+  }
+
+  private async _exchange(edits: JSONObject[]): Promise<void> {
+    try {
+      const answer = await this.call('edit', { edits });
+      await this.drained();
+      for (const { edit, message } of answer.refused ?? []) {
+        this._hold(edits[edit], message);
+      }
+    } catch (error) {
+      if (error instanceof CallError) {
+        edits.forEach(edit => this._hold(edit, error.message));
+      }
+    }
+  }
+
+  /** A refused edit is not sent again until the person changes that cell once more. */
+  private _hold(edit: JSONObject, message: string): void {
+    this._held.set(idOf(edit), JSON.stringify(edit));
+    this._refused.emit({ edit, message });
+  }
+
+  private _isHeld(edit: JSONObject): boolean {
+    return this._held.get(idOf(edit)) === JSON.stringify(edit);
+  }
+
+  /** Nothing here that the runner does not have: there is nothing to save. */
+  private _settle(): void {
+    const { model } = this._options;
+    if (model.dirty && !this._own.size) {
+      model.dirty = false;
+    }
+  }
+
+  private _own: ReadonlyMap<string, unknown>;
+  private _channel: IChannel | null = null;
+  private _agent = '';
+  private _following = false;
+  private _life = 0;
+  private _queue: IOperation[] = [];
+  private _at = 0;
+  private _next: number | undefined;
+  private _timer: number | undefined;
+  private _sending: Promise<void> | null = null;
+  private _waiting: Array<() => void> = [];
+  private _held = new Map<string, string>();
+  private _isDisposed = false;
+  private _applied = new Signal<this, IOperation>(this);
+  private _refused = new Signal<this, IRefusal>(this);
+}
+
+const ORDER = new Set(['insert', 'move', 'delete']);
+
+function idOf(edit: JSONObject): string {
+  return (edit.cell_id ?? (edit.cell as JSONObject).id) as string;
+}
+
+function asEdit(change: Change, view: ModelView): JSONObject {
+  const { change: edit, id: cell_id } = change;
+  switch (change.change) {
+    case 'insert':
+      return { edit, cell: cellOf(change.id, view), after: change.after };
+    case 'replace':
+      return { edit, cell: cellOf(change.id, view) };
+    case 'move':
+      return { edit, cell_id, after: change.after };
+    case 'source':
+      return { edit, cell_id, text: change.text };
+    case 'metadata':
+      return { edit, cell_id, patch: change.patch };
+    default:
+      return { edit, cell_id };
+  }
+}
+
+function cellOf(id: string, view: ModelView): JSONObject {
+  const { metadata, ...cell } = view.shared(id)!.toJSON();
+  const { trusted: _, ...kept } = metadata as JSONObject;
+  return { ...cell, metadata: kept } as unknown as JSONObject;
+}
+
+function asOperations(change: Change, cells: Map<string, any>): IOperation[] {
+  const { id } = change;
+  const make = (op: string, data: object): IOperation => ({
+    agent: '',
+    op,
+    cell_id: id,
+    seq: 0,
+    data,
+    by: ''
+  });
+  switch (change.change) {
+    case 'insert':
+      return [make('insert', { cell: cells.get(id), after: change.after })];
+    case 'replace': {
+      const order = [...cells.keys()];
+      const after = order[order.indexOf(id) - 1] ?? null;
+      return [
+        make('delete', {}),
+        make('insert', { cell: cells.get(id), after })
+      ];
+    }
+    case 'move':
+      return [make('move', { after: change.after })];
+    case 'source':
+      return [make('source', { text: change.text, append: false })];
+    case 'metadata':
+      return [make('metadata', { patch: change.patch })];
+    case 'delete':
+      return [make('delete', {})];
+    default:
+      return [];
+  }
+}
+
+function joins(last: IOperation, next: IOperation): boolean {
+  if (
+    last.op !== next.op ||
+    last.cell_id !== next.cell_id ||
+    last.by !== next.by
+  ) {
+    return false;
+  }
+  if (last.op === 'source') {
+    return last.data.append && next.data.append;
+  }
+  const [before, after] = [last.data.output, next.data.output];
+  return (
+    last.op === 'output' &&
+    !next.data.clear &&
+    before.output_type === 'stream' &&
+    after.output_type === 'stream' &&
+    before.name === after.name
+  );
+}
+
+function joined(last: IOperation, next: IOperation): IOperation {
+  if (last.op === 'source') {
+    const text = last.data.text + next.data.text;
+    return { ...next, data: { text, append: true } };
+  }
+  const text = last.data.output.text + next.data.output.text;
+  return {
+    ...next,
+    data: { ...last.data, output: { ...last.data.output, text } }
+  };
+}
