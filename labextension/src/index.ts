@@ -133,8 +133,8 @@ const commandsPlugin: JupyterFrontEndPlugin<void> = {
     });
     launcher?.add({
       command: CommandIDs.newRun,
-      category: trans.__('Notebook'),
-      rank: 0
+      category: trans.__('Other'),
+      rank: -1
     });
     const { exportTo, newRun, openPanel, ...rest } = CommandIDs;
     for (const command of [newRun, openPanel, ...Object.values(rest)]) {

@@ -67,9 +67,9 @@ function Content(options: IPanelOptions): React.ReactElement {
   if (!run) {
     return <Empty {...options} />;
   }
-  const props = { ...options, run, key: run.id };
+  const props = { ...options, run };
   return (
-    <>
+    <React.Fragment key={run.id}>
       <Header {...options} run={run} />
       <State {...props} />
       <Approval {...props} />
@@ -93,7 +93,7 @@ function Content(options: IPanelOptions): React.ReactElement {
       <Links {...props} />
       <Message {...props} />
       <Log {...props} />
-    </>
+    </React.Fragment>
   );
 }
 

@@ -33,6 +33,9 @@ export class Bridge implements IDisposable {
     this.own = new OwnRuns(context.sessionContext);
     this.sync = new Sync({ model: context.model, client, own: this.own });
     this.own.connect(this.sync);
+    if (this.sync.empty) {
+      content.mode = 'command'; // its only cell is going to give way
+    }
     this._marks = new Marks(content, options.words);
     this._follow = new Follow(content);
     this.sync.applied.connect(this._onApplied, this);
