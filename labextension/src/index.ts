@@ -13,7 +13,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Api } from './api';
-import { addControls, addToggles } from './commands';
+import { addControls, addToggles, renew, renewWith } from './commands';
 import { addNewRun } from './new-run';
 import { RunPanel } from './panel/panel';
 import { revealer } from './reveal';
@@ -118,7 +118,8 @@ const commandsPlugin: JupyterFrontEndPlugin<void> = {
     const reveal = revealer(commands, tracker);
     addControls({ commands, runs, trans });
     addToggles({ commands, runs, trans, isVisible: inRun });
-    tracker.currentChanged.connect(() => commands.notifyCommandChanged());
+    renewWith(runs, commands);
+    tracker.currentChanged.connect(() => renew(commands));
     addNewRun({ app, runs, trans, shell, documents });
     commands.addCommand(CommandIDs.openNotebook, {
       label: trans.__('Open Run’s Notebook'),
