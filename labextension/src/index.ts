@@ -16,7 +16,7 @@ import { Api } from './api';
 import { addControls, addToggles, renew, renewWith } from './commands';
 import { addNewRun } from './new-run';
 import { RunPanel } from './panel/panel';
-import { revealer } from './reveal';
+import { END, revealer } from './reveal';
 import { IRuns, Runs } from './runs';
 import { StatusItem } from './statusbar';
 import { Bridges } from './sync/bridges';
@@ -124,11 +124,11 @@ const commandsPlugin: JupyterFrontEndPlugin<void> = {
     commands.addCommand(CommandIDs.openNotebook, {
       label: trans.__('Open Run’s Notebook'),
       isEnabled: () => !!runs.current?.status.agents.length,
-      execute: () => {
+      execute: args => {
         const run = runs.current;
         const agent = run?.status.agents.find(({ notebook }) => notebook);
         if (run && agent) {
-          reveal(run, agent.name);
+          reveal(run, agent.name, args.atEnd ? END : undefined);
         }
       }
     });

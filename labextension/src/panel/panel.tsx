@@ -117,7 +117,9 @@ function Header(props: IPanelOptions & { run: Run }): React.ReactElement {
           ))}
         </select>
       ) : (
-        <h2 title={run.status.run}>{run.status.name}</h2>
+        <h2 title={run.status.run}>
+          {run.status.competition || run.status.name}
+        </h2>
       )}
       <button
         className="jp-cobra-button jp-mod-icon"

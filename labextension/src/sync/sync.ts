@@ -10,6 +10,7 @@ import { ModelView } from './view';
 import { Writer } from './writer';
 
 export const DEBOUNCE = 300;
+const RETRY = 2000; // an agent may not have begun, or have ended
 const SLICE = 12;
 const HIDDEN_SLICE = 200;
 
@@ -134,6 +135,7 @@ export class Sync implements IDisposable {
     this._isDisposed = true;
     window.clearTimeout(this._timer);
     window.clearTimeout(this._next);
+    window.clearTimeout(this._retry);
     this._channel?.event.disconnect(this._onEvent, this);
     this._channel?.stateChanged.disconnect(this._onChannel, this);
     this._options.model.stateChanged.disconnect(this._onState, this);
@@ -143,6 +145,7 @@ export class Sync implements IDisposable {
 
   private _onChannel(): void {
     if (!this._channel?.attached) {
+      window.clearTimeout(this._retry);
       this._following = false;
       this._life++;
     }
@@ -159,6 +162,7 @@ export class Sync implements IDisposable {
   }
 
   private async _follow(): Promise<void> {
+    window.clearTimeout(this._retry);
     const life = ++this._life;
     this._following = false;
     await this.drained();
@@ -167,8 +171,8 @@ export class Sync implements IDisposable {
       const seq = this._placeholder ? null : this.shadow.seq;
       answer = await this.call('follow', { seq });
     } catch (error) {
-      if (error instanceof CallError) {
-        console.warn(`cobra: ${error.message}`);
+      if (error instanceof CallError && life === this._life) {
+        this._retry = window.setTimeout(() => void this._follow(), RETRY);
       }
       return;
     }
@@ -355,6 +359,7 @@ export class Sync implements IDisposable {
   private _at = 0;
   private _next: number | undefined;
   private _timer: number | undefined;
+  private _retry: number | undefined;
   private _sending: Promise<void> | null = null;
   private _waiting: Array<() => void> = [];
   private _held = new Map<string, string>();
