@@ -76,7 +76,7 @@ def registry() -> list[Entry]:
     """The living runners; files of dead ones are taken away."""
     found = []
     for path in sorted(_registry_folder().glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             data = json.loads(path.read_text(encoding="utf-8"))
             entry = Entry(
                 str(data["id"]),
