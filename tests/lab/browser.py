@@ -74,11 +74,20 @@ class Server:
                 [
                     sys.executable, "-m", self.app_module, "--no-browser", "--allow-root", f"--port={self.port}",
                     "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}", f"--ServerApp.base_url={self.base}",
-                    f"--IdentityProvider.token={TOKEN}", *self.options,
+                    f"--IdentityProvider.token={TOKEN}", f"--LabServerApp.extra_labextensions_path={self._built()}", *self.options,
                 ],
                 stdout=log, stderr=log, env=self.environment, start_new_session=True,
             )  # fmt: skip
         until(self.answers, f"the server answers, see {self.folder / 'server.log'}", 60)
+
+    def _built(self) -> Path:
+        """A folder with the front end that was built in this tree, which goes before an installed one."""
+        place = self.folder / "labextensions"
+        place.mkdir(exist_ok=True)
+        link = place / "cobra-jupyter"
+        if not link.is_symlink():
+            link.symlink_to(Path(attach.__file__).parent / "labextension")
+        return place
 
     @property
     def app_module(self) -> str:

@@ -23,7 +23,9 @@ const NONE: ReadonlySet<string> = new Set();
 export const NOT_EDITS: ReadonlySet<string> = new Set([
   'cobra',
   'execution',
-  'trusted'
+  'trusted',
+  'kernelspec',
+  'language_info'
 ]);
 
 /** The steps that make `to` of `from`. */
