@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from cobra_jupyter import runs
 
 MAX_FRAME = 512 * 2**20  # bytes: a notebook with all its outputs is one frame
@@ -87,7 +89,7 @@ def registry() -> list[Entry]:
             )
             if runs.lives(entry.run):
                 found.append(entry)
-            else:
+            elif not psutil.pid_exists(entry.pid):  # else its folder is being renamed
                 path.unlink()
     return found
 

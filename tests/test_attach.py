@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import stat
 import struct
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -69,12 +72,25 @@ def test_a_run_is_found_by_any_path_to_its_folder(tmp_path: Path) -> None:
 
 
 def test_what_dead_runners_left_is_taken_away(tmp_path: Path) -> None:
-    living, dead, gone = (entry(tmp_path, name) for name in ("living", "dead", "gone"))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    living, dead, gone = (entry(tmp_path, name, pid=ended.pid) for name in ("living", "dead", "gone"))
     ledger = Ledger(living.run / "ledger.jsonl")
     Ledger(dead.run / "ledger.jsonl").close()
     places = [attach.register(each) for each in (living, dead, gone)]
     assert attach.registry() == [living]
     assert [place.exists() for place in places] == [True, False, False]
+    ledger.close()
+
+
+def test_a_run_whose_folder_is_away_for_an_instant_stays_registered(tmp_path: Path) -> None:
+    mine = entry(tmp_path, pid=os.getpid())
+    ledger = Ledger(mine.run / "ledger.jsonl")
+    attach.register(mine)
+    away = mine.run.rename(tmp_path / "away")
+    assert attach.registry() == []
+    away.rename(mine.run)
+    assert attach.registry() == [mine]
     ledger.close()
 
 
