@@ -3,16 +3,24 @@ PYTHON ?= python3
 BIN := .venv/bin
 # of the tests alone; a plain `torch` may bring gigabytes for GPUs
 TORCH ?= torch==2.13.0
-export SKIP_JUPYTER_BUILDER := 1  # nothing here needs Node
+export SKIP_JUPYTER_BUILDER := 1  # the front end is built by its own target
+JLPM := PATH=$(CURDIR)/$(BIN):$$PATH jlpm
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-container check format bench clean
+.PHONY: demo lab test test-jest test-container check format bench clean
 
 demo: .venv/demo  ## a small competition, start to end, graded afterwards
 	$(BIN)/cobra demo
 
+lab: .venv/lab  ## JupyterLab with a demo competition; needs Node
+	$(BIN)/python -c 'from cobra_jupyter import demo; demo.write("demo")'
+	$(BIN)/jupyter lab --ServerApp.root_dir=$(CURDIR)
+
 test: .venv/test check  ## style, types and all tests
 	$(BIN)/pytest
+
+test-jest: labextension/node_modules  ## the front end's style, types and tests
+	cd labextension && $(JLPM) lint:check && $(JLPM) build:lib && $(JLPM) test
 
 check: .venv/test
 	$(BIN)/ruff check .
@@ -46,6 +54,23 @@ bench: .venv/demo  ## speed and memory, a JSON line each
 	$(BIN)/pip install -q -e '.[dev,deep]'
 	touch $@ .venv/demo
 
+# the front end; rebuilt when something of it changed
+.venv/lab: .venv/demo labextension/node_modules $(shell find labextension/src labextension/style labextension/schema -type f)
+	cd labextension && $(JLPM) build:lib && $(JLPM) build:labextension
+	mkdir -p .venv/share/jupyter/labextensions
+	rm -rf .venv/share/jupyter/labextensions/cobra-jupyter
+	ln -s $(CURDIR)/cobra_jupyter/labextension .venv/share/jupyter/labextensions/cobra-jupyter
+	touch $@
+
+labextension/node_modules: .venv/builder labextension/package.json labextension/yarn.lock
+	cd labextension && $(JLPM) install --immutable
+	touch $@
+
+.venv/builder: .venv/bin/python
+	@command -v node >/dev/null || { echo 'The front end needs Node 20 or newer: https://nodejs.org'; exit 1; }
+	$(BIN)/pip install -q 'jupyter-builder>=1.2,<2'
+	touch $@
+
 .venv-container/test: tests/container.txt pyproject.toml
 	python3.11 -m venv .venv-container
 	.venv-container/bin/pip install -q -r tests/container.txt
@@ -53,4 +78,4 @@ bench: .venv/demo  ## speed and memory, a JSON line each
 	touch $@
 
 clean:
-	rm -rf .venv .venv-container build dist runs demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-container build dist runs demo labextension/node_modules labextension/lib cobra_jupyter/labextension .mypy_cache .ruff_cache .pytest_cache
