@@ -53,7 +53,10 @@ def plain(cell: Mapping[str, Any]) -> Cell:
     """What people see of a cell."""
     found = {"id": cell["id"], "kind": cell["cell_type"], "source": _text(cell["source"])}
     if cell["cell_type"] == "code":
-        found |= {"count": cell["execution_count"], "outputs": [_output(output) for output in cell["outputs"]]}
+        found |= {
+            "count": cell["execution_count"],
+            "outputs": [_output(output) for output in cell["outputs"]],
+        }
     return found
 
 

@@ -23,9 +23,9 @@ const NONE: ReadonlySet<string> = new Set();
 export const NOT_EDITS: ReadonlySet<string> = new Set([
   'cobra',
   'execution',
-  'trusted',
   'kernelspec',
-  'language_info'
+  'language_info',
+  'trusted'
 ]);
 
 /** The steps that make `to` of `from`. */
