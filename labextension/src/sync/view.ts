@@ -18,11 +18,13 @@ export class ModelView implements INotebookView, IDisposable {
   readonly touched = {
     order: false,
     metadata: false,
-    cells: new Set<string>()
+    cells: new Set<string>(),
+    /** Cells whose outputs were cleared; more may have come since. */
+    cleared: new Set<string>()
   };
 
-  /** Called after each change that was not made by `silently`. */
-  onTouched: () => void = () => undefined;
+  /** Called after each change that was not made by `silently`; with the cell, if it is one's. */
+  onTouched: (id?: string) => void = () => undefined;
 
   get order(): string[] {
     return this.model.sharedModel.cells.map(cell => cell.id);
@@ -113,7 +115,10 @@ export class ModelView implements INotebookView, IDisposable {
       return;
     }
     this.touched.cells.add(cell.id);
-    this.onTouched();
+    if (change.outputsChange && !this.code(cell.id)?.outputs.length) {
+      this.touched.cleared.add(cell.id);
+    }
+    this.onTouched(cell.id);
   }
 
   private _cells = new Map<string, ISharedCell>();
