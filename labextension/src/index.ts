@@ -14,6 +14,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Api } from './api';
 import { addControls, addToggles } from './commands';
+import { dismissWhenBack } from './connection';
 import { addNewRun } from './new-run';
 import { RunPanel } from './panel/panel';
 import { revealer } from './reveal';
@@ -75,6 +76,7 @@ const notebooksPlugin: JupyterFrontEndPlugin<void> = {
         )
     });
     bridges.track(tracker);
+    dismissWhenBack(app.serviceManager, runs, translator);
     tracker.currentChanged.connect((_, panel) => {
       const path = panel ? contents.localPath(panel.context.path) : '';
       const found = runs.ofNotebook(path);

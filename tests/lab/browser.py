@@ -24,6 +24,8 @@ from tests.fakes import live
 
 TOKEN = "a-token-of-tests"
 PATIENCE = 30.0  # seconds
+# a folder with the front end, where it is not the installed one that is to be tested
+BUILT = tuple(f"--LabServerApp.extra_labextensions_path={path}" for path in [os.environ.get("COBRA_LABEXTENSIONS")] if path)
 
 
 def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
@@ -74,7 +76,7 @@ class Server:
                 [
                     sys.executable, "-m", self.app_module, "--no-browser", "--allow-root", f"--port={self.port}",
                     "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}", f"--ServerApp.base_url={self.base}",
-                    f"--IdentityProvider.token={TOKEN}", *self.options,
+                    f"--IdentityProvider.token={TOKEN}", *BUILT, *self.options,
                 ],
                 stdout=log, stderr=log, env=self.environment, start_new_session=True,
             )  # fmt: skip
