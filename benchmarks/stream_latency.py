@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from cobra_jupyter.agent.context import Clock, Context
-from cobra_jupyter.agent.loop import Agent, _Page
+from cobra_jupyter.agent.loop import Agent
+from cobra_jupyter.agent.page import Page
 from cobra_jupyter.brains.credentials import Credentials
 from cobra_jupyter.brains.gemini import Connection, Gemini
 from cobra_jupyter.brains.spending import Account
@@ -46,7 +47,7 @@ async def measure(url: str, folder: Path) -> list[float]:
     nothing = cast(Any, None)  # a reply alone runs no cell
     agent = Agent(brain, document, nothing, nothing, nothing)
     await brain.check()
-    await agent._stream(brain, Context(Clock(None, 0.0, 0.0), {}), _Page(document, {}))
+    await agent._stream(brain, Context(Clock(None, 0.0, 0.0), {}), Page(document, {}))
     await file.close()
     return list(seen.values())
 

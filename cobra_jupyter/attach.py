@@ -234,4 +234,8 @@ def _read_from(file: Any) -> Json:
     head = file.read(4)
     if len(head) < 4:
         raise ConnectionError("the connection was closed")
-    return decode(file.read(struct.unpack("!I", head)[0]))
+    (size,) = struct.unpack("!I", head)
+    body = file.read(size)
+    if len(body) < size:
+        raise ConnectionError("the connection was closed")
+    return decode(body)

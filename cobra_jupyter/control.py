@@ -73,7 +73,8 @@ class Control:
     # ---- what agents do
 
     async def begin(self) -> None:
-        await self._set("running", None)
+        if self.state == "starting":  # nobody asked for a pause meanwhile
+            await self._set("running", None)
 
     async def gate(self, agent: str, waits: bool) -> bool:
         """Before a turn: return when it may begin. One who works for a cell that runs does not wait (`waits`).
@@ -136,11 +137,11 @@ class Control:
         self._alive()
         if self.state in ("running", "waiting", "starting"):
             self._note("pause")
-            await self._set("pausing", "a person asked for it")
+            await self._pause("a person asked for it")
 
     async def resume(self) -> None:
         self._alive()
-        if self.state in ("running", "waiting"):
+        if self.state in ("starting", "running", "waiting"):
             raise Refused("the run is going on already")
         self._note("hand back" if self.state == "human" else "resume")
         await self._go(None)
@@ -155,8 +156,8 @@ class Control:
     async def interrupt(self) -> None:
         self._alive()
         self._note("interrupt")
-        if self.state in ("running", "waiting", "pausing"):
-            await self._set("pausing", "a person interrupted it")
+        if self.state in ("starting", "running", "waiting", "pausing"):
+            await self._pause("a person interrupted it")
         await self.cut()
 
     async def stop(self) -> None:
@@ -174,7 +175,7 @@ class Control:
         if self.state == "paused":
             await self._set("human", None)
         else:
-            await self._set("pausing", "a person takes over")
+            await self._pause("a person takes over")
 
     async def hand_back(self) -> None:
         self._alive()
@@ -210,6 +211,11 @@ class Control:
         self._human, self._steps = False, steps
         waits = self.waiting is not None and self._verdict is not None and not self._verdict.done()
         await self._set("waiting" if waits else "running", None)
+
+    async def _pause(self, why: str) -> None:
+        """Once what runs has ended; at once where a cell waits for a person's word, since nothing runs."""
+        held = "human" if self._human else "paused"
+        await self._set(held if self.state == "waiting" else "pausing", why)
 
     async def _set(self, state: str, why: str | None) -> None:
         held = self.state in HELD

@@ -261,7 +261,7 @@ class Listener:
     async def _flush(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
         seat = self._seat(args)
         seq = seat.document.seq
-        await seat.file.flush()
+        await seat.file.settle()
         return {"seq": seq, "path": str(seat.file.path)}
 
     async def _moved(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:

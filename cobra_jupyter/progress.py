@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -12,6 +12,9 @@ from rich.text import Text
 
 from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.ledger import Record
+from cobra_jupyter.standing import Standing
+
+_SAID = ("reply", "trial", "blend", "proof")
 
 
 class Progress:
@@ -26,8 +29,7 @@ class Progress:
             if self._console.is_terminal
             else None
         )
-        self._phase, self._best, self._trials, self._direction = "starting", "", 0, "maximize"
-        self._score: float | None = None
+        self._standing = Standing()
         self._last = 0.0
 
     def __enter__(self) -> Progress:
@@ -41,24 +43,14 @@ class Progress:
 
     def record(self, record: Record, budget: Budget) -> None:
         data = record.data
-        if record.kind == "reply":
-            title = str(data["text"]).strip().partition("\n")[0].lstrip("# ") or self._phase
-            self._phase = title if data["agent"] == "lead" else f"{data['agent']}: {title}"
-            self._say(budget, force=True)
-        elif record.kind == "state" and data["state"] == "running" and self.greeting:
+        self._standing.take(record)
+        if record.kind == "state" and data["state"] == "running" and self.greeting:
             self._console.print(Text(self.greeting))
-        elif record.kind == "protocol":
-            self._direction = data["direction"]
-        elif record.kind == "trial":
-            self._trials += 1
-            self._take(data) if data["full"] else None
-            self._say(budget)
-        elif record.kind == "blend":
-            self._take(data)
-            self._say(budget, force=True)
-        elif record.kind == "proof":
-            self._phase = f"proof: {data['outcome']}"
-            self._say(budget, force=True)
+            self.greeting = ""
+        elif record.kind in _SAID:
+            self._say(budget, force=record.kind != "trial")
+        elif record.kind == "state" and data["state"] in ("pausing", "paused", "human", "waiting"):
+            self._console.print(Text(f"  {data['state']}: {data['why'] or 'a person has the run'}"))
         elif record.kind == "execution" and data["status"] not in ("ok",):
             self._console.print(
                 Text(
@@ -66,16 +58,10 @@ class Progress:
                 )
             )
 
-    def _take(self, data: dict[str, Any]) -> None:
-        score = data["score"]
-        if score is None:
-            return
-        better = self._score is None or (score > self._score) == (self._direction == "maximize")
-        if better:
-            self._score, self._best = score, f"best CV {score:.5f} ± {data['se']:.5f} · "
-
     def _say(self, budget: Budget, force: bool = False) -> None:
-        line = f"{self._phase} · {self._best}{self._trials} trials · {budget.said} left"
+        s = self._standing
+        best = f"best CV {s.best['score']:.5f} ± {s.best['se']:.5f} · " if s.best else ""
+        line = f"{s.phase} · {best}{s.trials} trials · {budget.said} left"
         if self._live:
             self._live.update(Text(line))
         elif force or time.monotonic() - self._last > 10:

@@ -7,6 +7,7 @@ agent work until the time for new work is over, then writes `solution.ipynb`, pr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import time
@@ -41,6 +42,7 @@ from cobra_jupyter.kernel.wire import OnForeign
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
 from cobra_jupyter.listener import Listener
+from cobra_jupyter.notebook.file import NotebookWriteError
 from cobra_jupyter.notebook.proof import Proof
 from cobra_jupyter.standing import Standing
 from cobra_jupyter.workbench import disk
@@ -247,6 +249,9 @@ class Runner:
         waits = agent.task is None or agent.task.by != LEAD  # who works for the lead's cell ends with it
 
         async def gate() -> None:
+            if self.control.state == "pausing":
+                with contextlib.suppress(NotebookWriteError):  # tried again as it changes
+                    await seat.file.flush()
             waited = await self.control.gate(agent.name, waits)
             if not (waited or seat.deeds.quiet):
                 return

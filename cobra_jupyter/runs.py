@@ -151,11 +151,7 @@ def _asked(ledger: Path) -> dict[str, Any]:
 def describe(run: dict[str, Any]) -> str:
     lines = [f"{run['run']}: {run['state']}" + (f" ({run['why']})" if run.get("why") else "")]
     result = run.get("result")
-    if run["state"] == "running":
-        left = run["started"] + run["budget"] - time.time()
-        lines.append(
-            f"{spoken(time.time() - run['started'])} of {spoken(run['budget'])} used, {spoken(left)} left"
-        )
+    if run["state"] in LIVE[1:]:
         lines += _standing(Path(run["folder"]))
     elif result and result["cv"] is not None:
         lines.append(
@@ -173,22 +169,17 @@ def describe(run: dict[str, Any]) -> str:
 
 def _standing(folder: Path) -> list[str]:
     """Phase, best score and number of trials of a run that goes on, from its record."""
-    phase, best, trials = "", None, 0
-    direction = "maximize"
-    for line in (folder / "ledger.jsonl").read_text(encoding="utf-8").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            break
-        data = record["data"]
-        if record["kind"] == "reply":
-            phase = data["text"].strip().partition("\n")[0].lstrip("# ")
-        elif record["kind"] == "protocol":
-            direction = data["direction"]
-        elif record["kind"] == "trial":
-            trials += 1
-            if data["full"] and data["score"] is not None:
-                sign = 1 if direction == "maximize" else -1
-                best = data if best is None or sign * (data["score"] - best["score"]) > 0 else best
+    from cobra_jupyter.ledger import LedgerError, read
+    from cobra_jupyter.standing import Standing
+
+    standing = Standing()
+    with contextlib.suppress(LedgerError):  # its last line is being written
+        for record in read(folder / "ledger.jsonl"):
+            standing.take(record)
+    best = standing.best
     score = f", best CV {best['score']:.5f} ± {best['se']:.5f}" if best else ""
-    return [f"{phase}; {trials} trials{score}"]
+    return [
+        f"{spoken(standing.age())} of {spoken(standing.asked['budget'])} used, "
+        f"{spoken(standing.asked['budget'] - standing.age())} left",
+        f"{standing.phase}; {standing.trials} trials{score}",
+    ]

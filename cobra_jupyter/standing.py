@@ -84,7 +84,10 @@ class Standing:
         return entry
 
     def better(self, score: float) -> bool:
-        return self.best is None or (score > self.best["score"]) == (self.direction == "maximize")
+        if self.best is None:
+            return True
+        best: float = self.best["score"]
+        return score > best if self.direction == "maximize" else score < best
 
     def _tick(self, record: Record) -> None:
         if record.kind == "run":
@@ -157,12 +160,4 @@ def _text(record: Record) -> str | None:
         return None
     if kind == "state":
         return _STATES[data["state"]] + (f": {data['why']}" if data["why"] else "")
-    if kind == "human":
-        return f"{data['what'].capitalize()}{': ' + data['why'] if data['why'] else ''}"
-    if kind == "message":
-        return f"Message: {data['text']}"
-    if kind == "handback":
-        return f"The agent is told what a person did ({data['why']}): {len(data['deeds'])} cells"
-    if kind == "ran":
-        return f"A person ran a cell: {data['status']} {data['error']}".strip()
     return story.said(record)

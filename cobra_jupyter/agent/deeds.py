@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import difflib
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cobra_jupyter.ledger import Ledger
+from cobra_jupyter.agent.past import retell
+from cobra_jupyter.ledger import Ledger, Record
 from cobra_jupyter.notebook.document import Document, Operation
+from cobra_jupyter.notebook.merge import longest_rising, touched
 
 SETTLED = 2.0  # seconds after the last edit until it is recorded
 QUIET = 5.0  # seconds after the last edit until a running agent is told of it
@@ -58,11 +59,15 @@ class Deeds:
         self._begun = dict(self._known)  # as the agent last knew it
         self._acts: dict[str, dict[str, None]] = {}  # cell → what was done
         self._ran: dict[str, tuple[str, str]] = {}
-        self._unrecorded: dict[str, dict[str, None]] = {}  # cell → operations
-        self._recorded = set(self._known)  # cells that the record knows
+        self._recorded = _copy(document)  # as the record tells of it
+        self._cleared: dict[
+            str, None
+        ] = {}  # cells whose outputs a person cleared; the record does not know yet
+        self._unsaid = False  # whether a person did something since the last reply in the record
         self._last = -QUIET
         self._timer: asyncio.TimerHandle | None = None
         self._unsubscribe = document.subscribe(self._follow)
+        ledger.follow(self._retell)
 
     @property
     def quiet(self) -> bool:
@@ -92,7 +97,7 @@ class Deeds:
             self._timer.cancel()
             self._timer = None
         edits = self._edits()
-        self._unrecorded = {}
+        self._cleared = {}
         if edits:
             self._ledger.append("edit", {"agent": self._agent, "edits": edits})
 
@@ -113,17 +118,26 @@ class Deeds:
         if not operation.by:
             if op in ("insert", "source"):  # the agent's own: it knows
                 self._begun[cell] = self._known[cell]
-                self._recorded.add(cell)
             elif op == "delete":
                 self._begun.pop(cell, None)
             return
         if op in _TELLING:
             self._acts.setdefault(cell, {})[op] = None
             self._last = time.monotonic()
-        if op in _TELLING or (
-            op == "clear" and not operation.data["wait"] and cell not in self._document.running
-        ):
-            self._unrecorded.setdefault(cell, {})[op] = None
+        clears = op == "clear" and not operation.data["wait"] and cell not in self._document.running
+        if clears:
+            self._cleared[cell] = None
+        if clears or op in _TELLING:
+            self._unsaid = True
+            self._schedule()
+
+    def _retell(self, record: Record) -> None:
+        """A new line of the record, in any thread; those on cells come in the loop's."""
+        if record.kind not in ("reply", "note", "edit") or record.data["agent"] != self._agent:
+            return
+        retell(self._recorded, record, self._agent)
+        if self._unsaid and record.kind != "edit":  # it may tell of cells that a person had in hand
+            self._unsaid = False
             self._schedule()
 
     def _schedule(self) -> None:
@@ -132,35 +146,32 @@ class Deeds:
         self._timer = asyncio.get_running_loop().call_later(SETTLED, self.record)
 
     def _edits(self) -> list[dict[str, Any]]:
-        """The unrecorded operations as edits that lead from what is recorded to what is there."""
-        edits: list[dict[str, Any]] = []
-        before: str | None = None
-        for cell in self._document:
-            ops = self._unrecorded.get(cell)
-            if ops:
-                edits += self._edits_of(cell, ops, before)
-            before = cell
-        gone = [cell for cell in self._unrecorded if cell not in self._document and cell in self._recorded]
-        self._recorded.difference_update(gone)
-        return [*edits, *({"edit": "delete", "cell_id": cell} for cell in gone)]
+        """What leads from the notebook that the record tells of to the one that is there. Cells of a reply that has
+        not ended are left to its own line, unless a person wrote in them."""
+        document, recorded = self._document, self._recorded
+        there = [cell for cell in document if cell in recorded or touched(document, cell)]
+        places = {cell: number for number, cell in enumerate(recorded)}
+        stay = longest_rising([places[cell] for cell in there if cell in places])
+        edits: list[dict[str, Any]] = [
+            {"edit": "delete", "cell_id": cell} for cell in recorded if cell not in document
+        ]
+        for before, cell in zip([None, *there], there, strict=False):
+            edits += self._edits_of(cell, before, cell in places and places[cell] not in stay)
+        return edits
 
-    def _edits_of(self, cell: str, ops: Mapping[str, None], before: str | None) -> list[dict[str, Any]]:
+    def _edits_of(self, cell: str, before: str | None, moved: bool) -> list[dict[str, Any]]:
         kind, source = self._known[cell]
-        if "insert" in ops:
-            made = {"cell_type": kind, "id": cell, "source": source, "metadata": {}}
-            known = cell in self._recorded  # its type was changed, or it was deleted and came back
-            self._recorded.add(cell)
-            return (
-                [{"edit": "replace", "cell": made}]
-                if known
-                else [{"edit": "insert", "cell": made, "after": before}]
-            )
+        made = {"cell_type": kind, "id": cell, "source": source, "metadata": {}}
+        if cell not in self._recorded:
+            return [{"edit": "insert", "cell": made, "after": before}]
         found: list[dict[str, Any]] = []
-        if "source" in ops:
+        if self._recorded.cell(cell)["cell_type"] != kind:
+            found.append({"edit": "replace", "cell": made})
+        elif self._recorded.source_of(cell) != source:
             found.append({"edit": "source", "cell_id": cell, "text": source})
-        if "move" in ops:
+        if moved:
             found.append({"edit": "move", "cell_id": cell, "after": before})
-        if "clear" in ops:
+        if cell in self._cleared:
             found.append({"edit": "clear", "cell_id": cell})
         return found
 
@@ -187,6 +198,14 @@ class Deeds:
             what.append("run")
             text = text or trim(now[1], SOURCE)
         return Deed(tuple(what), cell, now[0], text, status, trim(output, OUTPUT)) if what else None
+
+
+def _copy(document: Document) -> Document:
+    """Its cells without outputs."""
+    copied = Document()
+    for cell in document:
+        copied.insert(document.cell(cell)["cell_type"], document.source_of(cell), cell_id=cell)
+    return copied
 
 
 def _change(before: str, now: str) -> str:

@@ -44,6 +44,7 @@ class _Growing:
     ) -> None:
         self.cell: str | None = None
         self._document, self._metadata, self._kind = document, metadata, kind
+        self._whole = ""  # of what was shown last
         self._shown = ""  # in this cell
         self._before = 0  # characters in cells that a person took
 
@@ -51,6 +52,9 @@ class _Growing:
         if text is None:
             self._remove()
             return
+        if not text.startswith(self._whole):  # begun anew
+            self._before = 0
+        self._whole = text
         text = text[self._before :]
         if self.cell is None:
             self._insert(text, after)
@@ -60,7 +64,7 @@ class _Growing:
     def _go_on(self, text: str) -> None:
         assert self.cell
         if touched(self._document, self.cell):
-            if self._kind == "markdown":
+            if self._kind == "markdown" and text.startswith(self._shown):
                 self._before, text = self._before + len(self._shown), text[len(self._shown) :]
             self._insert(text, self.cell)
             return
@@ -80,4 +84,4 @@ class _Growing:
     def _remove(self) -> None:
         if self.cell in self._document and not touched(self._document, str(self.cell)):
             self._document.delete(str(self.cell))
-        self.cell, self._shown, self._before = None, "", 0
+        self.cell, self._whole, self._shown, self._before = None, "", "", 0

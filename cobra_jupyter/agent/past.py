@@ -123,29 +123,34 @@ def rebuild(
 ) -> Document:
     """An agent's notebook as the record tells of it; its cells are numbered by the lines that told of them. A reply
     that was never finished leaves nothing."""
-    document, lines = Document(metadata=metadata), dict[str, int]()
+    document = Document(metadata=metadata)
     for record in records:
         data = record.data
         if data.get("agent") != agent:
             continue
-        if record.kind == "reply":
-            parsed = parse(data["text"])
-            about = {"agent": agent, "role": data["role"], "turn": data["turn"]}
-            _insert(document, data["cells"], parsed.markdown, parsed.code, about)
-        elif record.kind == "note":
-            about = {"agent": agent, "role": "runner", "turn": 0}
-            _insert(document, data["cells"], data["text"], data["code"], about)
-        elif record.kind == "edit":
-            edits.apply(document, data["edits"], "person")
-        elif record.kind in ("execution", "ran") and data["cell"] in document:
+        document.versions.at = record.seq
+        retell(document, record, agent)
+        if record.kind in ("execution", "ran") and data["cell"] in document:
             document.clear(data["cell"])
             for output in kept.load(run, data["outputs"]) if data["outputs"] else ():
                 document.output(data["cell"], output)
             document.count(data["cell"], data["count"])
-        if record.kind in ("reply", "note", "edit"):
-            lines |= dict.fromkeys(document.versions.inserted.keys() - lines.keys(), record.seq)
-    document.versions.inserted = lines
+    document.versions.at = None
     return document
+
+
+def retell(document: Document, record: Record, agent: str) -> None:
+    """Do in a notebook what one record tells of its agent's cells, but for their outputs."""
+    data = record.data
+    if record.kind == "reply":
+        parsed = parse(data["text"])
+        about = {"agent": agent, "role": data["role"], "turn": data["turn"]}
+        _insert(document, data["cells"], parsed.markdown, parsed.code, about)
+    elif record.kind == "note":
+        about = {"agent": agent, "role": "runner", "turn": 0}
+        _insert(document, data["cells"], data["text"], data["code"], about)
+    elif record.kind == "edit":
+        edits.apply(document, data["edits"], "person")
 
 
 def _insert(
@@ -156,6 +161,8 @@ def _insert(
     about: dict[str, Any],
 ) -> None:
     for kind, text in (("markdown", markdown), ("code", code)):
-        if cells[kind] is not None:
-            metadata = {"cobra": about}
-            document.insert(kind, text or "", cell_id=cells[kind], metadata=metadata)
+        cell = cells[kind]
+        if cell is not None and cell in document:  # a person wrote in it before the reply was whole
+            document.metadata(cell, {"cobra": {**about, **document.cell(cell)["metadata"].get("cobra", {})}})
+        elif cell is not None:
+            document.insert(kind, text or "", cell_id=cell, metadata={"cobra": about})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,20 +62,19 @@ class Seat:
     def _written_by_others(self, text: str) -> None:
         try:
             notebook = read(text)
+            merge(self.document, notebook, base_of(notebook))
         except ValueError as error:
             self.ledger.append("decision", {
                 "what": f"{self.file.path.name} was changed by another program and is no notebook any more",
                 "why": f"{error}; it is written again as it was",
             })  # fmt: skip
-            return
-        merge(self.document, notebook, base_of(notebook))
 
     def _ran(self, cell: str, visit: Visit) -> None:
         """A cell that a person ran has ended."""
         if cell not in self.document:
             return
         self.deeds.record()
-        shown = self.document.cell(cell)["outputs"]
+        shown = self.document.cell(cell).get("outputs", [])
         output = digest(shown)
         self.deeds.ran(cell, visit.status, output)
         self.ledger.append("ran", {
@@ -120,16 +120,21 @@ def _meanwhile(document: Document, path: Path) -> int:
         notebook = read(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return document.seq + LIFE
-    about = notebook.get("metadata", {}).get("cobra", {})
-    line, seq = about.get("line"), about.get("seq")
-    if isinstance(line, int):
-        known = [cell for cell in notebook.get("cells", ()) if not _unfinished(document, cell)]
+    metadata, cells = notebook.get("metadata"), notebook.get("cells")
+    about = metadata.get("cobra") if isinstance(metadata, Mapping) else None
+    line = about.get("line") if isinstance(about, Mapping) else None
+    if isinstance(line, int) and isinstance(cells, list):
+        known = [cell for cell in cells if not _unfinished(document, cell)]
         document.seq = max(document.seq, line)
-        merge(document, {**notebook, "cells": known}, line)
-    return max(document.seq, seq if isinstance(seq, int) else 0) + LIFE
+        with contextlib.suppress(ValueError):  # no notebook any more: it is written again as it was
+            merge(document, {**notebook, "cells": known}, line)
+    return max(document.seq, base_of(notebook) or 0) + LIFE
 
 
-def _unfinished(document: Document, cell: Mapping[str, Any]) -> bool:
+def _unfinished(document: Document, cell: Any) -> bool:
     """Whether a cell is left of a reply that never ended."""
-    about = dict(cell.get("metadata") or {}).get("cobra") or {}
-    return bool(about.get("agent")) and not about.get("person") and cell.get("id") not in document
+    metadata = cell.get("metadata") if isinstance(cell, Mapping) else None
+    about = metadata.get("cobra") if isinstance(metadata, Mapping) else None
+    if not isinstance(about, Mapping):
+        return False
+    return bool(about.get("agent")) and not about.get("person") and str(cell.get("id")) not in document

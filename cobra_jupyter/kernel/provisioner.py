@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket as sockets
 import time
@@ -22,6 +23,7 @@ from cobra_jupyter import attach, runs
 from cobra_jupyter.attach import AttachError, Entry
 
 Json = dict[str, Any]
+_log = logging.getLogger(__name__)
 RESTART = 90.0  # seconds in which a runner restarts its kernel
 BEGIN = 30.0  # seconds in which a run that starts has its kernel
 GRACE = 5.0  # seconds between a runner's end and a kernel of our own in its place
@@ -61,6 +63,7 @@ class AttachProvisioner(LocalProvisioner):
     """`seat` is whose kernel this is attached to; None while it is a local kernel."""
 
     seat: Seat | None = None
+    moving = False  # between leaving a kernel and being launched anew
     _launched: Json | None = None  # how the session was launched, for a kernel of our own later
     _restart = False  # whether the next launch is the other half of a restart
     _gone: float | None = None  # since when the runner is
@@ -75,7 +78,7 @@ class AttachProvisioner(LocalProvisioner):
 
     async def pre_launch(self, **kwargs: Any) -> Json:
         restart, self._restart = self._restart, False
-        self.seat, self._gone = None, None
+        self.seat, self._gone, self.moving = None, None, True
         notebook = self._notebook(kwargs)
         seat = await asyncio.to_thread(seat_of, notebook) if notebook is not None else None
         if seat is not None:
@@ -99,6 +102,7 @@ class AttachProvisioner(LocalProvisioner):
         return prepared
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        self.moving = False
         if self.seat is None:
             return await super().launch_kernel(cmd, **kwargs)
         self.cwd = kwargs.get("cwd", Path.cwd())
@@ -227,13 +231,16 @@ class AttachProvisioner(LocalProvisioner):
 
     def _let_go(self, restart: bool) -> None:
         """Detach; the kernel lives on."""
-        self.seat, self._restart = None, restart
+        self.seat, self._restart, self.moving = None, restart, restart
 
 
 def _connection(seat: Seat, restart: bool) -> Json | None:
     """The kernel's connection, after a restart if one is wanted; None where that agent has no kernel (now)."""
     if restart:
-        attach.ask(seat.entry, "restart_kernel", RESTART, agent=seat.agent)
+        try:
+            attach.ask(seat.entry, "restart_kernel", RESTART, agent=seat.agent)
+        except AttachError as error:  # better the kernel as it is than a session without one
+            _log.warning("run %s: its kernel was not restarted: %s", seat.entry.id, error)
     deadline = time.monotonic() + BEGIN
     while True:
         try:

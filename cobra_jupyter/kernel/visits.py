@@ -68,8 +68,10 @@ class Visits:
             visit.began = time.monotonic()
             return
         if kind == "idle":
-            if visit.count is None:  # a completion or the like
-                del self._visits[msg_id]
+            if (
+                visit.count is None
+            ):  # a completion or the like, or a cell that an error before it kept from running
+                self._drop(msg_id, visit)
                 return
             visit.over = True
             self._end(msg_id, visit)
@@ -90,8 +92,9 @@ class Visits:
 
     def _visit(self, msg_id: str) -> Visit:
         if msg_id not in self._visits:
-            while len(self._visits) >= MOST:
-                del self._visits[next(iter(self._visits))]
+            untold = [key for key, visit in self._visits.items() if visit.cell is None]
+            for key in untold[: len(untold) + 1 - MOST]:
+                del self._visits[key]
             self._visits[msg_id] = Visit(time.monotonic())
         return self._visits[msg_id]
 
@@ -102,9 +105,12 @@ class Visits:
     def _end(self, msg_id: str, visit: Visit) -> None:
         if visit.cell is None or not visit.over:
             return
+        self._drop(msg_id, visit)
+        self._on_end(visit.cell, visit)
+
+    def _drop(self, msg_id: str, visit: Visit) -> None:
         del self._visits[msg_id]
-        if visit.cell in self._document:
+        if visit.cell is not None and visit.cell in self._document:
             with self._document.acting(visit.client):
                 self._document.count(visit.cell, visit.count)
                 self._document.state(visit.cell, "idle")
-        self._on_end(visit.cell, visit)

@@ -60,7 +60,8 @@ def clean_cell(raw: Mapping[str, Any], taken: Container[str]) -> dict[str, Any]:
         "source": text_of(raw.get("source")),
     }
     if kind == "code":
-        outputs = [output_of(output) for output in raw.get("outputs") or ()]
+        given = raw.get("outputs")
+        outputs = [output_of(output) for output in given] if isinstance(given, list | tuple) else []
         stored = [
             output
             for output in outputs

@@ -279,7 +279,7 @@ class Document:
         else:
             self._change(operation, cell, data)
         changed = self._cells.get(operation.cell_id)
-        self.versions.note(operation, changed.source if changed else "")
+        self.versions.note(operation, changed.kind if changed else "", changed.source if changed else "")
 
     def _change(self, operation: Operation, cell: Cell | None, data: dict[str, Any]) -> None:
         if operation.op == "update_display":

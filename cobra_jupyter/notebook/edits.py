@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cobra_jupyter.notebook.cell import CELL_TYPES
-from cobra_jupyter.notebook.coerce import cell_metadata
+from cobra_jupyter.notebook.coerce import is_cell_id
 from cobra_jupyter.notebook.document import Document
-from cobra_jupyter.notebook.merge import replace, touch
+from cobra_jupyter.notebook.merge import own, replace, touch
 
 Edit = Mapping[str, Any]
 MOST = 10_000  # edits at once
@@ -34,7 +34,8 @@ def apply(document: Document, edits: Any, by: str) -> list[dict[str, Any]]:
 
 
 def _apply(document: Document, edit: Any) -> None:
-    act = _ACTS.get(edit.get("edit")) if isinstance(edit, Mapping) else None
+    name = edit.get("edit") if isinstance(edit, Mapping) else None
+    act = _ACTS.get(name) if isinstance(name, str) else None
     if act is None:
         raise BadEdit(f"no such edit; there are {', '.join(_ACTS)}")
     act(document, edit)
@@ -46,9 +47,9 @@ def _insert(document: Document, edit: Edit) -> None:
         _set_source(document, cell["id"], cell["source"])
         return
     after = edit.get("after")
-    if after is not None and after not in document:
+    if after is not None and not _there(document, after):
         after = list(document)[-1] if len(document) else None
-    document.insert(cell=_own(cell), after=after, first=after is None)
+    document.insert(cell=own(cell), after=after, first=after is None)
     touch(document, cell["id"])
 
 
@@ -71,7 +72,7 @@ def _delete(document: Document, edit: Edit) -> None:
 
 def _move(document: Document, edit: Edit) -> None:
     cell_id, after = _known(document, edit), edit.get("after")
-    if after is not None and (after not in document or after == cell_id):
+    if after is not None and (not _there(document, after) or after == cell_id):
         raise BadEdit("it is to follow a cell that is not there")
     document.move(cell_id, after)
 
@@ -96,31 +97,28 @@ def _replace(document: Document, edit: Edit) -> None:
     if cell["id"] not in document:
         raise BadEdit(f"there is no cell {cell['id']!r}")
     about = document.cell(cell["id"])["metadata"].get("cobra")
-    replace(document, {**cell, "metadata": {**_own(cell)["metadata"], **({"cobra": about} if about else {})}})
+    replace(document, {**cell, "metadata": {**own(cell)["metadata"], **({"cobra": about} if about else {})}})
     touch(document, cell["id"])
 
 
 def _known(document: Document, edit: Edit) -> str:
     cell_id = edit.get("cell_id")
-    if not isinstance(cell_id, str) or cell_id not in document:
+    if not _there(document, cell_id):
         raise BadEdit(f"there is no cell {cell_id!r}")
-    return cell_id
+    return str(cell_id)
+
+
+def _there(document: Document, cell_id: Any) -> bool:
+    return isinstance(cell_id, str) and cell_id in document
 
 
 def _cell_of(edit: Edit) -> dict[str, Any]:
     cell = edit.get("cell")
-    if not isinstance(cell, Mapping) or not isinstance(cell.get("id"), str):
+    if not isinstance(cell, Mapping) or not is_cell_id(cell.get("id")):
         raise BadEdit("cell is a notebook's cell with an id")
     if cell.get("cell_type") not in CELL_TYPES or not isinstance(cell.get("source"), str):
         raise BadEdit("a cell has a cell_type (code, markdown, raw) and a source")
     return dict(cell)
-
-
-def _own(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell without marks that only the runner gives: a copy of an agent's cell is the person's."""
-    metadata = cell_metadata(cell.get("metadata"))
-    metadata.pop("cobra", None)
-    return {**cell, "metadata": metadata}
 
 
 _ACTS: dict[Any, Callable[[Document, Edit], None]] = {

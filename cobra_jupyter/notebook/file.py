@@ -80,6 +80,12 @@ class NotebookFile:
                 self._schedule()  # what could not be written now may be later
             raise self.error
 
+    async def settle(self) -> None:
+        """Write what is unwritten, if anything is. Raises NotebookWriteError."""
+        await self.look()
+        if self._dirty or (self._task is not None and not self._task.done()):
+            await self.flush()
+
     async def close(self) -> None:
         """Flush and follow the document no longer. Raises NotebookWriteError, but is closed all the same."""
         self._unsubscribe()

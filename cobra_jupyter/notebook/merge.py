@@ -7,6 +7,7 @@
   source, cell type          the writer's, where it also differs from what it was at the base
   outputs                    the runner's; cleared or run elsewhere by the writer, where nothing came since the base
   order                      the writer's, unless cells were moved since the base
+  metadata                   the writer's, unless they changed since the base; what is ours is kept
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cobra_jupyter.notebook.cell import clean_cell
-from cobra_jupyter.notebook.coerce import notebook_metadata
+from cobra_jupyter.notebook.coerce import cell_metadata, notebook_metadata
 from cobra_jupyter.notebook.document import Document
 
 OURS = ("kernelspec", "language_info", "cobra")  # metadata that the runner alone writes
@@ -25,7 +26,8 @@ Cell = dict[str, Any]
 
 def base_of(notebook: Mapping[str, Any]) -> int | None:
     """The last operation that the writer of a notebook had seen."""
-    about = dict(notebook.get("metadata") or {}).get("cobra")
+    metadata = notebook.get("metadata")
+    about = metadata.get("cobra") if isinstance(metadata, Mapping) else None
     seq = about.get("seq") if isinstance(about, Mapping) else None
     return seq if isinstance(seq, int) and not isinstance(seq, bool) and seq >= 0 else None
 
@@ -34,7 +36,7 @@ def merge(document: Document, notebook: Mapping[str, Any], base: int | None, by:
     """Merge a notebook (nbformat 4, cells with ids) into `document` as operations of `by`. Without a base the writer is
     taken to have seen everything. Raises ValueError for what is no notebook."""
     cells = notebook.get("cells")
-    if not isinstance(cells, Sequence) or not all(isinstance(cell, Mapping) for cell in cells):
+    if not isinstance(cells, list | tuple) or not all(isinstance(cell, Mapping) for cell in cells):
         raise ValueError("this is no notebook: it has no list of cells")
     base = document.seq if base is None else min(base, document.seq)
     written: dict[str, Cell] = {}
@@ -46,7 +48,8 @@ def merge(document: Document, notebook: Mapping[str, Any], base: int | None, by:
         _take(document, written, base)
         if document.versions.moved <= base:
             _order(document, list(written))
-        _metadata(document, notebook.get("metadata"))
+        if document.versions.metadata.get("", 0) <= base:
+            _metadata(document, notebook.get("metadata"))
 
 
 def touch(document: Document, cell_id: str) -> None:
@@ -60,6 +63,13 @@ def touch(document: Document, cell_id: str) -> None:
 def touched(document: Document, cell_id: str) -> bool:
     """Whether a person wrote in a cell."""
     return bool((document.cell(cell_id)["metadata"].get("cobra") or {}).get("person"))
+
+
+def own(cell: Mapping[str, Any]) -> Cell:
+    """A cell without marks that only the runner gives: a copy of an agent's cell is the person's."""
+    metadata = cell_metadata(cell.get("metadata"))
+    metadata.pop("cobra", None)
+    return {**cell, "metadata": metadata}
 
 
 def replace(document: Document, cell: Cell) -> None:
@@ -85,21 +95,25 @@ def _take(document: Document, written: Mapping[str, Cell], base: int) -> None:
         elif document.versions.deleted.get(cell_id, -1) > base:
             continue
         else:
-            document.insert(cell=cell, after=before, first=before is None)
+            document.insert(cell=own(cell), after=before, first=before is None)
             touch(document, cell_id)
         before = cell_id
 
 
 def _change(document: Document, cell: Cell, base: int) -> None:
     now, cell_id = document.cell(cell["id"]), cell["id"]
-    if cell["cell_type"] != now["cell_type"]:
-        replace(document, {**cell, "metadata": now["metadata"]})
+    theirs = cell["source"] != now["source"] and not document.versions.had(
+        cell_id, cell["source"], base, now["source"]
+    )
+    if cell["cell_type"] not in (now["cell_type"], document.versions.was(cell_id, base)):
+        source = cell["source"] if theirs else now["source"]
+        replace(document, {**cell, "source": source, "metadata": now["metadata"]})
         touch(document, cell_id)
         return
-    if cell["source"] != now["source"] and not document.versions.had(cell_id, cell["source"], base):
+    if theirs:
         document.source(cell_id, cell["source"])
         touch(document, cell_id)
-    if cell["cell_type"] == "code" and document.versions.outputs.get(cell_id, 0) <= base:
+    if cell["cell_type"] == now["cell_type"] == "code" and document.versions.outputs.get(cell_id, 0) <= base:
         _outputs(document, cell, now)
     if document.versions.metadata.get(cell_id, 0) <= base:
         patch = _difference(now["metadata"], cell["metadata"])
@@ -131,13 +145,13 @@ def _order(document: Document, written: Sequence[str]) -> None:
     for number, cell_id in enumerate(present):
         if cell_id not in known:
             target.insert(target.index(present[number - 1]) + 1 if number else 0, cell_id)
-    stay = _longest_rising([places[cell_id] for cell_id in target])
+    stay = longest_rising([places[cell_id] for cell_id in target])
     for number, cell_id in enumerate(target):
         if places[cell_id] not in stay:
             document.move(cell_id, target[number - 1] if number else None)
 
 
-def _longest_rising(numbers: Sequence[int]) -> set[int]:
+def longest_rising(numbers: Sequence[int]) -> set[int]:
     """The members of a longest rising subsequence: the cells that need not move."""
     ends: list[int] = []
     lengths = []

@@ -320,6 +320,16 @@ def said(record: Record) -> str:
         gain, se = data.get("gain"), data.get("se")
         against = f"{gain:+.5g} ± {se:.2g} against {data.get('best')}" if words.known(gain) else "the first"
         return f"{data.get('id')} in the family {data.get('family')}: {against}{', progress' if data.get('progress') else ''}"
+    if record.kind == "message":
+        return words.cut(f"a person says: {data.get('text')}", 300)
+    if record.kind == "handback":
+        return f"the agent is told what a person did ({data.get('why')}): {words.counted(len(data.get('deeds', ())), 'cell')}"
+    if record.kind == "ran":
+        return f"a person ran a cell: {data.get('status')} {data.get('error') or ''}".strip()
+    if record.kind == "edit":
+        return f"{words.counted(len(data.get('edits', ())), 'edit')} by a person"
+    if record.kind == "human":
+        return f"a person: {data.get('what')}{': ' + data['why'] if data.get('why') else ''}"
     if record.kind == "file":
         return f"{data.get('path')}, SHA-256 {str(data.get('sha256', ''))[:16]}…"
     order = ("state", "event", "what", "outcome", "why", "detail")

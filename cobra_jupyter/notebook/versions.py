@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cobra_jupyter.notebook.operation import Operation
@@ -12,7 +13,8 @@ _KEPT = 512  # changes of one source
 
 
 class Versions:
-    """Seqs of the operations that made, moved, changed and deleted cells; of sources a hash too, at each seq."""
+    """Seqs of the operations that made, moved, changed and deleted cells; of sources and types hashes too, at each
+    seq. `at`: what to count by instead."""
 
     def __init__(self) -> None:
         self.inserted: dict[str, int] = {}
@@ -20,47 +22,75 @@ class Versions:
         self.outputs: dict[str, int] = {}
         self.metadata: dict[str, int] = {}
         self.moved = 0
-        self._sources: dict[str, tuple[list[int], list[int]]] = {}  # seqs, hashes
+        self.at: int | None = None
+        self._pasts: dict[str, _Past] = {}  # deleted cells too: they may come back
 
     def read(self, cell: Mapping[str, Any]) -> None:
         """Take in a cell as it stands in a file."""
         about = cell["metadata"].get("cobra")
         seq = about.get("seq") if isinstance(about, Mapping) else None
         self.inserted[cell["id"]] = seq if isinstance(seq, int) else 0
-        self._sources[cell["id"]] = ([0], [hash(cell["source"])])
+        self._pasts[cell["id"]] = _Past([0], [hash(cell["source"])], [cell["cell_type"]])
 
     def begin(self, seq: int) -> None:
         """Let all that is there now be of `seq`: what came before was numbered otherwise."""
         self.inserted = dict.fromkeys(self.inserted, seq)
         self.outputs, self.metadata, self.deleted, self.moved = {}, {}, {}, 0
-        self._sources = {cell: ([0], hashes[-1:]) for cell, (_, hashes) in self._sources.items()}
+        self._pasts = {
+            cell: _Past([0], past.hashes[-1:], past.kinds[-1:])
+            for cell, past in self._pasts.items()
+            if cell in self.inserted
+        }
+        self.at = None
 
-    def note(self, operation: Operation, source: str) -> None:
-        """Take in an operation that was performed; `source` is the cell's now."""
-        cell, seq, op = operation.cell_id, operation.seq, operation.op
+    def note(self, operation: Operation, kind: str, source: str) -> None:
+        """Take in an operation that was performed; `kind` and `source` are the cell's now."""
+        cell, op = operation.cell_id, operation.op
+        seq = operation.seq if self.at is None else self.at
         if op == "insert":
             self.inserted[cell] = seq
             self.deleted.pop(cell, None)
-            self._sources[cell] = ([seq], [hash(source)])
         elif op == "delete":
             self.deleted[cell] = seq
-            for table in (self.inserted, self.outputs, self.metadata, self._sources):
+            for table in (self.inserted, self.outputs, self.metadata):
                 table.pop(cell, None)
-        elif op == "source" and cell in self._sources:
-            seqs, hashes = self._sources[cell]
-            seqs.append(seq)
-            hashes.append(hash(source))
-            if len(seqs) > 2 * _KEPT:
-                del seqs[:_KEPT], hashes[:_KEPT]
         elif op == "move":
             self.moved = seq
-        elif op == "metadata":
+        elif op == "metadata" and operation.data["patch"].keys() - {"cobra"}:
             self.metadata[cell] = seq
         elif op in ("output", "clear", "count", "update_display"):
             self.outputs[cell] = seq
+        if op in ("insert", "source") and kind:
+            self._pasts.setdefault(cell, _Past()).add(seq, hash(source), kind)
 
-    def had(self, cell: str, text: str, base: int) -> bool:
-        """Whether `text` is what the source of a cell was at `base`."""
-        seqs, hashes = self._sources[cell]
-        place = max(0, bisect_right(seqs, base) - 1)
-        return hashes[place] == hash(text)
+    def had(self, cell: str, text: str, base: int, now: str) -> bool:
+        """Whether `text` is what the source of a cell was at `base`. Where that is not remembered: whether `now` may
+        have grown from it."""
+        past = self._pasts[cell]
+        place = past.place(base)
+        return now.startswith(text) if place < 0 else past.hashes[place] == hash(text)
+
+    def was(self, cell: str, base: int) -> str:
+        """A cell's type at `base`."""
+        past = self._pasts[cell]
+        return past.kinds[max(0, past.place(base))]
+
+
+@dataclass
+class _Past:
+    """A cell's sources, as hashes, and types by seq."""
+
+    seqs: list[int] = field(default_factory=list)
+    hashes: list[int] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+
+    def add(self, seq: int, source: int, kind: str) -> None:
+        self.seqs.append(seq)
+        self.hashes.append(source)
+        self.kinds.append(kind)
+        if len(self.seqs) > 2 * _KEPT:
+            del self.seqs[:_KEPT], self.hashes[:_KEPT], self.kinds[:_KEPT]
+
+    def place(self, base: int) -> int:
+        """Of what stood at `base`; negative where that is not remembered."""
+        return bisect_right(self.seqs, base) - 1

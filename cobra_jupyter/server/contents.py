@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_core.utils import ensure_async, run_sync
 
-from cobra_jupyter.attach import AttachError, ask
+from cobra_jupyter.attach import AttachError, Entry, ask
 from cobra_jupyter.server import links
 from cobra_jupyter.server.kernels import SPEC, Kernels
 from cobra_jupyter.server.places import Places
@@ -25,6 +25,7 @@ from cobra_jupyter.server.whose import Owner, Whose, living_in
 
 Json = dict[str, Any]
 Still = Callable[[], AbstractAsyncContextManager[None]]
+Met = Callable[[str], Awaitable[Any]]
 LONG = 120.0  # seconds for a runner to merge and write a big notebook
 SPEC_METADATA = {"name": SPEC, "display_name": "Cobra (run's kernel)", "language": "python"}
 _log = logging.getLogger(__name__)
@@ -34,12 +35,12 @@ class RunContents:
     """Covers `get`, `save`, `rename` and `delete` of one contents manager."""
 
     def __init__(
-        self, manager: Any, places: Places, whose: Whose, kernels: Kernels, still: Still,
+        self, manager: Any, places: Places, whose: Whose, kernels: Kernels, still: Still, met: Met,
         loop: asyncio.AbstractEventLoop,
     ) -> None:  # fmt: skip
-        """`still` keeps runs from being looked for; `loop` is the server's, where its managers are at home."""
+        """`still` keeps runs from being looked for, `met` has one noticed; `loop` is the server's, where its managers are at home."""
         self._manager, self._places, self._whose, self._kernels = manager, places, whose, kernels
-        self._still, self._loop = still, loop
+        self._still, self._met, self._loop = still, met, loop
         self._originals: dict[str, Any] = {}
         self._saving: dict[Path, asyncio.Lock] = {}
 
@@ -126,10 +127,14 @@ class RunContents:
             status = await asyncio.to_thread(ask, owner.entry, "status", 10.0)
         except AttachError:
             return
-        work = asyncio.run_coroutine_threadsafe(self._kernels.ensure(owner.entry, status), self._loop)
+        work = asyncio.run_coroutine_threadsafe(self._ensure(owner.entry, status), self._loop)
         if asyncio.get_running_loop() is self._loop:  # elsewhere, the loop is waiting for us
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(work)), 15.0)
+
+    async def _ensure(self, entry: Entry, status: Json) -> None:
+        await self._met(entry.id)  # else nobody would notice its end
+        await self._kernels.ensure(entry, status)
 
     # ---- save
 
@@ -147,9 +152,9 @@ class RunContents:
                 ask, owner.entry, "save", LONG, agent=owner.agent, notebook=notebook, client=client
             )
         except AttachError as error:
-            if error.kind != "Gone":
+            if error.kind not in ("Gone", "Unknown"):
                 raise refusal_of(error) from error
-            return await self._save_past(model, path, owner)  # it has ended in this moment
+            return await self._save_past(model, path, owner)  # the run or this agent has ended by now
         saved: Json = await self._original("get", path, content=False)
         await self._checkpoint(path)
         if hasattr(self._manager, "emit"):
@@ -194,6 +199,8 @@ class RunContents:
         try:
             await asyncio.to_thread(ask, owner.entry, "moved", 30.0, agent=owner.agent, path=str(new))
         except AttachError as error:
+            if error.kind in ("Gone", "Unknown"):
+                return  # nobody holds it any longer
             raise refusal_of(error) from error
         # between the two, the runner may have written where the notebook was
         await asyncio.to_thread(old.unlink, True)

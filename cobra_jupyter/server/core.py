@@ -42,7 +42,13 @@ class Cobra:
             getattr(server, "kernel_websocket_connection_class", None),
         )  # fmt: skip
         self.contents = RunContents(
-            server.contents_manager, places, self.whose, self.kernels, self.living.still, loop
+            server.contents_manager,
+            places,
+            self.whose,
+            self.kernels,
+            self.living.still,
+            self.living.entry,
+            loop,
         )
         lifecycle = Lifecycle(server.event_logger)
         self.living.listeners += [self.whose.told, self.kernels.told, lifecycle.told]

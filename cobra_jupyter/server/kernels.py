@@ -142,8 +142,11 @@ class Kernels:
         with contextlib.suppress(AttributeError, KeyError):
             self._kernels.stop_watching_activity(kernel)
             self._kernels.start_watching_activity(kernel)
+            self._kernels.stop_buffering(kernel)
         for connection in list(getattr(self._sockets, "_open_sockets", ())):
             if getattr(connection, "kernel_id", None) == kernel:
+                # what is buffered under a tab's key is taken up when it is back: here that would be the old sockets
+                connection.session_key = f"left:{uuid.uuid4().hex}"
                 connection.websocket_handler.close()
 
     async def _record(self, run: str, agent: str, kernel: str, path: str, name: str) -> None:
@@ -160,11 +163,12 @@ class Kernels:
             session_id(run, agent), path=path, name=name, type="notebook", kernel_id=kernel
         )
 
-    def _seat(self, kernel: str) -> Any:
-        return getattr(getattr(self._kernels.get_kernel(kernel), "provisioner", None), "seat", None)
-
     def _attached(self, kernel: str, entry: Entry) -> bool:
-        seat = self._seat(kernel)
+        """Or about to be: a restart from the menu is under way."""
+        provisioner = getattr(self._kernels.get_kernel(kernel), "provisioner", None)
+        if getattr(provisioner, "moving", False):
+            return True
+        seat = getattr(provisioner, "seat", None)
         return seat is not None and bool(seat.entry == entry)
 
     def _connections(self, kernel: str) -> int:

@@ -83,16 +83,16 @@ class Line:
         return body if changed is None else json.dumps(changed, separators=(",", ":")).encode()
 
     def _changed(self, frame: Json) -> Json | None:
-        """The frame with a translated status, if it holds one; a status event has it beside `event` or within."""
+        """The frame with a translated status, if it holds one; as do the events `status` and `ended`."""
         run = self._entry.run.resolve()
         answer = frame.get("answer")
         if isinstance(answer, dict) and isinstance(answer.get("status"), dict):
             return {**frame, "answer": {**answer, "status": self._places.status(answer["status"], run)}}
-        if frame.get("event") != "status":
+        if frame.get("event") not in ("status", "ended"):
             return None
         if isinstance(frame.get("status"), dict):
             return {**frame, "status": self._places.status(frame["status"], run)}
-        return {**frame, **self._places.status(frame, run)}
+        return None
 
 
 def _valid(body: bytes) -> bytes:

@@ -141,11 +141,8 @@ class Living:
                 await attachment.close()
 
     def _heard(self, entry: Entry, event: Json) -> None:
-        if event.get("event") == "status":
-            # a status event holds the status itself, or has it beside
-            found = event.get("status")
-            status = found if isinstance(found, dict) else {k: v for k, v in event.items() if k != "event"}
-            self._tell(entry.id, entry, status)
+        if event.get("event") == "status" and isinstance(event.get("status"), dict):
+            self._tell(entry.id, entry, event["status"])
 
     async def _let_go(self, run: str, entry: Entry, ended: bool) -> None:
         attachment = self._attachments.pop(run, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from cobra_jupyter.server.line import Line
 from cobra_jupyter.server.refusal import Refusal, kind_of
 
 Json = dict[str, Any]
+_log = logging.getLogger(__name__)
 CALLS = frozenset({"watch", "follow", "edit", "ran", "cell"})
 LONGEST = 8 << 20  # bytes of a browser's frame
 LONG = 1 << 18  # bytes from which a frame is read in a thread
@@ -67,6 +69,9 @@ class Relay:
             await self._refuse(number, error.kind, str(error))
         except Refusal as error:
             await self._refuse(number, kind_of(error.status_code), error.message)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            _log.exception("a frame was not understood")
+            await self._refuse(number, "Malformed", f"the frame was not understood ({type(error).__name__})")
 
     # ---- with a runner
 
@@ -131,9 +136,10 @@ def _check(frame: Json, number: int | None) -> None:
     """Raises AttachError (Malformed) for what is no call of a browser."""
     if number is None:
         raise AttachError("Malformed", 'a frame needs an "id", a whole number')
-    if frame.get("call") not in CALLS:
+    call = frame.get("call")
+    if not isinstance(call, str) or call not in CALLS:
         raise AttachError(
-            "Malformed", f"a browser may call {', '.join(sorted(CALLS))}, not {str(frame.get('call'))[:80]!r}"
+            "Malformed", f"a browser may call {', '.join(sorted(CALLS))}, not {str(call)[:80]!r}"
         )
     if not isinstance(frame.get("args") or {}, dict):
         raise AttachError("Malformed", '"args" is a JSON object')

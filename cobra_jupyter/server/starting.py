@@ -112,7 +112,7 @@ def _goes(folder: Path) -> bool:
     if entry is None:
         return False
     try:
-        return bool(attach.ask(entry, "status", 5.0).get("state", "starting") != "starting")
+        return attach.ask(entry, "status", 5.0).get("state") not in ("starting", "failed", None)
     except AttachError:
         return False
 

@@ -9,7 +9,7 @@ from typing import Any
 from cobra_jupyter import attach
 from cobra_jupyter.attach import Entry
 from cobra_jupyter.kernel.provisioner import agent_at
-from cobra_jupyter.workbench.owners import LEAD
+from cobra_jupyter.server import past
 
 Json = dict[str, Any]
 
@@ -35,35 +35,32 @@ class Whose:
             return
         for agent in status.get("agents", ()):
             path = (entry.run / str(agent["notebook"])).resolve()
-            if _by_place(path) is None:
+            if _place(path) is None:
                 self._renamed[path] = entry.run, str(agent["name"])
 
     def moved(self, old: Path, new: Path, owner: Owner) -> None:
         self._renamed.pop(old, None)
-        if _by_place(new) is None:
-            self._renamed[new] = owner.folder, owner.agent
+        self._renamed[new] = owner.folder, owner.agent
 
     def maybe(self, path: Path) -> bool:
         """Whether it is worth asking: quick, as every notebook of the server is asked about."""
-        return _by_place(path) is not None or path in self._renamed
+        return _place(path) is not None or path in self._renamed
 
     def of(self, path: Path) -> Owner | None:
         """The owner of a notebook. Reads files and may ask a runner: call it in a thread."""
         real = path.resolve()
-        found = self._renamed.get(real) or _by_place(real)
-        if found is None:
+        renamed = self._renamed.get(real)
+        folder = renamed[0] if renamed else _place(real)
+        if folder is None:
             return None
-        folder, agent = found[0].resolve(), found[1]
+        folder = folder.resolve()
         entry = attach.of(folder)
-        if entry is not None and real not in self._renamed:
+        if entry is not None:
             status = attach.ask(entry, "status", 10.0)
-            said = agent_at(status, entry.run, real)
-            if said is None and agent in {other["name"] for other in status.get("agents", ())}:
-                return None  # the agent's notebook lies elsewhere by now: this one is the person's
-            if said is None:  # an agent of an earlier life: the runner does not hold its notebook
-                return Owner(entry.id, folder, agent, None)
-            agent = said
-        return Owner(entry.id if entry else attach.identity(folder), folder, agent, entry)
+            agent = agent_at(status, entry.run, real)
+            return None if agent is None else Owner(entry.id, folder, agent, entry)
+        agent = past.notebooks(folder).get(real) or (renamed[1] if renamed else None)
+        return None if agent is None else Owner(attach.identity(folder), folder, agent, None)
 
 
 def living_in(path: Path) -> list[Entry]:
@@ -72,12 +69,11 @@ def living_in(path: Path) -> list[Entry]:
     return [entry for entry in attach.registry() if entry.run.resolve().is_relative_to(real)]
 
 
-def _by_place(path: Path) -> tuple[Path, str] | None:
-    """`<run>/agent.ipynb` or `<run>/agents/<name>.ipynb`, where a run has its record."""
+def _place(path: Path) -> Path | None:
+    """The run folder that a notebook lies in, itself or in `agents/`."""
     if path.suffix != ".ipynb":
         return None
-    if path.name == "agent.ipynb" and (path.parent / "ledger.jsonl").is_file():
-        return path.parent, LEAD
-    if path.parent.name == "agents" and (path.parent.parent / "ledger.jsonl").is_file():
-        return path.parent.parent, path.stem
+    for folder in (path.parent, path.parent.parent):
+        if (folder / "ledger.jsonl").is_file() and (folder == path.parent or path.parent.name == "agents"):
+            return folder
     return None

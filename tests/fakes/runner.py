@@ -44,11 +44,11 @@ def write_run(folder: Path, run_id: str = "0123456789ab", state: str = "died") -
         ("run", {"run": folder.name, "folder": "/data/c", "brain": "playbook", "budget": 600.0, "seed": 0,
                  "settings": {}, "started": started, "kernel": None, "weights": [], "model": {}}),
         ("state", {"state": "running", "why": None}),
-        ("protocol", {"metric": "rmse", "direction": "minimize", "digest": "d"}),
+        ("protocol", {"metric": "rmse", "direction": "minimize", "digest": "d", "why": ""}),
         ("reply", {"agent": "lead", "turn": 1, "text": "## Look at the data\nSo.", "usage": {}}),
-        ("trial", {"candidate": "ridge", "full": True, "score": 55.5, "se": 1.5}),
-        ("trial", {"candidate": "trees", "full": True, "score": 54.5, "se": 1.5}),
-        ("submission", {"score": 54.5, "se": 1.5}),
+        ("trial", {"label": "ridge", "full": True, "score": 55.5, "se": 1.5}),
+        ("trial", {"label": "trees", "full": True, "score": 54.5, "se": 1.5}),
+        ("submission", {"what": "trees", "score": 54.5, "se": 1.5}),
     ]  # fmt: skip
     lines = [
         json.dumps({"seq": n, "time": started + n, "kind": kind, "data": data, "prev": "", "hash": ""})

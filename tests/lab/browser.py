@@ -101,7 +101,10 @@ class Server:
 
     def post(self, path: str, body: Any = None, method: str = "POST") -> Any:
         request = urllib.request.Request(
-            self.url(path), json.dumps(body or {}).encode(), {"Authorization": f"token {TOKEN}"}, method=method
+            self.url(path),
+            json.dumps(body or {}).encode(),
+            {"Authorization": f"token {TOKEN}"},
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
@@ -154,12 +157,15 @@ class Tab:
 
     def cells(self) -> list[dict[str, Any]]:
         """The model's cells: id, kind, source, outputs as text, metadata."""
-        return self.js(  # type: ignore[no-any-return]
-            """nb => [...nb.content.model.cells].map(c => ({
+        return (
+            self.js(  # type: ignore[no-any-return]
+                """nb => [...nb.content.model.cells].map(c => ({
                 id: c.id, kind: c.type, source: c.sharedModel.getSource(), cobra: c.getMetadata('cobra') || {},
                 count: c.executionCount ?? null, outputs: c.outputs ? JSON.stringify(c.outputs.toJSON()) : ''
             }))"""
-        ) or []
+            )
+            or []
+        )
 
     def sources(self) -> list[str]:
         return [cell["source"] for cell in self.cells()]
@@ -169,7 +175,11 @@ class Tab:
 
     def shows(self, text: str, seconds: float = PATIENCE) -> None:
         """Wait until a cell's source or output holds a text."""
-        until(lambda: any(text in c["source"] or text in c["outputs"] for c in self.cells()), f"the tab shows {text!r}", seconds)
+        until(
+            lambda: any(text in c["source"] or text in c["outputs"] for c in self.cells()),
+            f"the tab shows {text!r}",
+            seconds,
+        )
 
     def dirty(self) -> bool:
         return bool(self.js("nb => nb.context.model.dirty"))

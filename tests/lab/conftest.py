@@ -19,7 +19,9 @@ CURE = "no Chromium: `make test-lab` sets one up, or name yours in CHROMIUM"
 def chromium() -> str | None:
     """The browser: what CHROMIUM names, the system's, or (None) Playwright's own."""
     named = os.environ.get("CHROMIUM")
-    return named or next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
+    return named or next(
+        (path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,20 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import json
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cobra_jupyter.agent.seat import read
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
+from cobra_jupyter.notebook.merge import base_of, merge
 
 
 def big(document: Document, characters: int) -> None:
@@ -158,3 +161,136 @@ def test_a_folder_that_is_gone_is_one_clear_error(tmp_path: Path) -> None:
             await file.close()
 
     asyncio.run(scenario())
+
+
+def as_runner(document: Document, file: NotebookFile, said: list[str]) -> None:
+    """Take in what others write, as an agent's seat does."""
+
+    def take(text: str) -> None:
+        try:
+            notebook = read(text)
+            merge(document, notebook, base_of(notebook))
+        except ValueError as error:
+            said.append(str(error))
+
+    file.on_foreign = take
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Another program changes the notebook."""
+    notebook = json.loads(path.read_text())
+    change(notebook)
+    path.write_text(json.dumps(notebook))
+
+
+def written_by_hand(tmp_path: Path, then: Callable[[Document, NotebookFile], Any]) -> list[str]:
+    """A document in a file that another program has changed; → what was refused."""
+    said: list[str] = []
+
+    async def scenario() -> None:
+        document, path = Document(), tmp_path / "a.ipynb"
+        for cell_id in "ab":
+            document.insert("code", cell_id, cell_id=cell_id)
+        file = NotebookFile(document, path, interval=0.05)
+        as_runner(document, file, said)
+        await file.flush()
+        await then(document, file)
+        await file.close()
+        assert path.read_text() == document.text()
+
+    asyncio.run(scenario())
+    return said
+
+
+def test_what_another_program_wrote_is_merged_before_the_next_write(tmp_path: Path) -> None:
+    async def then(document: Document, file: NotebookFile) -> None:
+        rewrite(file.path, lambda n: n["cells"][0].update(source="theirs"))
+        document.insert("code", "ours", cell_id="c")
+        await file.flush()
+        assert [document.source_of(cell) for cell in document] == ["theirs", "b", "ours"]
+        assert [c["source"] for c in json.loads(file.path.read_text())["cells"]] == [
+            ["theirs"],
+            ["b"],
+            ["ours"],
+        ]
+
+    assert written_by_hand(tmp_path, then) == []
+
+
+def test_a_look_takes_in_what_another_program_wrote_where_nothing_is_to_be_written(tmp_path: Path) -> None:
+    async def then(document: Document, file: NotebookFile) -> None:
+        rewrite(file.path, lambda n: n["cells"].pop(0))
+        await file.look()
+        assert list(document) == ["b"]
+        await asyncio.sleep(0.3)
+        assert file.path.read_text() == document.text()
+        writes = file.writes
+        await file.look()
+        await asyncio.sleep(0.2)
+        assert file.writes == writes
+
+    assert written_by_hand(tmp_path, then) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["no json", "[]", '{"nbformat": 4}', '{"nbformat": 3, "worksheets": []}', "", "[" * 10**5]
+)
+def test_a_file_that_is_no_notebook_any_more_is_written_again_as_it_was(tmp_path: Path, text: str) -> None:
+    async def then(document: Document, file: NotebookFile) -> None:
+        before = document.text()
+        file.path.write_text(text)
+        await file.look()
+        await file.flush()
+        assert document.text() == before == file.path.read_text()
+
+    assert len(written_by_hand(tmp_path, then)) == 1
+
+
+def test_what_is_not_text_is_written_over(tmp_path: Path) -> None:
+    async def then(document: Document, file: NotebookFile) -> None:
+        file.path.write_bytes(b"\xff\xfe\x00")
+        document.source("a", "new")
+        await file.flush()
+        assert file.path.read_text() == document.text()
+
+    written_by_hand(tmp_path, then)
+
+
+def test_our_own_writes_are_nobody_elses(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        document, seen = Document(), list[str]()
+        file = NotebookFile(document, tmp_path / "a.ipynb", interval=0.01)
+        file.on_foreign = seen.append
+        for number in range(10):
+            document.insert("code", str(number))
+            await asyncio.sleep(0.02)
+            await file.look()
+        await file.close()
+        assert seen == []
+
+    asyncio.run(scenario())
+
+
+def test_a_file_that_is_moved_is_written_at_its_new_place_only(tmp_path: Path) -> None:
+    async def then(document: Document, file: NotebookFile) -> None:
+        old, new = file.path, tmp_path / "renamed" / "b.ipynb"
+        new.parent.mkdir()
+        old.rename(new)
+        file.move(new)
+        document.source("a", "after the move")
+        await file.flush()
+        assert not old.exists()
+        assert new.read_text() == document.text()
+        new.rename(old)
+        file.move(old)
+
+    assert written_by_hand(tmp_path, then) == []
+
+
+def test_a_file_that_somebody_deleted_comes_back(tmp_path: Path) -> None:
+    async def then(document: Document, file: NotebookFile) -> None:
+        file.path.unlink()
+        document.source("a", "new")
+        await file.flush()
+
+    assert written_by_hand(tmp_path, then) == []

@@ -60,23 +60,26 @@ def run_folder(root: Path) -> Path:
 
 
 @pytest.fixture
-def cobra(jp_serverapp: Any) -> Any:
-    return jp_serverapp.web_app.settings["cobra"]
+def cobra(jp_serverapp: Any, jp_asyncio_loop: Any) -> Any:
+    """Started, as the server does when its loop runs."""
+    found = jp_serverapp.web_app.settings["cobra"]
+    jp_asyncio_loop.run_until_complete(found.start())
+    return found
 
 
 @pytest.fixture
-def ask(jp_fetch: Any) -> Ask:
+def ask(jp_fetch: Any, cobra: Any) -> Ask:
     """Ask the REST interface. → status code and what was answered, also of a refusal."""
 
     async def fetch(method: str, path: str, body: Any = None, **options: Any) -> SimpleNamespace:
         sent = body if isinstance(body, str | bytes) or body is None else json.dumps(body)
-        if method != "GET":
+        if method not in ("GET", "DELETE"):
             options["body"] = sent or b""
         try:
             found = await jp_fetch(*path.split("/"), method=method, request_timeout=60, **options)
         except HTTPClientError as error:
-            assert error.response is not None
-            return SimpleNamespace(code=error.code, **_read(error.response.body))
+            answered = error.response.body if error.response else b""
+            return SimpleNamespace(code=error.code, **_read(answered))
         return SimpleNamespace(code=found.code, **_read(found.body))
 
     return fetch

@@ -1,0 +1,150 @@
+"""From a line that the agent's cell prints to its text in the DOM of real Chromium, at 20 lines a second, while a person
+types into another cell; and the longest block of the Jupyter server's event loop while the playbook runs the demo.
+
+    python -m benchmarks.lab_latency [--lines 400]"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+PACE = 0.05  # seconds between two lines
+OBSERVE = """() => {
+    window.cobraSeen = {}; window.cobraLong = [];
+    const look = node => {
+        for (const [stamp] of (node.textContent || '').matchAll(/T\\d{10}\\.\\d{6}/g)) {
+            window.cobraSeen[stamp] ??= Date.now() / 1000;
+        }
+    };
+    new MutationObserver(changes => changes.forEach(change => {
+        look(change.target); change.addedNodes.forEach(look);
+    })).observe(document.querySelector('.jp-Notebook'), {subtree: true, childList: true, characterData: true});
+    new PerformanceObserver(list => list.getEntries().forEach(entry => window.cobraLong.push(entry.duration)))
+        .observe({entryTypes: ['longtask']});
+}"""
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    """In the server: write the longest block of its event loop so far, in seconds, into COBRA_LOOP_BLOCK."""
+
+    async def watch(path: Path) -> None:
+        longest, before = 0.0, time.perf_counter()
+        while True:
+            await asyncio.sleep(0.005)
+            now = time.perf_counter()
+            if now - before - 0.005 > longest or not path.exists():
+                longest = now - before - 0.005 if path.exists() else 0.0
+                path.write_text(str(longest))
+            before = now
+
+    path = os.environ["COBRA_LOOP_BLOCK"]
+    app.io_loop.call_later(0, lambda: asyncio.ensure_future(watch(Path(path))))
+
+
+def latency(folder: Path, lines: int) -> dict[str, Any]:
+    """Lines of an agent's cell against their appearance, in milliseconds."""
+    from playwright.sync_api import sync_playwright
+
+    from benchmarks import tables
+    from tests.fakes import live
+    from tests.lab.browser import Live, Server, Tab
+    from tests.lab.conftest import chromium
+
+    server = Server(folder, ("--LabApp.expose_app_in_browser=True",))
+    server.start()
+    run = Live(server, "latency", tables.write(folder / "made", 200, 3, 50))
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+            run.start()
+            tab = Tab(browser.new_page(viewport={"width": 1400, "height": 900}), server).open(run.path)
+            tab.shows("Begin")
+            tab.page.evaluate(OBSERVE)
+            code = f"for _ in range({lines}):\n    print(f'T{{time.time():.6f}}', flush=True)\n    time.sleep({PACE})"
+            run.say(2, live.cell(code))
+            tab.shows("T1")
+            first = tab.cells()[2]["id"]
+            while run.call("status")["agents"] and not (run.replies / "3.seen").exists():
+                tab.type_into(first, "# typing on and on\n", delay=40)
+            time.sleep(1)
+            seen = tab.page.evaluate("() => window.cobraSeen")
+            long = tab.page.evaluate("() => window.cobraLong")
+            browser.close()
+    finally:
+        run.stop()
+        server.stop()
+    delays = sorted(1000 * (when - float(stamp[1:])) for stamp, when in seen.items())
+    return {
+        "lines": lines, "seen": len(delays), "p50_ms": round(statistics.median(delays), 1),
+        "p95_ms": round(delays[int(0.95 * len(delays))], 1), "max_ms": round(delays[-1], 1),
+        "longest_task_ms": round(max(long, default=0.0)), "tasks_over_100_ms": sum(task > 100 for task in long),
+    }  # fmt: skip
+
+
+def loop_block(folder: Path, budget: str) -> dict[str, Any]:
+    """The longest block of the server's event loop while a demo runs in an open tab, from its start by REST on."""
+    from playwright.sync_api import sync_playwright
+
+    from cobra_jupyter import demo
+    from tests.lab.browser import TOKEN, Server, Tab, until
+    from tests.lab.conftest import chromium
+
+    block = folder / "block"
+    os.environ["COBRA_LOOP_BLOCK"] = str(block)
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+    extensions = "{'benchmarks.lab_latency': True}"
+    server = Server(
+        folder, ("--LabApp.expose_app_in_browser=True", f"--ServerApp.jpserver_extensions={extensions}")
+    )
+    server.root.mkdir(parents=True)
+    demo.write(server.root / "demo")
+    server.start()
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1400, "height": 900})
+            page.goto(f"{server.url('lab')}?token={TOKEN}")
+            page.locator(".jp-Launcher").wait_for(timeout=60_000)
+            block.unlink()  # what the page's own loading took is not ours
+            asked = {"folder": "demo/demo-diabetes/prepared/public", "brain": "playbook", "budget": budget}
+            run = server.post("cobra/runs", asked)
+            started = float(block.read_text())
+            Tab(page, server).open(run["agents"][0]["notebook"])
+            opened = float(block.read_text())
+            block.unlink()
+            path = f"cobra/runs/{run['id']}"
+            until(lambda: server.get(path)["state"] == "finished", "the run is over", 600)
+            running = float(block.read_text())
+            browser.close()
+    finally:
+        server.stop()
+    return {
+        "start_ms": round(1000 * started, 1),
+        "open_ms": round(1000 * opened, 1),
+        "run_ms": round(1000 * running, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--lines", type=int, default=400, help="lines that are printed (default: %(default)s)"
+    )
+    parser.add_argument("--budget", default="60s", help="of the demo (default: %(default)s)")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cobra-") as folder:
+        print(json.dumps(latency(Path(folder) / "latency", chosen.lines)), flush=True)
+        print(json.dumps({"loop_block": loop_block(Path(folder) / "block", chosen.budget)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""A person watches: cells are typed and outputs come in an ordinary notebook with its ordinary kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.fakes import live
+from tests.lab.browser import Live, Server, Tab, until
+
+
+def test_cells_and_outputs_appear_as_they_come(
+    server: Server, run: Callable[..., Live], tab: Callable[..., Tab]
+) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    page.shows("Begin")
+    going.say(
+        2, live.cell("for i in range(8):\n    print('line', i, flush=True)\n    time.sleep(0.2)", "Counting")
+    )
+    page.shows("Counting")
+    page.shows("line 0")
+    assert "line 7" not in page.outputs()
+    page.shows("line 7")
+    assert not page.dirty()
+    ids = [cell["id"] for cell in page.cells()]
+    assert len(ids) == len(set(ids))
+    until(lambda: [c["id"] for c in going.file()] == ids, "the file holds what the tab shows")

@@ -1,0 +1,164 @@
+"""What a person does in a tab: every edit, and those that cannot be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cobra_jupyter.notebook import edits
+from cobra_jupyter.notebook.document import Document, Operation
+from cobra_jupyter.notebook.merge import touched
+
+Json = dict[str, Any]
+MARK = {"cobra": {"agent": "lead", "role": "lead", "turn": 3}}
+
+
+@pytest.fixture
+def document() -> Document:
+    """Three code cells of the agent's."""
+    document = Document()
+    for cell_id in "abc":
+        document.insert("code", cell_id, cell_id=cell_id, metadata=MARK)
+    return document
+
+
+def apply(document: Document, *given: Any) -> list[Json]:
+    return edits.apply(document, list(given), "tab")
+
+
+def cell(cell_id: str, source: str = "mine", kind: str = "code", **more: Any) -> Json:
+    return {"cell_type": kind, "id": cell_id, "source": source, "metadata": {}, **more}
+
+
+def test_every_edit_does_what_it_says(document: Document) -> None:
+    document.output("b", {"output_type": "stream", "name": "stdout", "text": "x"})
+    document.count("b", 3)
+    assert apply(
+        document,
+        {"edit": "insert", "cell": cell("d"), "after": "a"},
+        {"edit": "insert", "cell": cell("e", "# Words", "markdown"), "after": None},
+        {"edit": "source", "cell_id": "b", "text": "changed"},
+        {"edit": "clear", "cell_id": "b"},
+        {"edit": "delete", "cell_id": "a"},
+        {"edit": "move", "cell_id": "c", "after": "e"},
+        {"edit": "metadata", "cell_id": "b", "patch": {"tags": ["mine"]}},
+        {"edit": "replace", "cell": cell("d", "text", "raw")},
+    ) == []  # fmt: skip
+    assert [(c, document.cell(c)["cell_type"], document.source_of(c)) for c in document] == [
+        ("e", "markdown", "# Words"), ("c", "code", "c"), ("d", "raw", "text"), ("b", "code", "changed"),
+    ]  # fmt: skip
+    assert (document.cell("b")["outputs"], document.cell("b")["execution_count"]) == ([], None)
+    assert document.cell("b")["metadata"]["tags"] == ["mine"]
+
+
+def test_all_that_edits_become_is_the_clients(document: Document) -> None:
+    made: list[Operation] = []
+    document.subscribe(made.append)
+    apply(document, {"edit": "insert", "cell": cell("d"), "after": "a"}, {"edit": "delete", "cell_id": "b"})
+    document.source("a", "agent's")
+    assert {operation.by for operation in made[:-1]} == {"tab"}
+    assert made[-1].by == ""
+
+
+@pytest.mark.parametrize(
+    ("edit", "mark"),
+    [
+        ({"edit": "source", "cell_id": "a", "text": "mine"}, True),
+        ({"edit": "source", "cell_id": "a", "text": "a"}, False),
+        ({"edit": "replace", "cell": cell("a", "a", "markdown")}, True),
+        ({"edit": "move", "cell_id": "a", "after": "b"}, False),
+        ({"edit": "clear", "cell_id": "a"}, False),
+        ({"edit": "metadata", "cell_id": "a", "patch": {"collapsed": True}}, False),
+    ],
+)
+def test_a_cell_that_a_person_wrote_in_is_marked_and_no_other(
+    document: Document, edit: Json, mark: bool
+) -> None:
+    apply(document, edit)
+    assert touched(document, "a") is mark
+    assert document.cell("a")["metadata"]["cobra"]["turn"] == 3
+    assert not touched(document, "b")
+
+
+def test_a_copy_of_an_agents_cell_is_the_persons(document: Document) -> None:
+    copied = {**document.cell("a"), "id": "d"}
+    apply(document, {"edit": "insert", "cell": copied, "after": "a"})
+    assert document.cell("d")["metadata"] == {"cobra": {"person": True, "seq": document.inserted_at("d")}}
+
+
+def test_no_edit_takes_the_runners_marks(document: Document) -> None:
+    patch = {"cobra": {"person": False}, "tags": ["mine"]}
+    apply(document, {"edit": "metadata", "cell_id": "a", "patch": patch})
+    apply(document, {"edit": "metadata", "cell_id": "b", "patch": {"cobra": None}})
+    assert document.cell("a")["metadata"]["cobra"]["agent"] == "lead"
+    assert document.cell("b")["metadata"]["cobra"]["agent"] == "lead"
+    apply(document, {"edit": "replace", "cell": cell("a", kind="raw")})
+    assert document.cell("a")["metadata"]["cobra"]["agent"] == "lead"
+
+
+def test_a_replaced_cell_keeps_its_place(document: Document) -> None:
+    for cell_id in "abc":
+        apply(document, {"edit": "replace", "cell": cell(cell_id, kind="markdown")})
+    assert list(document) == ["a", "b", "c"]
+
+
+def test_an_edit_sent_twice_is_done_once(document: Document) -> None:
+    insert = {"edit": "insert", "cell": cell("d"), "after": "a"}
+    apply(document, insert, {"edit": "source", "cell_id": "a", "text": "mine"})
+    seq = document.seq
+    apply(document, insert, {"edit": "source", "cell_id": "a", "text": "mine"})
+    assert document.seq == seq
+
+
+def test_a_cell_whose_neighbour_is_gone_is_not_lost(document: Document) -> None:
+    apply(document, {"edit": "insert", "cell": cell("d"), "after": "gone"})
+    assert list(document)[-1] == "d"
+    empty = Document()
+    apply(empty, {"edit": "insert", "cell": cell("d"), "after": "gone"})
+    assert list(empty) == ["d"]
+
+
+WRONG: list[Any] = [
+    None, 5, "delete", [], {}, {"edit": "fly"}, {"edit": []}, {"edit": None},
+    {"edit": "source", "cell_id": "gone", "text": "x"}, {"edit": "source", "cell_id": "a", "text": 5},
+    {"edit": "source", "cell_id": [], "text": "x"}, {"edit": "source", "cell_id": "a"},
+    {"edit": "delete", "cell_id": "gone"}, {"edit": "delete"}, {"edit": "delete", "cell_id": {}},
+    {"edit": "move", "cell_id": "a", "after": "gone"}, {"edit": "move", "cell_id": "a", "after": "a"},
+    {"edit": "move", "cell_id": "a", "after": []}, {"edit": "move", "cell_id": "gone", "after": None},
+    {"edit": "clear", "cell_id": "gone"}, {"edit": "metadata", "cell_id": "a", "patch": []},
+    {"edit": "metadata", "cell_id": "gone", "patch": {"x": 1}},
+    {"edit": "insert"}, {"edit": "insert", "cell": 5}, {"edit": "insert", "cell": {"id": "d"}},
+    {"edit": "insert", "cell": cell("with space"), "after": None},
+    {"edit": "insert", "cell": cell("x" * 65), "after": None}, {"edit": "insert", "cell": cell(""), "after": None},
+    {"edit": "insert", "cell": cell("d", kind="heading"), "after": None},
+    {"edit": "insert", "cell": {**cell("d"), "source": ["x"]}, "after": None},
+    {"edit": "insert", "cell": {**cell("d"), "cell_type": []}, "after": None},
+    {"edit": "replace", "cell": cell("gone")}, {"edit": "replace", "cell": {"id": "a"}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_an_edit_that_cannot_be_is_refused_alone(document: Document, wrong: Any) -> None:
+    good = {"edit": "source", "cell_id": "c", "text": "good"}
+    before = [document.cell(c) for c in ("a", "b")]
+    (refused,) = apply(document, good, wrong, {**good, "cell_id": "b"})
+    assert refused["edit"] == 1
+    assert refused["message"]
+    assert document.source_of("c") == document.source_of("b") == "good"
+    assert document.cell("a") == before[0]
+    assert list(document) == ["a", "b", "c"]
+
+
+def test_wrong_outputs_and_anchors_of_a_new_cell_are_put_right(document: Document) -> None:
+    wrong = cell("d", outputs=5, execution_count="x", metadata=[1])
+    assert apply(document, {"edit": "insert", "cell": wrong, "after": ["a"]}) == []
+    assert document.cell("d")["outputs"] == []
+
+
+@pytest.mark.parametrize("given", [None, {}, "text", 5, [{}] * 10_001])
+def test_what_is_no_list_of_edits_is_refused_whole(document: Document, given: Any) -> None:
+    seq = document.seq
+    with pytest.raises(edits.BadEdit, match="a list of at most"):
+        edits.apply(document, given, "tab")
+    assert document.seq == seq

@@ -1,0 +1,410 @@
+"""Merge on save: nobody's work is lost, whoever saves what."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from typing import Any
+
+import nbformat
+import pytest
+
+from cobra_jupyter.notebook.document import Document, Operation
+from cobra_jupyter.notebook.merge import base_of, merge, touched
+from tests.notebook.tabs import Tab, World
+
+Json = dict[str, Any]
+
+
+def stream(text: str) -> Json:
+    return {"output_type": "stream", "name": "stdout", "text": text}
+
+
+def document_of(*ids: str, kind: str = "code") -> Document:
+    document = Document()
+    for cell_id in ids:
+        document.insert(kind, f"{cell_id} = 1", cell_id=cell_id)
+    return document
+
+
+def tab_of(document: Document) -> Json:
+    """What a tab holds that has seen all there is."""
+    return copy.deepcopy(document.notebook())
+
+
+def cell_in(notebook: Json, cell_id: str) -> Json:
+    found: Json = next(cell for cell in notebook["cells"] if cell["id"] == cell_id)
+    return found
+
+
+def new(cell_id: str, source: str = "mine", kind: str = "markdown", **more: Any) -> Json:
+    return {"cell_type": kind, "id": cell_id, "metadata": {}, "source": source, **more}
+
+
+def save(document: Document, notebook: Json) -> list[Operation]:
+    """Save as a tab does. → the operations that it became."""
+    made: list[Operation] = []
+    end = document.subscribe(made.append)
+    merge(document, notebook, base_of(notebook), "tab")
+    end()
+    nbformat.validate(json.loads(document.text()))
+    assert all(operation.by == "tab" for operation in made)
+    return made
+
+
+def order(document: Document) -> list[str]:
+    return list(document)
+
+
+def test_saving_what_stands_there_changes_nothing() -> None:
+    document = document_of("a", "b")
+    document.output("a", stream("1"))
+    document.count("a", 1)
+    assert save(document, tab_of(document)) == []
+
+
+def test_a_stale_tab_that_saves_under_a_writing_runner_loses_nothing_of_either() -> None:
+    document = document_of("a", "b")
+    stale = tab_of(document)
+    stale["cells"].insert(1, new("mine"))
+    cell_in(stale, "a")["source"] = "person"
+    document.insert("code", "unseen", cell_id="c")
+    document.source("b", " # more", append=True)
+    document.output("b", stream("out"))
+    save(document, stale)
+    assert order(document) == ["a", "mine", "b", "c"]
+    assert [document.source_of(cell) for cell in document] == ["person", "mine", "b = 1 # more", "unseen"]
+    assert document.cell("b")["outputs"] == [stream("out")]
+
+
+def test_a_cell_that_the_writer_had_seen_and_lacks_was_deleted() -> None:
+    document = document_of("a", "b", "c")
+    written = tab_of(document)
+    del written["cells"][1]
+    save(document, written)
+    assert order(document) == ["a", "c"]
+
+
+def test_a_cell_deleted_since_stays_deleted_and_one_deleted_before_comes_back() -> None:
+    document = document_of("a", "b")
+    stale = tab_of(document)
+    document.delete("b")
+    save(document, stale)
+    assert order(document) == ["a"]
+    undone = tab_of(document)
+    undone["cells"].append(new("b", "again"))
+    save(document, undone)
+    assert order(document) == ["a", "b"]
+    assert touched(document, "b")
+
+
+def test_a_cell_that_came_back_since_is_not_deleted_by_who_saw_it_gone() -> None:
+    document = document_of("a", "b")
+    document.delete("b")
+    stale = tab_of(document)
+    document.insert("code", "again", cell_id="b")
+    save(document, stale)
+    assert document.source_of("b") == "again"
+
+
+@pytest.mark.parametrize(
+    ("agents", "persons", "stands", "mark"),
+    [
+        ("agent's", None, "agent's", False),
+        (None, "person's", "person's", True),
+        ("agent's", "person's", "person's", True),
+        ("both's", "both's", "both's", False),
+    ],
+)
+def test_of_a_source_that_two_changed_the_persons_stands(
+    agents: str | None, persons: str | None, stands: str, mark: bool
+) -> None:
+    document = document_of("a")
+    written = tab_of(document)
+    if persons:
+        cell_in(written, "a")["source"] = persons
+    if agents:
+        document.source("a", agents)
+    save(document, written)
+    assert document.source_of("a") == stands
+    assert touched(document, "a") is mark
+
+
+def test_a_stream_that_the_writer_saw_half_goes_on() -> None:
+    document = document_of("a")
+    document.source("a", "")
+    for line in range(20):
+        document.source("a", f"line {line}\n", append=True)
+        if line == 9:
+            half = tab_of(document)
+    whole = document.source_of("a")
+    save(document, half)
+    assert document.source_of("a") == whole
+
+
+def test_a_stream_of_very_many_pieces_that_the_writer_saw_half_goes_on() -> None:
+    document = document_of("a")
+    document.source("a", "")
+    for piece in range(5000):
+        document.source("a", f"{piece} ", append=True)
+        if piece == 100:
+            half = tab_of(document)
+    whole = document.source_of("a")
+    save(document, half)
+    assert document.source_of("a") == whole
+
+
+def test_a_source_that_was_seen_before_its_cell_was_made_anew_is_not_the_writers() -> None:
+    document = document_of("a")
+    stale = tab_of(document)
+    document.delete("a")
+    document.insert("code", "anew", cell_id="a")
+    save(document, stale)
+    assert document.source_of("a") == "anew"
+
+
+def test_a_cell_made_of_another_type_keeps_place_marks_and_text() -> None:
+    document = Document()
+    for cell_id in "abc":
+        document.insert("code", cell_id, cell_id=cell_id, metadata={"cobra": {"agent": "lead", "turn": 2}})
+    written = tab_of(document)
+    written["cells"][1] = new("b", "# Words")
+    document.insert("code", "unseen", cell_id="d", after="a")
+    save(document, written)
+    assert order(document) == ["a", "d", "b", "c"]
+    cell = document.cell("b")
+    assert (cell["cell_type"], cell["source"]) == ("markdown", "# Words")
+    assert cell["metadata"]["cobra"]["turn"] == 2
+    assert touched(document, "b")
+
+
+def test_a_type_changed_since_is_not_changed_back_by_a_stale_tab() -> None:
+    document = document_of("a")
+    stale, changing = tab_of(document), tab_of(document)
+    changing["cells"][0] = new("a", "# Words")
+    save(document, changing)
+    save(document, stale)
+    assert (document.cell("a")["cell_type"], document.source_of("a")) == ("markdown", "# Words")
+
+
+def test_changing_the_type_of_a_cell_that_streams_keeps_what_came_since() -> None:
+    document = document_of("a", kind="markdown")
+    written = tab_of(document)
+    written["cells"][0]["cell_type"] = "raw"
+    document.source("a", " and more", append=True)
+    save(document, written)
+    assert (document.cell("a")["cell_type"], document.source_of("a")) == ("raw", "a = 1 and more")
+
+
+def test_cells_are_put_where_the_writer_put_them_and_unseen_ones_stay_behind_their_neighbour() -> None:
+    document = document_of("a", "b", "c", "d")
+    written = tab_of(document)
+    written["cells"] = [cell_in(written, cell_id) for cell_id in "dabc"]
+    document.insert("code", "unseen", cell_id="x", after="b")
+    document.insert("code", "unseen", cell_id="y", after="x")
+    save(document, written)
+    assert order(document) == ["d", "a", "b", "x", "y", "c"]
+
+
+def test_an_order_changed_since_is_not_changed_back() -> None:
+    document = document_of("a", "b", "c")
+    stale = tab_of(document)
+    stale["cells"] = [cell_in(stale, cell_id) for cell_id in "bac"]
+    document.move("c", None)
+    save(document, stale)
+    assert order(document) == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize(("take", "put"), [(1999, 0), (0, 1999), (500, 1500)])
+def test_one_cell_moved_among_two_thousand_is_one_move(take: int, put: int) -> None:
+    document = document_of(*[f"c{number}" for number in range(2000)])
+    written = tab_of(document)
+    written["cells"].insert(put, written["cells"].pop(take))
+    for number in range(50, 2000, 100):
+        document.insert("code", "unseen", cell_id=f"x{number}", after=f"c{number}")
+    made = save(document, written)
+    assert [operation.op for operation in made] == ["move"]
+    seen = [cell_id for cell_id in document if cell_id.startswith("c")]
+    assert seen == [cell["id"] for cell in written["cells"]]
+
+
+def with_output() -> Document:
+    document = document_of("a")
+    document.output("a", stream("old"))
+    document.count("a", 1)
+    return document
+
+
+def test_outputs_that_the_writer_cleared_are_cleared() -> None:
+    document = with_output()
+    written = tab_of(document)
+    cell_in(written, "a").update(outputs=[], execution_count=None)
+    save(document, written)
+    assert (document.cell("a")["outputs"], document.cell("a")["execution_count"]) == ([], None)
+
+
+def test_outputs_of_a_cell_run_elsewhere_are_taken() -> None:
+    document = with_output()
+    written = tab_of(document)
+    cell_in(written, "a").update(outputs=[stream("new")], execution_count=7)
+    save(document, written)
+    assert (document.cell("a")["outputs"], document.cell("a")["execution_count"]) == ([stream("new")], 7)
+
+
+def test_outputs_that_came_since_stay_whatever_the_writer_shows() -> None:
+    for shown, count in (([], None), ([stream("elsewhere")], 9)):
+        document = with_output()
+        written = tab_of(document)
+        cell_in(written, "a").update(outputs=shown, execution_count=count)
+        document.output("a", stream(" and new"))
+        save(document, written)
+        assert document.cell("a")["outputs"] == [stream("old and new")]
+
+
+def test_outputs_of_a_cell_that_runs_stay() -> None:
+    document = with_output()
+    document.state("a", "running")
+    written = tab_of(document)
+    cell_in(written, "a").update(outputs=[], execution_count=None)
+    assert save(document, written) == []
+
+
+def test_outputs_in_another_form_are_no_change() -> None:
+    document = with_output()
+    written = tab_of(document)
+    cell_in(written, "a")["outputs"] = [{**stream("old"), "text": ["ol", "d"]}]
+    assert save(document, written) == []
+
+
+def test_cells_with_one_id_are_all_kept_under_ids_of_their_own() -> None:
+    document = document_of("a")
+    written = tab_of(document)
+    written["cells"] += [new("a", "second"), new("a", "third")]
+    save(document, written)
+    assert len(set(document)) == 3
+    assert [document.source_of(cell) for cell in document] == ["a = 1", "second", "third"]
+
+
+def test_cells_without_ids_are_taken_once() -> None:
+    document = document_of("a", "b")
+    written = tab_of(document)
+    for cell in written["cells"]:
+        del cell["id"]
+    save(document, written)
+    assert [document.source_of(cell) for cell in document] == ["a = 1", "b = 1"]
+
+
+def test_who_tells_no_base_has_seen_everything() -> None:
+    document = document_of("a", "b")
+    written = tab_of(document)
+    del written["metadata"]["cobra"], written["cells"][0]
+    document.insert("code", cell_id="c")
+    save(document, written)
+    assert order(document) == ["b"]
+
+
+def test_a_base_in_the_future_is_the_present() -> None:
+    document = document_of("a", "b")
+    written = tab_of(document)
+    written["metadata"]["cobra"]["seq"] = 10**9
+    del written["cells"][0]
+    save(document, written)
+    assert order(document) == ["b"]
+
+
+@pytest.mark.parametrize("seq", [True, -1, "5", None, 2.5])
+def test_a_base_that_is_no_number_is_none(seq: object) -> None:
+    assert base_of({"metadata": {"cobra": {"seq": seq}}}) is None
+
+
+@pytest.mark.parametrize("metadata", [None, 5, "text", [1], {"cobra": 3}])
+def test_a_notebook_whose_metadata_are_wrong_has_no_base(metadata: object) -> None:
+    assert base_of({"metadata": metadata}) is None
+
+
+@pytest.mark.parametrize("cells", [None, 5, "", "text", {}, ["text"], [{}, 3]])
+def test_what_is_no_notebook_is_refused_and_changes_nothing(cells: object) -> None:
+    document = document_of("a")
+    seq = document.seq
+    with pytest.raises(ValueError, match="no notebook"):
+        merge(document, {"cells": cells}, None)
+    assert document.seq == seq
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"outputs": 5}, {"source": 5}, {"metadata": []}, {"cell_type": []}, {"id": []}]
+)
+def test_a_cell_with_wrong_parts_is_put_right(wrong: Json) -> None:
+    document = document_of("a")
+    written = tab_of(document)
+    written["cells"].append({**new("b", kind="code"), **wrong})
+    save(document, written)
+    assert len(document) == 2
+
+
+def test_metadata_that_are_ours_are_kept() -> None:
+    document = Document(metadata={"kernelspec": {"name": "cobra", "display_name": "Cobra"}})
+    document.insert("code", "x", cell_id="a", metadata={"cobra": {"agent": "lead"}})
+    written = tab_of(document)
+    written["metadata"] = {
+        "cobra": {"seq": document.seq},
+        "kernelspec": {"name": "r", "display_name": "R"},
+        "own": 1,
+    }
+    cell_in(written, "a")["metadata"] = {"cobra": {"agent": "me"}, "tags": ["mine"]}
+    save(document, written)
+    assert document.notebook_metadata["kernelspec"]["name"] == "cobra"
+    assert document.notebook_metadata["own"] == 1
+    assert document.cell("a")["metadata"] == {"cobra": {"agent": "lead", "seq": 1}, "tags": ["mine"]}
+
+
+def test_source_and_metadata_of_one_cell_are_taken_together() -> None:
+    document = document_of("a")
+    written = tab_of(document)
+    cell_in(written, "a").update(source="mine", metadata={"tags": ["mine"]})
+    save(document, written)
+    assert document.source_of("a") == "mine"
+    assert document.cell("a")["metadata"]["tags"] == ["mine"]
+
+
+def test_metadata_that_changed_since_stay() -> None:
+    document = document_of("a")
+    stale = tab_of(document)
+    document.metadata("a", {"tags": ["new"]})
+    document.metadata(None, {"own": "new"})
+    save(document, stale)
+    assert document.cell("a")["metadata"] == {"tags": ["new"]}
+    assert document.notebook_metadata["own"] == "new"
+
+
+def test_a_copy_of_an_agents_cell_is_the_persons() -> None:
+    document = Document()
+    document.insert("code", "x", cell_id="a", metadata={"cobra": {"agent": "lead", "turn": 1}})
+    written = tab_of(document)
+    written["cells"].append({**cell_in(written, "a"), "id": "copy"})
+    save(document, written)
+    assert "agent" not in document.cell("copy")["metadata"]["cobra"]
+    assert touched(document, "copy")
+    assert not touched(document, "a")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_tabs_do_all_come_to_the_same_and_nothing_is_lost(seed: int) -> None:
+    chance = random.Random(seed)
+    world = World(chance)
+    tabs = [Tab(f"tab{number}", world, chance) for number in range(3)]
+    for _ in range(150):
+        if chance.random() < 0.4:
+            world.agent_acts()
+        else:
+            chance.choice(tabs).acts()
+    world.settle(tabs)
+    ids = order(world.document)
+    assert all(tab.model.state() == world.state() for tab in tabs)
+    assert all(tab.shadow.state() == world.state() for tab in tabs)
+    assert len(set(ids)) == len(ids)
+    deleted = {cell for tab in tabs for cell in tab.deleted}
+    assert {cell for cell in world.made if cell not in deleted} <= set(ids)
+    assert {cell for tab in tabs for cell in tab.made if cell not in deleted} <= set(ids)
+    nbformat.validate(json.loads(world.document.text()))

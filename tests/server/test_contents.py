@@ -1,0 +1,170 @@
+"""Notebooks of runs through the contents API: read, saved, renamed, deleted, while the run lives and afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cobra_jupyter import attach
+from tests.fakes.runner import FakeRunner, write_run
+from tests.server.conftest import RUN, Ask
+
+Json = dict[str, Any]
+NOTEBOOK = "api/contents/runs/c-1/agent.ipynb"
+WITH_HASH = {"params": {"hash": "1", "content": "1"}}
+
+
+def put(notebook: Json) -> Json:
+    return {"type": "notebook", "format": "json", "content": notebook}
+
+
+async def test_a_notebook_is_read_when_the_runner_has_written_all(ask: Ask, run_folder: Path) -> None:
+    async with FakeRunner(run_folder) as runner:
+        runner.type("y = 1", "fresh")
+        found = (await ask("GET", NOTEBOOK)).data
+        assert [cell["id"] for cell in found["content"]["cells"]] == ["title", "first", "fresh"]
+
+
+async def test_the_hash_is_the_same_whatever_is_written_also_when_the_run_is_over(
+    ask: Ask, run_folder: Path
+) -> None:
+    async with FakeRunner(run_folder) as runner:
+        first = (await ask("GET", NOTEBOOK, **WITH_HASH)).data["hash"]
+        runner.type("y = 1", "fresh")
+        assert (await ask("GET", NOTEBOOK, **WITH_HASH)).data["hash"] == first
+    assert (await ask("GET", NOTEBOOK, **WITH_HASH)).data["hash"] == first
+    assert (await ask("GET", NOTEBOOK, params={"hash": "1", "content": "0"})).data["hash"] == first
+
+
+async def test_a_save_goes_to_the_runner_and_answers_as_ever(ask: Ask, run_folder: Path) -> None:
+    async with FakeRunner(run_folder) as runner:
+        notebook = (await ask("GET", NOTEBOOK)).data["content"]
+        runner.type("y = 1", "unseen")
+        notebook["cells"][1]["source"] = "x = 'mine'"
+        notebook["metadata"]["kernelspec"] = {"name": "cobra", "display_name": "Cobra", "language": "python"}
+        notebook["metadata"]["cobra"] = {**notebook["metadata"].get("cobra", {}), "client": "tab1"}
+        saved = await ask("PUT", NOTEBOOK, put(notebook))
+        assert (saved.code, saved.data["path"], saved.data["content"]) == (200, "runs/c-1/agent.ipynb", None)
+        sent = next(args for name, args in runner.calls if name == "save")
+        assert sent["client"] == "tab1"
+        assert "kernelspec" not in sent["notebook"]["metadata"]
+        written = json.loads(runner.notebook.read_text())
+        assert [cell["id"] for cell in written["cells"]] == ["title", "first", "unseen"]
+        assert (run_folder / ".ipynb_checkpoints").is_dir()
+
+
+async def test_what_is_no_notebook_is_refused_and_the_file_unharmed(ask: Ask, run_folder: Path) -> None:
+    write_run(run_folder)
+    before = (run_folder / "agent.ipynb").read_text()
+    assert (await ask("PUT", NOTEBOOK, put({"cells": 3}))).code == 409
+    assert (run_folder / "agent.ipynb").read_text() == before
+
+
+async def test_without_a_runner_the_server_merges(ask: Ask, run_folder: Path) -> None:
+    write_run(run_folder, state="finished")
+    stale = (await ask("GET", NOTEBOOK)).data["content"]
+    file = run_folder / "agent.ipynb"
+    grown = json.loads(file.read_text())
+    seq = grown["metadata"]["cobra"]["seq"]
+    grown["cells"].append(
+        {"cell_type": "markdown", "id": "later", "metadata": {"cobra": {"seq": seq + 1}}, "source": "later"}
+    )
+    grown["metadata"]["cobra"]["seq"] = seq + 1
+    file.write_text(json.dumps(grown))
+    stale["cells"][1]["source"] = "x = 'mine'"
+    assert (await ask("PUT", NOTEBOOK, put(stale))).code == 200
+    cells = {cell["id"]: cell["source"] for cell in json.loads(file.read_text())["cells"]}
+    assert "".join(cells["first"]) == "x = 'mine'"
+    assert json.loads(file.read_text())["metadata"]["kernelspec"]["name"] == "python3"
+
+
+async def test_a_renamed_notebook_is_written_at_its_new_place(ask: Ask, run_folder: Path) -> None:
+    async with FakeRunner(run_folder) as runner:
+        renamed = await ask("PATCH", NOTEBOOK, {"path": "runs/c-1/mine.ipynb"})
+        assert renamed.code == 200
+        assert ("moved", {"agent": "lead", "path": str(run_folder / "mine.ipynb")}) in runner.calls
+        runner.type("y = 1", "fresh")
+        path = "api/contents/runs/c-1/mine.ipynb"
+        found = (await ask("GET", path, **WITH_HASH)).data
+        assert [cell["id"] for cell in found["content"]["cells"]][-1] == "fresh"
+        assert not (run_folder / "agent.ipynb").exists()
+        assert (await ask("PUT", path, put(found["content"]))).code == 200
+    assert (await ask("GET", path, **WITH_HASH)).data["hash"] == found["hash"]
+
+
+async def test_a_renamed_folder_leaves_a_link_until_the_run_is_over(
+    ask: Ask, root: Path, run_folder: Path, cobra: Any
+) -> None:
+    async with FakeRunner(run_folder) as runner:
+        await cobra.living.look()
+        assert (await ask("PATCH", "api/contents/runs/c-1", {"path": "runs/better"})).code == 200
+        assert run_folder.is_symlink()
+        runner.type("y = 1", "fresh")
+        found = (await ask("GET", "api/contents/runs/better/agent.ipynb")).data
+        assert [cell["id"] for cell in found["content"]["cells"]][-1] == "fresh"
+        assert (await ask("GET", f"cobra/runs/{RUN}")).data["run"] == "runs/better"
+        assert len((await ask("GET", "cobra/runs")).data["runs"]) == 1
+        assert attach.registry()
+    from cobra_jupyter.server import links
+
+    links.clean([])
+    assert not run_folder.exists()
+    assert (root / "runs" / "better" / "agent.ipynb").exists()
+    assert (await ask("GET", f"cobra/runs/{RUN}")).data["run"] == "runs/better"
+
+
+@pytest.mark.parametrize("path", ["runs/c-1/agent.ipynb", "runs/c-1", "runs"])
+async def test_what_a_living_run_needs_is_not_deleted(path: str, ask: Ask, run_folder: Path) -> None:
+    async with FakeRunner(run_folder):
+        refused = await ask("DELETE", f"api/contents/{path}")
+        assert refused.code == 409
+        assert "stop it first" in refused.message
+        assert (run_folder / "agent.ipynb").exists()
+
+
+async def test_what_is_over_can_be_deleted(ask: Ask, root: Path, run_folder: Path, jp_serverapp: Any) -> None:
+    jp_serverapp.contents_manager.delete_to_trash = False
+    write_run(run_folder, state="finished")
+    assert (await ask("DELETE", NOTEBOOK)).code == 204
+    assert not (run_folder / "agent.ipynb").exists()
+
+
+async def test_other_notebooks_are_none_of_our_business(
+    ask: Ask, root: Path, cobra: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(cobra.whose, "of", lambda path: pytest.fail("asked"))
+    write_run(root / "plain")
+    shutil.copy(root / "plain" / "agent.ipynb", root / "mine.ipynb")
+    found = (await ask("GET", "api/contents/mine.ipynb", **WITH_HASH)).data
+    assert found["hash_algorithm"] == "sha256"
+    assert (await ask("PUT", "api/contents/mine.ipynb", put(found["content"]))).code == 200
+    assert (await ask("PATCH", "api/contents/mine.ipynb", {"path": "yours.ipynb"})).code == 200
+    assert (await ask("POST", "api/contents", {"copy_from": "yours.ipynb"})).code == 201
+
+
+async def test_a_notebook_of_a_persons_in_a_run_folder_is_theirs(ask: Ask, run_folder: Path) -> None:
+    write_run(run_folder)
+    shutil.copy(run_folder / "agent.ipynb", run_folder / "notes.ipynb")
+    found = (await ask("GET", "api/contents/runs/c-1/notes.ipynb", **WITH_HASH)).data
+    assert found["hash_algorithm"] == "sha256"
+
+
+class TestAManagerThatIsNotAsynchronous:
+    @pytest.fixture
+    def jp_server_config(self, jp_server_config: Json) -> Json:
+        manager = "jupyter_server.services.contents.filemanager.FileContentsManager"
+        return {"ServerApp": {**jp_server_config["ServerApp"], "contents_manager_class": manager}}
+
+    async def test_it_does_the_same(self, ask: Ask, run_folder: Path) -> None:
+        write_run(run_folder)
+        found = (await ask("GET", NOTEBOOK, **WITH_HASH)).data
+        assert found["hash_algorithm"] == "cobra"
+        found["content"]["cells"][1]["source"] = "x = 'mine'"
+        assert (await ask("PUT", NOTEBOOK, put(found["content"]))).code == 200
+        assert (await ask("PATCH", NOTEBOOK, {"path": "runs/c-1/mine.ipynb"})).code == 200
+        assert "mine" in (run_folder / "mine.ipynb").read_text()
+        assert (await ask("POST", "api/contents/runs", {"copy_from": "runs/c-1/mine.ipynb"})).code == 201

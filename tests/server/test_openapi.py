@@ -1,0 +1,84 @@
+"""The OpenAPI description is true: every route and verb stands in it, nothing else does, and answers are as it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+import cobra_jupyter.server
+from cobra_jupyter.server.handlers import HANDLERS, CobraHandler, NoHandler
+from tests.fakes.runner import FakeRunner, write_run
+from tests.server.conftest import RUN, Ask
+
+API: dict[str, Any] = yaml.safe_load(
+    (Path(cobra_jupyter.server.__file__).parent / "openapi.yaml").read_text()
+)
+VERBS = ("get", "post", "put", "patch", "delete", "head")
+
+
+def _described() -> set[tuple[str, str]]:
+    return {(path, verb) for path, item in API["paths"].items() for verb in item if verb in VERBS}
+
+
+def _there() -> set[tuple[str, str]]:
+    """What the handlers have of their own; `head` and the like, which tornado has, answer 405."""
+    return {
+        (pattern.replace("([0-9a-f]{12})", "{run}"), verb)
+        for pattern, handler in HANDLERS
+        if handler is not NoHandler
+        for verb in VERBS
+        if any(verb in vars(kind) for kind in handler.__mro__ if kind.__module__.startswith("cobra_jupyter"))
+    }
+
+
+def test_every_route_and_verb_is_described_and_nothing_else() -> None:
+    assert _described() == _there()
+
+
+def test_every_verb_asks_who_it_is_and_whether_they_may() -> None:
+    for _, handler in HANDLERS:
+        assert handler.auth_resource == "cobra"
+        for kind in handler.__mro__:
+            if issubclass(kind, CobraHandler):
+                for verb in VERBS:
+                    if verb in vars(kind):
+                        assert vars(kind)[verb].__wrapped__.__wrapped__, f"{kind.__name__}.{verb}"
+
+
+def _check(path: str, verb: str, code: int, answer: Any) -> None:
+    responses = API["paths"][path][verb]["responses"]
+    found = responses.get(str(code), responses["default"])
+    if "$ref" in found:
+        found = API["components"]["responses"][found["$ref"].rpartition("/")[2]]
+    schema = {**found["content"]["application/json"]["schema"], "components": API["components"]}
+    jsonschema.Draft202012Validator(schema).validate(answer)
+
+
+REQUESTS: list[tuple[str, str, Any]] = [
+    ("/cobra/competitions", "get", None), ("/cobra/brains", "get", None), ("/cobra/runs", "get", None),
+    ("/cobra/runs", "post", {"folder": "nowhere"}), ("/cobra/runs/{run}", "get", None),
+    *((f"/cobra/runs/{{run}}/{name}", "post", {}) for name in ("pause", "resume", "step", "interrupt", "hand-back", "take-over", "stop")),
+    ("/cobra/runs/{run}/message", "post", {"text": "hi"}), ("/cobra/runs/{run}/approve", "post", {"yes": True}),
+    ("/cobra/runs/{run}/export", "post", {"to": "py"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("run", ["living", "over", "unknown"])
+async def test_answers_are_as_described(run: str, ask: Ask, run_folder: Path) -> None:
+    async def all_requests() -> None:
+        for path, verb, body in REQUESTS:
+            found = await ask(verb.upper(), path.strip("/").replace("{run}", RUN), body)
+            assert found.code < 500, f"{verb} {path}: {found.message}"
+            _check(path, verb, found.code, found.data)
+
+    if run == "living":
+        async with FakeRunner(run_folder):
+            await all_requests()
+    else:
+        if run == "over":
+            write_run(run_folder, state="finished")
+        await all_requests()
