@@ -12,6 +12,7 @@ import { IStateDB } from '@jupyterlab/statedb';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { openAlone } from './alone';
 import { Api } from './api';
 import { addControls, addToggles } from './commands';
 import { dismissWhenBack } from './connection';
@@ -35,6 +36,7 @@ const runsPlugin: JupyterFrontEndPlugin<IRuns> = {
   optional: [IStateDB],
   activate: (app: JupyterFrontEnd, state: IStateDB | null): IRuns => {
     const runs = new Runs(new Api(app.serviceManager.serverSettings));
+    openAlone(app.serviceManager.contents, runs);
     void (state?.fetch(SELECTED) ?? Promise.resolve(undefined))
       .catch(() => undefined)
       .then(async id => {

@@ -25,7 +25,11 @@ from tests.fakes import live
 TOKEN = "a-token-of-tests"
 PATIENCE = 30.0  # seconds
 # a folder with the front end, where it is not the installed one that is to be tested
-BUILT = tuple(f"--LabServerApp.extra_labextensions_path={path}" for path in [os.environ.get("COBRA_LABEXTENSIONS")] if path)
+BUILT = tuple(
+    f"--LabServerApp.extra_labextensions_path={path}"
+    for path in [os.environ.get("COBRA_LABEXTENSIONS")]
+    if path
+)
 
 
 def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
@@ -51,6 +55,7 @@ class Server:
     options: tuple[str, ...] = ()
     base: str = "/"
     app: str = "lab"
+    variables: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -66,6 +71,7 @@ class Server:
             "HOME": str(home), "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),
             "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data"),
             "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+            **self.variables,
         }  # fmt: skip
 
     def start(self) -> None:

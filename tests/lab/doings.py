@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 
 from tests.lab.browser import Live, Tab, until
 
@@ -68,7 +67,10 @@ def same(page: Tab, run: Live) -> None:
     try:
         until(agree, "tab and file are the same")
     except AssertionError as error:
-        seen = [(cell["id"], cell["source"], printed(json.loads(cell["outputs"] or "[]"))) for cell in page.cells()]
+        seen = [
+            (cell["id"], cell["source"], printed(json.loads(cell["outputs"] or "[]")))
+            for cell in page.cells()
+        ]
         held = [(cell["id"], cell["source"], printed(cell.get("outputs", []))) for cell in run.file()]
         raise AssertionError(f"{error}\ntab: {seen}\nfile: {held}") from error
 
@@ -78,10 +80,14 @@ def printed(outputs: list[dict[str, object]]) -> str:
     return "".join("".join(o["text"]) for o in outputs if o["output_type"] == "stream")  # type: ignore[arg-type]
 
 
-def recorded(run: Live, words: Collection[str]) -> bool:
-    """Whether the run's record tells of all of these texts."""
-    record = (run.out / "ledger.jsonl").read_text(encoding="utf-8")
-    return all(json.dumps(word)[1:-1] in record for word in words)
+def recorded(run: Live, *words: str) -> None:
+    """The run's record tells of all of these texts, when the person has paused for a moment."""
+
+    def found() -> bool:
+        record = (run.out / "ledger.jsonl").read_text(encoding="utf-8")
+        return all(json.dumps(word)[1:-1] in record for word in words)
+
+    until(found, f"the record tells of {words}")
 
 
 def quiet(page: Tab) -> None:
