@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from cobra_jupyter import runs
 
 MAX_FRAME = 512 * 2**20  # bytes: a notebook with all its outputs is one frame
@@ -76,7 +78,7 @@ def registry() -> list[Entry]:
     """The living runners; files of dead ones are taken away."""
     found = []
     for path in sorted(_registry_folder().glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             data = json.loads(path.read_text(encoding="utf-8"))
             entry = Entry(
                 str(data["id"]),
@@ -87,7 +89,7 @@ def registry() -> list[Entry]:
             )
             if runs.lives(entry.run):
                 found.append(entry)
-            else:
+            elif not psutil.pid_exists(entry.pid):  # else its folder is being renamed
                 path.unlink()
     return found
 

@@ -21,6 +21,7 @@ from typing import Any
 from cobra_jupyter.workbench import disk
 
 START = "0" * 64
+LOOK = 0.3  # seconds: who looks whether a run lives holds its lock for an instant
 DURABLE = frozenset({"run", "state", "protocol", "selection", "submission", "proof", "decision", "finish"})
 
 
@@ -143,10 +144,15 @@ class Ledger:
 
 
 def _lock_file(descriptor: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise LedgerError(f"{path.parent}: this run is going on in another process") from error
+    end = time.monotonic() + LOOK
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if time.monotonic() > end:
+                raise LedgerError(f"{path.parent}: this run is going on in another process") from error
+            time.sleep(0.02)
 
 
 def _whole_bytes(path: Path) -> int:

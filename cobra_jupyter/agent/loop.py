@@ -194,7 +194,8 @@ class Agent:
         try:
             return await self._doing
         except asyncio.CancelledError:
-            if self._cut:
+            task = asyncio.current_task()
+            if self._cut and not (task and task.cancelling()):  # a stop may follow an interrupt at once
                 raise Cut from None
             raise
         finally:

@@ -8,7 +8,7 @@ from typing import Any
 from cobra_jupyter.notebook.cell import CELL_TYPES
 from cobra_jupyter.notebook.coerce import is_cell_id
 from cobra_jupyter.notebook.document import Document
-from cobra_jupyter.notebook.merge import own, replace, touch
+from cobra_jupyter.notebook.merge import OURS, own, replace, touch
 
 Edit = Mapping[str, Any]
 MOST = 10_000  # edits at once
@@ -87,9 +87,10 @@ def _metadata(document: Document, edit: Edit) -> None:
     patch = edit.get("patch")
     if not isinstance(patch, Mapping):
         raise BadEdit("patch is an object")
-    allowed = {name: value for name, value in patch.items() if name != "cobra"}
+    whole = edit.get("cell_id") == ""
+    allowed = {name: value for name, value in patch.items() if name not in (OURS if whole else ("cobra",))}
     if allowed:
-        document.metadata(_known(document, edit), allowed)
+        document.metadata(None if whole else _known(document, edit), allowed)
 
 
 def _replace(document: Document, edit: Edit) -> None:

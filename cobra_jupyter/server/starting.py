@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -44,7 +45,12 @@ class Starting:
     async def run(self, competition: Path, folder: Path, options: Sequence[str]) -> None:
         """Start a run and wait until it goes. Raises Refusal with the runner's message."""
         async with self._one(folder):
-            await self._go(folder, ["run", str(competition), "--out", str(folder), *options])
+            try:
+                await self._go(folder, ["run", str(competition), "--out", str(folder), *options])
+            except Refusal as refusal:
+                if refusal.status_code == 400:  # nothing has begun: nobody would miss the folder
+                    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                raise
 
     async def resume(self, folder: Path, options: Sequence[str]) -> None:
         """Start the runner of a run that ended early. Raises Refusal."""

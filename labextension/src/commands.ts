@@ -17,6 +17,9 @@ import { IRuns } from './runs';
 import { CommandIDs } from './tokens';
 import { isOver, isPossible } from './words';
 
+const TOGGLE_PAUSE = 'cobra:toggle-pause';
+const TOGGLE_HANDS = 'cobra:toggle-hands';
+
 export interface IControl {
   id: string;
   action: Action;
@@ -119,15 +122,26 @@ export function addControls({ commands, runs, trans }: ICommandOptions): void {
     isEnabled: () => !!runs.current,
     execute: args => exportTo(commands, runs, args.to as ExportKind, trans)
   });
+}
+
+/** Have buttons and menus ask anew what is possible; buttons of toolbars listen to their own command only. */
+export function renew(commands: CommandRegistry): void {
+  commands.notifyCommandChanged();
+  commands.notifyCommandChanged(TOGGLE_PAUSE);
+  commands.notifyCommandChanged(TOGGLE_HANDS);
+}
+
+/** Renew whenever the current run or its state has changed. */
+export function renewWith(runs: IRuns, commands: CommandRegistry): void {
+  let seen = '';
   runs.changed.connect(() => {
     const { id, status } = runs.current ?? {};
     const now = `${id} ${status?.state} ${status?.resumable}`;
     if (now !== seen) {
       seen = now;
-      commands.notifyCommandChanged();
+      renew(commands);
     }
   });
-  let seen = '';
 }
 
 async function act(
@@ -221,6 +235,3 @@ export function addToggles(
     state === 'human' ? 'hand-back' : 'take-over'
   );
 }
-
-const TOGGLE_PAUSE = 'cobra:toggle-pause';
-const TOGGLE_HANDS = 'cobra:toggle-hands';

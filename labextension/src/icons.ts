@@ -9,7 +9,7 @@ function icon(name: string, shapes: string): LabIcon {
 
 export const cobraIcon = icon(
   'cobra',
-  '<path d="M12 2C8 2 5 4.6 5 8.2c0 2.9 1.6 4.6 3.6 5.6.9.5 1.4 1 1.4 1.7 0 .8-.7 1.3-1.8 1.3-1.3 0-2.6-.6-3.7-1.5L3 17.6c1.5 1.4 3.3 2.2 5.3 2.2 2.7 0 4.9-1.5 4.9-4.2 0-2-1.1-3.2-2.9-4.1C8.9 10.7 8 9.8 8 8.3 8 6.3 9.7 5 12 5s4 1.3 4 3.300c0 1.4-.7 2.3-1.7 3.100l1.7 2.500c1.9-1.3 3-3.2 3-5.700C19 4.6 16 2 12 2zm-1.8 4.600a1.1 1.1 0 1 0 0 2.2 1.1 1.1 0 0 0 0-2.200zm3.6 0a1.1 1.1 0 1 0 0 2.2 1.1 1.1 0 0 0 0-2.200zM15 18.500l1 1.5 2.5-.5 1 2 1.5-.8-1.5-2.900z"/>'
+  '<path d="M12 2C8 2 5 4.6 5 8.2c0 2.9 1.6 4.6 3.6 5.6.9.5 1.4 1 1.4 1.7 0 .8-.7 1.3-1.8 1.3-1.3 0-2.6-.6-3.7-1.5L3 17.6c1.5 1.4 3.3 2.2 5.3 2.2 2.7 0 4.9-1.5 4.9-4.2 0-2-1.1-3.2-2.9-4.1C8.9 10.7 8 9.8 8 8.3 8 6.3 9.7 5 12 5s4 1.3 4 3.3c0 1.4-.7 2.3-1.7 3.1l1.7 2.5c1.9-1.3 3-3.2 3-5.7C19 4.6 16 2 12 2zm-1.8 4.6a1.1 1.1 0 1 0 0 2.2 1.1 1.1 0 0 0 0-2.2zm3.6 0a1.1 1.1 0 1 0 0 2.2 1.1 1.1 0 0 0 0-2.2z"/>'
 );
 export const pauseIcon = icon(
   'pause',
@@ -24,15 +24,15 @@ export const interruptIcon = icon(
 export const stopIcon = icon('stop', '<path d="M6 6h12v12H6z"/>');
 export const takeOverIcon = icon(
   'take-over',
-  '<path d="M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm0 2c-3.3 0-8 1.6-8 4.500V21h16v-2.500c0-2.9-4.7-4.5-8-4.500z"/>'
+  '<path d="M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm0 2c-3.3 0-8 1.6-8 4.5V21h16v-2.5c0-2.9-4.7-4.5-8-4.5z"/>'
 );
 export const handBackIcon = icon(
   'hand-back',
-  '<path d="M10 7V3L2 10l8 7v-4.100c5 0 8.5 1.6 11 5.1-1-5-4-10-11-11z"/>'
+  '<path d="M10 7V3L2 10l8 7v-4.1c5 0 8.5 1.6 11 5.1-1-5-4-10-11-11z"/>'
 );
 export const openIcon = icon(
   'open',
-  '<path d="M5 5h6V3H3v18h18v-8h-2v6H5zM13 3v2h4.600l-8 8L11 14.400l8-8V11h2V3z"/>'
+  '<path d="M5 5h6V3H3v18h18v-8h-2v6H5zM13 3v2h4.6l-8 8L11 14.4l8-8V11h2V3z"/>'
 );
 
 const stepKind = icon('log-step', '<circle cx="12" cy="12" r="4"/>');
@@ -45,7 +45,7 @@ const kinds: Record<LogKind, LabIcon> = {
   effect: icon('log-effect', '<path d="M12 3 5 10h5v4H5l7 7 7-7h-5v-4h5z"/>'),
   decision: icon(
     'log-decision',
-    '<path d="M9 16.2 4.8 12l-1.4 1.400L9 19 21 7l-1.4-1.400z"/>'
+    '<path d="M9 16.2 4.8 12l-1.4 1.4L9 19 21 7l-1.4-1.4z"/>'
   ),
   submission: icon(
     'log-submission',
@@ -57,7 +57,7 @@ const kinds: Record<LogKind, LabIcon> = {
   ),
   human: icon(
     'log-human',
-    '<path d="M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm0 2c-3.3 0-8 1.6-8 4.500V21h16v-2.500c0-2.9-4.7-4.5-8-4.500z"/>'
+    '<path d="M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm0 2c-3.3 0-8 1.6-8 4.5V21h16v-2.5c0-2.9-4.7-4.5-8-4.5z"/>'
   ),
   error: icon(
     'log-error',

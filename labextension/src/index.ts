@@ -14,11 +14,11 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { openAlone } from './alone';
 import { Api } from './api';
-import { addControls, addToggles } from './commands';
+import { addControls, addToggles, renew, renewWith } from './commands';
 import { dismissWhenBack } from './connection';
 import { addNewRun } from './new-run';
 import { RunPanel } from './panel/panel';
-import { revealer } from './reveal';
+import { END, revealer } from './reveal';
 import { IRuns, Runs } from './runs';
 import { StatusItem } from './statusbar';
 import { Bridges } from './sync/bridges';
@@ -122,23 +122,24 @@ const commandsPlugin: JupyterFrontEndPlugin<void> = {
     const reveal = revealer(commands, tracker);
     addControls({ commands, runs, trans });
     addToggles({ commands, runs, trans, isVisible: inRun });
-    tracker.currentChanged.connect(() => commands.notifyCommandChanged());
+    renewWith(runs, commands);
+    tracker.currentChanged.connect(() => renew(commands));
     addNewRun({ app, runs, trans, shell, documents });
     commands.addCommand(CommandIDs.openNotebook, {
       label: trans.__('Open Run’s Notebook'),
       isEnabled: () => !!runs.current?.status.agents.length,
-      execute: () => {
+      execute: args => {
         const run = runs.current;
         const agent = run?.status.agents.find(({ notebook }) => notebook);
         if (run && agent) {
-          reveal(run, agent.name);
+          reveal(run, agent.name, args.atEnd ? END : undefined);
         }
       }
     });
     launcher?.add({
       command: CommandIDs.newRun,
-      category: trans.__('Notebook'),
-      rank: 0
+      category: trans.__('Other'),
+      rank: -1
     });
     const { exportTo, newRun, openPanel, ...rest } = CommandIDs;
     for (const command of [newRun, openPanel, ...Object.values(rest)]) {

@@ -66,7 +66,7 @@ function form(
     runs.add(status);
     runs.select(status.id);
     close();
-    void app.commands.execute(CommandIDs.openNotebook);
+    void app.commands.execute(CommandIDs.openNotebook, { atEnd: true });
     void app.commands.execute(CommandIDs.openPanel);
   };
   const browse = async (path: string) => {

@@ -3,6 +3,9 @@ import { CommandRegistry } from '@lumino/commands';
 
 import { Run } from './runs';
 
+/** In place of a cell: the end of the notebook. */
+export const END = ' end';
+
 const MARKED = 'jp-cobra-shown';
 const MARKED_FOR = 1600;
 
@@ -28,6 +31,10 @@ async function show(panel: NotebookPanel, id: string): Promise<void> {
   await panel.context.ready;
   await panel.revealed;
   const { widgets } = panel.content;
+  if (id === END) {
+    await panel.content.scrollToItem(widgets.length - 1, 'end');
+    return;
+  }
   const index = widgets.findIndex(cell => cell.model.id === id);
   if (index < 0) {
     return;

@@ -109,10 +109,7 @@ export class Run implements IDisposable {
         void this._watch(channel);
         break;
       case 'status':
-      case 'ended':
-        if (event.status) {
-          this.setStatus(event.status);
-        }
+        this.setStatus(event.status);
         break;
       case 'log':
         this._note(event.entry);

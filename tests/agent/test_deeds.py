@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,6 @@ from cobra_jupyter.agent.deeds import Deed, Deeds
 from cobra_jupyter.agent.page import Page
 from cobra_jupyter.agent.past import rebuild
 from cobra_jupyter.agent.reply import parse
-from cobra_jupyter.agent.seat import take
 from cobra_jupyter.ledger import Ledger, Record, read
 from cobra_jupyter.notebook import edits
 from cobra_jupyter.notebook.document import Document
@@ -334,41 +332,3 @@ def test_whatever_is_done_the_record_leads_to_the_same_notebook(
         stage.must_be_rebuilt()
 
     act(scenario)
-
-
-def test_a_file_left_behind_by_a_killed_runner_takes_nothing_back(tmp_path: Path) -> None:
-    """It holds half of a reply that the record has whole, and a person's cell that the record has not."""
-
-    async def scenario() -> None:
-        stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
-        stage.reply("# First\n\n```python\nfirst\n```\n")
-        page = stage.begin()
-        page.show(parse("# Half\n\n```python\none"))
-        stage.edit(insert("mine", page.code))
-        stage.document.stamp = lambda: {"line": stage.ledger.length - 1}
-        path.write_text(stage.document.text())
-        stage.end(page, "# Half and whole\n\n```python\none = 1\n```\n")
-        seat = take(stage.all(), stage.ledger, path, {}, "lead", "lead", "run")
-        assert [seat.document.source_of(cell) for cell in seat.document] == [
-            "# First", "first", "# Half and whole", "one = 1", "mine",
-        ]  # fmt: skip
-        assert seat.document.since(stage.document.seq) is None
-        await seat.file.close()
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize(
-    "metadata", [None, 5, [], {"cobra": 5}, {"cobra": {"line": "x"}}, {"cobra": {"line": 3}}]
-)
-@pytest.mark.parametrize("cells", [None, 5, [5], [{"metadata": 3}]])
-def test_a_run_goes_on_whatever_its_notebook_was_made_into(tmp_path: Path, metadata: Any, cells: Any) -> None:
-    async def scenario() -> None:
-        stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
-        stage.reply()
-        path.write_text(json.dumps({"nbformat": 4, "metadata": metadata, "cells": cells}))
-        seat = take(stage.all(), stage.ledger, path, {}, "lead", "lead", "run")
-        assert len(seat.document) <= 2
-        await seat.file.close()
-
-    asyncio.run(scenario())

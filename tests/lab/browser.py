@@ -17,19 +17,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Dialog, Page
 
 from cobra_jupyter import attach
 from tests.fakes import live
 
 TOKEN = "a-token-of-tests"
 PATIENCE = 30.0  # seconds
-# a folder with the front end, where it is not the installed one that is to be tested
-BUILT = tuple(
-    f"--LabServerApp.extra_labextensions_path={path}"
-    for path in [os.environ.get("COBRA_LABEXTENSIONS")]
-    if path
-)
+_DIALOGS = """
+window.dialogsSeen = [];
+new MutationObserver(changes => {
+    for (const change of changes)
+        for (const node of change.addedNodes)
+            if (node.classList?.contains('jp-Dialog')) window.dialogsSeen.push(node.innerText);
+}).observe(document, { childList: true, subtree: true });
+"""
 
 
 def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
@@ -82,11 +84,20 @@ class Server:
                 [
                     sys.executable, "-m", self.app_module, "--no-browser", "--allow-root", f"--port={self.port}",
                     "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}", f"--ServerApp.base_url={self.base}",
-                    f"--IdentityProvider.token={TOKEN}", *BUILT, *self.options,
+                    f"--IdentityProvider.token={TOKEN}", f"--LabServerApp.extra_labextensions_path={self._built()}", *self.options,
                 ],
                 stdout=log, stderr=log, env=self.environment, start_new_session=True,
             )  # fmt: skip
         until(self.answers, f"the server answers, see {self.folder / 'server.log'}", 60)
+
+    def _built(self) -> Path:
+        """A folder with the front end that was built in this tree, which goes before an installed one."""
+        place = self.folder / "labextensions"
+        place.mkdir(exist_ok=True)
+        link = place / "cobra-jupyter"
+        if not link.is_symlink():
+            link.symlink_to(Path(attach.__file__).parent / "labextension")
+        return place
 
     @property
     def app_module(self) -> str:
@@ -134,6 +145,8 @@ class Tab:
         self.page, self.server, self.port = page, server, port
         self.problems: list[str] = []
         page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("dialog", self._asked)
+        page.add_init_script(_DIALOGS)
 
     def open(self, path: str, workspace: str | None = None) -> Tab:
         """Open a notebook, in a workspace of its own if said so."""
@@ -220,6 +233,15 @@ class Tab:
             }""",
             cell_id,
         )
+
+    def dialogs(self) -> list[str]:
+        """The texts of all dialogs that opened since the page was loaded."""
+        return list(self.page.evaluate("window.dialogsSeen"))
+
+    def _asked(self, dialog: Dialog) -> None:
+        """The browser asks (leave this page?), which nothing here should make it do."""
+        self.problems.append(f"{dialog.type}: {dialog.message}")
+        dialog.accept()
 
     def dialog(self) -> str | None:
         """The text of an open dialog, if there is one."""

@@ -236,6 +236,7 @@ async def test_a_start_that_cannot_be_is_400_with_the_cure(
     assert found.code == 400
     assert word in found.message
     assert not found.message.startswith("cobra:")
+    assert not list(root.glob("runs/*"))  # nothing is left of it
 
 
 async def test_a_dead_run_is_resumed_once(ask: Ask, run_folder: Path, command: None) -> None:

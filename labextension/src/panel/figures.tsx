@@ -99,7 +99,9 @@ function Score(props: {
           </span>
         ) : null}
       </dt>
-      <dd title={score?.what}>{score ? scoreText(score) : '–'}</dd>
+      <dd title={score?.what}>
+        {score ? scoreText(main ? score : { ...score, se: null }) : '–'}
+      </dd>
     </div>
   );
 }

@@ -154,7 +154,7 @@ function Form(options: IFormOptions): React.ReactElement {
           ))}
         </div>
       ) : null}
-      <Field label={trans.__('Brain')} hint={brain?.ready ? '' : brain?.why}>
+      <Field label={trans.__('Brain')} hint={brain?.why}>
         <select
           className="jp-cobra-input"
           value={fields.brain}

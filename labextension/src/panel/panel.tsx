@@ -67,9 +67,9 @@ function Content(options: IPanelOptions): React.ReactElement {
   if (!run) {
     return <Empty {...options} />;
   }
-  const props = { ...options, run, key: run.id };
+  const props = { ...options, run };
   return (
-    <>
+    <React.Fragment key={run.id}>
       <Header {...options} run={run} />
       <State {...props} />
       <Approval {...props} />
@@ -93,7 +93,7 @@ function Content(options: IPanelOptions): React.ReactElement {
       <Links {...props} />
       <Message {...props} />
       <Log {...props} />
-    </>
+    </React.Fragment>
   );
 }
 
@@ -117,7 +117,9 @@ function Header(props: IPanelOptions & { run: Run }): React.ReactElement {
           ))}
         </select>
       ) : (
-        <h2 title={run.status.run}>{run.status.name}</h2>
+        <h2 title={run.status.run}>
+          {run.status.competition || run.status.name}
+        </h2>
       )}
       <button
         className="jp-cobra-button jp-mod-icon"

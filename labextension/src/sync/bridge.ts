@@ -33,10 +33,17 @@ export class Bridge implements IDisposable {
     this.own = new OwnRuns(context.sessionContext);
     this.sync = new Sync({ model: context.model, client, own: this.own });
     this.own.connect(this.sync);
+    if (this.sync.empty) {
+      content.mode = 'command'; // its only cell is going to give way
+    }
     this._marks = new Marks(content, options.words);
     this._follow = new Follow(content);
     this.sync.applied.connect(this._onApplied, this);
-    this.sync.refused.connect((_, refusal) => options.onRefused(refusal));
+    this.sync.refused.connect((_, refusal) => {
+      if (refusal.edit.cell_id !== '') {
+        options.onRefused(refusal); // what is refused of the notebook's metadata goes with the next save
+      }
+    });
     context.saveState.connect(this._onSave, this);
     panel.disposed.connect(this.dispose, this);
     content.node.addEventListener('focusout', this._flush);

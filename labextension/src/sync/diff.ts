@@ -23,6 +23,8 @@ const NONE: ReadonlySet<string> = new Set();
 export const NOT_EDITS: ReadonlySet<string> = new Set([
   'cobra',
   'execution',
+  'kernelspec',
+  'language_info',
   'trusted'
 ]);
 

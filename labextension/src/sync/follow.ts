@@ -1,7 +1,8 @@
 import { Notebook } from '@jupyterlab/notebook';
 import { IDisposable } from '@lumino/disposable';
 
-const NEAR = 48;
+const NEAR = 64;
+const MARGIN = 12;
 
 /** Keeps the end of the notebook in view for who is there, and leaves everybody else where they are. */
 export class Follow implements IDisposable {
@@ -42,14 +43,35 @@ export class Follow implements IDisposable {
   };
 
   private _onResize(): void {
-    if (this._wanted && this._following && !this._writing()) {
-      this._scroller.scrollTop = this._scroller.scrollHeight;
+    if (!this._wanted || !this._following || this._writing()) {
+      return;
+    }
+    const below = this._below();
+    if (below === null) {
+      const last = this._notebook.widgets.length - 1;
+      this._notebook.scrollToItem(last, 'end').catch(() => undefined);
+    } else if (below > 0) {
+      this._scroller.scrollTop += below;
     }
   }
 
   private _atEnd(): boolean {
-    const { scrollTop, scrollHeight, clientHeight } = this._scroller;
-    return scrollHeight - scrollTop - clientHeight < NEAR;
+    const below = this._below();
+    return below !== null && below < NEAR;
+  }
+
+  /** How far the last cell's end lies below the view; null where JupyterLab has not laid it out. */
+  private _below(): number | null {
+    const { widgets } = this._notebook;
+    const node = widgets[widgets.length - 1]?.node;
+    if (!node) {
+      return 0;
+    }
+    return node.isConnected
+      ? node.getBoundingClientRect().bottom -
+          this._scroller.getBoundingClientRect().bottom +
+          MARGIN
+      : null;
   }
 
   /** A person who writes is not moved. */

@@ -5,11 +5,12 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import { CallError, Dropped, IChannel, IEvent } from '../channel';
 import { Change, changes, NOT_EDITS } from './diff';
-import { IOperation, read, Shadow } from './shadow';
+import { ICell, IOperation, read, Shadow } from './shadow';
 import { ModelView } from './view';
 import { Writer } from './writer';
 
 export const DEBOUNCE = 300;
+const RETRY = 2000; // an agent may not have begun, or have ended
 const SLICE = 12;
 const HIDDEN_SLICE = 200;
 
@@ -32,8 +33,12 @@ export class Sync implements IDisposable {
     const model = _options.model;
     this.view = new ModelView(model);
     const cells = this.view.order.map(id => this.view.cell(id)!);
-    const cobra = model.getMetadata('cobra');
-    this.shadow = new Shadow(cells, this.view.metadata, cobra?.seq ?? 0);
+    this._placeholder = placeholder(cells);
+    this.shadow = new Shadow(
+      this._placeholder ? [] : cells,
+      this.view.metadata,
+      model.getMetadata('cobra')?.seq ?? 0
+    );
     this._own = _options.own ?? new Map();
     const { client } = _options;
     this.writer = new Writer(this.view, this.shadow, client, this._own);
@@ -61,6 +66,11 @@ export class Sync implements IDisposable {
   /** Whether operations come in and edits go out. */
   get following(): boolean {
     return this._following;
+  }
+
+  /** Whether nobody has written into the notebook yet. */
+  get empty(): boolean {
+    return this._placeholder !== null;
   }
 
   /** Follow an agent's notebook from now on, whenever its runner can be reached. */
@@ -102,7 +112,10 @@ export class Sync implements IDisposable {
   /** The differences a person made that the runner does not have yet. */
   pending(): Change[] {
     const { touched } = this.view;
-    const found = changes(this.shadow, this.view, touched, NOT_EDITS);
+    const unused = this._unused();
+    const found = changes(this.shadow, this.view, touched, NOT_EDITS).filter(
+      ({ id }) => !unused || id !== unused
+    );
     const open = new Set(found.map(change => change.id));
     for (const id of [...touched.cells]) {
       if (!open.has(id)) {
@@ -122,6 +135,7 @@ export class Sync implements IDisposable {
     this._isDisposed = true;
     window.clearTimeout(this._timer);
     window.clearTimeout(this._next);
+    window.clearTimeout(this._retry);
     this._channel?.event.disconnect(this._onEvent, this);
     this._channel?.stateChanged.disconnect(this._onChannel, this);
     this._options.model.stateChanged.disconnect(this._onState, this);
@@ -131,6 +145,7 @@ export class Sync implements IDisposable {
 
   private _onChannel(): void {
     if (!this._channel?.attached) {
+      window.clearTimeout(this._retry);
       this._following = false;
       this._life++;
     }
@@ -147,15 +162,17 @@ export class Sync implements IDisposable {
   }
 
   private async _follow(): Promise<void> {
+    window.clearTimeout(this._retry);
     const life = ++this._life;
     this._following = false;
     await this.drained();
     let answer: any;
     try {
-      answer = await this.call('follow', { seq: this.shadow.seq });
+      const seq = this._placeholder ? null : this.shadow.seq;
+      answer = await this.call('follow', { seq });
     } catch (error) {
-      if (error instanceof CallError) {
-        console.warn(`cobra: ${error.message}`);
+      if (error instanceof CallError && life === this._life) {
+        this._retry = window.setTimeout(() => void this._follow(), RETRY);
       }
       return;
     }
@@ -201,6 +218,31 @@ export class Sync implements IDisposable {
       }
     });
     this.shadow.seq = seq;
+    this._replacePlaceholder();
+  }
+
+  /** JupyterLab's cell in an empty notebook, as long as nobody wrote into it. */
+  private _unused(): string | null {
+    const cell = this._placeholder && this.view.cell(this._placeholder);
+    return cell && !cell.source && !cell.executed ? cell.id : null;
+  }
+
+  /** Once the runner has cells, an unused placeholder goes and a used one is the person's. */
+  private _replacePlaceholder(): void {
+    const id = this._placeholder;
+    if (!id || !this.shadow.order.length) {
+      return;
+    }
+    if (this.shadow.cell(id) || !this._unused()) {
+      this.view.touched.order = true;
+    } else {
+      const notebook = this.view.model.sharedModel;
+      const index = this.view.index(id);
+      this.view.silently(() =>
+        notebook.transact(() => notebook.deleteCell(index), false)
+      );
+    }
+    this._placeholder = null;
   }
 
   private _push(operation: IOperation): void {
@@ -224,6 +266,7 @@ export class Sync implements IDisposable {
       const operation = this._queue[this._at++];
       const isNew = operation.seq > this.shadow.seq;
       this.writer.apply(operation);
+      this._replacePlaceholder();
       if (isNew) {
         this._applied.emit(operation);
       }
@@ -307,6 +350,7 @@ export class Sync implements IDisposable {
   }
 
   private _own: ReadonlyMap<string, unknown>;
+  private _placeholder: string | null;
   private _channel: IChannel | null = null;
   private _agent = '';
   private _following = false;
@@ -315,12 +359,22 @@ export class Sync implements IDisposable {
   private _at = 0;
   private _next: number | undefined;
   private _timer: number | undefined;
+  private _retry: number | undefined;
   private _sending: Promise<void> | null = null;
   private _waiting: Array<() => void> = [];
   private _held = new Map<string, string>();
   private _isDisposed = false;
   private _applied = new Signal<this, IOperation>(this);
   private _refused = new Signal<this, IRefusal>(this);
+}
+
+/** The id of the cell that JupyterLab puts into a notebook without any, or null. */
+function placeholder(cells: ICell[]): string | null {
+  const [cell] = cells;
+  const only = cells.length === 1 && cell.type === 'code';
+  return only && !cell.source && !cell.executed && !cell.metadata.cobra
+    ? cell.id
+    : null;
 }
 
 const ORDER = new Set(['insert', 'move', 'delete']);

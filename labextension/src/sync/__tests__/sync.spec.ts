@@ -17,6 +17,7 @@ function open(...sources: string[]) {
   model.dirty = false;
   model.sharedModel.clearUndoHistory();
   const runner = new FakeRunner(cells);
+  runner.forgetful = !cells.length;
   const own = new Map<string, unknown>();
   const sync = new Sync({ model, client: 'me', own });
   sync.connect(runner, 'cobra');
@@ -320,6 +321,29 @@ describe.each([
     await settled(SOON);
     expect(sources(model)).toEqual(['mine']);
     expect(runner.sources()).toEqual(['mine']);
+  });
+});
+
+describe('The cell that JupyterLab puts into an empty notebook', () => {
+  it('gives way to the first of the agent', async () => {
+    const { model, shared, runner } = await following();
+    expect(sources(model)).toEqual(['']);
+    shared.cells[0].setSource('x');
+    shared.cells[0].setSource('');
+    await settled(SOON);
+    runner.insert('a', null);
+    expect(sources(model)).toEqual(['a']);
+    await settled(SOON);
+    expect(runner.edits()).toEqual([]);
+  });
+
+  it('stays where the person wrote into it', async () => {
+    const { model, shared, runner } = await following();
+    shared.cells[0].setSource('mine');
+    runner.insert('a', null);
+    await settled(SOON);
+    expect(sources(model).sort()).toEqual(['a', 'mine']);
+    expect(runner.sources()).toEqual(sources(model));
   });
 });
 

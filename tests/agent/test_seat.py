@@ -1,0 +1,177 @@
+"""An agent's notebook taken up again, and its file in the hands of others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cobra_jupyter.agent.reply import parse
+from cobra_jupyter.agent.seat import Seat, take
+from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.notebook.merge import touched
+from tests.agent.test_deeds import Stage, insert, source
+
+
+def seat_of(stage: Stage, path: Path) -> Seat:
+    return take(stage.all(), stage.ledger, path, {}, "lead", "lead", "run")
+
+
+def sources(document: Document) -> list[str]:
+    return [document.source_of(cell) for cell in document]
+
+
+def leave(stage: Stage, path: Path) -> None:
+    """Write the notebook as a runner does that dies then."""
+    stage.document.stamp = lambda: {"run": "run", "line": stage.ledger.length - 1}
+    path.write_text(stage.document.text())
+
+
+def rewrite(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_file_left_behind_by_a_killed_runner_takes_nothing_back(tmp_path: Path) -> None:
+    """It holds half of a reply that the record has whole, and a person's cell that the record has not."""
+
+    async def scenario() -> None:
+        stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
+        stage.reply("# First\n\n```python\nfirst\n```\n")
+        page = stage.begin()
+        page.show(parse("# Half\n\n```python\none"))
+        stage.edit(insert("mine", page.code))
+        leave(stage, path)
+        stage.end(page, "# Half and whole\n\n```python\none = 1\n```\n")
+        seat = seat_of(stage, path)
+        assert sources(seat.document) == [
+            "# First", "first", "# Half and whole", "one = 1", "mine",
+        ]  # fmt: skip
+        assert seat.document.since(stage.document.seq) is None
+        await seat.file.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, 5, [], {"cobra": 5}, {"cobra": {"line": "x"}}, {"cobra": {"line": 3}}]
+)
+@pytest.mark.parametrize("cells", [None, 5, [5], [{"metadata": 3}]])
+def test_a_run_goes_on_whatever_its_notebook_was_made_into(tmp_path: Path, metadata: Any, cells: Any) -> None:
+    async def scenario() -> None:
+        stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
+        stage.reply()
+        path.write_text(json.dumps({"nbformat": 4, "metadata": metadata, "cells": cells}))
+        seat = seat_of(stage, path)
+        assert len(seat.document) <= 2
+        await seat.file.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_somebody_changed_while_no_runner_lived_is_taken(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
+        first, second = stage.reply(), stage.reply()
+        leave(stage, path)
+        cells = json.loads(path.read_text())["cells"]
+        cells[1]["source"] = "changed"
+        del cells[2]
+        cells.append({"cell_type": "raw", "id": "mine", "metadata": {}, "source": "mine"})
+        rewrite(path, cells=cells)
+        seat = seat_of(stage, path)
+        assert list(seat.document) == [first.markdown, first.code, second.code, "mine"]
+        assert sources(seat.document) == ["# Words", "changed", "code", "mine"]
+        assert [deed.what for deed in seat.deeds.tell("resumed")] == [("changed",), ("added",), ("deleted",)]
+        await seat.file.close()
+
+    asyncio.run(scenario())
+
+
+def test_half_of_a_reply_that_never_ended_is_not_taken_up(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
+        stage.reply()
+        page = stage.begin()
+        page.show(parse("# Half\n\n```python\none"))
+        stage.edit(source(page.code, "one, as a person likes it"))
+        leave(stage, path)
+        seat = seat_of(stage, path)
+        assert sources(seat.document) == ["# Words", "code", "one, as a person likes it"]
+        assert touched(seat.document, str(page.code))
+        await seat.file.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_was_seen_of_an_earlier_life_is_not_gone_on_from(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
+        for _ in range(5):
+            stage.reply()
+        leave(stage, path)
+        seat = seat_of(stage, path)
+        assert all(seat.document.since(seq) is None for seq in range(stage.document.seq + 1))
+        seat.document.insert("code", "new")
+        assert seat.document.since(3) is None
+        await seat.file.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", '{"nbformat": 4}', '{"nbformat": 4, "cells": 5}'])
+def test_a_notebook_that_another_program_spoils_is_written_again_and_the_record_says_so(
+    tmp_path: Path, text: str
+) -> None:
+    async def scenario() -> None:
+        stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
+        stage.reply()
+        seat = seat_of(stage, path)
+        await seat.file.flush()
+        path.write_text(text)
+        await seat.file.look()
+        await seat.file.flush()
+        assert json.loads(path.read_text())["cells"][1]["source"] == ["code"]
+        (decision,) = stage.records("decision")
+        assert decision["what"] == "agent.ipynb was changed by another program and is no notebook any more"
+        await seat.file.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("notebook", [{}, {"cells": None}, {"cells": [3]}, {"cells": [{}], "metadata": 3}])
+def test_a_tab_that_saves_what_is_no_notebook_breaks_nothing(
+    tmp_path: Path, notebook: dict[str, Any]
+) -> None:
+    async def scenario() -> None:
+        stage = Stage(tmp_path)
+        seat = seat_of(stage, tmp_path / "agent.ipynb")
+        cell = seat.document.insert("code", "x").cell_id
+        if notebook.get("cells") == [{}]:
+            seat.save(notebook, "tab")
+            assert cell not in seat.document
+        else:
+            with pytest.raises(ValueError, match="no notebook"):
+                seat.save(notebook, "tab")
+            assert cell in seat.document
+        await seat.file.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_cell_made_text_while_it_runs_ends_all_the_same(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        stage = Stage(tmp_path)
+        seat = seat_of(stage, tmp_path / "agent.ipynb")
+        seat.document.insert("code", "x", cell_id="a")
+        seat.visits.ran("m", "a", "tab")
+        seat.on_foreign("m", {"output_type": "execute_input", "execution_count": 1})
+        seat.document.delete("a")
+        seat.document.insert("markdown", "x", cell_id="a")
+        seat.on_foreign("m", {"output_type": "idle"})
+        assert [record["status"] for record in stage.records("ran")] == ["ok"]
+        await seat.file.close()
+
+    asyncio.run(scenario())

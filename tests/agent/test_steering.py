@@ -1,0 +1,232 @@
+"""An agent's loop while a person interrupts, declines and deletes; its kernel is a stand-in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cobra_jupyter.agent.context import Clock, Context, Turn
+from cobra_jupyter.agent.loop import DECLINED, Agent, Cut
+from cobra_jupyter.brains import Finish
+from cobra_jupyter.kernel.session import Execution
+from cobra_jupyter.ledger import Ledger, read
+from cobra_jupyter.notebook import edits
+from cobra_jupyter.notebook.document import Document
+
+REPLY = ["# Words\n\n", "```python\n", "one = 1\n", "```\n"]
+
+
+class Writer:
+    """Says REPLY, and waits before its last pieces where it is asked to."""
+
+    name = "writer"
+
+    def __init__(self, waits: bool = False) -> None:
+        self.finish, self.reached, self.go = Finish(), asyncio.Event(), asyncio.Event()
+        if not waits:
+            self.go.set()
+
+    async def reply(self, context: Context) -> AsyncIterator[str]:
+        for number, piece in enumerate(REPLY):
+            if number == 3:
+                self.reached.set()
+                await self.go.wait()
+            yield piece
+
+
+class Place:
+    """A workplace whose cells end as soon as they are let."""
+
+    whole = True
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.interrupts = 0
+        self.kernel = SimpleNamespace(alive=True, interrupt=self._interrupt)
+
+    async def _interrupt(self) -> None:
+        self.interrupts += 1
+
+    async def execute(self, number: int, code: str, *_: Any, **__: Any) -> Execution:
+        self.ran.append(code)
+        return Execution("ok", "m", 0.1, 1)
+
+
+class Stage:
+    def __init__(self, folder: Path, waits: bool = False) -> None:
+        self.brain, self.place, self.document = Writer(waits), Place(), Document()
+        self.ledger = Ledger(folder / "ledger.jsonl")
+
+        async def context(turns: tuple[Turn, ...]) -> Context:
+            return Context(Clock(100.0, 100.0, 0.0), {}, turns)
+
+        self.agent = Agent(self.brain, self.document, self.place, self.ledger, context)  # type: ignore[arg-type]
+
+    def edit(self, **edit: Any) -> None:
+        assert edits.apply(self.document, [edit], "tab") == []
+
+    async def turn(self) -> Turn:
+        return await self.agent.turn(lambda: 100.0)
+
+    def executions(self) -> list[str]:
+        return [r.data["status"] for r in read(self.ledger.path) if r.kind == "execution"]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., Stage]:
+    def run(scenario: Callable[[Stage], Awaitable[None]], waits: bool = False) -> Stage:
+        async def inside() -> Stage:
+            stage = Stage(tmp_path, waits)
+            await asyncio.wait_for(scenario(stage), 10)
+            return stage
+
+        return asyncio.run(inside())
+
+    return run
+
+
+Play = Callable[..., Stage]
+
+
+def test_a_reply_that_is_interrupted_leaves_nothing(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        turn = asyncio.ensure_future(stage.turn())
+        await stage.brain.reached.wait()
+        assert len(stage.document) == 2
+        await stage.agent.cut()
+        with pytest.raises(Cut):
+            await turn
+        assert len(stage.document) == 0
+        stage.brain.go.set()
+        assert (await stage.turn()).status == "ok"
+
+    stage = play(scenario, waits=True)
+    assert stage.place.ran == ["one = 1"]
+    assert stage.place.interrupts == 0
+
+
+def test_an_interrupt_leaves_what_a_person_wrote_in_the_reply(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        turn = asyncio.ensure_future(stage.turn())
+        await stage.brain.reached.wait()
+        stage.edit(edit="source", cell_id=list(stage.document)[1], text="mine")
+        await stage.agent.cut()
+        with pytest.raises(Cut):
+            await turn
+        assert [stage.document.source_of(cell) for cell in stage.document] == ["mine"]
+
+    play(scenario, waits=True)
+
+
+def test_a_stop_that_follows_an_interrupt_at_once_is_a_stop(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        turn = asyncio.ensure_future(stage.turn())
+        await stage.brain.reached.wait()
+        await stage.agent.cut()
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+
+    play(scenario, waits=True)
+
+
+def test_an_interrupt_where_nothing_is_asked_or_awaited_goes_to_the_kernel(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.agent.cut()
+        assert (await stage.turn()).status == "ok"
+
+    assert play(scenario).place.interrupts == 1
+
+
+def test_a_cell_that_a_person_declines_does_not_run_and_its_writer_is_told_why(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        async def approved(cell: str, code: str) -> str | None:
+            assert stage.document.source_of(cell) == code
+            return "too dear"
+
+        stage.agent.approved = approved
+        turn = await stage.turn()
+        assert (turn.status, turn.error) == (DECLINED, "Declined by a person: too dear")
+
+    stage = play(scenario)
+    assert stage.place.ran == []
+    assert stage.executions() == [DECLINED]
+
+
+def test_cells_that_a_person_declines_are_no_failures(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        async def approved(cell: str, code: str) -> str | None:
+            return "no"
+
+        stage.agent.approved, stage.agent.most_turns = approved, 20
+        assert await stage.agent.run(lambda: 100.0) == "20 turns were taken"
+        assert {turn.role for turn in stage.agent.turns} == {"lead"}
+
+    play(scenario)
+
+
+def test_an_interrupt_while_a_cell_waits_for_approval_declines_it(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        asked = asyncio.Event()
+
+        async def approved(cell: str, code: str) -> str | None:
+            asked.set()
+            return await asyncio.Future[str | None]()
+
+        stage.agent.approved = approved
+        turn = asyncio.ensure_future(stage.turn())
+        await asked.wait()
+        await stage.agent.cut()
+        assert (await turn).error.endswith("it was interrupted before it ran")
+
+    assert play(scenario).place.ran == []
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_cell_that_a_person_deleted_before_it_ran_does_not_run(play: Play, asks: bool) -> None:
+    async def scenario(stage: Stage) -> None:
+        async def approved(cell: str, code: str) -> str | None:
+            stage.edit(edit="delete", cell_id=cell)
+            return None
+
+        if asks:
+            stage.agent.approved = approved
+        turn = asyncio.ensure_future(stage.turn())
+        if not asks:
+            await stage.brain.reached.wait()
+            stage.edit(edit="delete", cell_id=list(stage.document)[1])
+        stage.brain.go.set()
+        assert (await turn).error.endswith("it was deleted before it ran")
+
+    assert play(scenario, waits=True).place.ran == []
+
+
+def test_the_code_that_runs_is_what_a_person_made_of_it(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        async def approved(cell: str, code: str) -> str | None:
+            stage.edit(edit="source", cell_id=cell, text="one = 100")
+            return None
+
+        stage.agent.approved = approved
+        assert (await stage.turn()).code == "one = 100"
+
+    assert play(scenario).place.ran == ["one = 100"]
+
+
+def test_no_turn_begins_before_the_gate_opens(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        gates: list[int] = []
+
+        async def gate() -> None:
+            gates.append(len(stage.agent.turns))
+
+        stage.agent.gate, stage.agent.most_turns = gate, 3
+        await stage.agent.run(lambda: 100.0)
+        assert gates == [0, 1, 2]
+
+    play(scenario)

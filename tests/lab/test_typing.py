@@ -1,0 +1,162 @@
+"""A person types while the agent works, below and in the same cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.fakes import live
+from tests.lab.agreement import agree, lines
+from tests.lab.browser import Live, Server, Tab, until
+
+Run = Callable[..., Live]
+Open = Callable[..., Tab]
+STREAM = "for i in range({}):\n    print('line', i, flush=True)\n    time.sleep(0.05)"
+SENTENCE = "\n# every key stroke of a person counts while the agent is printing below 0123456789"
+
+
+def first_code(tab: Tab) -> dict[str, Any]:
+    return next(cell for cell in tab.cells() if cell["kind"] == "code" and "x = 1" in cell["source"])
+
+
+def cursor(tab: Tab) -> dict[str, Any]:
+    """Where the person writes: the cell and the offset in it."""
+    return tab.js(  # type: ignore[no-any-return]
+        """nb => {
+            const { editor, model } = nb.content.activeCell;
+            return {
+                cell: model.id, offset: editor.getOffsetAt(editor.getCursorPosition()),
+                focus: editor.hasFocus(), mode: nb.content.mode
+            };
+        }"""
+    )
+
+
+def source(tab: Tab, cell_id: str) -> str:
+    return next((cell["source"] for cell in tab.cells() if cell["id"] == cell_id), "")
+
+
+def growing(tab: Tab, kind: str, text: str) -> str:
+    """Wait for a cell that is being written. → its id."""
+    return str(until(
+        lambda: next((c["id"] for c in tab.cells() if c["kind"] == kind and text in c["source"]), None),
+        f"a cell with {text!r} grows",
+    ))  # fmt: skip
+
+
+def test_what_is_typed_while_the_agent_streams_and_writes_below_is_whole_and_the_cursor_stays(
+    server: Server, run: Run, tab: Open
+) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    cell = first_code(page)
+    going.say(2, live.cell(STREAM.format(70), "Streaming"))
+    going.say(3, live.cell("print('more')", "More cells", "word " * 20, pace=100))
+    page.shows("line 0")
+    page.type_into(cell["id"], SENTENCE)
+    assert cursor(page) == {
+        "cell": cell["id"], "offset": len(cell["source"] + SENTENCE), "focus": True, "mode": "edit",
+    }  # fmt: skip
+    page.shows("more\\n")
+    assert cursor(page)["offset"] == len(cell["source"] + SENTENCE)
+    assert cursor(page)["focus"]
+    cells = agree(going, page)
+    assert next(c["source"] for c in cells if c["id"] == cell["id"]) == cell["source"] + SENTENCE
+    assert lines(cells) == [f"line {i}" for i in range(70)]
+
+
+def test_typing_at_the_start_of_a_cell_keeps_the_cursor_in_the_middle(
+    server: Server, run: Run, tab: Open
+) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    cell = first_code(page)
+    going.say(2, live.cell(STREAM.format(50), "Streaming"))
+    page.shows("line 0")
+    page.focus(cell["id"])
+    page.page.keyboard.press("Control+Home")
+    words = "# typed before all that was there "
+    page.page.keyboard.type(words, delay=30)
+    page.shows("line 49")
+    assert cursor(page)["offset"] == len(words)
+    cells = agree(going, page)
+    assert next(c["source"] for c in cells if c["id"] == cell["id"]) == words + cell["source"]
+    assert lines(cells) == [f"line {i}" for i in range(50)]
+
+
+def test_the_person_has_the_text_that_the_agent_is_writing_and_its_rest_goes_on_in_a_new_cell(
+    server: Server, run: Run, tab: Open
+) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    words = " ".join(f"w{i}" for i in range(100))
+    going.say(2, live.cell("print('whole')", "Long", words, pace=120))
+    cell = growing(page, "markdown", "w9")
+    page.type_into(cell, " MY OWN WORDS", delay=30)
+    page.shows("whole\\n")
+    cells = agree(going, page)
+    place = next(n for n, c in enumerate(cells) if c["id"] == cell)
+    mine, rest = cells[place]["source"], cells[place + 1]["source"]
+    before, found, after = mine.partition(" MY OWN WORDS")
+    assert found
+    assert after == ""
+    assert before + rest == f"## Long\n{words}"  # not a word of the agent's is lost or said twice
+    assert "print('whole')" in cells[place + 2]["source"]
+
+
+def test_the_person_has_the_code_that_the_agent_is_writing_which_is_run_whole_in_a_new_cell(
+    server: Server, run: Run, tab: Open
+) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    code = "\n".join(f"v{i} = {i}" for i in range(60)) + "\nprint('sum', v0 + v59)"
+    going.say(2, live.cell(code, "Long", pace=150))
+    cell = growing(page, "code", "v9 = 9")
+    page.type_into(cell, "\n# mine", delay=30)
+    page.shows("sum 59\\n")
+    cells = agree(going, page)
+    place = next(n for n, c in enumerate(cells) if c["id"] == cell)
+    before, found, after = cells[place]["source"].partition("\n# mine")
+    assert found
+    assert after == ""
+    assert code.startswith(before)
+    assert cells[place]["outputs"] == []
+    assert cells[place + 1]["source"] == code
+
+
+def test_undo_in_a_cell_takes_back_only_what_the_person_typed(server: Server, run: Run, tab: Open) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    cell = first_code(page)
+    page.type_into(cell["id"], "\n# mine", delay=30)
+    going.say(2, live.cell(STREAM.format(20), "Streaming", "word " * 20, pace=200))
+    page.shows("line 19")
+    for _ in range(12):
+        page.page.keyboard.press("Control+z")
+    until(lambda: source(page, cell["id"]) == cell["source"], "what was typed is taken back")
+    cells = agree(going, page)
+    assert "Streaming" in "".join(c["source"] for c in cells)
+    assert lines(cells) == [f"line {i}" for i in range(20)]
+    page.page.keyboard.press("Control+Shift+z")
+    until(lambda: source(page, cell["id"]) == cell["source"] + "\n# mine", "and is there again")
+    agree(going, page)
+
+
+def test_undo_of_cells_takes_back_only_the_persons(server: Server, run: Run, tab: Open) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    cell = first_code(page)
+    page.select(cell["id"])
+    page.command("notebook:insert-cell-below")
+    page.page.keyboard.type("mine = 1", delay=30)
+    going.say(2, live.cell(STREAM.format(20), "Streaming"))
+    page.shows("line 19")
+    agree(going, page)
+    page.page.keyboard.press("Escape")
+    for _ in range(4):
+        page.page.keyboard.press("z")
+    until(lambda: "mine = 1" not in page.sources(), "the person's cell is gone")
+    cells = agree(going, page)
+    assert any(c["id"] == cell["id"] for c in cells)
+    assert "Streaming" in "".join(c["source"] for c in cells)
+    assert lines(cells) == [f"line {i}" for i in range(20)]
