@@ -12,8 +12,10 @@ import { IStateDB } from '@jupyterlab/statedb';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { openAlone } from './alone';
 import { Api } from './api';
 import { addControls, addToggles, renew, renewWith } from './commands';
+import { dismissWhenBack } from './connection';
 import { addNewRun } from './new-run';
 import { RunPanel } from './panel/panel';
 import { END, revealer } from './reveal';
@@ -34,6 +36,7 @@ const runsPlugin: JupyterFrontEndPlugin<IRuns> = {
   optional: [IStateDB],
   activate: (app: JupyterFrontEnd, state: IStateDB | null): IRuns => {
     const runs = new Runs(new Api(app.serviceManager.serverSettings));
+    openAlone(app.serviceManager.contents, runs);
     void (state?.fetch(SELECTED) ?? Promise.resolve(undefined))
       .catch(() => undefined)
       .then(async id => {
@@ -75,6 +78,7 @@ const notebooksPlugin: JupyterFrontEndPlugin<void> = {
         )
     });
     bridges.track(tracker);
+    dismissWhenBack(app.serviceManager, runs, translator);
     tracker.currentChanged.connect((_, panel) => {
       const path = panel ? contents.localPath(panel.context.path) : '';
       const found = runs.ofNotebook(path);
