@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
-from cobra_jupyter.kernel.session import Execution, KernelSession
+from cobra_jupyter.kernel.session import Execution, KernelDied, KernelSession
 
 REPLAY_SECONDS = 600.0  # most for all accepted cells
 RESTARTED = "a person restarted the kernel under this cell; what earlier cells left behind is there again"
@@ -57,7 +57,10 @@ class Workplace:
         """Run the cell of turn `number`; `again`: its calls of an earlier attempt get the answers they got."""
         await self.call("turn_begins", number=number, again=again, agent=self.agent)
         restarts = self._restarts
-        done = await self.kernel.execute(code, on_output, timeout=seconds)
+        try:
+            done = await self.kernel.execute(code, on_output, timeout=seconds)
+        except KernelDied as error:  # before it could begin
+            done = Execution("died", "", 0.0, None, "KernelDied", str(error))
         async with self._restarting:  # if a person has restarted the kernel under it: until that is done
             if self._restarts > restarts:
                 done = replace(done, evalue=RESTARTED)
