@@ -142,7 +142,7 @@ class Tab:
     def __init__(self, page: Page, server: Server, port: int | None = None) -> None:
         self.page, self.server, self.port = page, server, port
         self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("pageerror", lambda error: self.problems.append(f"{error}\n{error.stack}"))
         page.on("dialog", self._asked)
         page.add_init_script(_DIALOGS)
 
@@ -201,8 +201,11 @@ class Tab:
     def dirty(self) -> bool:
         return bool(self.js("nb => nb.context.model.dirty"))
 
-    def command(self, name: str, args: dict[str, Any] | None = None) -> Any:
-        return self.page.evaluate("([n, a]) => window.jupyterapp.commands.execute(n, a)", [name, args or {}])
+    def command(self, name: str, args: dict[str, Any] | None = None) -> None:
+        """Execute one of JupyterLab's commands, to its end."""
+        self.page.evaluate(
+            "([n, a]) => window.jupyterapp.commands.execute(n, a).then(() => null)", [name, args or {}]
+        )
 
     def type_into(self, cell_id: str, text: str, delay: float = 30) -> None:
         """Click into a cell's editor and type at its end, key by key."""
