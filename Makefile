@@ -3,16 +3,29 @@ PYTHON ?= python3
 BIN := .venv/bin
 # of the tests alone; a plain `torch` may bring gigabytes for GPUs
 TORCH ?= torch==2.13.0
-export SKIP_JUPYTER_BUILDER := 1  # nothing here needs Node
+export SKIP_JUPYTER_BUILDER := 1  # the front end is built by its own target
+JLPM := PATH=$(CURDIR)/$(BIN):$$PATH jlpm
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-container check format bench clean
+.PHONY: demo lab test test-py test-lab test-jest test-container check format bench bench-lab clean
 
 demo: .venv/demo  ## a small competition, start to end, graded afterwards
 	$(BIN)/cobra demo
 
-test: .venv/test check  ## style, types and all tests
-	$(BIN)/pytest
+lab: .venv/lab  ## JupyterLab with the extension built and small competitions ready; needs Node
+	@test -d demo || $(BIN)/python -c 'from cobra_jupyter import demo; demo.write("demo")'
+	$(BIN)/jupyter lab --ServerApp.root_dir=$(CURDIR)/demo $(if $(filter 0,$(shell id -u)),--allow-root)
+
+test: test-py test-lab  ## everything
+
+test-py: .venv/test check  ## style, types and the tests that need no browser
+	$(BIN)/pytest --ignore=tests/lab
+
+test-lab: .venv/test .venv/lab .venv/chromium test-jest  ## the front end: jest, and real JupyterLab in real Chromium
+	$(BIN)/pytest tests/lab
+
+test-jest: labextension/node_modules  ## the front end's style, types and tests
+	cd labextension && $(JLPM) lint:check && $(JLPM) build:lib && $(JLPM) test
 
 check: .venv/test
 	$(BIN)/ruff check .
@@ -33,6 +46,10 @@ bench: .venv/demo  ## speed and memory, a JSON line each
 	$(BIN)/python -m benchmarks.stream_latency
 	$(BIN)/python -m benchmarks.context
 
+bench-lab: .venv/test .venv/lab .venv/chromium  ## the same, of the live notebook in real Chromium
+	$(BIN)/python -m benchmarks.lab_latency
+	$(BIN)/python -m benchmarks.big_notebook
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv .venv
@@ -46,6 +63,32 @@ bench: .venv/demo  ## speed and memory, a JSON line each
 	$(BIN)/pip install -q -e '.[dev,deep]'
 	touch $@ .venv/demo
 
+# the front end; rebuilt when something of it changed
+.venv/lab: .venv/demo labextension/node_modules $(shell find labextension/src labextension/style labextension/schema -type f)
+	cd labextension && $(JLPM) build:lib && $(JLPM) build:labextension
+	mkdir -p .venv/share/jupyter/labextensions
+	rm -rf .venv/share/jupyter/labextensions/cobra-jupyter
+	ln -s $(CURDIR)/cobra_jupyter/labextension .venv/share/jupyter/labextensions/cobra-jupyter
+	touch $@
+
+# Debian's package where that can be installed, else Playwright's own; CHROMIUM names another
+.venv/chromium: .venv/test
+	@if [ -n "$$CHROMIUM" ] || command -v chromium chromium-browser > /dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
+	else $(BIN)/playwright install chromium; fi || \
+	{ echo 'No browser could be set up. Install Chromium, or say where yours is: CHROMIUM=/path/to/chrome make test-lab'; exit 1; }
+	touch $@
+
+labextension/node_modules: .venv/builder labextension/package.json labextension/yarn.lock
+	cd labextension && $(JLPM) install --immutable
+	touch $@
+
+.venv/builder: .venv/bin/python
+	@command -v node >/dev/null || { echo 'The front end needs Node 20 or newer: https://nodejs.org'; exit 1; }
+	$(BIN)/pip install -q 'jupyter-builder>=1.2,<2'
+	touch $@
+
 .venv-container/test: tests/container.txt pyproject.toml
 	python3.11 -m venv .venv-container
 	.venv-container/bin/pip install -q -r tests/container.txt
@@ -53,4 +96,4 @@ bench: .venv/demo  ## speed and memory, a JSON line each
 	touch $@
 
 clean:
-	rm -rf .venv .venv-container build dist runs demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-container build dist runs demo labextension/node_modules labextension/lib cobra_jupyter/labextension .mypy_cache .ruff_cache .pytest_cache

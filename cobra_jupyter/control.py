@@ -87,7 +87,7 @@ class Control:
                 await self._set("pausing", "one turn was asked for")
         while waits and self.state not in ("running", "waiting"):
             if agent == LEAD and self.state == "pausing":
-                await self._set("human" if self._human else "paused", self.why)
+                await self._halt(self.why)
                 continue
             waited = True
             await self._changed.wait()
@@ -122,7 +122,7 @@ class Control:
     async def _running(self) -> None:
         while self.state not in ("running", "waiting"):
             if self.state == "pausing":  # nothing runs
-                await self._set("human" if self._human else "paused", self.why)
+                await self._halt(self.why)
                 continue
             await self._changed.wait()
 
@@ -214,8 +214,13 @@ class Control:
 
     async def _pause(self, why: str) -> None:
         """Once what runs has ended; at once where a cell waits for a person's word, since nothing runs."""
-        held = "human" if self._human else "paused"
-        await self._set(held if self.state == "waiting" else "pausing", why)
+        if self.state == "waiting":
+            await self._halt(why)
+        else:
+            await self._set("pausing", why)
+
+    async def _halt(self, why: str | None) -> None:
+        await self._set(*(("human", None) if self._human else ("paused", why)))
 
     async def _set(self, state: str, why: str | None) -> None:
         held = self.state in HELD

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -85,9 +84,15 @@ def merged(was: str, theirs: str, mine: str) -> str:
 
 def _change(before: str, after: str) -> tuple[int, int, str]:
     """From where to where a text was replaced, and by what."""
-    start = len(os.path.commonprefix([before, after]))
-    tail = len(os.path.commonprefix([before[start:][::-1], after[start:][::-1]]))
+    start = _same(before, after)
+    tail = _same(before[start:][::-1], after[start:][::-1])
     return start, len(before) - tail, after[start : len(after) - tail]
+
+
+def _same(one: str, other: str) -> int:
+    """Characters that two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _delete(document: Document, edit: Edit) -> None:

@@ -51,7 +51,7 @@ class Cobra:
             loop,
         )
         lifecycle = Lifecycle(server.event_logger)
-        self.living.listeners += [self.whose.told, self.kernels.told, lifecycle.told]
+        self.living.listeners += [self.whose.told, self.kernels.told, lifecycle.told, self._show_notebooks]
         self._gate = Gate(server.kernel_manager, server.session_manager)
         self._task: asyncio.Task[None] | None = None
         self.contents.install()
@@ -109,6 +109,16 @@ class Cobra:
             except Exception:  # what failed once may do better next time
                 _log.exception("tidying failed")
             await asyncio.sleep(TIDY)
+
+    def _show_notebooks(self, run: str, entry: Entry | None, status: Json) -> None:
+        """Pages are told at once which notebooks are those of living runs: jupyter-collaboration, where it is installed,
+        is to leave them alone."""
+        self._server.web_app.settings.setdefault("page_config_data", {})["cobraNotebooks"] = [
+            path
+            for run, entry in self.living.entries.items()
+            for agent in self.living.statuses.get(run, {}).get("agents", ())
+            if (path := self.places.shown(entry.run / str(agent["notebook"]))) is not None
+        ]
 
     def _show_activity(self) -> None:
         """A server with a living run is not idle: JupyterHub and the server itself end those that are."""

@@ -12,8 +12,11 @@ import { IStateDB } from '@jupyterlab/statedb';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { openAlone } from './alone';
 import { Api } from './api';
 import { addControls, addToggles, renew, renewWith } from './commands';
+import { dismissWhenBack } from './connection';
+import { cobraIcon } from './icons';
 import { addNewRun } from './new-run';
 import { RunPanel } from './panel/panel';
 import { END, revealer } from './reveal';
@@ -34,6 +37,7 @@ const runsPlugin: JupyterFrontEndPlugin<IRuns> = {
   optional: [IStateDB],
   activate: (app: JupyterFrontEnd, state: IStateDB | null): IRuns => {
     const runs = new Runs(new Api(app.serviceManager.serverSettings));
+    openAlone(app.serviceManager.contents, runs);
     void (state?.fetch(SELECTED) ?? Promise.resolve(undefined))
       .catch(() => undefined)
       .then(async id => {
@@ -75,6 +79,7 @@ const notebooksPlugin: JupyterFrontEndPlugin<void> = {
         )
     });
     bridges.track(tracker);
+    dismissWhenBack(app.serviceManager, runs, translator);
     tracker.currentChanged.connect((_, panel) => {
       const path = panel ? contents.localPath(panel.context.path) : '';
       const found = runs.ofNotebook(path);
@@ -134,8 +139,9 @@ const commandsPlugin: JupyterFrontEndPlugin<void> = {
     });
     launcher?.add({
       command: CommandIDs.newRun,
-      category: trans.__('Other'),
-      rank: -1
+      category: trans.__('Notebook'),
+      rank: 0.5, // after the default kernel
+      kernelIconUrl: `data:image/svg+xml,${encodeURIComponent(cobraIcon.svgstr)}`
     });
     const { exportTo, newRun, openPanel, ...rest } = CommandIDs;
     for (const command of [newRun, openPanel, ...Object.values(rest)]) {

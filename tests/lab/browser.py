@@ -57,6 +57,7 @@ class Server:
     options: tuple[str, ...] = ()
     base: str = "/"
     app: str = "lab"
+    variables: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -72,6 +73,7 @@ class Server:
             "HOME": str(home), "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),
             "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data"),
             "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+            **self.variables,
         }  # fmt: skip
 
     def start(self) -> None:

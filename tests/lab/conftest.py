@@ -15,6 +15,7 @@ from tests.conftest import make_competition
 from tests.lab.browser import Live, Server, Tab
 
 _numbers = itertools.count()
+AWAY = "Failed to fetch"  # what JupyterLab itself says, to nobody, of a server that is away
 CURE = "no Chromium: `make test-lab` sets one up, or name yours in CHROMIUM"
 
 
@@ -62,9 +63,13 @@ def own_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Makes servers for tests that end them or set them up otherwise."""
     made: list[Server] = []
 
-    def make(*options: str, base: str = "/", app: str = "lab", expose: str = "LabApp") -> Server:
+    def make(
+        *options: str, base: str = "/", app: str = "lab", expose: str = "LabApp", variables: dict[str, str] | None = None
+    ) -> Server:  # fmt: skip
         folder = tmp_path / f"server{len(made)}"
-        server = Server(folder, (f"--{expose}.expose_app_in_browser=True", *options), base, app)
+        server = Server(
+            folder, (f"--{expose}.expose_app_in_browser=True", *options), base, app, variables or {}
+        )
         made.append(server)
         server.start()
         return server
@@ -112,4 +117,4 @@ def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
     yield make
     for context in contexts:
         context.close()
-    assert not [problem for made in tabs for problem in made.problems]
+    assert not [problem for made in tabs for problem in made.problems if AWAY not in problem]

@@ -79,6 +79,15 @@ def test_marks_are_there_after_scrolling_through_a_long_notebook(
     page.shows("At the end")
     last = next(c["id"] for c in page.cells() if "At the end" in c["source"])
     assert mark(page, last) == "not there" or mark(page, mine) == "not there"  # windowed
-    for cell, who in ((last, "agent"), (mine, "person"), ("long60", "person"), (last, "agent"), (code(page), "agent")):
-        page.js("(nb, id) => nb.content.scrollToItem([...nb.content.model.cells].findIndex(c => c.id === id))", cell)
+    for cell, who in (
+        (last, "agent"),
+        (mine, "person"),
+        ("long60", "person"),
+        (last, "agent"),
+        (code(page), "agent"),
+    ):
+        page.js(
+            "(nb, id) => nb.content.scrollToItem([...nb.content.model.cells].findIndex(c => c.id === id))",
+            cell,
+        )
         marked(page, cell, who)

@@ -83,7 +83,10 @@ def test_a_stale_tab_saves_and_takes_nothing_back(server: Server, run: Run, tab:
     going = run(server)
     page = tab(server, going.path, port=relay.port)
     relay.cut()
-    until(lambda: page.js("nb => nb.sessionContext.session.kernel.connectionStatus !== 'connected'"), "it is cut")
+    until(
+        lambda: page.js("nb => nb.sessionContext.session.kernel.connectionStatus !== 'connected'"),
+        "it is cut",
+    )
     page.type_into(code(page), "\n# stale")
     going.say(2, STREAM)
     going.seen(3)

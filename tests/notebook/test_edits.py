@@ -97,6 +97,15 @@ def test_no_edit_takes_the_runners_marks(document: Document) -> None:
     assert document.cell("a")["metadata"]["cobra"]["agent"] == "lead"
 
 
+def test_the_notebooks_metadata_may_be_edited_but_for_what_is_the_runners(document: Document) -> None:
+    document.metadata(None, {"kernelspec": {"name": "cobra", "display_name": "Cobra"}})
+    patch = {"own": 1, "kernelspec": None, "language_info": {"name": "R"}, "cobra": {"seq": 0}}
+    assert apply(document, {"edit": "metadata", "cell_id": "", "patch": patch}) == []
+    assert document.notebook_metadata == {
+        "kernelspec": {"name": "cobra", "display_name": "Cobra"}, "own": 1,
+    }  # fmt: skip
+
+
 def test_a_replaced_cell_keeps_its_place(document: Document) -> None:
     for cell_id in "abc":
         apply(document, {"edit": "replace", "cell": cell(cell_id, kind="markdown")})

@@ -38,7 +38,8 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
   resume(): void {
     const kernel = this._session.session?.kernel;
     if (kernel && this._session.kernelDisplayStatus !== 'terminating') {
-      if (kernel.connectionStatus === 'disconnected') {
+      // where it is 'connecting', its next attempt may be a minute away
+      if (kernel.connectionStatus !== 'connected') {
         kernel.reconnect().catch(reason => console.warn(reason));
       }
     }

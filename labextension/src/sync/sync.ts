@@ -32,7 +32,7 @@ export class Sync implements IDisposable {
   constructor(private _options: ISyncOptions) {
     const model = _options.model;
     this.view = new ModelView(model);
-    const cells = this.view.order.map(id => this.view.cell(id)!);
+    const cells = this.view.all();
     this._placeholder = placeholder(cells);
     this.shadow = new Shadow(
       this._placeholder ? [] : cells,

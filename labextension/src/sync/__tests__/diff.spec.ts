@@ -1,10 +1,4 @@
-import {
-  Change,
-  changes,
-  longestRise,
-  movedChange,
-  textChange
-} from '../diff';
+import { Change, changes, longestRise, movedChange, textChange } from '../diff';
 import { ICell, Shadow } from '../shadow';
 
 function cell(id: string, extra: Partial<ICell> = {}): ICell {

@@ -1,0 +1,33 @@
+import { PageConfig, PathExt } from '@jupyterlab/coreutils';
+import { Contents } from '@jupyterlab/services';
+
+import { IRuns } from './runs';
+
+/** Notebooks of living runs when the page was made, from the server. */
+const OPTION = 'cobraNotebooks';
+
+/**
+ * Open notebooks of runs without jupyter-collaboration's shared document, where that is installed: a second way
+ * for the same changes would bring each of them twice. Which notebook is a run's must be known at once, when it is
+ * opened: by what is known of runs, or by the name that runs give it.
+ */
+export function openAlone(contents: Contents.IManager, runs: IRuns): void {
+  const known = new Set<string>(
+    JSON.parse(PageConfig.getOption(OPTION) || '[]')
+  );
+  const factory = contents.getSharedModelFactory.bind(contents);
+  contents.getSharedModelFactory = (path, options) => {
+    const local = contents.localPath(path);
+    const ofRun =
+      known.has(local) || runs.ofNotebook(local) !== null || isNamedSo(local);
+    return ofRun ? null : factory(path, options);
+  };
+}
+
+function isNamedSo(path: string): boolean {
+  const folder = PathExt.basename(PathExt.dirname(path));
+  return (
+    PathExt.basename(path) === 'agent.ipynb' ||
+    (folder === 'agents' && PathExt.extname(path) === '.ipynb')
+  );
+}

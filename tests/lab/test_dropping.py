@@ -1,0 +1,123 @@
+"""The connection between browser and server is cut while the agent goes on and the person does too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.fakes import live
+from tests.fakes.relay import Relay
+from tests.lab import doings
+from tests.lab.browser import Live, Server, Tab, until
+
+AWAY = 15.0  # seconds, longer than JupyterLab's first attempts to connect anew
+
+
+@pytest.fixture
+def line(server: Server) -> Iterator[Relay]:
+    """What the tab's connections go through."""
+    relay = Relay(server.port)
+    yield relay
+    relay.close()
+
+
+def test_agent_and_person_go_on_while_the_connection_is_cut(
+    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
+) -> None:
+    going = run(server)
+    page = tab(server, going.path, port=line.port)
+    page.shows("x = 1")
+    mine = doings.add(page, "first = 1")
+    until(lambda: "first = 1" in [c["source"] for c in going.file()], "the run has the person's cell")
+    going.say(2, live.cell(doings.streaming(6), "Counting"))
+    page.shows("line 1 of it")
+
+    line.cut()
+    page.type_into(mine, "; second = 2", delay=10)
+    new = doings.add(page, "third = 3")
+    going.seen(3)
+    going.say(3, live.cell("y = x + 1\nprint('y', y)", "Unseen"))
+    going.seen(4)
+    assert "second" not in "".join(cell["source"] for cell in going.file())
+    assert "line 29 of it" not in page.outputs()
+    time.sleep(AWAY)
+    line.mend()
+
+    page.shows("y 2")
+    assert all(line in page.outputs() for line in doings.lines(0, 30))
+    for text in ("first = 1; second = 2", "third = 3"):
+        until(lambda text=text: text in [c["source"] for c in going.file()], f"the file has {text!r}")
+    assert (doings.source(page, mine), doings.source(page, new)) == ("first = 1; second = 2", "third = 3")
+    doings.recorded(going, "first = 1; second = 2", "third = 3")
+    doings.quiet(page)
+    doings.computes(page, "print('still', x + y)", "still 3")
+    going.say(4, live.cell("print('seen', 'again')", "Seen"))
+    page.shows("seen again")
+    doings.same(page, going)
+    doings.quiet(page)
+
+
+def test_outputs_of_the_persons_own_cell_come_after_the_cut(
+    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
+) -> None:
+    going = run(server)
+    page = tab(server, going.path, port=line.port)
+    page.shows("x = 1")
+    mine = doings.own(page, doings.streaming(6))
+    until(lambda: "line 2 of it" in doings.output(page, mine), "the person's cell runs")
+    line.cut()
+    time.sleep(9)
+    assert "it is done" not in doings.output(page, mine)
+    line.mend()
+    until(lambda: "it is done" in doings.output(page, mine), "the rest has come")
+    assert all(doings.output(page, mine).count(line) == 1 for line in doings.lines(10, 30))
+    until(
+        lambda: page.js(
+            "(nb, id) => [...nb.content.model.cells].find(c => c.id === id).executionCount", mine
+        ),
+        "its number",
+    )
+    doings.same(page, going)
+    doings.computes(page, "print('still', x + 1)", "still 2")
+
+
+def test_a_cell_that_still_runs_after_the_cut_has_all_its_output(
+    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
+) -> None:
+    going = run(server)
+    page = tab(server, going.path, port=line.port)
+    page.shows("x = 1")
+    mine = doings.own(page, doings.streaming(14))
+    until(lambda: "line 2 of it" in doings.output(page, mine), "the person's cell runs")
+    line.cut()
+    time.sleep(4)
+    line.mend()
+    until(lambda: "it is done" in doings.output(page, mine), "it has ended")
+    until(
+        lambda: all(line in doings.output(page, mine) for line in doings.lines(0, 70)),
+        "nothing is missing",
+        10,
+    )
+    doings.same(page, going)
+
+
+def test_saving_right_after_the_cut_asks_nothing(
+    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
+) -> None:
+    going = run(server)
+    page = tab(server, going.path, port=line.port)
+    page.shows("x = 1")
+    line.cut()
+    going.say(2, live.cell("print('written', 'meanwhile')", "Meanwhile"))
+    going.seen(3)
+    mine = doings.add(page, "mine = 5")
+    line.mend()
+    page.page.keyboard.press("Control+s")
+    page.shows("written meanwhile")
+    until(lambda: "mine = 5" in [c["source"] for c in going.file()], "the file has the person's cell")
+    page.command("docmanager:save")
+    assert doings.source(page, mine) == "mine = 5"
+    doings.same(page, going)
+    doings.quiet(page)
