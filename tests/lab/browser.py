@@ -29,7 +29,11 @@ window.dialogsSeen = [];
 new MutationObserver(changes => {
     for (const change of changes)
         for (const node of change.addedNodes)
-            if (node.classList?.contains('jp-Dialog')) window.dialogsSeen.push(node.innerText);
+            if (node.classList?.contains('jp-Dialog')) {
+                const seen = { text: node.textContent };
+                window.dialogsSeen.push(seen);
+                setTimeout(() => seen.text = node.textContent || seen.text, 50);  // when its title is there
+            }
 }).observe(document, { childList: true, subtree: true });
 """
 
@@ -247,7 +251,7 @@ class Tab:
 
     def dialogs(self) -> list[str]:
         """The texts of all dialogs that opened since the page was loaded."""
-        return list(self.page.evaluate("window.dialogsSeen"))
+        return list(self.page.evaluate("window.dialogsSeen.map(seen => seen.text)"))
 
     def _asked(self, dialog: Dialog) -> None:
         """The browser asks (leave this page?), which nothing here should make it do."""
