@@ -29,7 +29,11 @@ window.dialogsSeen = [];
 new MutationObserver(changes => {
     for (const change of changes)
         for (const node of change.addedNodes)
-            if (node.classList?.contains('jp-Dialog')) window.dialogsSeen.push(node.innerText);
+            if (node.classList?.contains('jp-Dialog')) {
+                const seen = { text: node.textContent };
+                window.dialogsSeen.push(seen);
+                setTimeout(() => seen.text = node.textContent || seen.text, 50);  // when its title is there
+            }
 }).observe(document, { childList: true, subtree: true });
 """
 
@@ -144,7 +148,7 @@ class Tab:
     def __init__(self, page: Page, server: Server, port: int | None = None) -> None:
         self.page, self.server, self.port = page, server, port
         self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("pageerror", lambda error: self.problems.append(f"{error}\n{error.stack}"))
         page.on("dialog", self._asked)
         page.add_init_script(_DIALOGS)
 
@@ -203,8 +207,11 @@ class Tab:
     def dirty(self) -> bool:
         return bool(self.js("nb => nb.context.model.dirty"))
 
-    def command(self, name: str, args: dict[str, Any] | None = None) -> Any:
-        return self.page.evaluate("([n, a]) => window.jupyterapp.commands.execute(n, a)", [name, args or {}])
+    def command(self, name: str, args: dict[str, Any] | None = None) -> None:
+        """Execute one of JupyterLab's commands, to its end."""
+        self.page.evaluate(
+            "([n, a]) => window.jupyterapp.commands.execute(n, a).then(() => null)", [name, args or {}]
+        )
 
     def type_into(self, cell_id: str, text: str, delay: float = 30) -> None:
         """Click into a cell's editor and type at its end, key by key."""
@@ -244,7 +251,7 @@ class Tab:
 
     def dialogs(self) -> list[str]:
         """The texts of all dialogs that opened since the page was loaded."""
-        return list(self.page.evaluate("window.dialogsSeen"))
+        return list(self.page.evaluate("window.dialogsSeen.map(seen => seen.text)"))
 
     def _asked(self, dialog: Dialog) -> None:
         """The browser asks (leave this page?), which nothing here should make it do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.conftest import make_competition
 from tests.lab.browser import Live, Server, Tab
 
+_numbers = itertools.count()
 AWAY = "Failed to fetch"  # what JupyterLab itself says, to nobody, of a server that is away
 CURE = "no Chromium: `make test-lab` sets one up, or name yours in CHROMIUM"
 
@@ -83,7 +85,7 @@ def run(request: pytest.FixtureRequest, competition: Path) -> Iterator[Callable[
     made: list[Live] = []
 
     def start(server: Server, *options: str) -> Live:
-        name = f"{request.node.name[5:45]}-{len(made)}".replace("[", "-").replace("]", "")
+        name = f"{request.node.originalname[5:40]}-{next(_numbers)}"
         live = Live(server, name, competition)
         made.append(live)
         return live.start(*options)

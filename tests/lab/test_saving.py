@@ -151,6 +151,6 @@ def test_leaving_the_page_right_after_typing_asks_nothing_and_keeps_what_was_typ
     page = tab(server, going.path)
     page.type_into(code(page), "\n# the last words")
     until(lambda: not page.dirty(), "it is clean", 5)
-    page.page.close(run_before_unload=True)
-    until(page.page.is_closed, "the page is left")
+    with page.page.expect_event("close"):
+        page.page.close(run_before_unload=True)
     assert any("# the last words" in cell["source"] for cell in going.file())
