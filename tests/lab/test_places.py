@@ -71,8 +71,8 @@ def test_with_a_password(own_server: Servers, run: Runs, tab: Tabs) -> None:
     going = run(server)
     page = tab(server)
     page.page.goto(server.url(f"lab/tree/{going.path}"))
-    page.page.locator("input[type=password]").fill("open sesame")
-    page.page.locator("button[type=submit]").click()
+    page.page.locator("#password_input").fill("open sesame")
+    page.page.locator("#login_submit").click()
     page.ready()
     live_notebook(page, going)
 
@@ -237,5 +237,6 @@ def notebook() -> dict[str, Any]:
         "outputs": [],
         "execution_count": None,
     }
-    content = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    content = {"cells": [cell], "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
     return {"type": "notebook", "format": "json", "content": content}
