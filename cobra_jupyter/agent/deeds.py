@@ -13,6 +13,7 @@ from typing import Any
 
 from cobra_jupyter.agent.past import retell
 from cobra_jupyter.ledger import Ledger, Record
+from cobra_jupyter.notebook import kept
 from cobra_jupyter.notebook.document import Document, Operation
 from cobra_jupyter.notebook.merge import longest_rising, touched
 
@@ -163,10 +164,10 @@ class Deeds:
         kind, source = self._known[cell]
         made = {"cell_type": kind, "id": cell, "source": source, "metadata": {}}
         if cell not in self._recorded:
-            return [{"edit": "insert", "cell": made, "after": before}]
+            return [{"edit": "insert", "cell": made, "after": before, **self._shown(made)}]
         found: list[dict[str, Any]] = []
         if self._recorded.cell(cell)["cell_type"] != kind:
-            found.append({"edit": "replace", "cell": made})
+            found.append({"edit": "replace", "cell": made, **self._shown(made)})
         elif self._recorded.source_of(cell) != source:
             found.append({"edit": "source", "cell_id": cell, "text": source})
         if moved:
@@ -174,6 +175,14 @@ class Deeds:
         if cell in self._cleared:
             found.append({"edit": "clear", "cell_id": cell})
         return found
+
+    def _shown(self, made: dict[str, Any]) -> dict[str, str]:
+        """What a new cell came with, of a copy or of one that was taken back: its prompt number and outputs."""
+        if made["cell_type"] != "code":
+            return {}
+        cell = self._document.cell(made["id"])
+        made["execution_count"] = cell["execution_count"]
+        return {"outputs": kept.store(self._ledger.path.parent, cell["outputs"])} if cell["outputs"] else {}
 
     def _found(self) -> list[Deed]:
         order = {cell: number for number, cell in enumerate(self._document)}

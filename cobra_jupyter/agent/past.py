@@ -130,13 +130,25 @@ def rebuild(
             continue
         document.versions.at = record.seq
         retell(document, record, agent)
-        if record.kind in ("execution", "ran") and data["cell"] in document:
-            document.clear(data["cell"])
-            for output in kept.load(run, data["outputs"]) if data["outputs"] else ():
-                document.output(data["cell"], output)
-            document.count(data["cell"], data["count"])
+        if record.kind in ("execution", "ran"):
+            _show(document, run, data["cell"], data["outputs"])
+            if data["cell"] in document:
+                document.count(data["cell"], data["count"])
+        elif record.kind == "edit":
+            for edit in data["edits"]:
+                if edit.get("outputs"):
+                    _show(document, run, edit["cell"]["id"], edit["outputs"])
     document.versions.at = None
     return document
+
+
+def _show(document: Document, run: Path, cell: str, outputs: str | None) -> None:
+    """Put what was kept below a cell."""
+    if cell not in document:
+        return
+    document.clear(cell)
+    for output in kept.load(run, outputs) if outputs else ():
+        document.output(cell, output)
 
 
 def retell(document: Document, record: Record, agent: str) -> None:

@@ -57,13 +57,42 @@ def _source(document: Document, edit: Edit) -> None:
     text = edit.get("text")
     if not isinstance(text, str):
         raise BadEdit("text is a string")
-    _set_source(document, _known(document, edit), text)
+    cell_id, was = _known(document, edit), edit.get("was")
+    if isinstance(was, str):
+        text = merged(was, document.source_of(cell_id), text)
+    _set_source(document, cell_id, text)
 
 
 def _set_source(document: Document, cell_id: str, text: str) -> None:
     if document.cell(cell_id)["source"] != text:
         document.source(cell_id, text)
         touch(document, cell_id)
+
+
+def merged(was: str, theirs: str, mine: str) -> str:
+    """A text with the changes of two who began with the same one: `theirs` came first and stands before `mine` where
+    both insert; where they changed the same part, mine is kept."""
+    a, b = _change(was, theirs), _change(was, mine)
+    if a[1] <= b[0]:
+        moved = 0
+    elif a[0] >= b[1]:
+        moved = len(b[2]) - (b[1] - b[0])
+    else:
+        return mine
+    return mine[: a[0] + moved] + a[2] + mine[a[1] + moved :]
+
+
+def _change(before: str, after: str) -> tuple[int, int, str]:
+    """From where to where a text was replaced, and by what."""
+    start = _same(before, after)
+    tail = _same(before[start:][::-1], after[start:][::-1])
+    return start, len(before) - tail, after[start : len(after) - tail]
+
+
+def _same(one: str, other: str) -> int:
+    """Characters that two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _delete(document: Document, edit: Edit) -> None:

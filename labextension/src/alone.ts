@@ -12,7 +12,9 @@ const OPTION = 'cobraNotebooks';
  * opened: by what is known of runs, or by the name that runs give it.
  */
 export function openAlone(contents: Contents.IManager, runs: IRuns): void {
-  const known = new Set<string>(JSON.parse(PageConfig.getOption(OPTION) || '[]'));
+  const known = new Set<string>(
+    JSON.parse(PageConfig.getOption(OPTION) || '[]')
+  );
   const factory = contents.getSharedModelFactory.bind(contents);
   contents.getSharedModelFactory = (path, options) => {
     const local = contents.localPath(path);

@@ -16,6 +16,7 @@ import { openAlone } from './alone';
 import { Api } from './api';
 import { addControls, addToggles, renew, renewWith } from './commands';
 import { dismissWhenBack } from './connection';
+import { cobraIcon } from './icons';
 import { addNewRun } from './new-run';
 import { RunPanel } from './panel/panel';
 import { END, revealer } from './reveal';
@@ -138,8 +139,9 @@ const commandsPlugin: JupyterFrontEndPlugin<void> = {
     });
     launcher?.add({
       command: CommandIDs.newRun,
-      category: trans.__('Other'),
-      rank: -1
+      category: trans.__('Notebook'),
+      rank: 0.5, // after the default kernel
+      kernelIconUrl: `data:image/svg+xml,${encodeURIComponent(cobraIcon.svgstr)}`
     });
     const { exportTo, newRun, openPanel, ...rest } = CommandIDs;
     for (const command of [newRun, openPanel, ...Object.values(rest)]) {

@@ -223,6 +223,14 @@ class Tab:
             cell_id,
         )
 
+    def add_below(self, cell_id: str, text: str, delay: float = 30) -> str:
+        """A new cell below another, with a text typed into it. → its id."""
+        self.select(cell_id)
+        self.command("notebook:insert-cell-below")
+        made = str(self.js("nb => nb.content.activeCell.model.id"))
+        self.type_into(made, text, delay)
+        return made
+
     def select(self, cell_id: str) -> None:
         """Make a cell the active one, in command mode."""
         self.js(

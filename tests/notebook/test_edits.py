@@ -171,3 +171,18 @@ def test_what_is_no_list_of_edits_is_refused_whole(document: Document, given: An
     with pytest.raises(edits.BadEdit, match="a list of at most"):
         edits.apply(document, given, "tab")
     assert document.seq == seq
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "both"),
+    [
+        ("abc", "abXc", "abXc"), ("Yabc", "abcX", "YabcX"), ("abcY", "Xabc", "XabcY"), ("abcY", "abcX", "abcYX"),
+        ("aYc", "aXc", "aXc"), ("abcY", "", "Y"),
+    ],
+)  # fmt: skip
+def test_what_others_changed_meanwhile_stays_where_the_person_changed_another_part(
+    document: Document, theirs: str, mine: str, both: str
+) -> None:
+    document.source("a", theirs)
+    assert apply(document, {"edit": "source", "cell_id": "a", "text": mine, "was": "abc"}) == []
+    assert document.source_of("a") == both

@@ -290,7 +290,9 @@ function Approvals(props: {
     [
       'costly',
       trans.__('Before costly steps'),
-      trans.__('Full-size training, ablations, helpers and submissions wait.')
+      trans.__(
+        'Ablations, full-size training, other agents and background jobs wait.'
+      )
     ],
     [
       'cells',

@@ -56,7 +56,7 @@ const Entry = React.memo(
           className="jp-cobra-icon"
           title={kindWords(entry.kind, trans)}
         />
-        <span className="jp-cobra-log-text">
+        <span className="jp-cobra-log-text" title={entry.text}>
           {agent ? (
             <span className="jp-cobra-log-agent">{entry.agent}</span>
           ) : null}

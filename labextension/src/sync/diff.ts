@@ -133,6 +133,27 @@ export function longestRise(values: ReadonlyArray<number>): number[] {
   return result.reverse();
 }
 
+/**
+ * What led from `base` to `theirs`, as a change of `mine`, before which it stands where both insert; null where
+ * both changed the same part.
+ */
+export function movedChange(
+  base: string,
+  theirs: string,
+  mine: string
+): { start: number; end: number; text: string } | null {
+  const a = textChange(base, theirs);
+  const b = textChange(base, mine);
+  if (a.end <= b.start) {
+    return a;
+  }
+  if (a.start >= b.end) {
+    const by = b.text.length - (b.end - b.start);
+    return { start: a.start + by, end: a.end + by, text: a.text };
+  }
+  return null;
+}
+
 /** The part of a text that has to be replaced to make it another. */
 export function textChange(
   before: string,

@@ -32,7 +32,7 @@ export class Sync implements IDisposable {
   constructor(private _options: ISyncOptions) {
     const model = _options.model;
     this.view = new ModelView(model);
-    const cells = this.view.order.map(id => this.view.cell(id)!);
+    const cells = this.view.all();
     this._placeholder = placeholder(cells);
     this.shadow = new Shadow(
       this._placeholder ? [] : cells,
@@ -42,7 +42,7 @@ export class Sync implements IDisposable {
     this._own = _options.own ?? new Map();
     const { client } = _options;
     this.writer = new Writer(this.view, this.shadow, client, this._own);
-    this.view.onTouched = () => this._schedule();
+    this.view.onTouched = id => this._onTouched(id);
     model.stateChanged.connect(this._onState, this);
   }
 
@@ -116,6 +116,13 @@ export class Sync implements IDisposable {
     const found = changes(this.shadow, this.view, touched, NOT_EDITS).filter(
       ({ id }) => !unused || id !== unused
     );
+    for (const id of [...touched.cleared]) {
+      if (this._own.has(id) || !this.shadow.cell(id)) {
+        touched.cleared.delete(id); // what is run begins anew
+      } else if (!found.some(c => c.id === id && c.change === 'clear')) {
+        found.push({ change: 'clear', id });
+      }
+    }
     const open = new Set(found.map(change => change.id));
     for (const id of [...touched.cells]) {
       if (!open.has(id)) {
@@ -279,6 +286,23 @@ export class Sync implements IDisposable {
     this._waiting.splice(0).forEach(resolve => resolve());
   }
 
+  private _onTouched(id?: string): void {
+    if (id && (this._claims(id) || this.view.touched.cleared.has(id))) {
+      window.setTimeout(() => void this.flush(), 0);
+    }
+    this._schedule();
+  }
+
+  /** The first touch makes an agent's cell the person's: the agent is to write elsewhere from now on. */
+  private _claims(id: string): boolean {
+    const cobra = this.view.cell(id)?.metadata.cobra as JSONObject | undefined;
+    if (!cobra?.agent || cobra.person || this._claimed.has(id)) {
+      return false;
+    }
+    this._claimed.add(id);
+    return true;
+  }
+
   private _onState(_: INotebookModel, change: { name: string }): void {
     if (change.name === 'dirty' && this._options.model.dirty) {
       this._schedule();
@@ -296,7 +320,7 @@ export class Sync implements IDisposable {
     }
     const open = this.pending();
     const sent = open
-      .map(change => asEdit(change, this.view))
+      .map(change => asEdit(change, this.view, this.shadow))
       .filter(edit => !this._isHeld(edit));
     if (!sent.length) {
       if (!open.length) {
@@ -320,6 +344,11 @@ export class Sync implements IDisposable {
   private async _exchange(edits: JSONObject[]): Promise<void> {
     try {
       const answer = await this.call('edit', { edits });
+      for (const { edit, cell_id } of edits) {
+        if (edit === 'clear') {
+          this.view.touched.cleared.delete(cell_id as string);
+        }
+      }
       await this.drained();
       for (const { edit, message } of answer.refused ?? []) {
         this._hold(edits[edit], message);
@@ -363,6 +392,7 @@ export class Sync implements IDisposable {
   private _sending: Promise<void> | null = null;
   private _waiting: Array<() => void> = [];
   private _held = new Map<string, string>();
+  private _claimed = new Set<string>();
   private _isDisposed = false;
   private _applied = new Signal<this, IOperation>(this);
   private _refused = new Signal<this, IRefusal>(this);
@@ -383,7 +413,7 @@ function idOf(edit: JSONObject): string {
   return (edit.cell_id ?? (edit.cell as JSONObject).id) as string;
 }
 
-function asEdit(change: Change, view: ModelView): JSONObject {
+function asEdit(change: Change, view: ModelView, shadow: Shadow): JSONObject {
   const { change: edit, id: cell_id } = change;
   switch (change.change) {
     case 'insert':
@@ -393,7 +423,12 @@ function asEdit(change: Change, view: ModelView): JSONObject {
     case 'move':
       return { edit, cell_id, after: change.after };
     case 'source':
-      return { edit, cell_id, text: change.text };
+      return {
+        edit,
+        cell_id,
+        text: change.text,
+        was: shadow.cell(cell_id)!.source
+      };
     case 'metadata':
       return { edit, cell_id, patch: change.patch };
     default:

@@ -1,5 +1,5 @@
 import { CellChange, ISharedCell, NotebookChange } from '@jupyter/ydoc';
-import { ICodeCellModel } from '@jupyterlab/cells';
+import { ICellModel, ICodeCellModel } from '@jupyterlab/cells';
 import { INotebookModel } from '@jupyterlab/notebook';
 import { JSONObject } from '@lumino/coreutils';
 import { IDisposable } from '@lumino/disposable';
@@ -18,11 +18,13 @@ export class ModelView implements INotebookView, IDisposable {
   readonly touched = {
     order: false,
     metadata: false,
-    cells: new Set<string>()
+    cells: new Set<string>(),
+    /** Cells whose outputs were cleared; more may have come since. */
+    cleared: new Set<string>()
   };
 
-  /** Called after each change that was not made by `silently`. */
-  onTouched: () => void = () => undefined;
+  /** Called after each change that was not made by `silently`; with the cell, if it is one's. */
+  onTouched: (id?: string) => void = () => undefined;
 
   get order(): string[] {
     return this.model.sharedModel.cells.map(cell => cell.id);
@@ -47,26 +49,19 @@ export class ModelView implements INotebookView, IDisposable {
   }
 
   code(id: string): ICodeCellModel | undefined {
-    const cell = this.model.cells.get(this.index(id));
-    return cell?.type === 'code' ? (cell as ICodeCellModel) : undefined;
+    return codeOf(this.model.cells.get(this.index(id)));
   }
 
   cell(id: string): ICell | undefined {
     const cell = this.shared(id);
-    const code = this.code(id);
-    return (
-      cell && {
-        id,
-        type: cell.cell_type,
-        source: cell.getSource(),
-        metadata: cell.getMetadata() as JSONObject,
-        attachments: attachmentsOf(cell),
-        executed:
-          !!code &&
-          (code.outputs.length > 0 ||
-            code.executionCount !== null ||
-            code.executionState === 'running')
-      }
+    return cell && read(cell, this.code(id));
+  }
+
+  /** All cells, in order. */
+  all(): ICell[] {
+    const { cells, sharedModel } = this.model;
+    return sharedModel.cells.map((cell, at) =>
+      read(cell, codeOf(cells.get(at)))
     );
   }
 
@@ -120,12 +115,34 @@ export class ModelView implements INotebookView, IDisposable {
       return;
     }
     this.touched.cells.add(cell.id);
-    this.onTouched();
+    if (change.outputsChange && !this.code(cell.id)?.outputs.length) {
+      this.touched.cleared.add(cell.id);
+    }
+    this.onTouched(cell.id);
   }
 
   private _cells = new Map<string, ISharedCell>();
   private _silent = false;
   private _isDisposed = false;
+}
+
+function codeOf(cell: ICellModel | undefined): ICodeCellModel | undefined {
+  return cell?.type === 'code' ? (cell as ICodeCellModel) : undefined;
+}
+
+function read(cell: ISharedCell, code: ICodeCellModel | undefined): ICell {
+  return {
+    id: cell.id,
+    type: cell.cell_type,
+    source: cell.getSource(),
+    metadata: cell.getMetadata() as JSONObject,
+    attachments: attachmentsOf(cell),
+    executed:
+      !!code &&
+      (code.outputs.length > 0 ||
+        code.executionCount !== null ||
+        code.executionState === 'running')
+  };
 }
 
 function attachmentsOf(cell: ISharedCell): JSONObject | undefined {

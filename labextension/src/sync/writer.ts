@@ -2,7 +2,7 @@ import { ISharedCell } from '@jupyter/ydoc';
 import { IOutput } from '@jupyterlab/nbformat';
 import { JSONExt, JSONObject } from '@lumino/coreutils';
 
-import { textChange } from './diff';
+import { movedChange, textChange } from './diff';
 import { IOperation, Shadow } from './shadow';
 import { ModelView } from './view';
 
@@ -88,14 +88,17 @@ export class Writer {
 
   private _source(id: string, text: string, append: boolean): void {
     const cell = this._view.shared(id);
-    if (!cell || this._differs(id, cell)) {
+    if (!cell) {
       return;
     }
     const old = cell.getSource();
-    const part = append
-      ? { start: old.length, end: old.length, text }
-      : textChange(old, text);
-    if (part.text || part.end > part.start) {
+    const base = this._shadow.cell(id)?.source ?? old;
+    const part = this._differs(id, cell)
+      ? movedChange(base, append ? base + text : text, old)
+      : append
+        ? { start: old.length, end: old.length, text }
+        : textChange(old, text);
+    if (part && (part.text || part.end > part.start)) {
       cell.transact(
         () => cell.updateSource(part.start, part.end, part.text),
         false

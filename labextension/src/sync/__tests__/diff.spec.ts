@@ -1,4 +1,4 @@
-import { Change, changes, longestRise, textChange } from '../diff';
+import { Change, changes, longestRise, movedChange, textChange } from '../diff';
 import { ICell, Shadow } from '../shadow';
 
 function cell(id: string, extra: Partial<ICell> = {}): ICell {
@@ -129,3 +129,21 @@ test.each([
   const { start, end, text } = textChange(before, after);
   expect(before.slice(0, start) + text + before.slice(end)).toBe(after);
 });
+
+test.each([
+  ['abc', 'abc', 'abXc', 'abXc'],
+  ['abc', 'Yabc', 'abcX', 'YabcX'],
+  ['abc', 'abcY', 'Xabc', 'XabcY'],
+  ['abc', 'abcY', 'abcX', 'abcYX'],
+  ['abc', 'aYc', 'aXc', 'aXc']
+])(
+  'of a text %p, which became %p and %p, the changes of both make %p',
+  (base, theirs, mine, all) => {
+    const { start, end, text } = movedChange(base, theirs, mine) ?? {
+      start: 0,
+      end: 0,
+      text: ''
+    };
+    expect(mine.slice(0, start) + text + mine.slice(end)).toBe(all);
+  }
+);

@@ -148,7 +148,7 @@ describe('What a person does', () => {
     expect(runner.edits()).toEqual([]);
     await settled(SOON);
     expect(runner.edits()).toEqual([
-      { edit: 'source', cell_id: 'a', text: 'a12' }
+      { edit: 'source', cell_id: 'a', text: 'a12', was: 'a' }
     ]);
     expect(model.dirty).toBe(false);
     expect(shared.cells[0].getMetadata('cobra')).toEqual({

@@ -1,0 +1,91 @@
+"""A person pauses or takes over, works in the notebook and hands back: the agent reads it first and goes on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.fakes import live
+from tests.lab.agreement import agree
+from tests.lab.browser import Live, Server, Tab, until
+
+Run = Callable[..., Live]
+Open = Callable[..., Tab]
+SLOW = live.cell("for i in range(20):\n    print('line', i, flush=True)\n    time.sleep(0.1)", "Slow")
+
+
+def button(tab: Tab, label: str) -> None:
+    """Press a button of the panel."""
+    tab.command("cobra:open-panel")
+    tab.page.locator("#jp-cobra-panel").get_by_role("button", name=label, exact=True).click()
+
+
+def code(tab: Tab) -> str:
+    return next(str(cell["id"]) for cell in tab.cells() if "x = 1" in cell["source"])
+
+
+def work(tab: Tab) -> None:
+    """Change a cell of the agent's and run a new one with Shift-Enter."""
+    tab.type_into(code(tab), "\nx = 20")
+    tab.page.keyboard.press("Shift+Enter")
+    tab.add_below(code(tab), "z = x * 2 + 2\nprint('mine is', z)")
+    tab.page.keyboard.press("Shift+Enter")
+    tab.shows("mine is 42\\n")
+
+
+def read_first(told: str, number: int) -> None:
+    assert "+x = 20" in told
+    assert "print('mine is', z)" in told
+    assert "mine is 42" in told
+    assert told.index("mine is 42") < told.index(f"# Now: turn {number}")
+
+
+def test_taken_over_in_the_panel_edited_run_and_handed_back(server: Server, run: Run, tab: Open) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    going.say(2, SLOW)
+    page.shows("line 0")
+    button(page, "Take over")
+    going.state("human")
+    work(page)
+    agree(going, page)
+    button(page, "Hand back")
+    going.state("running")
+    read_first(going.seen(3), 3)
+    going.say(3, live.cell("print('after', z)"))
+    page.shows("after 42\\n")
+    sources = [cell["source"] for cell in agree(going, page)]
+    assert sources.index("z = x * 2 + 2\nprint('mine is', z)") < sources.index("print('after', z)")
+
+
+def test_paused_edited_run_and_resumed_by_commands(server: Server, run: Run, tab: Open) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    going.say(2, SLOW)
+    page.shows("line 0")
+    page.command("cobra:pause")
+    going.state("paused")
+    work(page)
+    agree(going, page)
+    page.command("cobra:resume")
+    read_first(going.seen(3), 3)
+    going.say(3, live.cell("print('after', z)"))
+    page.shows("after 42\\n")
+    agree(going, page)
+
+
+def test_the_agent_reads_what_the_person_deleted(server: Server, run: Run, tab: Open) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    going.say(2, SLOW)
+    page.shows("line 0")
+    page.command("cobra:take-over")
+    going.state("human")
+    slow = next(cell["id"] for cell in page.cells() if "range(20)" in cell["source"])
+    page.select(slow)
+    page.command("notebook:delete-cell")
+    until(lambda: slow not in [cell["id"] for cell in going.file()], "it is gone")
+    page.command("cobra:hand-back")
+    told = going.seen(3)
+    assert "A code cell was deleted" in told
+    assert "range(20)" in told
+    agree(going, page)

@@ -1,0 +1,147 @@
+"""Tabs come and go, and there may be several of one notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fakes import live
+from tests.lab.agreement import agree, lines
+from tests.lab.browser import Live, Server, Tab, until
+
+Run = Callable[..., Live]
+Open = Callable[..., Tab]
+STREAM = live.cell("for i in range(60):\n    print('line', i, flush=True)\n    time.sleep(0.05)", "Streaming")
+LINES = [f"line {i}" for i in range(60)]
+
+
+def code(tab: Tab) -> str:
+    return next(str(cell["id"]) for cell in tab.cells() if "x = 1" in cell["source"])
+
+
+def text(tab: Tab) -> str:
+    return next(str(cell["id"]) for cell in tab.cells() if "Begin" in cell["source"])
+
+
+def test_a_tab_that_is_opened_again_much_later_has_all_that_happened(
+    server: Server, run: Run, tab: Open
+) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    page.type_into(code(page), "\n# before")
+    going.say(2, STREAM)
+    page.shows("line 0")
+    until(lambda: not page.dirty(), "it is clean")
+    page.command("application:close")
+    until(lambda: page.cells() == [], "it is closed")
+    going.say(3, live.cell("for i in range(3000):\n    print('much', i)", "Unseen"))
+    going.seen(4)
+    page.command("docmanager:open", {"path": going.path})
+    page.ready()
+    page.shows("much 2999")
+    going.say(4, live.cell("print('seen', 'again')"))
+    page.shows("seen again\\n")
+    cells = agree(going, page)
+    assert lines(cells) == LINES
+    assert lines(cells, "much ") == [f"much {i}" for i in range(3000)]
+    assert any("# before" in cell["source"] for cell in cells)
+
+
+def test_a_reload_in_mid_stream_loses_and_doubles_nothing(server: Server, run: Run, tab: Open) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    going.say(2, STREAM)
+    page.shows("line 5")
+    page.page.reload()
+    page.ready()
+    page.shows("line 59")
+    assert lines(agree(going, page)) == LINES
+
+
+@pytest.mark.parametrize("same_browser", [True, False], ids=["one browser", "two browsers"])
+def test_two_tabs_show_the_same_and_take_what_is_typed_in_both(
+    server: Server, run: Run, tab: Open, same_browser: bool
+) -> None:
+    going = run(server)
+    one = tab(server, going.path, workspace="one")
+    two = tab(server, going.path, workspace="two", beside=one if same_browser else None)
+    going.say(2, STREAM)
+    one.shows("line 0")
+    two.shows("line 0")
+    one.focus(code(one))
+    one.page.keyboard.press("Control+End")
+    two.focus(text(two))
+    two.page.keyboard.press("Control+End")
+    for first, second in zip("\n# in one tab", " and in the other", strict=False):
+        one.page.keyboard.type(first)
+        two.page.keyboard.type(second)
+    one.shows("line 59")
+    cells = agree(going, one, two)
+    sources = "\n".join(cell["source"] for cell in cells)
+    assert lines(cells) == LINES
+    assert "# in one tab" in sources
+    assert " and in the o" in sources
+
+
+def test_two_persons_who_type_into_the_same_cell_end_with_the_same_text_and_both_their_words(
+    server: Server, run: Run, tab: Open
+) -> None:
+    going = run(server)
+    one = tab(server, going.path)
+    two = tab(server, going.path)
+    cell = code(one)
+    one.focus(cell)
+    one.page.keyboard.press("Control+Home")
+    two.focus(cell)
+    two.page.keyboard.press("Control+End")
+    two.page.keyboard.press("Enter")
+    for number in range(24):
+        one.page.keyboard.type("# the first person writes"[number])
+        two.page.keyboard.type("# and the second one does"[number])
+    cells = agree(going, one, two)
+    source = next(c["source"] for c in cells if c["id"] == cell)
+    assert source.startswith("# the first person write%load_ext")
+    assert source.endswith("x = 1\n# and the second one doe")
+
+
+def test_what_a_person_runs_is_seen_in_the_other_tab(server: Server, run: Run, tab: Open) -> None:
+    going = run(server)
+    one = tab(server, going.path)
+    two = tab(server, going.path)
+    mine = one.add_below(code(one), "for i in range(20): print('own', i, flush=True); time.sleep(0.05)")
+    one.page.keyboard.press("Shift+Enter")
+    two.shows("own 0")
+    two.shows("own 19")
+    cells = agree(going, one, two)
+    assert lines([c for c in cells if c["id"] == mine], "own ") == [f"own {i}" for i in range(20)]
+
+
+def test_a_cell_is_run_and_the_tab_closed_at_once_and_its_output_is_in_the_file(
+    server: Server, run: Run, tab: Open
+) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    mine = page.add_below(code(page), "time.sleep(1); print('nobody', 'looks')")
+    page.page.keyboard.press("Shift+Enter")
+    page.page.close()
+    until(lambda: "nobody looks" in str(going.file()), "the output is in the file")
+    cells = agree(going)
+    assert lines([c for c in cells if c["id"] == mine], "nobody") == ["nobody looks"]
+    again = tab(server, going.path)
+    again.shows("nobody looks\\n")
+    agree(going, again)
+
+
+def test_a_person_and_the_agent_run_cells_at_the_same_time(server: Server, run: Run, tab: Open) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    mine = page.add_below(code(page), "print('own', x)")
+    going.say(2, STREAM)
+    page.shows("line 3")
+    page.focus(mine)
+    page.page.keyboard.press("Shift+Enter")
+    page.shows("own 1\\n")
+    cells = agree(going, page)
+    assert lines(cells) == LINES
+    assert lines([c for c in cells if c["id"] == mine], "own") == ["own 1"]
