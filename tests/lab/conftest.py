@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from tests.conftest import make_competition
 from tests.lab.browser import Live, Server, Tab
 
 AWAY = "Failed to fetch"  # what JupyterLab itself says, to nobody, of a server that is away
+NUMBERS = itertools.count()  # runs on one server have folders of their own
 CURE = "no Chromium: `make test-lab` sets one up, or name yours in CHROMIUM"
 
 
@@ -83,7 +85,7 @@ def run(request: pytest.FixtureRequest, competition: Path) -> Iterator[Callable[
     made: list[Live] = []
 
     def start(server: Server, *options: str) -> Live:
-        name = f"{request.node.name[5:45]}-{len(made)}".replace("[", "-").replace("]", "")
+        name = f"{request.node.name[5:45]}-{next(NUMBERS)}".replace("[", "-").replace("]", "")
         live = Live(server, name, competition)
         made.append(live)
         return live.start(*options)
