@@ -1,0 +1,168 @@
+"""Somebody new to it starts a run in the launcher and steers it with the panel alone; what cannot be is said there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from cobra_jupyter import demo
+from tests.fakes import live
+from tests.lab.browser import TOKEN, Live, Server, Tab, until
+
+Run = Callable[..., Live]
+Open = Callable[..., Tab]
+PATIENCE = 60_000.0  # milliseconds
+DEMO = "demo/demo-diabetes/prepared/public"
+
+
+@pytest.fixture
+def launcher(server: Server, tab: Open) -> Tab:
+    """A tab with nothing but the launcher in it."""
+    if not (server.root / "demo").exists():
+        demo.write(server.root / "demo")
+    page = tab(server)
+    page.page.goto(f"{server.url('lab')}?token={TOKEN}&reset")
+    page.page.locator(".jp-LauncherCard").first.wait_for(timeout=PATIENCE)
+    return page
+
+
+def panel(page: Page) -> Locator:
+    return page.locator("#jp-cobra-panel")
+
+
+def form(page: Page) -> Locator:
+    page.locator(".jp-LauncherCard", has_text="New Cobra Run").click()
+    return page.locator("#jp-cobra-new-run")
+
+
+def says(page: Page, state: str) -> None:
+    expect(panel(page).get_by_role("status").first).to_contain_text(state, timeout=PATIENCE)
+
+
+def press(page: Page, label: str) -> None:
+    panel(page).get_by_role("button", name=label, exact=True).click()
+
+
+def test_a_newcomer_starts_pauses_edits_hands_back_and_stops(server: Server, launcher: Tab) -> None:
+    page, asked = launcher.page, form(launcher.page)
+    asked.get_by_role("button", name="demo-diabetes", exact=True).click()
+    asked.get_by_role("button", name="2m", exact=True).click()
+    asked.get_by_role("button", name="Start", exact=True).click()
+    page.locator(".jp-Notebook").wait_for(timeout=PATIENCE)
+    launcher.ready()
+    says(page, "Running")
+    launcher.shows("cobra.open")
+    press(page, "Pause")
+    says(page, "Paused")
+    press(page, "Take over")
+    says(page, "Yours")
+    launcher.add_below(launcher.cells()[-1]["id"], "print('by', 'hand')")
+    page.keyboard.press("Shift+Enter")
+    launcher.shows("by hand")
+    press(page, "Hand back")
+    says(page, "Running")
+    launcher.shows("Handed back")
+    expect(panel(page).locator(".jp-cobra-log")).to_contain_text("what a person did", timeout=PATIENCE)
+    press(page, "Stop")
+    page.locator(".jp-Dialog").get_by_role("button", name="Stop").click()
+    says(page, "Stopped")
+    assert not launcher.dirty()
+    newest = server.get("cobra/runs")["runs"][0]
+    assert newest["state"] == "stopped"
+    assert (server.root / newest["run"] / "report.html").exists()
+
+
+def test_the_panel_and_its_run_are_there_again_after_a_reload(server: Server, run: Run, tab: Open) -> None:
+    first, second = run(server), run(server)
+    page = tab(server, first.path, workspace="again")
+    page.command("cobra:open-panel")
+    says(page.page, "Running")
+    until(
+        lambda: "jp-cobra-panel" in json.dumps(server.get("lab/api/workspaces/again")), "the layout is saved"
+    )
+    page.page.goto(server.url("lab/workspaces/again"))
+    page.ready()
+    says(page.page, "Running")
+    chosen = panel(page.page).locator("header select")
+    expect(chosen.locator("option:checked")).to_contain_text(first.name, timeout=PATIENCE)
+    assert second.name in chosen.inner_text()
+
+
+@pytest.mark.parametrize(
+    ("folder", "brain", "word"),
+    [
+        ("no/such/folder", "playbook", "no/such/folder"),
+        ("../..", "playbook", "root"),
+        ("empty", "playbook", "sample_submission"),
+        (DEMO, "gemini", "GEMINI_API_KEY"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_in_the_form_and_nothing_typed_is_lost(
+    server: Server, launcher: Tab, folder: str, brain: str, word: str
+) -> None:
+    (server.root / "empty").mkdir(exist_ok=True)
+    asked = form(launcher.page)
+    asked.locator("#jp-cobra-folder").fill(folder)
+    asked.get_by_label("Brain").select_option(brain)
+    asked.get_by_role("button", name="Start", exact=True).click()
+    expect(asked.get_by_role("alert")).to_contain_text(word, timeout=PATIENCE)
+    assert asked.locator("#jp-cobra-folder").input_value() == folder
+
+
+def test_a_message_reaches_the_agent_and_stands_in_the_log(server: Server, run: Run, tab: Open) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    page.command("cobra:open-panel")
+    box = panel(page.page).locator("textarea")
+    box.fill("Mind the outliers.")
+    box.press("Enter")
+    expect(panel(page.page).locator(".jp-cobra-log")).to_contain_text("Mind the outliers.", timeout=PATIENCE)
+    expect(box).to_have_value("")
+    going.say(2, live.cell("pass"))
+    assert "Mind the outliers." in going.seen(3)
+
+
+def test_a_cell_waits_in_the_panel_and_a_declined_one_does_not_run(
+    server: Server, run: Run, tab: Open
+) -> None:
+    going = run(server, "--approval", "costly")
+    page = tab(server, going.path)
+    page.command("cobra:open-panel")
+    going.say(2, live.cell("print('it', 'ran')  # cobra.scale()"))
+    asked = panel(page.page).locator(".jp-cobra-approval")
+    expect(asked).to_contain_text("cobra.scale", timeout=PATIENCE)
+    says(page.page, "Waits for you")
+    asked.get_by_role("textbox").fill("too early")
+    asked.get_by_role("button", name="Decline").click()
+    assert "too early" in going.seen(3)
+    going.say(3, live.cell("print('now', 'it')  # cobra.scale()"))
+    asked.get_by_role("button", name="Approve").click(timeout=PATIENCE)
+    page.shows("now it")
+    assert "it ran" not in page.outputs()
+
+
+def test_a_runner_that_died_is_said_and_its_run_goes_on_from_the_panel(
+    server: Server, run: Run, tab: Open
+) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    page.command("cobra:open-panel")
+    says(page.page, "Running")
+    os.killpg(going.entry.pid, signal.SIGKILL)
+    says(page.page, "Gone")
+    expect(panel(page.page).get_by_role("button", name="Resume")).to_be_visible()
+    page.type_into(page.cells()[0]["id"], "\nstill mine")
+    page.command("docmanager:save")
+    until(lambda: "still mine" in (going.out / "agent.ipynb").read_text(), "it is saved")
+    assert page.dialog() is None
+
+
+def test_the_status_bar_shows_the_run(server: Server, run: Run, tab: Open) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    expect(page.page.locator("#jp-main-statusbar")).to_contain_text("Running", timeout=PATIENCE)
