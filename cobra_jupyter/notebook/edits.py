@@ -73,6 +73,8 @@ def merged(was: str, theirs: str, mine: str) -> str:
     """A text with the changes of two who began with the same one: `theirs` came first and stands before `mine` where
     both insert; where they changed the same part, mine is kept."""
     a, b = _change(was, theirs), _change(was, mine)
+    if a[:2] == b[:2] and b[2].startswith(a[2]):
+        return mine  # one who sent it again, perhaps with more, before the answer to the first came
     if a[1] <= b[0]:
         moved = 0
     elif a[0] >= b[1]:

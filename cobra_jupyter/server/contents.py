@@ -108,8 +108,9 @@ class RunContents:
         )
         if owner is None:
             return model
-        if require_hash:
-            # always the same: the runner writes under open tabs, and what they save is merged
+        if require_hash or not content:
+            # always the same: the runner writes under open tabs, and what they save is merged. Also unasked, as in the
+            # answer to a rename: a tab that has no hash compares times, and asks whether to overwrite
             model["hash"], model["hash_algorithm"] = f"cobra-{owner.run}-{owner.agent}", "cobra"
         if owner.entry is not None and content and self._kernels.has(owner.run, owner.agent):
             model["content"]["metadata"]["kernelspec"] = dict(SPEC_METADATA)

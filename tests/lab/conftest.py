@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.conftest import make_competition
 from tests.lab.browser import Live, Server, Tab
 
-_numbers = itertools.count()
 AWAY = "Failed to fetch"  # what JupyterLab itself says, to nobody, of a server that is away
+NUMBERS = itertools.count()  # runs on one server have folders of their own
 CURE = "no Chromium: `make test-lab` sets one up, or name yours in CHROMIUM"
 
 
@@ -85,7 +85,7 @@ def run(request: pytest.FixtureRequest, competition: Path) -> Iterator[Callable[
     made: list[Live] = []
 
     def start(server: Server, *options: str) -> Live:
-        name = f"{request.node.originalname[5:40]}-{next(_numbers)}"
+        name = f"{request.node.originalname[5:40]}-{next(NUMBERS)}"
         live = Live(server, name, competition)
         made.append(live)
         return live.start(*options)

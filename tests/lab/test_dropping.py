@@ -117,7 +117,7 @@ def test_saving_right_after_the_cut_asks_nothing(
     page.page.keyboard.press("Control+s")
     page.shows("written meanwhile")
     until(lambda: "mine = 5" in [c["source"] for c in going.file()], "the file has the person's cell")
-    page.command("docmanager:save")
+    page.page.keyboard.press("Control+s")
     assert doings.source(page, mine) == "mine = 5"
     doings.same(page, going)
     doings.quiet(page)

@@ -35,7 +35,7 @@ def works_at(page: Tab, going: Live, path: Path) -> None:
     going.say(3, live.cell("print('after', 'the rename')", "After"))
     page.shows("after the rename")
     mine = doings.add(page, "mine = 8")
-    page.command("docmanager:save")
+    page.page.keyboard.press("Control+s")
     until(lambda: "mine = 8" in path.read_text(), f"saved in {path}")
     assert Path(going.call("flush", agent="lead")["path"]).resolve() == path
     assert doings.source(page, mine) == "mine = 8"

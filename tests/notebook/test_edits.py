@@ -186,3 +186,13 @@ def test_what_others_changed_meanwhile_stays_where_the_person_changed_another_pa
     document.source("a", theirs)
     assert apply(document, {"edit": "source", "cell_id": "a", "text": mine, "was": "abc"}) == []
     assert document.source_of("a") == both
+
+
+@pytest.mark.parametrize("again", ["abc, once", "abc, once; and more"])
+def test_an_edit_that_was_sent_again_before_its_answer_came_is_not_made_twice(
+    document: Document, again: str
+) -> None:
+    document.source("a", "abc")
+    first = {"edit": "source", "cell_id": "a", "text": "abc, once", "was": "abc"}
+    assert apply(document, first) == apply(document, {**first, "text": again}) == []
+    assert document.source_of("a") == again
