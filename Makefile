@@ -21,7 +21,7 @@ test: test-py test-lab  ## everything
 test-py: .venv/test check  ## style, types and the tests that need no browser
 	$(BIN)/pytest --ignore=tests/lab
 
-test-lab: .venv/test .venv/lab .venv/chromium test-jest  ## the front end: jest, and real JupyterLab in real Chromium
+test-lab: .venv/test .venv/lab .venv/chromium .venv/collaboration test-jest  ## the front end: jest, and real JupyterLab in real Chromium
 	$(BIN)/pytest tests/lab
 
 test-jest: labextension/node_modules  ## the front end's style, types and tests
@@ -78,6 +78,12 @@ bench-lab: .venv/test .venv/lab .venv/chromium  ## the same, of the live noteboo
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
 	else $(BIN)/playwright install chromium; fi || \
 	{ echo 'No browser could be set up. Install Chromium, or say where yours is: CHROMIUM=/path/to/chrome make test-lab'; exit 1; }
+	touch $@
+
+# apart, so that only those servers have it that a test gives it to
+.venv/collaboration: .venv/test tests/lab/collaboration.txt
+	rm -rf $@
+	$(BIN)/pip install -q --no-deps --target $@ -r tests/lab/collaboration.txt
 	touch $@
 
 labextension/node_modules: .venv/builder labextension/package.json labextension/yarn.lock

@@ -64,6 +64,7 @@ class Control:
     why: str | None = None
     waiting: Waiting | None = None
     over: bool = False  # nothing is left but to prove and to report
+    aside: bool = False  # the lead waits for an agent that the ladder called in: whoever comes to the gate halts the run
     _human: bool = False  # a person takes over when the pause has come
     _steps: int | None = None  # turns until the next pause
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -86,7 +87,7 @@ class Control:
                 self._steps = None
                 await self._set("pausing", "one turn was asked for")
         while waits and self.state not in ("running", "waiting"):
-            if agent == LEAD and self.state == "pausing":
+            if self.state == "pausing" and (agent == LEAD or self.aside):
                 await self._halt(self.why)
                 continue
             waited = True

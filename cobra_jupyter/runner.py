@@ -11,11 +11,11 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cobra_jupyter.agent import prompt
 from cobra_jupyter.agent.budget import Budget, spoken
@@ -50,6 +50,7 @@ from cobra_jupyter.workbench.owners import LEAD
 
 __all__ = ["BadInput", "Options", "Result", "Runner"]
 
+T = TypeVar("T")
 HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call", "clock"}
 BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
 EARLY = 0.25  # of the budget: with more left than that, a model that finishes is asked whether it means it
@@ -133,28 +134,43 @@ class Runner:
             await asyncio.to_thread(harness.start, self._on_record, self._on_ask)
             if self.past:
                 await asyncio.to_thread(harness.restore, self.ledger.path)
-            card = await harness.call("open")
+            card = await self._unless_stopped(harness.call("open"))
         except CallError as error:
             self.closing.state("failed", str(error))
             if error.kind in BAD_INPUT:
                 raise BadInput(str(error)) from None
             raise
+        if card is None:
+            return self.closing.close("interrupted", None, UNPROVEN, ())
         self._description = _description(Path(card["folder"]))
         if card["obstacles"] and self.brain.name == "playbook":  # which has rules, but cannot read
             self.closing.state("failed", card["obstacles"][0])
             raise BadInput(card["obstacles"][0])
         end, described = await self._work(harness, environment)
         await asyncio.to_thread(harness.stop)
-        proof = UNPROVEN
-        if described and self.interrupted.is_set():
+        proof: Proof | None = UNPROVEN
+        if described:
+            self.closing.state("running", "Proving the submission")
+            proof = await self._unless_stopped(self.closing.prove(described))
+        if described and proof is None:
             self.closing.write_solution(described, retrain=True)
             proof = Proof("not run", "the run was interrupted", 0.0, False)
-        elif described:
-            proof = await self.closing.prove(described)
+        assert proof is not None
         result = self.closing.close(end, described, proof, self._team.called, failed=self._defect is not None)
         if self._defect is not None:
             raise self._defect
         return result
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What work comes to, or None where the run is stopped before."""
+        doing, stop = asyncio.ensure_future(work), asyncio.ensure_future(self.interrupted.wait())
+        try:
+            await asyncio.wait({doing, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return None if self.interrupted.is_set() and not doing.done() else await doing
+        finally:
+            for task in (doing, stop):
+                task.cancel()
+            await asyncio.gather(doing, stop, return_exceptions=True)
 
     async def _work(
         self, harness: HarnessProcess, environment: KernelProbe
@@ -178,7 +194,7 @@ class Runner:
                 script,
                 lambda: len(agent.turns) + 1,
             )
-            agent.between = self._ladder.climb
+            agent.between = self._between
             await self.control.begin()
             work = asyncio.ensure_future(self._live(agent))
             stop = asyncio.ensure_future(self.interrupted.wait())
@@ -195,6 +211,14 @@ class Runner:
             end = self._end_of(work)
             await self._submit_at_last(end)
             return end, await self._describe(agent.workplace)
+
+    async def _between(self) -> None:
+        """Before each turn of the lead: see whether somebody is to be called in."""
+        self.control.aside = True
+        try:
+            await self._ladder.climb()
+        finally:
+            self.control.aside = False
 
     def _end_of(self, work: asyncio.Future[str]) -> str:
         """Why the lead's life ended. What nobody has thought of is kept until what there is has been submitted."""
@@ -253,6 +277,9 @@ class Runner:
                 with contextlib.suppress(NotebookWriteError):  # tried again as it changes
                     await seat.file.flush()
             waited = await self.control.gate(agent.name, waits)
+            while seat.visits.open:  # the agent's cell would wait for the person's, and its time run out
+                await asyncio.sleep(0.1)
+                waited = await self.control.gate(agent.name, waits) or waited
             if not (waited or seat.deeds.quiet):
                 return
             told = seat.deeds.tell("handed back" if waited else "while the agent worked")

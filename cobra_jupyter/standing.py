@@ -112,6 +112,8 @@ class Standing:
         self.state, self.why = data["state"], data["why"]
         if data["state"] == "resumed":
             self.state = "running"
+        elif data["state"] == "running" and data["why"]:
+            self.phase = data["why"]
 
     def _reply(self, data: Json) -> None:
         more = taken(data)

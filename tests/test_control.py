@@ -214,6 +214,19 @@ def test_all_agents_stop_at_a_pause_but_who_works_for_a_cell_that_runs(play: Pla
     play(scenario)
 
 
+def test_a_pause_holds_while_the_lead_waits_for_who_the_ladder_called_in(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.control.pause()
+        stage.control.aside = True  # the lead is between two turns, and comes to no gate
+        auditor = stage.go(stage.control.gate("auditor-1", True))
+        await settle()
+        assert stage.state == "paused"
+        await stage.control.resume()
+        assert await auditor is True
+
+    play(scenario)
+
+
 def test_a_step_is_one_turn(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.control.pause()

@@ -416,3 +416,76 @@ async def test_frames_that_cannot_be_are_answered_and_the_run_goes_on(
         future = await run.call("follow", agent="lead", client="me", seq=10**9)
         assert future["notebook"]["cells"]
         assert (await run.call("status"))["state"] == "running"
+
+
+@awaited
+async def test_the_agent_waits_for_a_cell_that_a_person_still_runs_and_is_told_of_it(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        await run.seen(2)
+        await run.call("take_over")
+        run.say(2, live.cell("pass"))
+        await run.state("human")
+        await person_inserts_and_runs(run, "long", "import time\ntime.sleep(4)\nq = 6\nprint('long', 'done')")
+        await run.call("hand_back")
+        assert "long done" in await run.seen(3)
+        run.say(3, live.cell("print('q is', q)"))
+        await run.shows("q is 6")
+
+
+@awaited
+async def test_a_kernel_that_dies_under_a_persons_cell_comes_back_with_the_agents_variables(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        await run.seen(2)
+        await run.call("take_over")
+        run.say(2, live.cell("pass"))
+        await run.state("human")
+        await person_inserts_and_runs(run, "deadly", "import os, time\ntime.sleep(1)\nos._exit(1)")
+
+        async def back() -> bool:
+            return any(r.data["event"] == "kernel restarted" for r in run.records("kernel"))
+
+        await until(back, 60, "the kernel is back")
+        assert [r.data["status"] for r in run.records("ran")] == ["died"]
+        await run.call("hand_back")
+        await run.seen(3)
+        run.say(3, live.cell("print('x is', x)"))
+        await run.shows("x is 1")
+
+
+@awaited
+async def test_a_writer_that_drops_the_runs_metadata_loses_no_cell(competition: Path, tmp_path: Path) -> None:
+    async with running(competition, tmp_path) as run:
+        await run.seen(2)
+        path = Path((await run.call("flush", agent="lead"))["path"])
+        notebook = json.loads(path.read_text())
+        del notebook["metadata"]["cobra"]
+        notebook["cells"].append({"cell_type": "markdown", "id": "plain", "metadata": {}, "source": "plain"})
+        run.say(2, live.cell("print('newer')"))
+        await run.shows("newer")
+        path.write_text(json.dumps(notebook))
+        await asyncio.sleep(0.5)
+        await run.call("flush", agent="lead")
+        sources = [cell["source"] for cell in run.cells()]
+        assert {"plain", "print('newer')"} <= set(sources)
+
+
+@awaited
+async def test_a_run_may_be_stopped_while_it_starts(competition: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = live.start(competition, out, tmp_path / "replies")
+    one = await attached(out)
+    await one.call("stop")
+    await asyncio.to_thread(process.wait, 60)
+    await one.close()
+    states = [record.data["state"] for record in read(out / "ledger.jsonl") if record.kind == "state"]
+    assert states[-1] == "stopped"
+
+
+async def person_inserts_and_runs(run: Run, cell: str, code: str) -> None:
+    edit = {"edit": "insert", "cell": {**NEW, "id": cell, "source": code}, "after": None}
+    await run.call("edit", agent="lead", client="me", edits=[edit])
+    await person_runs(run, cell, code)

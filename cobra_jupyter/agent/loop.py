@@ -142,7 +142,10 @@ class Agent:
     async def turn(self, time_left: Callable[[], float]) -> Turn:
         """One reply and one executed cell."""
         number, role, knew = len(self.turns) + 1, self._next_role(), self.ledger.length - 1
+        self._cut = False
         context = replace(await self.context(tuple(self.turns)), role=role)
+        if self._cut:
+            raise Cut
         parsed, cell_id = await self._until_cut(self._write(number, context, knew))
         return await self.run_reply(Pending(number, parsed, cell_id, False, role, knew), time_left())
 
@@ -185,12 +188,12 @@ class Agent:
         self._cut = True
         if self._doing is not None:
             self._doing.cancel()
-        elif self.workplace.kernel.alive:
+        elif self.workplace.kernel.alive and not self.workplace.restarting:
             await self.workplace.kernel.interrupt()
 
     async def _until_cut(self, doing: Awaitable[Any]) -> Any:
         """Raises Cut where a person ends it."""
-        self._cut, self._doing = False, asyncio.ensure_future(doing)
+        self._doing = asyncio.ensure_future(doing)
         try:
             return await self._doing
         except asyncio.CancelledError:
@@ -206,6 +209,8 @@ class Agent:
         try:
             why = await self._until_cut(self.approved(cell, code)) if self.approved else None
         except Cut:
+            return "it was interrupted before it ran"
+        if self._cut:
             return "it was interrupted before it ran"
         return str(why) if why else None if cell in self.document else "it was deleted before it ran"
 

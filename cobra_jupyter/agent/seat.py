@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 from cobra_jupyter.agent.deeds import Deeds
 from cobra_jupyter.agent.loop import Agent, digest, message_of
 from cobra_jupyter.agent.past import rebuild
+from cobra_jupyter.kernel.errors import KernelError
+from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.visits import Visit, Visits
 from cobra_jupyter.ledger import Ledger, Record
@@ -20,6 +23,7 @@ from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile
 from cobra_jupyter.notebook.merge import base_of, merge
 
+TEND = 0.5  # seconds between two looks at the kernel
 LIFE = 1_000_000  # seqs between two lives of a notebook: no tab has seen more
 
 
@@ -47,7 +51,7 @@ class Seat:
 
     def save(self, notebook: Mapping[str, Any], client: str) -> None:
         """Merge what a tab saves. Raises ValueError for what is no notebook."""
-        merge(self.document, notebook, base_of(notebook), client or "file")
+        merge(self.document, notebook, self._base(notebook), client or "file")
 
     async def restart_kernel(self, seconds: float) -> None:
         """A person restarts the kernel: fresh, but for what the agent's own cells leave behind."""
@@ -55,14 +59,31 @@ class Seat:
         self.visits.died()
         await self.agent.workplace.restart(seconds)
 
+    async def tend(self) -> None:
+        """While the seat is taken: a kernel that dies while no cell of the agent's runs, under a person's cell or none, comes
+        back as it was."""
+        while True:
+            await asyncio.sleep(TEND)
+            if self.agent is None or self.kernel is None or self.kernel.alive:
+                continue
+            self.visits.died()
+            if not self.kernel.busy:
+                with contextlib.suppress(KernelError, ConnectionLost, CallError):  # tried again
+                    await self.agent.workplace.mend()
+
     async def interrupt_kernel(self) -> None:
         if self.kernel is not None and self.kernel.alive:
             await self.kernel.interrupt()
 
+    def _base(self, notebook: Mapping[str, Any]) -> int:
+        """What the writer of a notebook had seen; of one that does not say, the file as it was written last."""
+        base = base_of(notebook)
+        return self.file.seq if base is None else base
+
     def _written_by_others(self, text: str) -> None:
         try:
             notebook = read(text)
-            merge(self.document, notebook, base_of(notebook))
+            merge(self.document, notebook, self._base(notebook))
         except ValueError as error:
             self.ledger.append("decision", {
                 "what": f"{self.file.path.name} was changed by another program and is no notebook any more",

@@ -106,10 +106,16 @@ class Team:
                 seat.agent, seat.kernel = agent, kernel
                 self.agents[name], self.seats[name] = agent, seat
                 self.steered(seat, agent)
-                yield agent
+                tending = asyncio.create_task(seat.tend())
+                try:
+                    yield agent
+                finally:
+                    tending.cancel()
+                    await asyncio.gather(tending, return_exceptions=True)
             await file.flush()
         finally:
             self.seats.pop(name, None)
+            seat.visits.died()
             seat.deeds.close()
             with contextlib.suppress(NotebookWriteError):  # said by flush, or by what ended the work
                 await file.close()

@@ -137,7 +137,7 @@ class KernelSession:
     ) -> Execution:
         """Run code; `on_output` gets each output and event as it arrives, in order. Calls queue up.
 
-        timeout: seconds, then the kernel is interrupted as by `interrupt`. Input requests fail in the kernel.
+        timeout: seconds from when it begins, then the kernel is interrupted as by `interrupt`. Input requests fail in the kernel.
         Raises KernelDied when no kernel lives to begin with and, at the end, what `on_output` raised; where
         the call is cancelled, the kernel runs on.
         """
@@ -154,6 +154,7 @@ class KernelSession:
             }
             request = self._current = wire.request("execute_request", content, on_output)
             try:
+                await _begun(request, death, timeout)
                 await _first(request, death, timeout)
                 late = not request.done.done() and not death.done()
                 if late:
@@ -257,6 +258,8 @@ class KernelSession:
         ):
             if request.done.done() or death.done():
                 return
+            if act != self._signal_interrupt and not request.begun.is_set():
+                return  # another's cell runs before it, which is not ours to kill
             await act()
             await _first(request, death, patience)
 
@@ -318,6 +321,14 @@ class KernelSession:
             str(reply.get("evalue", "")),
             tuple(reply.get("traceback") or ()),
         )
+
+
+async def _begun(request: Request, death: asyncio.Future[int | None], timeout: float | None) -> None:
+    """Wait for the request to begin: cells of others may run before it."""
+    beginning = asyncio.ensure_future(request.begun.wait())
+    either: set[asyncio.Future[Any]] = {beginning, request.done, death}
+    await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    beginning.cancel()
 
 
 async def _first(request: Request, death: asyncio.Future[int | None], timeout: float | None) -> None:

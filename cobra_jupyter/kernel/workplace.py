@@ -42,6 +42,10 @@ class Workplace:
     def whole(self) -> bool:
         return self.kernel.alive and self.harness.alive
 
+    @property
+    def restarting(self) -> bool:
+        return self._restarting.locked()
+
     async def call(self, name: str, **args: Any) -> dict[str, Any]:
         """Call the harness; where it is gone it is brought back first. Raises CallError, ConnectionLost."""
         try:
@@ -55,6 +59,8 @@ class Workplace:
         again: bool = False,
     ) -> Execution:  # fmt: skip
         """Run the cell of turn `number`; `again`: its calls of an earlier attempt get the answers they got."""
+        async with self._restarting:  # until the kernel is as it was
+            pass
         await self.call("turn_begins", number=number, again=again, agent=self.agent)
         restarts = self._restarts
         try:
@@ -88,7 +94,8 @@ class Workplace:
     async def mend(self) -> None:
         """Start what is dead, and give the kernel its variables back."""
         async with self._restarting:
-            await self._mend()
+            if not self.whole:  # nobody else has seen to it
+                await self._mend()
 
     async def _mend(self) -> None:
         if not self.harness.alive and await asyncio.to_thread(self.harness.restart, self._ledger):

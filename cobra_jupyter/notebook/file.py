@@ -33,6 +33,7 @@ class NotebookFile:
         self.path = Path(path).resolve()  # a link stays a link
         self.error: NotebookWriteError | None = None  # of the last write, if it failed
         self.writes = 0
+        self.seq = document.seq  # of the document as it was written last
         self._document = document
         self._interval = interval
         self._dirty = True
@@ -128,12 +129,12 @@ class NotebookFile:
         await self.look()
         self._last = loop.time()
         self._synced = False
-        text = self._document.text()
+        text, seq = self._document.text(), self._document.seq
         self._dirty = False
         # shielded: a cancelled wait must not lose what the thread reports
-        await asyncio.shield(asyncio.ensure_future(self._write_text(text, sync)))
+        await asyncio.shield(asyncio.ensure_future(self._write_text(text, seq, sync)))
 
-    async def _write_text(self, text: str, sync: bool) -> None:
+    async def _write_text(self, text: str, seq: int, sync: bool) -> None:
         work = asyncio.get_running_loop().run_in_executor(self._thread, self._replace, text, sync)
         try:
             self._digest = await work
@@ -146,7 +147,7 @@ class NotebookFile:
             )
             self.error.__cause__ = error
             return
-        self.error = None
+        self.error, self.seq = None, seq
         self.writes += 1
         self._synced = sync
 
