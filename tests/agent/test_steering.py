@@ -42,7 +42,7 @@ class Writer:
 class Place:
     """A workplace whose cells end as soon as they are let."""
 
-    whole = True
+    whole, restarting = True, False
 
     def __init__(self) -> None:
         self.ran: list[str] = []
