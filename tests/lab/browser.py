@@ -220,15 +220,13 @@ class Tab:
         self.page.keyboard.type(text, delay=delay)
 
     def focus(self, cell_id: str) -> None:
-        self.js(
-            """(nb, id) => {
-                const place = [...nb.content.model.cells].findIndex(c => c.id === id);
-                nb.content.activeCellIndex = place;
-                nb.content.mode = 'edit';
-                nb.content.activeCell.editor.focus();
-            }""",
-            cell_id,
-        )
+        focused = """(nb, id) => {
+            nb.content.activeCellIndex = [...nb.content.model.cells].findIndex(c => c.id === id);
+            nb.content.mode = 'edit';
+            nb.content.activeCell?.editor?.focus();
+            return nb.content.activeCell?.editor?.hasFocus() ?? false;
+        }"""
+        until(lambda: self.js(focused, cell_id), f"cell {cell_id} takes the cursor")
 
     def add_below(self, cell_id: str, text: str, delay: float = 30) -> str:
         """A new cell below another, with a text typed into it. → its id."""

@@ -3,9 +3,7 @@ jupyter-collaboration."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,12 +20,6 @@ from tests.lab.browser import TOKEN, Live, Server, Tab, until
 Servers = Callable[..., Server]
 Runs = Callable[..., Live]
 Tabs = Callable[..., Tab]
-# jupyter-collaboration and what it needs beside JupyterLab
-COLLABORATION = (
-    "jupyter-collaboration>=5,<6", "jupyter-collaboration-ui>=3,<4", "jupyter-docprovider>=3,<4",
-    "jupyter-server-ydoc>=3,<4", "jupyter-server-fileid<1", "jupyter-ydoc>=4,<5", "pycrdt", "pycrdt-store",
-    "pycrdt-websocket>=0.16.4,<0.17", "sqlite-anyio",
-)  # fmt: skip
 SOCKET = """url => new Promise(done => {
     const socket = new WebSocket(url);
     socket.onopen = () => { socket.close(); done('open'); };
@@ -149,13 +141,8 @@ def test_who_has_no_token_gets_nothing(server: Server, run: Runs, browser: Brows
 @pytest.fixture(scope="session")
 def collaboration() -> dict[str, str]:
     """jupyter-collaboration in a folder of its own; what makes a server see it."""
-    folder = Path(__file__).parents[2] / ".cache" / "collaboration"
-    if not folder.is_dir():
-        fresh = folder.with_name(f"collaboration-{os.getpid()}")
-        command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(fresh)]
-        subprocess.run([*command, *COLLABORATION], check=True)
-        with contextlib.suppress(OSError):  # another worker was quicker
-            fresh.rename(folder)
+    folder = Path(sys.prefix) / "collaboration"
+    assert folder.is_dir(), f"no {folder}: `make test-lab` installs jupyter-collaboration there"
     return {
         "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(folder)]),
         "JUPYTER_PATH": str(folder / "share" / "jupyter"),
