@@ -5,6 +5,12 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 const FIRST_DELAY = 300;
 const LONGEST_DELAY = 10_000;
+const PING_EVERY = 20_000;
+const PATIENCE = 8_000; // for any sign of life after a ping
+const LONG_PATIENCE = 60_000; // where a whole notebook may be on its way before the answer
+const OPEN_PATIENCE = 30_000; // for a connection to be made
+const GRACE = 1_000;
+const LONG_ANSWERS: ReadonlySet<string> = new Set(['follow', 'cell']);
 
 /** The connection went while a call was under way: whether it was done is not known. */
 export class Dropped extends Error {
@@ -39,13 +45,15 @@ export interface IChannel {
 }
 
 interface ICall {
+  name: string;
   resolve(answer: any): void;
   reject(reason: Error): void;
 }
 
 /**
  * The websocket of one run: calls with ids, events, and a connection that is made anew for as long as the
- * channel lives.
+ * channel lives. After a sleep of the computer a socket may seem open whose other end is long gone, so it is asked
+ * for a sign of life from time to time.
  */
 export class Channel implements IChannel, IDisposable {
   constructor(
@@ -54,6 +62,7 @@ export class Channel implements IChannel, IDisposable {
   ) {
     window.addEventListener('online', this._hurry);
     document.addEventListener('visibilitychange', this._hurry);
+    this._pings = window.setInterval(() => this._ping(), PING_EVERY);
     this._connect();
   }
 
@@ -87,7 +96,7 @@ export class Channel implements IChannel, IDisposable {
     }
     const id = ++this._lastId;
     return new Promise<T>((resolve, reject) => {
-      this._calls.set(id, { resolve, reject });
+      this._calls.set(id, { name, resolve, reject });
       socket.send(JSON.stringify({ id, call: name, args }));
     });
   }
@@ -100,6 +109,7 @@ export class Channel implements IChannel, IDisposable {
     window.removeEventListener('online', this._hurry);
     document.removeEventListener('visibilitychange', this._hurry);
     window.clearTimeout(this._timer);
+    window.clearInterval(this._pings);
     this._socket?.close();
     this._lost();
     Signal.clearData(this);
@@ -118,13 +128,59 @@ export class Channel implements IChannel, IDisposable {
     this._timer = undefined;
     const socket = new this._settings.WebSocket(this._url());
     this._socket = socket;
+    this._expect(socket, OPEN_PATIENCE);
     socket.onopen = () => {
+      if (socket !== this._socket) {
+        socket.close(); // it came too late
+        return;
+      }
+      this._alive();
       this._connected = true;
       this._delay = FIRST_DELAY;
       this._stateChanged.emit();
     };
-    socket.onmessage = message => this._receive(String(message.data));
+    socket.onmessage = message => {
+      if (socket === this._socket) {
+        this._alive();
+        this._receive(String(message.data));
+      }
+    };
     socket.onclose = () => this._closed(socket);
+  }
+
+  /** Nobody knows this call, but the answer that says so shows that the server is there. */
+  private _ping(): void {
+    const socket = this._socket;
+    if (!socket || !this._connected || this._deadline || document.hidden) {
+      return;
+    }
+    this.call('ping').catch(() => undefined);
+    const long = [...this._calls.values()].some(({ name }) =>
+      LONG_ANSWERS.has(name)
+    );
+    this._expect(socket, long ? LONG_PATIENCE : PATIENCE);
+  }
+
+  /** Give a socket up that shows no sign of life in time. */
+  private _expect(socket: WebSocket, patience: number): void {
+    const until = performance.now() + patience;
+    const unsent = socket.bufferedAmount;
+    this._alive();
+    this._deadline = window.setTimeout(() => {
+      this._deadline = undefined;
+      const late = performance.now() > until + GRACE; // the page stood still: what came may not have been seen yet
+      if (late || socket.bufferedAmount < unsent) {
+        this._expect(socket, patience);
+        return;
+      }
+      this._closed(socket); // its own event may come a minute later, or never
+      socket.close();
+    }, patience);
+  }
+
+  private _alive(): void {
+    window.clearTimeout(this._deadline);
+    this._deadline = undefined;
   }
 
   private _closed(socket: WebSocket): void {
@@ -138,6 +194,7 @@ export class Channel implements IChannel, IDisposable {
   }
 
   private _lost(): void {
+    this._alive();
     this._socket = null;
     this._connected = false;
     this._attached = false;
@@ -154,6 +211,8 @@ export class Channel implements IChannel, IDisposable {
       window.clearTimeout(this._timer);
       this._delay = FIRST_DELAY;
       this._connect();
+    } else {
+      this._ping();
     }
   };
 
@@ -191,6 +250,8 @@ export class Channel implements IChannel, IDisposable {
   private _calls = new Map<number, ICall>();
   private _delay = FIRST_DELAY;
   private _timer: number | undefined;
+  private _pings: number;
+  private _deadline: number | undefined;
   private _event = new Signal<this, IEvent>(this);
   private _stateChanged = new Signal<this, void>(this);
 }

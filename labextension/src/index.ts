@@ -71,9 +71,13 @@ const notebooksPlugin: JupyterFrontEndPlugin<void> = {
     const { contents } = app.serviceManager;
     const bridges = new Bridges(runs, contents, {
       words: cobra => cellWords(cobra, trans),
-      onRefused: ({ message }) =>
+      onRefused: ({ kind, message }) =>
         Notification.emit(
-          trans.__('The run did not take a change: %1', message),
+          kind === 'TooLarge'
+            ? trans.__(
+                'A cell is too large to be sent while you work. Save the notebook to keep it, or clear its outputs.'
+              )
+            : trans.__('The run did not take a change: %1', message),
           'warning',
           { autoClose: 8000 }
         )

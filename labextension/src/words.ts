@@ -3,6 +3,21 @@ import { JSONObject } from '@lumino/coreutils';
 
 import { Action, IScore, IStatus, RunState } from './api';
 
+/** States that have a reason of their own; of the others it is said what can be done now. */
+const REASONED: ReadonlySet<RunState> = new Set([
+  'waiting',
+  'stopped',
+  'finished',
+  'failed',
+  'died'
+]);
+
+/** What is said below the state: why it is so, or what it means. */
+export function stateHint(status: IStatus, trans: TranslationBundle): string {
+  const why = REASONED.has(status.state) ? status.why : '';
+  return why || stateWords(status, trans).meaning;
+}
+
 /** A state, and what it means for who looks at the run. */
 export function stateWords(
   status: IStatus,
@@ -27,7 +42,9 @@ export function stateWords(
     case 'paused':
       return {
         label: trans.__('Paused'),
-        meaning: trans.__('Nothing happens until you resume. The clock stands.')
+        meaning: trans.__(
+          'No new step until you resume; background jobs go on. The clock is stopped.'
+        )
       };
     case 'human':
       return {
@@ -135,12 +152,48 @@ export function costText(cost: number): string {
   return `$${cost.toFixed(cost < 10 ? 3 : 2)}`;
 }
 
-/** Who wrote a cell, by the metadata that the runner gave it. */
-export function cellWords(cobra: JSONObject, trans: TranslationBundle): string {
+/** What a state's label may leave open; '' where it says all. */
+export function stateGloss(
+  { state }: IStatus,
+  trans: TranslationBundle
+): string {
+  switch (state) {
+    case 'human':
+      return trans.__(
+        'You have taken the run over: the agent does nothing until you hand it back'
+      );
+    case 'died':
+      return trans.__(
+        'The run’s process is not there any more; its notebook and its record are'
+      );
+    default:
+      return '';
+  }
+}
+
+/** Whose a cell is, by the metadata that the runner gave it: in short, and in a sentence to be read out. */
+export function cellWords(
+  cobra: JSONObject,
+  trans: TranslationBundle
+): { label: string; sentence: string } {
   const { agent, role, person } = cobra;
   if (!agent) {
-    return trans.__('you');
+    return {
+      label: trans.__('a person'),
+      sentence: trans.__('Written by a person')
+    };
   }
   const name = role && role !== agent ? `${agent} · ${role}` : `${agent}`;
-  return person ? trans.__('%1, changed by you', name) : name;
+  return person
+    ? {
+        label: trans.__('%1, changed by a person', name),
+        sentence: trans.__(
+          'Written by the agent (%1), changed by a person',
+          name
+        )
+      }
+    : {
+        label: name,
+        sentence: trans.__('Written by the agent (%1)', name)
+      };
 }

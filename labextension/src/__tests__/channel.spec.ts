@@ -10,6 +10,7 @@ class FakeSocket {
   }
 
   sent: any[] = [];
+  bufferedAmount = 0;
   onopen: (() => void) | null = null;
   onclose: (() => void) | null = null;
   onmessage: ((message: { data: string }) => void) | null = null;
@@ -116,4 +117,78 @@ it('hurries when the machine is online again', () => {
   window.dispatchEvent(new Event('online'));
   expect(FakeSocket.all).toHaveLength(7);
   expect(socket.sent).toEqual([]);
+});
+
+describe('A connection whose other end is gone without a word', () => {
+  const pings = ({ sent }: FakeSocket) =>
+    sent.filter(({ call }) => call === 'ping');
+
+  it('is given up, and made anew', async () => {
+    const { channel, socket } = open();
+    socket.onopen!();
+    socket.close = () => undefined; // the browser waits for the other end
+    const call = channel.call('edit');
+    jest.advanceTimersByTime(20_000);
+    expect(pings(socket)).toHaveLength(1);
+    expect(channel.connected).toBe(true);
+    jest.advanceTimersByTime(8_000);
+    await expect(call).rejects.toThrow(Dropped);
+    expect(channel.connected).toBe(false);
+    jest.advanceTimersByTime(1_000);
+    expect(FakeSocket.all).toHaveLength(2);
+    FakeSocket.all[1].onopen!();
+    socket.onclose!();
+    socket.receive({ event: 'attached' });
+    expect(channel.connected).toBe(true);
+    expect(channel.attached).toBe(false);
+  });
+
+  it('is one that answers nothing, not one that turns the call down', () => {
+    const { channel, socket } = open();
+    socket.onopen!();
+    for (let minute = 0; minute < 5; minute++) {
+      jest.advanceTimersByTime(20_000);
+      const { id } = pings(socket)[minute];
+      const error = { kind: 'Malformed', message: 'no such call' };
+      socket.receive({ id, error });
+      jest.advanceTimersByTime(8_000);
+      jest.advanceTimersByTime(12_000);
+      socket.receive({ event: 'status' });
+      jest.advanceTimersByTime(0);
+    }
+    expect(channel.connected).toBe(true);
+    expect(FakeSocket.all).toHaveLength(1);
+  });
+
+  it('is looked for at once when the machine wakes', () => {
+    const { channel, socket } = open();
+    socket.onopen!();
+    window.dispatchEvent(new Event('online'));
+    document.dispatchEvent(new Event('visibilitychange'));
+    expect(pings(socket)).toHaveLength(1);
+    jest.advanceTimersByTime(8_000);
+    expect(channel.connected).toBe(false);
+  });
+
+  it('is waited for while it gives or takes much', () => {
+    const { channel, socket } = open();
+    socket.onopen!();
+    void channel.call('follow').catch(() => undefined);
+    jest.advanceTimersByTime(20_000 + 50_000);
+    expect(channel.connected).toBe(true);
+    socket.receive({ id: 1, answer: {} });
+    socket.bufferedAmount = 10;
+    window.dispatchEvent(new Event('online'));
+    socket.bufferedAmount = 5;
+    jest.advanceTimersByTime(8_000);
+    expect(channel.connected).toBe(true);
+    jest.advanceTimersByTime(8_000);
+    expect(channel.connected).toBe(false);
+  });
+
+  it('is not waited for while it is made', () => {
+    open();
+    jest.advanceTimersByTime(31_000);
+    expect(FakeSocket.all).toHaveLength(2);
+  });
 });

@@ -9,6 +9,7 @@ import {
   isPossible,
   scoreText,
   span,
+  stateHint,
   stateWords
 } from '../words';
 
@@ -106,11 +107,29 @@ test('each state has words', () => {
   expect(new Set(labels).size).toBe(states.length);
 });
 
-test('cells tell who wrote them', () => {
-  expect(cellWords({ agent: 'lead', role: 'lead' }, trans)).toBe('lead');
-  expect(cellWords({ agent: 's1', role: 'scout' }, trans)).toBe('s1 · scout');
-  expect(cellWords({ person: true }, trans)).toBe('you');
-  expect(cellWords({ agent: 'lead', person: true }, trans)).toBe(
-    'lead, changed by you'
-  );
+test.each<[RunState, string]>([
+  ['paused', 'No new step until you resume; background jobs go on.'],
+  ['human', 'Edit and run cells'],
+  ['failed', 'because'],
+  ['waiting', 'because']
+])('of a run that is %s it is said: %s', (state, hint) => {
+  const said = stateHint({ ...status(state), why: 'because' }, trans);
+  expect(said.startsWith(hint)).toBe(true);
+});
+
+test.each([
+  [{ agent: 'lead', role: 'lead' }, 'lead', 'Written by the agent (lead)'],
+  [
+    { agent: 's1', role: 'scout' },
+    's1 · scout',
+    'Written by the agent (s1 · scout)'
+  ],
+  [{ person: true }, 'a person', 'Written by a person'],
+  [
+    { agent: 'lead', person: true },
+    'lead, changed by a person',
+    'Written by the agent (lead), changed by a person'
+  ]
+])('of cells with %p it is told whose they are', (cobra, label, sentence) => {
+  expect(cellWords(cobra, trans)).toEqual({ label, sentence });
 });

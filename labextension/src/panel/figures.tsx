@@ -9,6 +9,8 @@ import {
   isOver,
   scoreText,
   span,
+  stateGloss,
+  stateHint,
   stateWords
 } from '../words';
 import { IPartProps, useSeconds } from './parts';
@@ -16,15 +18,20 @@ import { IPartProps, useSeconds } from './parts';
 /** The run's state in words, read out as it changes. */
 export function State({ run, trans }: IPartProps): React.ReactElement {
   const { status, connected } = run;
-  const { label, meaning } = stateWords(status, trans);
+  const { label } = stateWords(status, trans);
   const phase = isOver(status) ? '' : status.phase;
   return (
     <div className="jp-cobra-state" data-state={status.state}>
       <div role="status" aria-live="polite" aria-atomic="true">
         <span className="jp-cobra-dot" aria-hidden="true" />
-        <span className="jp-cobra-state-label">{label}</span>
+        <span
+          className="jp-cobra-state-label"
+          title={stateGloss(status, trans) || undefined}
+        >
+          {label}
+        </span>
         {phase ? <span className="jp-cobra-phase">{phase}</span> : null}
-        <div className="jp-cobra-hint">{status.why || meaning}</div>
+        <div className="jp-cobra-hint">{stateHint(status, trans)}</div>
       </div>
       {connected ? null : (
         <div className="jp-cobra-warning" role="alert">
@@ -69,7 +76,12 @@ export function Figures({ run, trans }: IPartProps): React.ReactElement {
   const { best, submitted, trials, tokens, cost, brain } = status;
   return (
     <dl className="jp-cobra-figures">
-      <Score label={trans.__('Best CV')} score={best} main />
+      <Score
+        label={trans.__('Best CV')}
+        gloss={trans.__('Best cross-validated score ± standard error')}
+        score={best}
+        main
+      />
       <Score label={trans.__('Submitted')} score={submitted} />
       <Figure label={trans.__('Trials')} value={countText(trials)} />
       <Figure label={trans.__('Brain')} value={brain} />
@@ -85,13 +97,14 @@ export function Figures({ run, trans }: IPartProps): React.ReactElement {
 
 function Score(props: {
   label: string;
+  gloss?: string;
   score: IScore | null;
   main?: boolean;
 }): React.ReactElement {
-  const { label, score, main } = props;
+  const { label, gloss, score, main } = props;
   return (
     <div className={main ? 'jp-cobra-figure jp-mod-main' : 'jp-cobra-figure'}>
-      <dt>
+      <dt title={gloss}>
         {label}
         {main && score ? (
           <span className="jp-cobra-metric">

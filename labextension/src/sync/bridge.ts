@@ -1,23 +1,22 @@
 import { MarkdownCell } from '@jupyterlab/cells';
 import { DocumentRegistry } from '@jupyterlab/docregistry';
 import { NotebookPanel } from '@jupyterlab/notebook';
-import { JSONObject } from '@lumino/coreutils';
 import { IDisposable } from '@lumino/disposable';
 
 import { IChannel } from '../channel';
 import { Follow } from './follow';
-import { Marks } from './marks';
+import { Marks, MarkWords } from './marks';
+import { IRefusal } from './outbox';
 import { OwnRuns } from './own';
 import { IOperation } from './shadow';
-import { IRefusal, Sync } from './sync';
+import { Sync } from './sync';
 
 const RENDER_EVERY = 100;
 
 export interface IBridgeOptions {
   panel: NotebookPanel;
   client: string;
-  /** The label of a cell by the metadata that the runner gave it. */
-  words: (cobra: JSONObject) => string;
+  words: MarkWords;
   onRefused: (refusal: IRefusal) => void;
 }
 
@@ -26,8 +25,8 @@ export interface IBridgeOptions {
  * changes goes unseen; connected when its run is known.
  */
 export class Bridge implements IDisposable {
-  constructor(options: IBridgeOptions) {
-    const { panel, client } = options;
+  constructor(private _options: IBridgeOptions) {
+    const { panel, client } = _options;
     this._panel = panel;
     const { context, content } = panel;
     this.own = new OwnRuns(context.sessionContext);
@@ -36,14 +35,10 @@ export class Bridge implements IDisposable {
     if (this.sync.empty) {
       content.mode = 'command'; // its only cell is going to give way
     }
-    this._marks = new Marks(content, options.words);
+    this._marks = new Marks(content, _options.words);
     this._follow = new Follow(content);
     this.sync.applied.connect(this._onApplied, this);
-    this.sync.refused.connect((_, refusal) => {
-      if (refusal.edit.cell_id !== '') {
-        options.onRefused(refusal); // what is refused of the notebook's metadata goes with the next save
-      }
-    });
+    this.sync.refused.connect((_, refusal) => _options.onRefused(refusal));
     context.saveState.connect(this._onSave, this);
     panel.disposed.connect(this.dispose, this);
     content.node.addEventListener('focusout', this._flush);
@@ -61,8 +56,6 @@ export class Bridge implements IDisposable {
   }
 
   connect(channel: IChannel, agent: string): void {
-    // With jupyter-collaboration `context.model.collaborative` is true: the shared model then has other
-    // writers, whose changes reach the runner through whichever tab sees them first.
     this._channel = channel;
     this.sync.connect(channel, agent);
     channel.event.connect(this._onEvent, this);
@@ -131,8 +124,11 @@ export class Bridge implements IDisposable {
     this._flushNow();
     const { model } = this._panel.context;
     const { seq } = this.sync.shadow;
+    const { client } = this._options;
     this.sync.view.silently(() => {
-      model.setMetadata('cobra', { ...model.getMetadata('cobra'), seq });
+      // whose save it is, so that it does not come back as somebody else's, and what it has seen
+      const cobra = { ...model.getMetadata('cobra'), seq, client };
+      model.setMetadata('cobra', cobra);
     });
   }
 

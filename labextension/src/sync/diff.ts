@@ -135,15 +135,18 @@ export function longestRise(values: ReadonlyArray<number>): number[] {
 
 /**
  * What led from `base` to `theirs`, as a change of `mine`, before which it stands where both insert; null where
- * both changed the same part.
+ * both changed the same part, or where mine has it already.
  */
 export function movedChange(
   base: string,
   theirs: string,
   mine: string
-): { start: number; end: number; text: string } | null {
+): ITextChange | null {
   const a = textChange(base, theirs);
   const b = textChange(base, mine);
+  if (a.start === b.start && a.end === b.end && b.text.startsWith(a.text)) {
+    return null; // as the runner merges: the same again, perhaps with more
+  }
   if (a.end <= b.start) {
     return a;
   }
@@ -154,15 +157,33 @@ export function movedChange(
   return null;
 }
 
-/** The part of a text that has to be replaced to make it another. */
-export function textChange(
-  before: string,
-  after: string
-): { start: number; end: number; text: string } {
+/** `mine` with what led from `base` to `theirs`, where that is another part of the text. */
+export function mergedText(base: string, theirs: string, mine: string): string {
+  const change = movedChange(base, theirs, mine);
+  return change
+    ? mine.slice(0, change.start) + change.text + mine.slice(change.end)
+    : mine;
+}
+
+/** A part of a text, from `start` to before `end`, and what stands there instead. */
+export interface ITextChange {
+  start: number;
+  end: number;
+  text: string;
+}
+
+/**
+ * The part of a text that has to be replaced to make it another. Never half of a surrogate pair: a shared text
+ * makes U+FFFD of what is left of one, and whole characters are also what the runner merges by.
+ */
+export function textChange(before: string, after: string): ITextChange {
   const shorter = Math.min(before.length, after.length);
   let start = 0;
   while (start < shorter && before[start] === after[start]) {
     start++;
+  }
+  if (cutsPair(before, start) || cutsPair(after, start)) {
+    start--;
   }
   let tail = 0;
   while (
@@ -171,9 +192,23 @@ export function textChange(
   ) {
     tail++;
   }
+  if (
+    cutsPair(before, before.length - tail) ||
+    cutsPair(after, after.length - tail)
+  ) {
+    tail--;
+  }
   return {
     start,
     end: before.length - tail,
     text: after.slice(start, after.length - tail)
   };
+}
+
+/** Whether a place in a text lies between the two halves of one character. */
+function cutsPair(text: string, at: number): boolean {
+  return (
+    /[\uD800-\uDBFF]/.test(text.charAt(at - 1)) &&
+    /[\uDC00-\uDFFF]/.test(text.charAt(at))
+  );
 }

@@ -6,12 +6,17 @@ import { IDisposable } from '@lumino/disposable';
 const AGENT = 'jp-cobra-agentCell';
 const PERSON = 'jp-cobra-personCell';
 
+/** Whose a cell is, by its metadata: in short, and in a sentence for who cannot see the mark. */
+export type MarkWords = (cobra: JSONObject) => {
+  label: string;
+  sentence: string;
+};
+
 /** Shows discreetly which cells an agent wrote and which a person wrote or touched. */
 export class Marks implements IDisposable {
-  /** `words`: the label of a cell by its role. */
   constructor(
     private _notebook: Notebook,
-    private _words: (cobra: JSONObject) => string
+    private _words: MarkWords
   ) {
     _notebook.widgets.forEach(cell => this._mark(cell));
     _notebook.model?.cells.changed.connect(this._onCells, this);
@@ -49,7 +54,12 @@ export class Marks implements IDisposable {
     cell.toggleClass(AGENT, !!cobra?.agent && !person);
     cell.toggleClass(PERSON, person);
     if (cobra?.agent || person) {
-      cell.node.dataset.cobra = this._words(cobra!);
+      const { label, sentence } = this._words(cobra!);
+      cell.node.dataset.cobra = label;
+      cell.node.setAttribute('aria-description', sentence);
+    } else if (cell.node.dataset.cobra !== undefined) {
+      delete cell.node.dataset.cobra;
+      cell.node.removeAttribute('aria-description');
     }
   }
 }

@@ -4,21 +4,15 @@ import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { CallError, Dropped, IChannel, IEvent } from '../channel';
-import { Change, changes, NOT_EDITS } from './diff';
+import { Change, changes } from './diff';
+import { IRefusal, Outbox } from './outbox';
 import { ICell, IOperation, read, Shadow } from './shadow';
 import { ModelView } from './view';
 import { Writer } from './writer';
 
-export const DEBOUNCE = 300;
 const RETRY = 2000; // an agent may not have begun, or have ended
 const SLICE = 12;
 const HIDDEN_SLICE = 200;
-
-/** A refused edit: what was to be done, and why it was not. */
-export interface IRefusal {
-  edit: JSONObject;
-  message: string;
-}
 
 export interface ISyncOptions {
   model: INotebookModel;
@@ -42,6 +36,19 @@ export class Sync implements IDisposable {
     this._own = _options.own ?? new Map();
     const { client } = _options;
     this.writer = new Writer(this.view, this.shadow, client, this._own);
+    this._outbox = new Outbox({
+      view: this.view,
+      shadow: this.shadow,
+      client,
+      own: this._own,
+      unused: () => this._unused(),
+      open: () => this._following && !this._isDisposed,
+      send: edits => this.call('edit', { edits }),
+      drained: () => this.drained(),
+      onRefused: refusal => this._refused.emit(refusal),
+      onLost: () => this._lose(),
+      onSettled: () => this._settle()
+    });
     this.view.onTouched = id => this._onTouched(id);
     model.stateChanged.connect(this._onState, this);
   }
@@ -93,13 +100,8 @@ export class Sync implements IDisposable {
   }
 
   /** Send at once what the person changed; `urgent`: even while earlier edits are under way. */
-  async flush(urgent = false): Promise<void> {
-    window.clearTimeout(this._timer);
-    this._timer = undefined;
-    while (this._sending && !urgent) {
-      await this._sending;
-    }
-    await this._send();
+  flush(urgent = false): Promise<void> {
+    return this._outbox.flush(urgent);
   }
 
   /** All that came in so far has been applied. */
@@ -109,38 +111,12 @@ export class Sync implements IDisposable {
       : new Promise(resolve => this._waiting.push(resolve));
   }
 
-  /** The differences a person made that the runner does not have yet. */
-  pending(): Change[] {
-    const { touched } = this.view;
-    const unused = this._unused();
-    const found = changes(this.shadow, this.view, touched, NOT_EDITS).filter(
-      ({ id }) => !unused || id !== unused
-    );
-    for (const id of [...touched.cleared]) {
-      if (this._own.has(id) || !this.shadow.cell(id)) {
-        touched.cleared.delete(id); // what is run begins anew
-      } else if (!found.some(c => c.id === id && c.change === 'clear')) {
-        found.push({ change: 'clear', id });
-      }
-    }
-    const open = new Set(found.map(change => change.id));
-    for (const id of [...touched.cells]) {
-      if (!open.has(id)) {
-        touched.cells.delete(id);
-        this._held.delete(id);
-      }
-    }
-    touched.metadata = open.has('');
-    touched.order = found.some(({ change }) => ORDER.has(change));
-    return found;
-  }
-
   dispose(): void {
     if (this._isDisposed) {
       return;
     }
     this._isDisposed = true;
-    window.clearTimeout(this._timer);
+    this._outbox.dispose();
     window.clearTimeout(this._next);
     window.clearTimeout(this._retry);
     this._channel?.event.disconnect(this._onEvent, this);
@@ -179,7 +155,7 @@ export class Sync implements IDisposable {
       answer = await this.call('follow', { seq });
     } catch (error) {
       if (error instanceof CallError && life === this._life) {
-        this._retry = window.setTimeout(() => void this._follow(), RETRY);
+        this._followLater();
       }
       return;
     }
@@ -187,7 +163,7 @@ export class Sync implements IDisposable {
       return;
     }
     this._following = true;
-    this._held.clear();
+    this._outbox.reset();
     if (answer.notebook) {
       this._adopt(answer.notebook, answer.seq, answer.running ?? []);
     } else {
@@ -197,6 +173,20 @@ export class Sync implements IDisposable {
     }
     await this.drained();
     await this.flush();
+  }
+
+  private _followLater(): void {
+    window.clearTimeout(this._retry);
+    this._retry = window.setTimeout(() => void this._follow(), RETRY);
+  }
+
+  /** The agent is at its end, or its runner: edits stay here, for the next save, until there is one to follow. */
+  private _lose(): void {
+    if (this._following && !this._isDisposed) {
+      this._following = false;
+      this._life++;
+      this._followLater();
+    }
   }
 
   /** Bring in a whole notebook as its difference from the shadow. */
@@ -272,9 +262,13 @@ export class Sync implements IDisposable {
     while (this._at < this._queue.length) {
       const operation = this._queue[this._at++];
       const isNew = operation.seq > this.shadow.seq;
+      if (isNew) {
+        this._outbox.note(operation);
+      }
       this.writer.apply(operation);
       this._replacePlaceholder();
       if (isNew) {
+        this._outbox.compare(operation);
         this._applied.emit(operation);
       }
       if (performance.now() > until && this._at < this._queue.length) {
@@ -290,7 +284,7 @@ export class Sync implements IDisposable {
     if (id && (this._claims(id) || this.view.touched.cleared.has(id))) {
       window.setTimeout(() => void this.flush(), 0);
     }
-    this._schedule();
+    this._outbox.schedule();
   }
 
   /** The first touch makes an agent's cell the person's: the agent is to write elsewhere from now on. */
@@ -305,69 +299,8 @@ export class Sync implements IDisposable {
 
   private _onState(_: INotebookModel, change: { name: string }): void {
     if (change.name === 'dirty' && this._options.model.dirty) {
-      this._schedule();
+      this._outbox.schedule();
     }
-  }
-
-  private _schedule(): void {
-    window.clearTimeout(this._timer);
-    this._timer = window.setTimeout(() => void this.flush(), DEBOUNCE);
-  }
-
-  private async _send(): Promise<void> {
-    if (!this._following || this._isDisposed) {
-      return;
-    }
-    const open = this.pending();
-    const sent = open
-      .map(change => asEdit(change, this.view, this.shadow))
-      .filter(edit => !this._isHeld(edit));
-    if (!sent.length) {
-      if (!open.length) {
-        this._settle();
-      }
-      return;
-    }
-    const sending = this._exchange(sent);
-    this._sending = sending;
-    await sending;
-    if (this._sending === sending) {
-      this._sending = null;
-    }
-    if (this._following && this.pending().length) {
-      this._schedule();
-    } else if (this._following) {
-      this._settle();
-    }
-  }
-
-  private async _exchange(edits: JSONObject[]): Promise<void> {
-    try {
-      const answer = await this.call('edit', { edits });
-      for (const { edit, cell_id } of edits) {
-        if (edit === 'clear') {
-          this.view.touched.cleared.delete(cell_id as string);
-        }
-      }
-      await this.drained();
-      for (const { edit, message } of answer.refused ?? []) {
-        this._hold(edits[edit], message);
-      }
-    } catch (error) {
-      if (error instanceof CallError) {
-        edits.forEach(edit => this._hold(edit, error.message));
-      }
-    }
-  }
-
-  /** A refused edit is not sent again until the person changes that cell once more. */
-  private _hold(edit: JSONObject, message: string): void {
-    this._held.set(idOf(edit), JSON.stringify(edit));
-    this._refused.emit({ edit, message });
-  }
-
-  private _isHeld(edit: JSONObject): boolean {
-    return this._held.get(idOf(edit)) === JSON.stringify(edit);
   }
 
   /** Nothing here that the runner does not have: there is nothing to save. */
@@ -378,6 +311,7 @@ export class Sync implements IDisposable {
     }
   }
 
+  private _outbox: Outbox;
   private _own: ReadonlyMap<string, unknown>;
   private _placeholder: string | null;
   private _channel: IChannel | null = null;
@@ -387,11 +321,8 @@ export class Sync implements IDisposable {
   private _queue: IOperation[] = [];
   private _at = 0;
   private _next: number | undefined;
-  private _timer: number | undefined;
   private _retry: number | undefined;
-  private _sending: Promise<void> | null = null;
   private _waiting: Array<() => void> = [];
-  private _held = new Map<string, string>();
   private _claimed = new Set<string>();
   private _isDisposed = false;
   private _applied = new Signal<this, IOperation>(this);
@@ -405,41 +336,6 @@ function placeholder(cells: ICell[]): string | null {
   return only && !cell.source && !cell.executed && !cell.metadata.cobra
     ? cell.id
     : null;
-}
-
-const ORDER = new Set(['insert', 'move', 'delete']);
-
-function idOf(edit: JSONObject): string {
-  return (edit.cell_id ?? (edit.cell as JSONObject).id) as string;
-}
-
-function asEdit(change: Change, view: ModelView, shadow: Shadow): JSONObject {
-  const { change: edit, id: cell_id } = change;
-  switch (change.change) {
-    case 'insert':
-      return { edit, cell: cellOf(change.id, view), after: change.after };
-    case 'replace':
-      return { edit, cell: cellOf(change.id, view) };
-    case 'move':
-      return { edit, cell_id, after: change.after };
-    case 'source':
-      return {
-        edit,
-        cell_id,
-        text: change.text,
-        was: shadow.cell(cell_id)!.source
-      };
-    case 'metadata':
-      return { edit, cell_id, patch: change.patch };
-    default:
-      return { edit, cell_id };
-  }
-}
-
-function cellOf(id: string, view: ModelView): JSONObject {
-  const { metadata, ...cell } = view.shared(id)!.toJSON();
-  const { trusted: _, ...kept } = metadata as JSONObject;
-  return { ...cell, metadata: kept } as unknown as JSONObject;
 }
 
 function asOperations(change: Change, cells: Map<string, any>): IOperation[] {

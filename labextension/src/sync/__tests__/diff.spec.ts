@@ -1,4 +1,11 @@
-import { Change, changes, longestRise, movedChange, textChange } from '../diff';
+import {
+  Change,
+  changes,
+  longestRise,
+  mergedText,
+  movedChange,
+  textChange
+} from '../diff';
 import { ICell, Shadow } from '../shadow';
 
 function cell(id: string, extra: Partial<ICell> = {}): ICell {
@@ -124,9 +131,20 @@ test.each([
   ['aaa', 'aa'],
   ['', 'x'],
   ['x', ''],
-  ['print(1)', 'print(12)']
-])('textChange makes %p into %p', (before, after) => {
+  ['print(1)', 'print(12)'],
+  ['😀', '😁'],
+  ['a😀b', 'a😁b'],
+  ['😀', '😀😀'],
+  ['😀😀', '😀'],
+  ['\u{1F600}', '\u{1FA00}'], // other first half, same second half
+  ['x\u{1F600}', '\u{1FA00}'],
+  ['\ud83d', '😀'],
+  ['é😀', 'é']
+])('textChange makes %p into %p, of whole characters', (before, after) => {
   const { start, end, text } = textChange(before, after);
+  for (const part of [before.slice(0, start), before.slice(end), text]) {
+    expect(lonely(part)).toBeLessThanOrEqual(lonely(before) + lonely(after));
+  }
   expect(before.slice(0, start) + text + before.slice(end)).toBe(after);
 });
 
@@ -135,15 +153,20 @@ test.each([
   ['abc', 'Yabc', 'abcX', 'YabcX'],
   ['abc', 'abcY', 'Xabc', 'XabcY'],
   ['abc', 'abcY', 'abcX', 'abcYX'],
-  ['abc', 'aYc', 'aXc', 'aXc']
+  ['abc', 'aYc', 'aXc', 'aXc'],
+  ['abc', 'abcY', 'abcYZ', 'abcYZ'],
+  ['😀 a', '😁 a', '😀 b', '😁 b'],
+  ['😀😀', '😁😀', '😀😂', '😁😂']
 ])(
   'of a text %p, which became %p and %p, the changes of both make %p',
   (base, theirs, mine, all) => {
-    const { start, end, text } = movedChange(base, theirs, mine) ?? {
-      start: 0,
-      end: 0,
-      text: ''
-    };
-    expect(mine.slice(0, start) + text + mine.slice(end)).toBe(all);
+    expect(mergedText(base, theirs, mine)).toBe(all);
+    const change = movedChange(base, theirs, mine);
+    expect(lonely(change?.text ?? '')).toBe(0);
   }
 );
+
+/** Halves of surrogate pairs without their other half. */
+function lonely(text: string): number {
+  return [...text].filter(one => /^[\uD800-\uDFFF]$/.test(one)).length;
+}

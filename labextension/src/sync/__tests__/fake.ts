@@ -1,6 +1,7 @@
 import { Signal } from '@lumino/signaling';
 
 import { CallError, Dropped, IChannel, IEvent } from '../../channel';
+import { mergedText } from '../diff';
 
 /** A runner with one notebook, at the other end of a channel that can be cut. */
 export class FakeRunner implements IChannel {
@@ -13,6 +14,10 @@ export class FakeRunner implements IChannel {
   refuse: ((edit: any) => string | null) | null = null;
   /** Forget what was done, so that who follows gets the whole notebook. */
   forgetful = false;
+  /** What every edit waits for before it is made. */
+  slow: Promise<void> | null = null;
+  /** Calls of edits that are turned down as a whole. */
+  turnDown: CallError | null = null;
   readonly event: Signal<IChannel, IEvent> = new Signal(this);
   readonly stateChanged: Signal<IChannel, void> = new Signal(this);
 
@@ -34,6 +39,12 @@ export class FakeRunner implements IChannel {
       throw new Dropped();
     }
     this.calls.push({ name, args: JSON.parse(JSON.stringify(args)) });
+    if (name === 'edit') {
+      await this.slow;
+      if (this.turnDown) {
+        throw this.turnDown;
+      }
+    }
     switch (name) {
       case 'follow':
         this._following = true;
@@ -104,7 +115,13 @@ export class FakeRunner implements IChannel {
         this.act('delete', id, {}, by);
         this.act('insert', id, { cell: edit.cell, after }, by);
       } else {
-        const { edit: op, cell_id: _, ...data } = edit;
+        const { edit: op, cell_id: _, was, ...data } = edit;
+        if (op === 'source') {
+          const now = this.cells.find(cell => cell.id === id).source;
+          data.text = mergedText(was, now, data.text);
+        } else if (op === 'insert' && known) {
+          throw new Error('inserted twice');
+        }
         const more = op === 'source' ? { append: false } : {};
         this.act(op, id, { ...data, ...more }, by);
         if (op === 'source') {

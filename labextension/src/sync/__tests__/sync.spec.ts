@@ -1,6 +1,8 @@
 import { NotebookModel } from '@jupyterlab/notebook';
 
-import { DEBOUNCE, Sync } from '../sync';
+import { CallError } from '../../channel';
+import { DEBOUNCE } from '../outbox';
+import { Sync } from '../sync';
 import { cellOf, FakeRunner, settled } from './fake';
 
 const SOON = DEBOUNCE + 60;
@@ -259,6 +261,140 @@ describe('What a person does', () => {
     await settled(SOON);
     expect(runner.sources()).toEqual(['one two']);
   });
+});
+
+describe('What is sent while earlier edits are under way', () => {
+  async function slow(...sources: string[]) {
+    const all = await following(...sources);
+    let release = () => undefined as void;
+    all.runner.slow = new Promise(resolve => (release = resolve));
+    return { ...all, release };
+  }
+
+  it('begins where they ended', async () => {
+    const { shared, runner, sync, release, model } = await slow('a b');
+    shared.cells[0].setSource('xa b');
+    void sync.flush();
+    shared.cells[0].setSource('xa by');
+    void sync.flush(true);
+    void sync.flush(true);
+    await settled();
+    expect(runner.edits().map(({ was, text }) => [was, text])).toEqual([
+      ['a b', 'xa b'],
+      ['xa b', 'xa by']
+    ]);
+    release();
+    await settled(SOON);
+    expect(runner.sources()).toEqual(['xa by']);
+    expect(sources(model)).toEqual(['xa by']);
+    expect(model.dirty).toBe(false);
+    expect(runner.edits()).toHaveLength(2);
+  });
+
+  it('is not in the way of what others do', async () => {
+    const { shared, runner, sync, release, model } = await slow('one two');
+    shared.cells[0].setSource('one two!');
+    void sync.flush();
+    await settled();
+    runner.act('source', 'one two', { text: 'ONE two', append: false });
+    shared.cells[0].setSource('ONE 2 two!');
+    void sync.flush(true);
+    await settled();
+    release();
+    await settled(SOON);
+    expect(runner.sources()).toEqual(['ONE 2 two!']);
+    expect(sources(model)).toEqual(['ONE 2 two!']);
+  });
+
+  it('does not insert or delete anything twice', async () => {
+    const { shared, runner, sync, release, model } = await slow('a', 'b');
+    shared.insertCell(1, cellOf('n', 'new'));
+    shared.deleteCell(2);
+    void sync.flush();
+    await settled();
+    shared.cells[1].setSource('newer');
+    void sync.flush(true);
+    void sync.flush(true);
+    await settled();
+    expect(runner.edits().map(({ edit }) => edit)).toEqual([
+      'delete',
+      'insert',
+      'source'
+    ]);
+    release();
+    await settled(SOON);
+    expect(runner.sources()).toEqual(['a', 'newer']);
+    expect(sources(model)).toEqual(['a', 'newer']);
+  });
+
+  it('is taken back where the person did', async () => {
+    const { shared, runner, sync, release, model } = await slow('a');
+    shared.cells[0].setSource('ab');
+    shared.insertCell(1, cellOf('n', 'new'));
+    void sync.flush();
+    await settled();
+    shared.cells[0].setSource('a');
+    shared.deleteCell(1);
+    await sync.flush(true);
+    release();
+    await settled(2 * SOON);
+    expect(runner.sources()).toEqual(['a']);
+    expect(sources(model)).toEqual(['a']);
+  });
+});
+
+describe('Large edits', () => {
+  const large = (id: string, size: number) => ({
+    ...cellOf(id),
+    outputs: [stream('x'.repeat(size)).output]
+  });
+
+  it('go out in frames that the server takes, without what is too large', async () => {
+    const { shared, runner, sync } = await following('a');
+    const refusals: string[] = [];
+    sync.refused.connect((_, { kind }) => refusals.push(kind));
+    const sizes = [3e6, 3e6, 9e6, 5e6, 9e6, 10];
+    shared.insertCells(
+      1,
+      sizes.map((size, at) => large(`n${at}`, size))
+    );
+    shared.cells[0].setSource('A');
+    await settled(2 * SOON);
+    expect(runner.sources()).toEqual(['A', 'n0', 'n1', 'n3', 'n5']);
+    const frames = runner.calls.filter(({ name }) => name === 'edit');
+    expect(frames.map(({ args }) => args.edits.length)).toEqual([1, 1, 1, 2]);
+    expect(refusals).toEqual(['TooLarge']);
+    (shared.cells[3] as any).setOutputs([]);
+    await settled(SOON);
+    expect(runner.sources()).toEqual(['A', 'n0', 'n1', 'n2', 'n3', 'n5']);
+    expect(refusals).toEqual(['TooLarge']);
+  });
+});
+
+it('Where the agent has ended, edits are kept for the next save', async () => {
+  const { shared, runner, sync, model } = await following('a');
+  const refusals: string[] = [];
+  sync.refused.connect((_, { message }) => refusals.push(message));
+  runner.turnDown = new CallError('Unknown', "no agent 'lead' works now");
+  shared.cells[0].setSource('mine');
+  await settled(2 * SOON);
+  expect(refusals).toEqual([]);
+  expect(sync.following).toBe(false);
+  expect(model.dirty).toBe(true);
+  runner.turnDown = null;
+  await settled(2000);
+  expect(runner.sources()).toEqual(['mine']);
+});
+
+it('What comes of this tab’s own save is not somebody else’s, and what was lost by it is sent again', async () => {
+  const { shared, runner, model } = await following('a', 'b');
+  runner.act('source', 'a', { text: 'theirs', append: false });
+  runner.act('source', 'a', { text: 'saved', append: false }, 'me');
+  runner.act('delete', 'b', {}, 'me');
+  expect(sources(model)).toEqual(['theirs', 'b']);
+  await settled(SOON);
+  expect(runner.sources()).toEqual(['theirs', 'b']);
+  expect(shared.cells).toHaveLength(2);
 });
 
 describe.each([
