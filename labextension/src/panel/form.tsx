@@ -291,7 +291,7 @@ function Approvals(props: {
       'costly',
       trans.__('Before costly steps'),
       trans.__(
-        'Ablations, full-size training, other agents and background jobs wait.'
+        'Ablations, full-size training, agents that it calls in and background jobs wait.'
       )
     ],
     [
