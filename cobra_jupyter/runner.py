@@ -7,7 +7,6 @@ agent work until the time for new work is over, then writes `solution.ipynb`, pr
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import time
@@ -23,28 +22,24 @@ from cobra_jupyter.agent.context import TOLD_KINDS, WORKBENCH_KINDS, Clock, Cont
 from cobra_jupyter.agent.ladder import Ladder
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.memory import recollection
-from cobra_jupyter.agent.past import HELD, Life, Past, ages, recall
+from cobra_jupyter.agent.past import Life, Past, ages, recall
 from cobra_jupyter.agent.plateau import Moment, Story
-from cobra_jupyter.agent.seat import Seat
 from cobra_jupyter.agent.team import NoAgent, Team
 from cobra_jupyter.attach import identity
 from cobra_jupyter.brains import Brain, BrainGone
 from cobra_jupyter.brains.replay import PATIENT
 from cobra_jupyter.closing import CLOSING, UNPROVEN, Closing, Options, Result
-from cobra_jupyter.control import Control
 from cobra_jupyter.kernel import weights
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
 from cobra_jupyter.kernel.pack import digest, pack
 from cobra_jupyter.kernel.probe import KernelProbe, probe
-from cobra_jupyter.kernel.process import started_by_us
 from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.wire import OnForeign
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
-from cobra_jupyter.listener import Listener
-from cobra_jupyter.notebook.file import NotebookWriteError
 from cobra_jupyter.notebook.proof import Proof
 from cobra_jupyter.standing import Standing
+from cobra_jupyter.steering import Steering
 from cobra_jupyter.workbench import disk
 from cobra_jupyter.workbench.owners import LEAD
 
@@ -91,8 +86,7 @@ class Runner:
         self._ready = asyncio.Event()  # there is a team
         self._latest: dict[str, dict[str, Any]] = {}
         self._standing = Standing()
-        self._listener: Listener | None = None
-        self._seats: dict[str, Seat] = {}  # of the agents who work now
+        self._steering: Steering | None = None
 
     # ---- the whole of it
 
@@ -116,17 +110,21 @@ class Runner:
         self._write_first_records(environment)
         self.closing.state("starting", None)
         harness = self._harness(environment)
-        self.control = self._control(harness)
-        self._listener = Listener(
-            self._id, self.options.out.absolute(), self.ledger, self.control, self.budget, self._seats, self._standing,
-            self._facts, started_by_us,
-        )  # fmt: skip
-        await self._listener.open()
+        self._steering = Steering(
+            self.closing,
+            self.ledger,
+            self.budget,
+            self._standing,
+            harness,
+            self.brain.name,
+            self.interrupted.set,
+        )
+        await self._steering.open()
         try:
             return await self._with_harness(harness, environment)
         finally:
             await asyncio.to_thread(harness.stop)
-            await self._listener.close()
+            await self._steering.close()
             self.ledger.close()
 
     async def _with_harness(self, harness: HarnessProcess, environment: KernelProbe) -> Result:
@@ -177,10 +175,12 @@ class Runner:
     ) -> tuple[str, dict[str, Any] | None]:
         """Let the agents work in live kernels. → why they ended, what was submitted (for the proof)."""
         script = self._recording if self._recording and self._recording.ledger else None
+        steering = self._steering
+        assert steering
         team = self._team = Team(
             self.options.out, self.ledger, harness, self._session, self._brains,
             self._context, _notebook_metadata(environment), self.budget, self.past.records if self.past else (),
-            script, max(2, environment.cores // 2), self._steered, self._id, self._seats,
+            script, max(2, environment.cores // 2), steering.seated, self._id, steering.seats,
         )  # fmt: skip
         self._ready.set()
         async with team.seat(LEAD, LEAD) as agent:
@@ -194,8 +194,8 @@ class Runner:
                 script,
                 lambda: len(agent.turns) + 1,
             )
-            agent.between = self._between
-            await self.control.begin()
+            agent.between = steering.aside(self._ladder.climb)
+            await steering.control.begin()
             work = asyncio.ensure_future(self._live(agent))
             stop = asyncio.ensure_future(self.interrupted.wait())
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -203,7 +203,7 @@ class Runner:
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
             stop.cancel()
-            await self.control.close()
+            await steering.control.close()
             await self._ladder.close()
             await team.close()
             if work.cancelled():
@@ -211,14 +211,6 @@ class Runner:
             end = self._end_of(work)
             await self._submit_at_last(end)
             return end, await self._describe(agent.workplace)
-
-    async def _between(self) -> None:
-        """Before each turn of the lead: see whether somebody is to be called in."""
-        self.control.aside = True
-        try:
-            await self._ladder.climb()
-        finally:
-            self.control.aside = False
 
     def _end_of(self, work: asyncio.Future[str]) -> str:
         """Why the lead's life ended. What nobody has thought of is kept until what there is has been submitted."""
@@ -245,63 +237,6 @@ class Runner:
             variables=variables,
             on_foreign=on_foreign,
         )
-
-    # ---- what a person may do
-
-    def _control(self, harness: HarnessProcess) -> Control:
-        """The run's states, and what they mean for clock and agents."""
-
-        async def hold(held: bool) -> None:
-            if held:
-                self.budget.hold()
-                await harness.hold()
-            elif self.budget.held is not None:
-                self.budget.proceed()
-                await harness.hold(self.budget.started)
-
-        async def cut() -> None:
-            await asyncio.gather(*(seat.agent.cut() for seat in self._seats.values() if seat.agent))
-
-        def say(state: str, why: str | None) -> None:
-            held = state in HELD or self._standing.state in HELD
-            self.closing.state(state, why, held=held)
-
-        return Control(self.ledger, say, hold, cut, self.interrupted.set, self.options.approval)
-
-    def _steered(self, seat: Seat, agent: Agent) -> None:
-        """Let a person steer an agent from now on."""
-        waits = agent.task is None or agent.task.by != LEAD  # who works for the lead's cell ends with it
-
-        async def gate() -> None:
-            if self.control.state == "pausing":
-                with contextlib.suppress(NotebookWriteError):  # tried again as it changes
-                    await seat.file.flush()
-            waited = await self.control.gate(agent.name, waits)
-            while seat.visits.open:  # the agent's cell would wait for the person's, and its time run out
-                await asyncio.sleep(0.1)
-                waited = await self.control.gate(agent.name, waits) or waited
-            if not (waited or seat.deeds.quiet):
-                return
-            told = seat.deeds.tell("handed back" if waited else "while the agent worked")
-            if told and waited:
-                what = "; ".join(deed.brief for deed in told)
-                await agent.say(f"**Handed back.** The agent reads first what a person did here: {what}.")
-
-        async def approved(cell: str, code: str) -> str | None:
-            verdict = await self.control.approved(agent.name, cell, code)
-            return None if verdict.yes else verdict.why or "a person declined it"
-
-        agent.gate, agent.approved = gate, approved
-        if self._listener is not None:
-            self._listener.seated(seat)
-
-    def _facts(self) -> dict[str, Any]:
-        """What of the run's status does not change."""
-        o = self.options
-        return {
-            "name": o.out.name, "competition": self._standing.competition or o.folder.name, "folder": str(o.folder),
-            "brain": self.brain.name, "approval": o.approval,
-        }  # fmt: skip
 
     async def _live(self, agent: Agent) -> str:
         """The lead's life. → why it ended."""
@@ -442,9 +377,10 @@ class Runner:
         self._latest[record.kind] = record.data
         if record.kind in TOLD_KINDS:
             self._results.append(record)
-        entry = self._standing.take(record)
-        if self._listener is not None:
-            self._listener.recorded(record, entry)
+        if self._steering is None:
+            self._standing.take(record)
+        else:
+            self._steering.recorded(record)
         self.on_record(record, self.budget)
 
     def _on_record(self, kind: str, data: dict[str, Any]) -> int:
