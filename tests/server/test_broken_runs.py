@@ -21,7 +21,7 @@ RUN_JSONS = [
     "", "[]", "{}", "3", "null", "{", '"text"', "[" * 100_000, "\0",
     *(f'{{"id": "{RUN}", "run": "c-1", "state": "died", "budget": {budget}}}' for budget in ('"10m"', "NaN", "1e999", "null", "[]", "true", "-1")),
     f'{{"id": "{RUN}", "run": "c-1", "state": ["died"], "budget": 600}}',
-    f'{{"id": "{RUN}", "run": "c-1", "state": "died", "budget": 600, "seconds": {{}}}}',
+    f'{{"id": "{RUN}", "run": "c-1", "state": "died", "budget": 600, "seconds": {{"a": 1}}}}',
 ]  # fmt: skip
 LEDGERS = ["", "\n", "[]", "{", '{"data": []}', '{"data": "x"}', "\0\0\0\0", "[" * 100_000]
 LINES = [
@@ -43,7 +43,7 @@ async def _check(ask: Ask, folder: Path) -> Json:
     assert good["state"] == "finished"
     one = await ask("GET", f"cobra/runs/{broken['id']}")
     assert (one.code, one.data) == (200, broken)
-    for action in ("resume", "pause", "export"):
+    for action in ("resume", "pause"):
         found = await ask("POST", f"cobra/runs/{broken['id']}/{action}")
         assert 200 <= found.code < 500, f"{action}: {found.message}"
         assert found.code == 200 or found.message
@@ -103,12 +103,8 @@ async def test_a_folder_that_nobody_may_read_and_a_circle_of_links_spoil_no_list
 def test_the_command_line_says_what_is_wrong_too(text: str, tmp_path: Path) -> None:
     write_run(tmp_path)
     (tmp_path / "run.json").write_text(text)
-    try:
-        found = runs.load(str(tmp_path))
-        assert "seconds" in text, "should have been refused"
-        runs.describe(found)
-    except runs.RunError as error:
-        assert "run.json cannot be read" in str(error)
+    with pytest.raises(runs.RunError, match=r"run\.json cannot be read"):
+        runs.load(str(tmp_path))
 
 
 # ---- places

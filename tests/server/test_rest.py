@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from tornado.httpclient import HTTPClientError
 
 from cobra_jupyter import attach
+from cobra_jupyter.server import starting
 from tests.conftest import make_competition
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN, Ask
@@ -282,6 +284,18 @@ async def test_a_run_whose_record_names_a_competition_elsewhere_is_not_resumed(
     assert found.code == 400
     assert "data_dirs" in found.message
     assert not attach.registry()
+
+
+def test_what_runners_said_long_ago_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "LOGS", 3)
+    now = time.time()
+    for name, age in (("old", 40), ("a", 4), ("b", 3), ("c", 2)):
+        (tmp_path / f"{name}.log").touch()
+        os.utime(tmp_path / f"{name}.log", (now - age * 86_400,) * 2)
+    (tmp_path / "other.txt").touch()
+    starting._tidy(tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.log")) == ["b.log", "c.log"]
+    assert (tmp_path / "other.txt").exists()
 
 
 async def test_a_finished_run_is_not_resumed_without_more_time(
