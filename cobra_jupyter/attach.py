@@ -7,12 +7,14 @@ import contextlib
 import hashlib
 import itertools
 import json
+import os
+import re
 import socket as sockets
 import struct
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -20,6 +22,7 @@ from cobra_jupyter import runs
 
 MAX_FRAME = 512 * 2**20  # bytes: a notebook with all its outputs is one frame
 Json = dict[str, Any]
+_ID = re.compile("[0-9a-f]{12}")
 
 
 class AttachError(Exception):
@@ -45,12 +48,29 @@ class Entry:
 
 
 def identity(folder: Path) -> str:
-    """The id of a run: what run.json says, or a hash of its folder's path."""
+    """The id of a run: what run.json says, or a hash of its folder's path. A copy of its folder has the same."""
     try:
         found = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("id")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         found = None
-    return str(found) if found else hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    return found if isinstance(found, str) and _ID.fullmatch(found) else identity_by_place(folder)
+
+
+def identity_by_place(folder: Path) -> str:
+    """An id that no run elsewhere has."""
+    return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
+
+
+def settle(folder: Path, identity_here: str) -> None:
+    """Have a copy of a run go by the id it has here, before it goes on: else those who follow the one would be given the
+    other."""
+    if identity(folder) == identity_here:
+        return
+    path = folder / "run.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    fresh = path.with_suffix(f".{os.getpid()}.tmp")
+    fresh.write_text(json.dumps({**found, "id": identity_here}), encoding="utf-8")
+    fresh.replace(path)
 
 
 # ---- the registry
@@ -63,9 +83,13 @@ def _registry_folder() -> Path:
 
 
 def register(entry: Entry) -> Path:
-    """Say where a runner listens. → the file, to be removed when it ends."""
+    """Say where a runner listens. → the file, to be removed when it ends. A copy of a run that lives itself goes by
+    its place."""
     folder = _registry_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    place = entry.run.resolve()
+    if any(other.id == entry.id and other.run.resolve() != place for other in registry()):
+        entry = replace(entry, id=identity_by_place(entry.run))
     path = folder / f"{entry.id}.json"
     fresh = path.with_suffix(f".{entry.pid}.tmp")
     fresh.touch(mode=0o600)
@@ -116,14 +140,22 @@ def encode(message: Json) -> bytes:
 async def read_frame(reader: asyncio.StreamReader) -> Json:
     """The next frame. Raises EOFError at the end of the stream, AttachError (Malformed) for what is no JSON object;
     the stream can be read on."""
+    return decode(await read_body(reader))
+
+
+async def read_body(reader: asyncio.StreamReader) -> bytes:
+    """The next frame as it is. Raises EOFError."""
     try:
-        (size,) = struct.unpack("!I", await reader.readexactly(4))
-        if size > MAX_FRAME:
-            raise EOFError(f"a frame of {size} bytes was announced")
-        body = await reader.readexactly(size)
+        return await reader.readexactly(_size(await reader.readexactly(4)))
     except (asyncio.IncompleteReadError, ConnectionError) as error:
         raise EOFError("the connection was closed") from error
-    return decode(body)
+
+
+def _size(head: bytes) -> int:
+    (size,) = struct.unpack("!I", head)
+    if size > MAX_FRAME:
+        raise EOFError(f"a frame of {size} bytes was announced")
+    return int(size)
 
 
 def decode(body: bytes | str) -> Json:
@@ -222,22 +254,18 @@ def ask(entry: Entry, call: str, seconds: float = 30.0, **args: Any) -> Json:
             sock.sendall(encode({"token": entry.token}) + encode({"id": 1, "call": call, "args": args}))
             with sock.makefile("rb") as file:
                 while True:
-                    message = _read_from(file)
+                    message = decode(_exactly(file, _size(_exactly(file, 4))))
                     if message.get("id") == 1:
                         break
-    except OSError as error:
+    except (OSError, EOFError) as error:
         raise AttachError("Gone", f"{entry.run.name}: its runner does not answer ({error})") from error
     if "error" in message:
         raise AttachError(str(message["error"]["kind"]), str(message["error"]["message"]))
     return dict(message.get("answer") or {})
 
 
-def _read_from(file: Any) -> Json:
-    head = file.read(4)
-    if len(head) < 4:
-        raise ConnectionError("the connection was closed")
-    (size,) = struct.unpack("!I", head)
-    body = file.read(size)
-    if len(body) < size:
-        raise ConnectionError("the connection was closed")
-    return decode(body)
+def _exactly(file: IO[bytes], size: int) -> bytes:
+    found = file.read(size)
+    if len(found) < size:
+        raise EOFError("the connection was closed")
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import secrets
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 from cobra_jupyter.agent.budget import spoken
 
 LIVE = ("starting", "running", "pausing", "paused", "human", "waiting")  # states of a run whose runner lives
+RESUMABLE = ("stopped", "failed", "died")  # of one that ended early
+OVER = ("finished", *RESUMABLE)
 
 
 class RunError(ValueError):
@@ -67,15 +70,36 @@ def find(run: str) -> Path:
 
 
 def load(run: str) -> dict[str, Any]:
-    """run.json of a run, with the folder it was read from. A runner that is gone shows as state `died`."""
+    """run.json of a run, with the folder it was read from. A runner that is gone shows as state `died`. Raises RunError."""
     folder = find(run)
     try:
-        found = _run_json(folder)
-    except ValueError as error:
+        found = _checked(_run_json(folder))
+    except RunError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{folder / 'run.json'} cannot be read: {error}") from error
     if found.get("state") in LIVE and not lives(folder):
         found["state"] = "died"
     return {**found, "folder": str(folder.resolve())}
+
+
+def _checked(found: Any) -> dict[str, Any]:
+    """What everyone reads in it is there. Raises ValueError."""
+    if not isinstance(found, dict):
+        raise ValueError("it holds no JSON object")
+    for name, kind, said in (
+        ("run", str, "a text"),
+        ("state", str, "a text"),
+        ("budget", (int, float), "a number"),
+    ):
+        if not isinstance(found.get(name), kind) or isinstance(found[name], bool):
+            raise ValueError(f'"{name}" must be {said}, not {str(found.get(name))[:80]!r}')
+    seconds = found.get("seconds") or 0
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ValueError(f'"seconds" must be a number, not {str(seconds)[:80]!r}')
+    if not 0 <= found["budget"] < math.inf:
+        raise ValueError(f'"budget" must be a number of seconds, not {found["budget"]}')
+    return found
 
 
 def lives(folder: Path) -> bool:
@@ -90,14 +114,13 @@ def lives(folder: Path) -> bool:
     return False
 
 
-def _run_json(folder: Path) -> dict[str, Any]:
+def _run_json(folder: Path) -> Any:
     path = folder / "run.json"
     if not path.exists():  # it ended before that was written
         asked = _asked(folder / "ledger.jsonl")
-        known = {name: asked[name] for name in ("run", "started", "budget", "seed", "brain")}
+        known = {name: asked.get(name) for name in ("run", "started", "budget", "seed", "brain")}
         return {**known, "state": "died", "why": None, "result": None}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def options_of(run: dict[str, Any], budget: float | None) -> Any:
@@ -116,10 +139,15 @@ def options_of(run: dict[str, Any], budget: float | None) -> Any:
             f"{run['run']} is over: nothing to resume. With --budget of more than {spoken(given)} it goes on"
         )
     asked = _asked(folder / "ledger.jsonl")
-    return Options(
-        Path(asked["folder"]), folder, asked["brain"], budget or given, asked["seed"], asked["kernel"],
-        asked["settings"], time.time(), tuple(asked["weights"]), asked.get("model", {}), asked.get("approval", "none"),
-    )  # fmt: skip
+    try:
+        return Options(
+            Path(asked["folder"]), folder, asked["brain"], budget or given, asked["seed"], asked["kernel"],
+            asked["settings"], time.time(), tuple(asked["weights"]), asked.get("model", {}), asked.get("approval", "none"),
+        )  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise RunError(
+            f"{folder / 'ledger.jsonl'} does not say what was asked for ({error}): start the run again with `cobra run`"
+        ) from error
 
 
 def spent(folder: Path) -> tuple[int, float]:
@@ -140,8 +168,8 @@ def _asked(ledger: Path) -> dict[str, Any]:
     """What the run was asked for: the first line of its record."""
     try:
         with ledger.open(encoding="utf-8") as file:
-            asked: dict[str, Any] = json.loads(file.readline())["data"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            asked: dict[str, Any] = dict(json.loads(file.readline())["data"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             f"{ledger} has no first line to go by: start the run again with `cobra run`"
         ) from error
@@ -162,7 +190,7 @@ def describe(run: dict[str, Any]) -> str:
             for name in ("submission", "notebook", "solution", "report")
             if result[name]
         ]
-    if run["state"] in ("died", "stopped", "failed"):
+    if run["state"] in RESUMABLE:
         lines.append(f"go on with   cobra resume {run['folder']}")
     return "\n".join([*lines, f"{'folder':<11} {run['folder']}"])
 

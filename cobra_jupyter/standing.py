@@ -12,10 +12,10 @@ from cobra_jupyter.agent.past import HELD
 from cobra_jupyter.brains import taken
 from cobra_jupyter.ledger import Record
 from cobra_jupyter.notebook import story
+from cobra_jupyter.runs import LIVE
 from cobra_jupyter.workbench.owners import LEAD
 
 MOST = 500  # entries of the log
-LIVE = ("starting", "resumed", "running", "pausing", "paused", "human", "waiting")
 Json = dict[str, Any]
 _KINDS = {
     "reply": "step", "trial": "score", "blend": "score", "ablation": "effect", "selection": "decision", "rung": "decision",
@@ -95,7 +95,7 @@ class Standing:
         if record.kind != "state":
             return
         self._age = float(record.data["used"]) if "used" in record.data else self.age(record.time)
-        still = record.data["state"] in HELD or record.data["state"] not in LIVE
+        still = record.data["state"] in HELD or record.data["state"] not in (*LIVE, "resumed")
         self._since = None if still else record.time
 
     def _run(self, data: Json) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -32,24 +33,33 @@ class Catalogue:
         """Living ones first, the newest first."""
         await self.living.look()
         living = await asyncio.gather(*(self._alive(run) for run in self.living.entries))
-        over = await asyncio.to_thread(self._over, frozenset(self.living.entries))
+        over = await asyncio.to_thread(self._over, self._alive_at())
         return [*_newest(status for status in living if status), *_newest(over)]
 
     async def status(self, run: str) -> Json:
         """Raises Refusal for a run that is not here."""
         if (entry := await self.living.entry(run)) is not None:
             try:
-                return self.places.status(await self.living.status(run), entry.run.resolve())
+                return self.places.status(await self.living.status(run), entry.run.resolve(), run)
             except Refusal:
                 if run in self.living.entries:
                     raise
-        return await asyncio.to_thread(self._past, run)  # or it went while it was asked
+        return await asyncio.to_thread(self._past, run, self._alive_at())  # or it went while it was asked
 
     async def folder(self, run: str) -> Path:
         """Where a run lies. Raises Refusal for one that is not here."""
         if (entry := await self.living.entry(run)) is not None:
             return entry.run.resolve()
-        return await asyncio.to_thread(self._folder, run)
+        return await asyncio.to_thread(self._folder, run, self._alive_at())
+
+    async def identity(self, folder: Path) -> str:
+        """What the run in a folder goes by here. Raises Refusal where there is none."""
+        real = await asyncio.to_thread(folder.resolve)
+        found = await asyncio.to_thread(self._by_id, self._alive_at())
+        for run, place in found.items():
+            if place == real:
+                return run
+        raise Refusal(404, f"{folder.name}: no run there any longer")
 
     async def check_alive(self, run: str) -> None:
         """Raises Refusal for a run that is not here or has no runner."""
@@ -65,27 +75,40 @@ class Catalogue:
         except Refusal:  # it ended between two looks
             return None
 
-    def _past(self, run: str) -> Json:
-        folder = self._folder(run)
-        return self.places.status(past.status(folder), folder)
+    def _past(self, run: str, living: dict[str, Path]) -> Json:
+        folder = self._folder(run, living)
+        return self.places.status(past.status(folder, self.places.root), folder, run)
 
-    def _over(self, living: frozenset[str]) -> list[Json]:
-        found = {attach.identity(folder): folder for folder in self._folders()}
-        return [
-            self.places.status(past.status(folder), folder)
-            for run, folder in found.items()
-            if run not in living
-        ]
+    def _over(self, living: dict[str, Path]) -> list[Json]:
+        found = []
+        for run, folder in self._by_id(living).items():
+            if run not in living:
+                with contextlib.suppress(Refusal):  # it was deleted meanwhile
+                    found.append(self.places.status(past.status(folder, self.places.root), folder, run))
+        return found
+
+    def _alive_at(self) -> dict[str, Path]:
+        return {run: entry.run for run, entry in self.living.entries.items()}
+
+    def _by_id(self, living: dict[str, Path]) -> dict[str, Path]:
+        """All runs. Of a run and its copies, which have one id, the rest go by their places: the one that lives has it,
+        else the one whose folder has the name that the run was given, else the first."""
+        found = {run: folder.resolve() for run, folder in living.items()}
+        places = set(found.values())
+        for folder in sorted(self._folders(), key=lambda folder: not past.is_at_home(folder)):
+            if folder not in places:
+                run = attach.identity(folder)
+                found[run if run not in found else attach.identity_by_place(folder)] = folder
+        return found
 
     def _folders(self) -> list[Path]:
-        below = [path for path in _children(self.places.runs) if _is_run(path) and not path.is_symlink()]
-        known = [path.resolve() for path in self._seen.values() if _is_run(path)]
+        below = [path for path in _children(self.places.runs) if past.is_run(path) and not path.is_symlink()]
+        known = [path.resolve() for path in self._seen.values() if past.is_run(path)]
         return [*below, *(path for path in dict.fromkeys(known) if path not in below)]
 
-    def _folder(self, run: str) -> Path:
-        for folder in self._folders():
-            if attach.identity(folder) == run:
-                return folder
+    def _folder(self, run: str, living: dict[str, Path]) -> Path:
+        if (folder := self._by_id(living).get(run)) is not None:
+            return folder
         raise Refusal(
             404, f"there is no run {run} below {self.places.root}; `GET runs` lists those there are"
         )
@@ -96,10 +119,6 @@ def _children(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError:
         return []
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / "ledger.jsonl").is_file()
 
 
 def _newest(statuses: Any) -> list[Json]:

@@ -15,13 +15,14 @@ from typing import Any
 
 from jupyter_core.utils import ensure_async, run_sync
 
-from cobra_jupyter.attach import AttachError, Entry, ask
+from cobra_jupyter.attach import AttachError, Entry
 from cobra_jupyter.server import links
+from cobra_jupyter.server.asking import ask, in_thread
 from cobra_jupyter.server.kernels import SPEC, Kernels
 from cobra_jupyter.server.places import Places
 from cobra_jupyter.server.refusal import Refusal, refusal_of
 from cobra_jupyter.server.saving import merged, stamp
-from cobra_jupyter.server.whose import Owner, Whose, living_in
+from cobra_jupyter.server.whose import RECORD, Owner, Whose, living_around, living_in
 
 Json = dict[str, Any]
 Still = Callable[[], AbstractAsyncContextManager[None]]
@@ -49,7 +50,9 @@ class RunContents:
         if not hasattr(self._manager, "root_dir"):
             return
         self._cover("get", self._get, self._notebook)
-        self._cover("save", self._save, self._notebook)
+        self._cover(
+            "save", self._save, lambda path: self._notebook(path) or path.rpartition("/")[2] in RECORD
+        )
         self._cover("rename", self._rename, lambda old, *_: True)
         self._cover("delete", self._delete, lambda path: True)
 
@@ -89,7 +92,7 @@ class RunContents:
 
     async def _owner(self, path: str) -> Owner | None:
         try:
-            return await asyncio.to_thread(self._whose.of, self._os_path(path))
+            return await in_thread(self._whose.of, self._os_path(path))
         except AttachError:
             return None  # its runner went in this moment: the next request finds it dead
 
@@ -119,13 +122,13 @@ class RunContents:
     async def _flush(self, owner: Owner) -> None:
         assert owner.entry is not None
         with contextlib.suppress(AttachError):  # what is in the file is what there is
-            await asyncio.to_thread(ask, owner.entry, "flush", LONG, agent=owner.agent)
+            await ask(owner.entry, "flush", LONG, agent=owner.agent)
 
     async def _session(self, owner: Owner) -> None:
         """The tab is to find the session when it asks, right after this."""
         assert owner.entry is not None
         try:
-            status = await asyncio.to_thread(ask, owner.entry, "status", 10.0)
+            status = await ask(owner.entry, "status", 10.0)
         except AttachError:
             return
         work = asyncio.run_coroutine_threadsafe(self._ensure(owner.entry, status), self._loop)
@@ -140,6 +143,9 @@ class RunContents:
     # ---- save
 
     async def _save(self, model: Json, path: str = "") -> Json:
+        if path.rpartition("/")[2] in RECORD:
+            await self._check_record(path)
+            return dict(await self._original("save", model, path))
         owner = await self._owner(path)
         body = model.get("content")
         if owner is None or model.get("type") != "notebook" or not isinstance(body, dict):
@@ -149,9 +155,7 @@ class RunContents:
         _, client = stamp(body)  # the base is read by who merges
         notebook = {**body, "metadata": _without_ours(body.get("metadata"))}
         try:
-            await asyncio.to_thread(
-                ask, owner.entry, "save", LONG, agent=owner.agent, notebook=notebook, client=client
-            )
+            await ask(owner.entry, "save", LONG, agent=owner.agent, notebook=notebook, client=client)
         except AttachError as error:
             if error.kind not in ("Gone", "Unknown"):
                 raise refusal_of(error) from error
@@ -184,6 +188,8 @@ class RunContents:
         old, new = self._os_path(old_path), self._os_path(new_path)
         owner = await self._owner(old_path) if self._notebook(old_path) else None
         living = await asyncio.to_thread(living_in, old) if old.is_dir() else []
+        if not self._notebook(old_path):
+            await self._check_inside(old_path, "rename")
         if living:
             async with self._still():  # who looks between rename and link would take the run for dead
                 await self._original("rename", old_path, new_path)
@@ -198,7 +204,7 @@ class RunContents:
         if owner.entry is None:
             return
         try:
-            await asyncio.to_thread(ask, owner.entry, "moved", 30.0, agent=owner.agent, path=str(new))
+            await ask(owner.entry, "moved", 30.0, agent=owner.agent, path=str(new))
         except AttachError as error:
             if error.kind in ("Gone", "Unknown"):
                 return  # nobody holds it any longer
@@ -216,11 +222,30 @@ class RunContents:
         if not held and os_path.is_dir():
             held = await asyncio.to_thread(living_in, os_path)
         if held:
-            raise Refusal(
-                409,
-                f"{path} belongs to a run that is going on ({held[0].run.name}): stop it first, then delete",
-            )
+            raise _needed(path, held[0], "delete")
+        await self._check_inside(path, "delete")
         await self._original("delete", path)
+
+    async def _check_inside(self, path: str, what: str) -> None:
+        """Raises Refusal for what lies in the folder of a run that lives: its record, its code, its trials, what it
+        writes. A link there is looked at as what it is and as what it leads to."""
+        given = self._places.root / path.strip("/")
+        for place in {given.parent.resolve() / given.name, self._os_path(path)}:
+            if held := await asyncio.to_thread(living_around, place):
+                raise _needed(path, held[0], what)
+
+    async def _check_record(self, path: str) -> None:
+        """Raises Refusal for the record of a run that lives: its runner alone writes it."""
+        place = self._os_path(path)
+        held = await asyncio.to_thread(living_around, place)
+        if held and place.parent == held[0].run.resolve():
+            raise _needed(path, held[0], "save")
+
+
+def _needed(path: str, entry: Entry, what: str) -> Refusal:
+    return Refusal(
+        409, f"{path} belongs to a run that is going on ({entry.run.name}): stop it first, then {what}"
+    )
 
 
 def _paths(name: str, args: tuple[Any, ...], kwargs: Json) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter import attach
-from cobra_jupyter.attach import AttachError, Entry, ask
+from cobra_jupyter.attach import AttachError, Entry
 from cobra_jupyter.server import links, past
+from cobra_jupyter.server.asking import ask
 from cobra_jupyter.server.catalogue import Catalogue
 from cobra_jupyter.server.contents import RunContents
 from cobra_jupyter.server.kernels import Gate, Kernels
@@ -36,7 +36,7 @@ class Cobra:
         self.catalogue = Catalogue(places, self.living)
         self.starting = Starting()
         self._server = server
-        self.whose = Whose()
+        self.whose = Whose(places.root)
         self.kernels = Kernels(
             places, server.kernel_manager, server.session_manager, server.kernel_spec_manager,
             getattr(server, "kernel_websocket_connection_class", None),
@@ -84,19 +84,25 @@ class Cobra:
     async def status_at(self, folder: Path) -> Json:
         """The status of a run that has just been started or resumed. Raises Refusal."""
         await self.living.look()
-        return await self.catalogue.status(await asyncio.to_thread(attach.identity, folder))
+        return await self.catalogue.status(await self.catalogue.identity(folder))
 
     async def notebook_of(self, run: str) -> Path:
         """The lead's notebook, with all that there is. Raises Refusal."""
         folder = await self.catalogue.folder(run)
         entry = await self.living.entry(run)
         if entry is None:
-            return await asyncio.to_thread(past.notebook_path, folder, LEAD)
+            return await asyncio.to_thread(past.notebook_path, folder, LEAD, self.places.root)
         with contextlib.suppress(AttachError):
-            await asyncio.to_thread(ask, entry, "flush", 60.0, agent=LEAD)
+            await ask(entry, "flush", 60.0, agent=LEAD)
         for agent in (await self.living.status(run)).get("agents", ()):
             if agent["name"] == LEAD:
-                return folder / str(agent["notebook"])
+                path = folder / str(agent["notebook"])
+                if self.places.shown(path) is None:
+                    raise Refusal(
+                        403,
+                        "the run's notebook lies outside of the server's root: export it with `cobra export`",
+                    )
+                return path
         raise Refusal(409, "the run has no notebook yet: try again when it has begun")
 
     async def _tidy(self) -> None:

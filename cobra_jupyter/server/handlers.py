@@ -13,17 +13,19 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
+from cobra_jupyter import attach
 from cobra_jupyter.agent import budget
 from cobra_jupyter.server import brains, competitions, exporting
 from cobra_jupyter.server.body import Body
 from cobra_jupyter.server.channel import RESOURCE, ChannelHandler
+from cobra_jupyter.server.past import APPROVALS
+from cobra_jupyter.server.places import Places
 from cobra_jupyter.server.refusal import Refusal
 
 Json = dict[str, Any]
 LONGEST = 1 << 20  # bytes of a request
 MESSAGE = 20_000  # characters of a message to a run
 BRAINS = ("auto", "playbook", "gemini")
-APPROVALS = ("none", "cells", "costly")
 STOPPING = 30.0  # seconds: a runner answers these when they are done
 
 
@@ -119,7 +121,7 @@ class ActionHandler(CobraHandler):
         """Ask the runner, answer with the status."""
         await self.cobra.catalogue.check_alive(run)
         status = await self.cobra.living.call(run, self.action, STOPPING, **args)
-        self.answer(self.cobra.places.status(status, await self.cobra.catalogue.folder(run)))
+        self.answer(self.cobra.places.status(status, await self.cobra.catalogue.folder(run), run))
 
 
 def _action(name: str) -> type[ActionHandler]:
@@ -146,7 +148,8 @@ class ResumeHandler(ActionHandler):
 
     async def _again(self, run: str, given: str | None) -> None:
         folder = await self.cobra.catalogue.folder(run)
-        await asyncio.to_thread(_check_resumable, folder, given)
+        await asyncio.to_thread(_check_resumable, folder, given, self.cobra.places)
+        await asyncio.to_thread(attach.settle, folder, run)
         await self.cobra.starting.resume(folder, ["--budget", given] if given else [])
         self.answer(await self.cobra.status_at(folder))
 
@@ -197,13 +200,15 @@ def _budget(body: Body) -> str | None:
     return given
 
 
-def _check_resumable(folder: Path, given: str | None) -> None:
+def _check_resumable(folder: Path, given: str | None, places: Places) -> None:
+    """Its competition too: a record can name any folder."""
     from cobra_jupyter import runs
 
     try:
-        runs.options_of(runs.load(str(folder)), budget.parse(given) if given else None)
+        options = runs.options_of(runs.load(str(folder)), budget.parse(given) if given else None)
     except runs.RunError as error:
         raise Refusal(409, str(error)) from error
+    places.competition(str(options.folder))
 
 
 class NoHandler(CobraHandler):

@@ -16,7 +16,8 @@ from typing import Any
 from jupyter_core.utils import ensure_async
 from tornado.web import HTTPError
 
-from cobra_jupyter.attach import AttachError, Entry, ask
+from cobra_jupyter.attach import AttachError, Entry
+from cobra_jupyter.server.asking import ask
 from cobra_jupyter.server.places import Places
 
 Json = dict[str, Any]
@@ -129,7 +130,7 @@ class Kernels:
         if now < self._not_before.get((entry.token, agent), 0.0):
             return False
         try:
-            await asyncio.to_thread(ask, entry, "kernel", 10.0, agent=agent)
+            await ask(entry, "kernel", 10.0, agent=agent)
         except AttachError:
             self._not_before[entry.token, agent] = now + AGAIN
             return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import struct
 from typing import Any
 
 from cobra_jupyter import attach
@@ -40,13 +39,14 @@ class Line:
         writer.write(attach.encode({"token": entry.token}))
         return cls(reader, writer, entry, places)
 
-    async def send(self, frame: Json) -> None:
-        """Raises AttachError (Gone, or Malformed for what JSON has no word for)."""
+    async def send(self, frame: Json, big: bool) -> None:
+        """A `big` one is written down in a thread. Raises AttachError (Gone, or Malformed for what JSON has no word for)."""
+        self.waiting.add(frame["id"])  # from now on: the line may end while it is written down
         try:
-            body = attach.encode(frame)
+            body = await asyncio.to_thread(attach.encode, frame) if big else attach.encode(frame)
         except ValueError as error:
+            self.waiting.discard(frame["id"])
             raise AttachError("Malformed", f"the frame cannot be passed on: {error}") from error
-        self.waiting.add(frame["id"])
         try:
             self._writer.write(body)
             await self._writer.drain()
@@ -55,13 +55,7 @@ class Line:
 
     async def next(self) -> bytes:
         """The next frame for the browser: valid UTF-8, a status with paths of the contents API. Raises EOFError."""
-        try:
-            (size,) = struct.unpack("!I", await self._reader.readexactly(4))
-            if size > attach.MAX_FRAME:
-                raise EOFError(f"a frame of {size} bytes was announced")
-            body = await self._reader.readexactly(size)
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
-            raise EOFError("the runner has closed the connection") from error
+        body = await attach.read_body(self._reader)
         answers = _ANSWER.match(body)
         if answers:
             self.waiting.discard(int(answers[1]))
@@ -84,15 +78,17 @@ class Line:
 
     def _changed(self, frame: Json) -> Json | None:
         """The frame with a translated status, if it holds one; as do the events `status` and `ended`."""
-        run = self._entry.run.resolve()
         answer = frame.get("answer")
         if isinstance(answer, dict) and isinstance(answer.get("status"), dict):
-            return {**frame, "answer": {**answer, "status": self._places.status(answer["status"], run)}}
+            return {**frame, "answer": {**answer, "status": self._status(answer["status"])}}
         if frame.get("event") not in ("status", "ended"):
             return None
         if isinstance(frame.get("status"), dict):
-            return {**frame, "status": self._places.status(frame["status"], run)}
+            return {**frame, "status": self._status(frame["status"])}
         return None
+
+    def _status(self, status: Json) -> Json:
+        return self._places.status(status, self._entry.run.resolve(), self._entry.id)
 
 
 def _valid(body: bytes) -> bytes:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 from cobra_jupyter import attach
@@ -151,7 +150,9 @@ class Living:
         self.statuses.pop(run, None)
         if ended:
             with contextlib.suppress(Refusal):
-                self._tell(run, None, await asyncio.to_thread(past.status, _real(entry.run)))
+                self._tell(
+                    run, None, await asyncio.to_thread(past.status, entry.run.resolve(), self._places.root)
+                )
 
     def _tell(self, run: str, entry: Entry | None, status: Json) -> None:
         if entry is not None:
@@ -161,7 +162,3 @@ class Living:
                 listener(run, entry, status)
             except Exception:  # one who listens must not stop the rest
                 _log.exception("a listener failed")
-
-
-def _real(run: Path) -> Path:
-    return run.resolve()

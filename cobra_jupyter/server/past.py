@@ -20,7 +20,7 @@ from cobra_jupyter.server.refusal import Refusal
 from cobra_jupyter.standing import Standing
 
 Json = dict[str, Any]
-OVER = ("stopped", "finished", "failed", "died")
+APPROVALS = ("none", "cells", "costly")
 _log = logging.getLogger(__name__)
 
 
@@ -32,29 +32,63 @@ class Recorded:
     at: float = 0.0
     moved: dict[str, str] = field(default_factory=dict)  # agent → where its notebook was renamed to
 
-    def notebook(self, run: Path, agent: str) -> Path:
-        """Where an agent's notebook lies; where it always does if it was moved away again."""
-        moved = Path(self.moved.get(agent, ""))
-        return moved if agent in self.moved and moved.is_file() else run / notebook_of(agent)
+    def notebook(self, run: Path, agent: str, root: Path) -> Path:
+        """Where an agent's notebook lies; where it always does if it was moved away again, or out of the root."""
+        if agent in self.moved and _is_file_below(moved := run / self.moved[agent], root):
+            return moved
+        return run / notebook_of(agent)
 
 
-def status(run: Path) -> Json:
-    """How a run stood when its runner went. Raises Refusal where the folder holds no run."""
+def status(run: Path, root: Path) -> Json:
+    """How a run stood when its runner went; one whose record cannot be read has died of that. Raises Refusal where the
+    folder holds no run. `root` is the server's: nothing outside of it is told of."""
+    if not is_run(run):
+        raise Refusal(404, f"{run.name}: no run there any longer")
     try:
-        found = runs.load(str(run))
+        found = _status(run, root, runs.load(str(run)))
+        json.dumps(found, allow_nan=False)  # else nobody could read the list that it stands in
+        return found
     except runs.RunError as error:
-        raise Refusal(404, str(error)) from error
+        return _unreadable(run, str(error))
+    except (
+        OSError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        return _unreadable(run, f"its record cannot be read ({error!r})")
+
+
+def _unreadable(run: Path, why: str) -> Json:
+    """The status of a run of which little can be told."""
+    try:
+        at = (run / "ledger.jsonl").stat().st_mtime
+    except OSError:
+        at = 0.0
+    return {
+        "id": attach.identity(run), "name": run.name, "competition": "", "folder": "", "run": str(run), "state": "died",
+        "why": why.replace(f"{run}{os.sep}", "")[:1_000], "phase": "", "turn": 0, "at": at, "elapsed": 0.0, "left": 0.0, "budget": 0.0,
+        "ticking": False, "brain": "", "approval": "none", "best": None, "submitted": None, "trials": 0, "tokens": 0,
+        "cost": None, "agents": [], "waiting": None, "resumable": False,
+    }  # fmt: skip
+
+
+def _status(run: Path, root: Path, found: Json) -> Json:
     recorded = read(run)
     s, asked = recorded.standing, recorded.standing.asked
-    state = found["state"] if found["state"] in OVER else "died"
-    budget, used = float(found.get("budget") or 0), float(found.get("seconds") or s.age(recorded.at))
+    state = found["state"] if found["state"] in runs.OVER else "died"
+    approval = str(asked.get("approval") or "none")
+    budget, used = float(found["budget"]), float(found.get("seconds") or s.age(recorded.at))
     return {
-        "id": attach.identity(run), "name": str(found["run"]), "competition": str(found.get("competition") or s.competition or ""),
-        "folder": str(asked.get("folder") or ""), "run": str(run), "state": state, "why": found.get("why"), "phase": s.phase,
+        "id": attach.identity(run), "name": found["run"], "competition": str(found.get("competition") or s.competition or ""),
+        "folder": str(asked.get("folder") or ""), "run": str(run), "state": state, "why": str(found["why"]) if found.get("why") else None, "phase": s.phase,
         "turn": s.turn, "at": recorded.at, "elapsed": used, "left": max(0.0, budget - used), "budget": budget, "ticking": False,
-        "brain": str(found.get("brain") or ""), "approval": str(asked.get("approval") or "none"), "best": s.best,
+        "brain": str(found.get("brain") or ""), "approval": approval if approval in APPROVALS else "none", "best": s.best,
         "submitted": s.submitted, "trials": s.trials, "tokens": s.tokens, "cost": round(s.cost, 6) if s.tokens else None,
-        "agents": _agents(run, recorded), "waiting": None, "resumable": state in ("stopped", "failed", "died"),
+        "agents": _agents(run, recorded, root), "waiting": None, "resumable": state in runs.RESUMABLE,
     }  # fmt: skip
 
 
@@ -63,26 +97,27 @@ def log(run: Path) -> list[Json]:
     return list(read(run).standing.log)
 
 
-def notebooks(run: Path) -> dict[Path, str]:
+def notebooks(run: Path, root: Path) -> dict[Path, str]:
     """The agents by the place of their notebooks."""
     recorded = read(run)
-    return {recorded.notebook(run, name).resolve(): name for name in recorded.standing.agents}
+    found = ((recorded.notebook(run, name, root), name) for name in recorded.standing.agents)
+    return {path.resolve(): name for path, name in found if _is_file_below(path, root)}
 
 
-def notebook_path(run: Path, agent: str) -> Path:
+def notebook_path(run: Path, agent: str, root: Path) -> Path:
     """Raises Refusal for an agent that this run does not have."""
     recorded = read(run)
-    path = recorded.notebook(run, agent)
-    if agent not in recorded.standing.agents or not path.is_file():
+    path = recorded.notebook(run, agent, root)
+    if agent not in recorded.standing.agents or not _is_file_below(path, root):
         raise Refusal(404, f"{run.name} has no agent {agent!r} with a notebook")
     return path
 
 
-def notebook(run: Path, agent: str) -> Json:
+def notebook(run: Path, agent: str, root: Path) -> Json:
     """An agent's notebook as `follow` answers with it."""
     from cobra_jupyter.notebook.document import Document
 
-    path = notebook_path(run, agent)
+    path = notebook_path(run, agent, root)
     try:
         document = Document.read(path.read_text(encoding="utf-8"))
     except Exception as error:  # nbformat has errors of its own for every way to be broken
@@ -110,20 +145,39 @@ def _read(ledger: str, size: int, changed: int) -> Recorded:
         try:
             found.standing.take(record)
         except (
+            AttributeError,
             KeyError,
             TypeError,
             ValueError,
-        ) as error:  # of another version: the rest is told all the same
+        ) as error:  # of another version: the rest is told
             _log.debug("%s, line %d: %r", ledger, record.seq, error)
     return found
 
 
-def _agents(run: Path, recorded: Recorded) -> list[Json]:
+def is_run(folder: Path) -> bool:
+    """False also where nobody may look."""
+    try:
+        return (folder / "ledger.jsonl").is_file()
+    except OSError:
+        return False
+
+
+def is_at_home(run: Path) -> bool:
+    """Whether its folder has the name that it was given: a copy has another."""
+    return read(run).standing.asked.get("run") == run.name
+
+
+def has_begun(run: Path) -> bool:
+    """Whether more is recorded than that it was to start: its competition was read."""
+    return any(record.kind == "card" for record in _records(run / "ledger.jsonl"))
+
+
+def _agents(run: Path, recorded: Recorded, root: Path) -> list[Json]:
     return [
         {
             "name": name,
             "role": role,
-            "notebook": os.path.relpath(recorded.notebook(run, name), run),
+            "notebook": os.path.relpath(recorded.notebook(run, name, root), run),
             "busy": False,
         }
         for name, role in recorded.standing.agents.items()
@@ -136,8 +190,22 @@ def _records(ledger: Path) -> Iterator[Record]:
         with ledger.open("rb") as file:
             for line in file:
                 try:
-                    yield Record(**json.loads(line))
-                except (ValueError, TypeError):
+                    record = Record(**json.loads(line, parse_constant=_no_number))
+                except (ValueError, TypeError, RecursionError):
                     return
+                if not isinstance(record.data, dict) or not isinstance(record.time, int | float):
+                    return
+                yield record
     except OSError:
         return
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _is_file_below(path: Path, root: Path) -> bool:
+    try:
+        return path.is_file() and path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError, ValueError):  # a circle of links, a character with the code 0
+        return False

@@ -31,7 +31,10 @@ class Places:
 
     def shown(self, path: Path) -> str | None:
         """The contents API's path of what lies below the root; None for all else."""
-        real = path.resolve()
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError, ValueError):  # a circle of links, a character with the code 0
+            return None
         return real.relative_to(self.root).as_posix() if real.is_relative_to(self.root) else None
 
     def named(self, path: Path) -> str:
@@ -62,10 +65,10 @@ class Places:
             )
         return real
 
-    def status(self, status: Json, run: Path) -> Json:
-        """A status with paths of the contents API; `run` is where the run lies now."""
+    def status(self, status: Json, run: Path, identity: str) -> Json:
+        """A status with paths of the contents API; `run` is where the run lies now, `identity` what it goes by here."""
         agents = [
             {**agent, "notebook": self.shown(run / str(agent["notebook"]))}
             for agent in status.get("agents", ())
         ]
-        return {**status, "run": self.shown(run), "agents": agents}
+        return {**status, "id": identity, "run": self.shown(run), "agents": agents}

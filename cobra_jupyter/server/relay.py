@@ -61,10 +61,11 @@ class Relay:
             number = given if isinstance(given, int) and not isinstance(given, bool) else None
             _check(frame, number)
             if self._line is not None:
-                await self._line.send({"id": number, "call": frame["call"], "args": frame.get("args") or {}})
+                call = {"id": number, "call": frame["call"], "args": frame.get("args") or {}}
+                await self._line.send(call, big=len(text) > LONG)
             else:
                 answer = await self._from_the_past(frame["call"], frame.get("args") or {})
-                await self._write({"id": number, "answer": answer})
+                await self._send(await asyncio.to_thread(_encoded, {"id": number, "answer": answer}))
         except AttachError as error:
             await self._refuse(number, error.kind, str(error))
         except Refusal as error:
@@ -109,7 +110,9 @@ class Relay:
             raise AttachError(
                 "Refused", "the run has no runner now: save the notebook to keep this, or resume the run"
             )
-        found = await asyncio.to_thread(past.notebook, folder, str(args.get("agent") or "lead"))
+        found = await asyncio.to_thread(
+            past.notebook, folder, str(args.get("agent") or "lead"), self._catalogue.places.root
+        )
         if call == "follow":
             return found
         for cell in found["notebook"]["cells"]:
@@ -129,7 +132,12 @@ class Relay:
         await self._write({"id": number, "error": {"kind": kind, "message": message}})
 
     async def _write(self, frame: Json) -> None:
-        await self._send(json.dumps(frame).encode())
+        """A small one."""
+        await self._send(_encoded(frame))
+
+
+def _encoded(frame: Json) -> bytes:
+    return json.dumps(frame).encode()
 
 
 def _check(frame: Json, number: int | None) -> None:

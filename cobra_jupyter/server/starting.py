@@ -9,17 +9,22 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from cobra_jupyter import attach, runs
 from cobra_jupyter.attach import AttachError
+from cobra_jupyter.server import past
+from cobra_jupyter.server.asking import in_thread
 from cobra_jupyter.server.refusal import Refusal
 
 Json = dict[str, Any]
 COMMAND = (sys.executable, "-m", "cobra_jupyter.cli")
-STARTED = 60.0  # seconds in which a runner has read the competition and goes
+STARTED = 60.0  # seconds in which a runner has registered
+SOON = 20.0  # seconds in which one that has registered may read the competition before the answer is given without
+LOGS, DAYS = 100, 30  # what runners said as they were started: so many files are kept, and so long
 TAIL = 65_536  # bytes of its output in which a message is looked for
 _MESSAGE = re.compile(r"^cobra(?: \w+)?: (?:error: )?", re.MULTILINE)
 
@@ -27,9 +32,11 @@ _MESSAGE = re.compile(r"^cobra(?: \w+)?: (?:error: )?", re.MULTILINE)
 class Starting:
     """Starts runners and sees them off. `command` is what `cobra` is here."""
 
-    def __init__(self, command: Sequence[str] = COMMAND, seconds: float = STARTED) -> None:
+    def __init__(
+        self, command: Sequence[str] = COMMAND, seconds: float = STARTED, soon: float = SOON
+    ) -> None:
         self._command = tuple(command)
-        self._seconds = seconds
+        self._seconds, self._soon = seconds, soon
         self._taken: set[Path] = set()  # run folders that are being started
         self._children: list[subprocess.Popen[bytes]] = []
 
@@ -43,13 +50,13 @@ class Starting:
         return folder
 
     async def run(self, competition: Path, folder: Path, options: Sequence[str]) -> None:
-        """Start a run and wait until it goes. Raises Refusal with the runner's message."""
+        """Start a run and wait until it goes, or is about to. Raises Refusal with the runner's message."""
         async with self._one(folder):
             try:
                 await self._go(folder, ["run", str(competition), "--out", str(folder), *options])
             except Refusal as refusal:
-                if refusal.status_code == 400:  # nothing has begun: nobody would miss the folder
-                    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                if refusal.status_code == 400:
+                    await asyncio.to_thread(_forget, folder)
                 raise
 
     async def resume(self, folder: Path, options: Sequence[str]) -> None:
@@ -69,9 +76,13 @@ class Starting:
 
     async def _go(self, folder: Path, words: Sequence[str]) -> None:
         process, log = await asyncio.to_thread(self._spawn, folder, words)
-        deadline = asyncio.get_running_loop().time() + self._seconds
-        while asyncio.get_running_loop().time() < deadline:
-            if await asyncio.to_thread(_goes, folder):
+        now = asyncio.get_running_loop().time
+        begun = now()
+        while now() < begun + self._seconds:
+            state = await in_thread(_state, folder)
+            if state not in (None, "starting", "failed") or (
+                state == "starting" and now() > begun + self._soon
+            ):
                 return
             if process.poll() is not None:
                 if await asyncio.to_thread(_has_run, folder, process.returncode):
@@ -106,21 +117,39 @@ def _log_file(name: str) -> IO[bytes]:
 
     folder = Path(jupyter_runtime_dir()) / "cobra" / "logs"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _tidy(folder)
     path = folder / f"{name}.log"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.close(descriptor)
     return path.open("ab")
 
 
-def _goes(folder: Path) -> bool:
-    """Whether the runner has registered and is past its start."""
+def _tidy(folder: Path) -> None:
+    """Take away logs that are old, and the oldest where there are many."""
+    found = []
+    for path in folder.glob("*.log"):
+        with contextlib.suppress(OSError):
+            found.append((path.stat().st_mtime, path))
+    for number, (changed, path) in enumerate(sorted(found, reverse=True)):
+        if number >= LOGS - 1 or changed < time.time() - DAYS * 86_400:
+            path.unlink(missing_ok=True)
+
+
+def _forget(folder: Path) -> None:
+    """Take a run's folder away, if nothing has begun in it: nobody would miss it."""
+    if not past.has_begun(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _state(folder: Path) -> str | None:
+    """What the runner says, once it has registered."""
     entry = attach.of(folder)
     if entry is None:
-        return False
+        return None
     try:
-        return attach.ask(entry, "status", 5.0).get("state") not in ("starting", "failed", None)
-    except AttachError:
-        return False
+        return str(attach.ask(entry, "status", 5.0)["state"])
+    except (AttachError, KeyError):
+        return None
 
 
 def _has_run(folder: Path, code: int) -> bool:

@@ -12,6 +12,7 @@ from cobra_jupyter.kernel.provisioner import agent_at
 from cobra_jupyter.server import past
 
 Json = dict[str, Any]
+RECORD = ("ledger.jsonl", "run.json")
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,10 @@ class Owner:
 
 
 class Whose:
-    """`places` as for the server; notebooks that were renamed are known from statuses, which `told` takes."""
+    """`root` is the server's; notebooks that were renamed are known from statuses, which `told` takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
+        self._root = root
         self._renamed: dict[Path, tuple[Path, str]] = {}  # notebook → run folder, agent
 
     def told(self, run: str, entry: Entry | None, status: Json) -> None:
@@ -59,7 +61,7 @@ class Whose:
             status = attach.ask(entry, "status", 10.0)
             agent = agent_at(status, entry.run, real)
             return None if agent is None else Owner(entry.id, folder, agent, entry)
-        agent = past.notebooks(folder).get(real) or (renamed[1] if renamed else None)
+        agent = past.notebooks(folder, self._root).get(real) or (renamed[1] if renamed else None)
         return None if agent is None else Owner(attach.identity(folder), folder, agent, None)
 
 
@@ -67,6 +69,15 @@ def living_in(path: Path) -> list[Entry]:
     """Living runs whose folder is `path` or lies below it."""
     real = path.resolve()
     return [entry for entry in attach.registry() if entry.run.resolve().is_relative_to(real)]
+
+
+def living_around(path: Path) -> list[Entry]:
+    """The living run in whose folder `path`, a real one, lies."""
+    return [
+        entry
+        for entry in attach.registry()
+        if path != (run := entry.run.resolve()) and path.is_relative_to(run)
+    ]
 
 
 def _place(path: Path) -> Path | None:

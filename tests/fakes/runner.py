@@ -36,12 +36,14 @@ class Refuse(Exception):  # noqa: N818
         self.kind = kind
 
 
-def write_run(folder: Path, run_id: str = "0123456789ab", state: str = "died") -> Path:
+def write_run(
+    folder: Path, run_id: str = "0123456789ab", state: str = "died", competition: str | Path = "/data/c"
+) -> Path:
     """A run's folder as a runner leaves it."""
     folder.mkdir(parents=True, exist_ok=True)
     started = time.time() - 60
     records = [
-        ("run", {"run": folder.name, "folder": "/data/c", "brain": "playbook", "budget": 600.0, "seed": 0,
+        ("run", {"run": folder.name, "folder": str(competition), "brain": "playbook", "budget": 600.0, "seed": 0,
                  "settings": {}, "started": started, "kernel": None, "weights": [], "model": {}}),
         ("state", {"state": "running", "why": None}),
         ("protocol", {"metric": "rmse", "direction": "minimize", "digest": "d", "why": ""}),
@@ -71,9 +73,12 @@ def write_run(folder: Path, run_id: str = "0123456789ab", state: str = "died") -
 class FakeRunner:
     """`kernel`: the connection information of a kernel that stands for the run's; None: it has none."""
 
-    def __init__(self, folder: Path, run_id: str = "0123456789ab", kernel: Json | None = None) -> None:
-        self.folder, self.id, self.kernel = folder, run_id, kernel
+    def __init__(
+        self, folder: Path, run_id: str = "0123456789ab", kernel: Json | None = None, competition: str | Path = "/data/c"
+    ) -> None:  # fmt: skip
+        self.folder, self.id, self.kernel, self.competition = folder, run_id, kernel, competition
         self.state = "running"
+        self.hung: asyncio.Event | None = None  # saves wait for it
         self.calls: list[tuple[str, Json]] = []
         self.notebook = folder / "agent.ipynb"
         self.extra: list[Json] = []
@@ -82,7 +87,7 @@ class FakeRunner:
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> FakeRunner:
-        write_run(self.folder, self.id, "running")
+        write_run(self.folder, self.id, "running", self.competition)
         self._lock = (self.folder / "ledger.jsonl").open("ab")
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.document = Document.read(self.notebook.read_text())
@@ -214,6 +219,8 @@ class FakeRunner:
         return {"cell": self.document.cell(args["cell_id"])}
 
     async def _on_save(self, args: Json, writer: asyncio.StreamWriter) -> Json:
+        if self.hung is not None:
+            await self.hung.wait()
         for cell in args["notebook"]["cells"]:
             if cell["id"] in self.document and self.document.cell(cell["id"])["source"] != cell["source"]:
                 self._do(
@@ -248,6 +255,18 @@ async def _main(words: list[str]) -> int:
     competition = Path(words[1])
     folder = Path(words[words.index("--out") + 1]) if words[0] == "run" else competition
     if words[0] == "run" and not (competition / "description.md").exists():
+        if (competition / "begins").exists():  # it is read, and then something goes wrong
+            write_run(folder, state="failed")
+            with (folder / "ledger.jsonl").open("a") as file:
+                record = {
+                    "seq": 7,
+                    "time": 0.0,
+                    "kind": "card",
+                    "data": {"name": "c"},
+                    "prev": "",
+                    "hash": "",
+                }
+                file.write(json.dumps(record) + "\n")
         print(f"cobra: {competition}: no sample submission found; add sample_submission.csv", file=sys.stderr)
         return 2
     run_id = (
@@ -258,7 +277,7 @@ async def _main(words: list[str]) -> int:
         asyncio.get_running_loop().add_signal_handler(number, over.set)
     async with FakeRunner(folder, run_id) as runner:
         runner.state = "starting"
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(float(os.environ.get("FAKE_START", "0.3")))
         runner.state = "running"
         runner.tell_status()
         while not over.is_set() and runner.state != "stopped":

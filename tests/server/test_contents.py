@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,106 @@ async def test_what_a_living_run_needs_is_not_deleted(path: str, ask: Ask, run_f
         assert refused.code == 409
         assert "stop it first" in refused.message
         assert (run_folder / "agent.ipynb").exists()
+
+
+INNER = (
+    "ledger.jsonl",
+    "run.json",
+    "code",
+    "code/model.py",
+    "trials",
+    "agents",
+    "agents/a.txt",
+    "report.html",
+)
+
+
+def _fill(folder: Path) -> None:
+    for name in ("code", "trials", "agents"):
+        (folder / name).mkdir(parents=True)
+    for name in ("code/model.py", "agents/a.txt", "report.html"):
+        (folder / name).write_text("text")
+
+
+@pytest.mark.parametrize("name", INNER)
+async def test_what_lies_in_a_living_runs_folder_is_neither_deleted_nor_renamed(
+    name: str, ask: Ask, run_folder: Path
+) -> None:
+    _fill(run_folder)
+    async with FakeRunner(run_folder):
+        for refused in (
+            await ask("DELETE", f"api/contents/runs/c-1/{name}"),
+            await ask("PATCH", f"api/contents/runs/c-1/{name}", {"path": "runs/c-1/other"}),
+        ):
+            assert refused.code == 409
+            assert "stop it first" in refused.message
+        assert (run_folder / name).exists()
+
+
+@pytest.mark.parametrize("name", INNER)
+async def test_what_lies_in_the_folder_of_a_run_that_is_over_is_renamed(
+    name: str, ask: Ask, root: Path, run_folder: Path
+) -> None:
+    _fill(run_folder)
+    write_run(run_folder, state="finished")
+    async with FakeRunner(
+        root / "runs" / "c-10", "aaaaaaaaaaaa"
+    ):  # no living run's but by its name's beginning
+        assert (await ask("PATCH", f"api/contents/runs/c-1/{name}", {"path": "runs/c-1/other"})).code == 200
+
+
+async def test_a_link_in_a_living_runs_folder_is_not_deleted_and_one_into_it_neither(
+    ask: Ask, root: Path, run_folder: Path
+) -> None:
+    _fill(run_folder)
+    (root / "mine.txt").write_text("text")
+    (run_folder / "out.txt").symlink_to(root / "mine.txt")
+    (root / "in").symlink_to(run_folder / "code")
+    async with FakeRunner(run_folder):
+        for path in ("runs/c-1/out.txt", "in/model.py"):
+            assert (await ask("DELETE", f"api/contents/{path}")).code == 409
+
+
+async def test_files_are_saved_in_a_living_runs_folder_but_not_over_its_record(
+    ask: Ask, run_folder: Path
+) -> None:
+    _fill(run_folder)
+    async with FakeRunner(run_folder):
+        for name in ("code/model.py", "notes.txt", "my_run.json"):
+            body = {"type": "file", "format": "text", "content": "mine"}
+            assert (await ask("PUT", f"api/contents/runs/c-1/{name}", body)).code in (200, 201)
+            assert (run_folder / name).read_text() == "mine"
+        for name in ("ledger.jsonl", "run.json"):
+            before = (run_folder / name).read_text()
+            refused = await ask("PUT", f"api/contents/runs/c-1/{name}", body)
+            assert (refused.code, (run_folder / name).read_text()) == (409, before)
+            assert "stop it first" in refused.message
+
+
+async def test_a_persons_notebook_in_a_living_runs_folder_can_be_renamed(ask: Ask, run_folder: Path) -> None:
+    async with FakeRunner(run_folder):
+        shutil.copy(run_folder / "agent.ipynb", run_folder / "Untitled.ipynb")
+        renamed = await ask("PATCH", "api/contents/runs/c-1/Untitled.ipynb", {"path": "runs/c-1/mine.ipynb"})
+        assert renamed.code == 200
+
+
+async def test_a_runner_that_hangs_holds_up_nobody_else(ask: Ask, root: Path, run_folder: Path) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    (root / "mine.txt").write_text("text")
+    async with FakeRunner(run_folder) as hung, FakeRunner(root / "runs" / "c-2", "aaaaaaaaaaaa"):
+        notebook = (await ask("GET", NOTEBOOK)).data["content"]
+        hung.hung = asyncio.Event()
+        saves = [asyncio.ensure_future(ask("PUT", NOTEBOOK, put(notebook))) for _ in range(6)]
+        while len([name for name, _ in hung.calls if name == "save"]) < 6:
+            await asyncio.sleep(0.05)
+        async with asyncio.timeout(10):
+            assert len((await ask("GET", "cobra/runs")).data["runs"]) == 2
+            moved = await ask("PATCH", "api/contents/runs/c-2/agent.ipynb", {"path": "runs/c-2/b.ipynb"})
+            assert moved.code == 200
+            assert (await ask("DELETE", "api/contents/mine.txt")).code == 204
+        assert not any(save.done() for save in saves)
+        hung.hung.set()
+        assert {(await save).code for save in saves} == {200}
 
 
 async def test_what_is_over_can_be_deleted(ask: Ask, root: Path, run_folder: Path, jp_serverapp: Any) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from tornado.httpclient import HTTPClientError
 
 from cobra_jupyter import attach
+from cobra_jupyter.server import starting
 from tests.conftest import make_competition
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN, Ask
@@ -239,14 +243,59 @@ async def test_a_start_that_cannot_be_is_400_with_the_cure(
     assert not list(root.glob("runs/*"))  # nothing is left of it
 
 
-async def test_a_dead_run_is_resumed_once(ask: Ask, run_folder: Path, command: None) -> None:
-    write_run(run_folder)
+async def test_a_dead_run_is_resumed_once(ask: Ask, root: Path, run_folder: Path, command: None) -> None:
+    write_run(run_folder, competition=root)
     both = await asyncio.gather(*(ask("POST", f"cobra/runs/{RUN}/resume") for _ in range(2)))
     assert sorted(found.code for found in both) == [200, 409]
     assert (await ask("POST", f"cobra/runs/{RUN}/resume", {"budget": "1h"})).code == 409  # it lives
     assert (await ask("POST", f"cobra/runs/{RUN}/resume")).data["state"] == "running"  # to the runner
     assert (await ask("POST", f"cobra/runs/{RUN}/stop")).code == 200
     await _until(lambda: not attach.registry())
+
+
+async def test_a_start_that_takes_long_is_answered_with_the_state_it_has(
+    ask: Ask, root: Path, command: None, cobra: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_competition(root / "data" / "wine", rows=20)
+    monkeypatch.setenv("FAKE_START", "60")
+    monkeypatch.setattr(cobra.starting, "_soon", 0.5)
+    found = await ask("POST", "cobra/runs", {"folder": "data/wine/public"})
+    assert (found.code, found.data["state"]) == (201, "starting")
+    (entry,) = attach.registry()
+    os.kill(entry.pid, signal.SIGKILL)
+    await _until(lambda: not attach.registry())
+
+
+async def test_a_run_that_had_begun_keeps_its_folder_whatever_it_ended_with(
+    ask: Ask, root: Path, command: None
+) -> None:
+    (root / "empty").mkdir()
+    (root / "empty" / "begins").touch()
+    assert (await ask("POST", "cobra/runs", {"folder": "empty"})).code == 400
+    assert [path.name for path in root.glob("runs/*/ledger.jsonl")] == ["ledger.jsonl"]
+
+
+@pytest.mark.parametrize("competition", ["/etc", "/data/nowhere", "../.."])
+async def test_a_run_whose_record_names_a_competition_elsewhere_is_not_resumed(
+    competition: str, ask: Ask, run_folder: Path, command: None
+) -> None:
+    write_run(run_folder, competition=competition)
+    found = await ask("POST", f"cobra/runs/{RUN}/resume")
+    assert found.code == 400
+    assert "data_dirs" in found.message
+    assert not attach.registry()
+
+
+def test_what_runners_said_long_ago_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "LOGS", 3)
+    now = time.time()
+    for name, age in (("old", 40), ("a", 4), ("b", 3), ("c", 2)):
+        (tmp_path / f"{name}.log").touch()
+        os.utime(tmp_path / f"{name}.log", (now - age * 86_400,) * 2)
+    (tmp_path / "other.txt").touch()
+    starting._tidy(tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.log")) == ["b.log", "c.log"]
+    assert (tmp_path / "other.txt").exists()
 
 
 async def test_a_finished_run_is_not_resumed_without_more_time(
