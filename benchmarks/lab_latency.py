@@ -123,13 +123,20 @@ def loop_block(folder: Path, budget: str) -> dict[str, Any]:
             tab = Tab(page, server)
             tab.command("docmanager:open", {"path": run["agents"][0]["notebook"]})
             tab.ready()
+            opened = float(
+                block.read_text().split()[0]
+            )  # with what Jupyter itself does as a first notebook is opened
+            time.sleep(1)
+            block.unlink()
             path = f"cobra/runs/{run['id']}"
             until(lambda: server.get(path)["state"] == "finished", "the run is over", 600)
             wall, cpu = map(float, block.read_text().split())
             browser.close()
     finally:
         server.stop()
-    return {"longest_block_ms": round(1000 * wall, 1), "of_cpu_ms": round(1000 * cpu, 1)}
+    return {
+        "start_and_open_ms": round(1000 * opened, 1), "run_ms": round(1000 * wall, 1), "run_cpu_ms": round(1000 * cpu, 1),
+    }  # fmt: skip
 
 
 def main() -> None:

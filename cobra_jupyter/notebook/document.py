@@ -18,7 +18,7 @@ from cobra_jupyter.notebook.coerce import (
     text_of,
 )
 from cobra_jupyter.notebook.operation import History, Operation
-from cobra_jupyter.notebook.text import cell_text, notebook_text
+from cobra_jupyter.notebook.text import cell_text, notebook_parts
 from cobra_jupyter.notebook.versions import Versions
 
 __all__ = ["Document", "Operation"]
@@ -112,8 +112,12 @@ class Document:
 
     def text(self) -> str:
         """The file, as nbformat would write it; only cells changed since the last call are serialised."""
+        return "".join(self.parts())
+
+    def parts(self) -> list[str]:
+        """`text`, in parts."""
         texts = [self._cell_text(self._cells[cell_id]) for cell_id in self._order]
-        return notebook_text(texts, self._file_metadata())
+        return notebook_parts(texts, self._file_metadata())
 
     # following
 

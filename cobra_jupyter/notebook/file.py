@@ -129,13 +129,13 @@ class NotebookFile:
         await self.look()
         self._last = loop.time()
         self._synced = False
-        text, seq = self._document.text(), self._document.seq
+        parts, seq = self._document.parts(), self._document.seq
         self._dirty = False
         # shielded: a cancelled wait must not lose what the thread reports
-        await asyncio.shield(asyncio.ensure_future(self._write_text(text, seq, sync)))
+        await asyncio.shield(asyncio.ensure_future(self._write_parts(parts, seq, sync)))
 
-    async def _write_text(self, text: str, seq: int, sync: bool) -> None:
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._replace, text, sync)
+    async def _write_parts(self, parts: list[str], seq: int, sync: bool) -> None:
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._replace, parts, sync)
         try:
             self._digest = await work
         except OSError as error:
@@ -161,12 +161,15 @@ class NotebookFile:
             return self.path.read_text(encoding="utf-8")
         return None
 
-    def _replace(self, text: str, sync: bool) -> str:
-        data = text.encode("utf-8")
+    def _replace(self, parts: list[str], sync: bool) -> str:
+        digest = hashlib.sha256()
         fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}-{next(self._numbers)}.tmp")
         try:
             with fresh.open("xb") as file:
-                file.write(data)
+                for part in parts:  # each short: the event loop goes on between two
+                    data = part.encode("utf-8")
+                    digest.update(data)
+                    file.write(data)
                 file.flush()
                 if sync:
                     os.fsync(file.fileno())
@@ -180,7 +183,7 @@ class NotebookFile:
             raise
         if sync:
             _sync_folder(self.path.parent)
-        return hashlib.sha256(data).hexdigest()
+        return digest.hexdigest()
 
 
 def _stat(path: Path) -> tuple[int, ...] | None:

@@ -14,12 +14,15 @@ def cell_text(cell: dict[str, Any]) -> str:
     return "  " + _dumps(_with_lines(cell)).replace("\n", "\n  ")
 
 
-def notebook_text(cells: Iterable[str], metadata: dict[str, Any]) -> str:
-    """The file's text from its cells' texts."""
-    joined = ",\n".join(cells)
-    body = f"[\n{joined}\n ]" if joined else "[]"
+def notebook_parts(cells: Iterable[str], metadata: dict[str, Any]) -> list[str]:
+    """The file's text from its cells' texts, in parts: joining a long notebook would take its time."""
+    parts, between = ['{\n "cells": ['], "\n"
+    for cell in cells:
+        parts += [between, cell]
+        between = ",\n"
     head = _dumps(metadata).replace("\n", "\n ")
-    return f'{{\n "cells": {body},\n "metadata": {head},\n "nbformat": 4,\n "nbformat_minor": 5\n}}\n'
+    end = "]" if len(parts) == 1 else "\n ]"
+    return [*parts, f'{end},\n "metadata": {head},\n "nbformat": 4,\n "nbformat_minor": 5\n}}\n']
 
 
 def _with_lines(cell: dict[str, Any]) -> dict[str, Any]:
