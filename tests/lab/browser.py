@@ -23,6 +23,9 @@ from cobra_jupyter import attach
 from tests.fakes import live
 
 TOKEN = "a-token-of-tests"
+OURS = (
+    "/extensions/cobra-jupyter/"  # in the stack of an error that concerns us; JupyterLab has some of its own
+)
 PATIENCE = 30.0  # seconds
 _DIALOGS = """
 window.dialogsSeen = [];
@@ -148,7 +151,7 @@ class Tab:
     def __init__(self, page: Page, server: Server, port: int | None = None) -> None:
         self.page, self.server, self.port = page, server, port
         self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(f"{error}\n{error.stack}"))
+        page.on("pageerror", self._failed)
         page.on("dialog", self._asked)
         page.add_init_script(_DIALOGS)
 
@@ -250,6 +253,10 @@ class Tab:
     def dialogs(self) -> list[str]:
         """The texts of all dialogs that opened since the page was loaded."""
         return list(self.page.evaluate("window.dialogsSeen.map(seen => seen.text)"))
+
+    def _failed(self, error: Any) -> None:
+        if OURS in str(error.stack):
+            self.problems.append(f"{error}\n{error.stack}")
 
     def _asked(self, dialog: Dialog) -> None:
         """The browser asks (leave this page?), which nothing here should make it do."""

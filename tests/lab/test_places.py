@@ -99,8 +99,6 @@ def test_notebook_7(own_server: Servers, run: Runs, tab: Tabs) -> None:
     page.ready()
     live_notebook(page, going)
     panel(page)
-    # Notebook's own, also without any extension: its keyboard shortcuts come before their settings
-    page.problems[:] = [problem for problem in page.problems if "reading 'schema'" not in problem]
 
 
 def test_a_page_of_another_origin_gets_no_socket(
