@@ -16,7 +16,6 @@ from tornado.httpclient import HTTPClientError
 
 import cobra_jupyter
 
-pytest_plugins = ["pytest_jupyter.jupyter_server"]
 SPEC = Path(cobra_jupyter.__file__).parent / "kernel" / "spec" / "kernel.json"
 RUN = "0123456789ab"
 Json = dict[str, Any]

@@ -351,7 +351,8 @@ def proven(folder: Path, out: Path, recipes: list[Recipe], submit: str) -> str:
             f"%%candidate {recipe.name}\n{recipe.source.rstrip()}",
             f'last = cobra.scale("{recipe.name}")',
         ]
-    options = Options(public, out, "scripted", 240.0, 0, None, {}, time.time())
+    # time enough that no scout is called in, who would follow the same script
+    options = Options(public, out, "scripted", 1200.0, 0, None, {}, time.time())
     result = asyncio.run(Runner(options, Scripted([*cells, submit]), lambda record, budget: None).run())
     records = list(read(out / "ledger.jsonl"))
     assert [r.data["evalue"] for r in records if r.kind == "execution" and r.data["status"] != "ok"] == []
