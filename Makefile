@@ -19,7 +19,7 @@ lab: .venv/lab  ## JupyterLab with the extension built and small competitions re
 test: test-py test-lab  ## everything
 
 test-py: .venv/test check  ## style, types and the tests that need no browser
-	$(BIN)/pytest --ignore=tests/lab
+	$(BIN)/pytest -p pytest_jupyter.jupyter_server --ignore=tests/lab  # not with tests/lab, whose event loop it would close
 
 test-lab: .venv/test .venv/lab .venv/chromium .venv/collaboration test-jest  ## the front end: jest, and real JupyterLab in real Chromium
 	$(BIN)/pytest tests/lab

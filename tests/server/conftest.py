@@ -1,4 +1,4 @@
-"""A Jupyter server with the extension, and runs below its root."""
+"""A Jupyter server with the extension, and runs below its root. Alone: `pytest -p pytest_jupyter.jupyter_server tests/server`."""
 
 from __future__ import annotations
 
