@@ -19,6 +19,7 @@ from typing import IO, Any
 import psutil
 
 from cobra_jupyter import runs
+from cobra_jupyter.kernel.harness import write_json
 
 MAX_FRAME = 512 * 2**20  # bytes: a notebook with all its outputs is one frame
 Json = dict[str, Any]
@@ -67,10 +68,7 @@ def settle(folder: Path, identity_here: str) -> None:
     if identity(folder) == identity_here:
         return
     path = folder / "run.json"
-    found = json.loads(path.read_text(encoding="utf-8"))
-    fresh = path.with_suffix(f".{os.getpid()}.tmp")
-    fresh.write_text(json.dumps({**found, "id": identity_here}), encoding="utf-8")
-    fresh.replace(path)
+    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), "id": identity_here})
 
 
 # ---- the registry
@@ -172,6 +170,17 @@ def decode(body: bytes | str) -> Json:
 # ---- the attacher's end
 
 
+async def connect(entry: Entry) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to a runner, with its token shown. Raises AttachError (Gone) where nobody listens."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(entry.socket), limit=2**20)
+    except OSError as error:
+        why = error.strerror or error
+        raise AttachError("Gone", f"{entry.run.name}: its runner is gone ({why})") from error
+    writer.write(encode({"token": entry.token}))
+    return reader, writer
+
+
 class Attachment:
     """A connection to a runner: calls, and the events of what is followed. Of one event loop."""
 
@@ -186,12 +195,7 @@ class Attachment:
     @classmethod
     async def open(cls, entry: Entry) -> Attachment:
         """Raises AttachError (Gone) where nobody listens."""
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(entry.socket), limit=2**20)
-        except OSError as error:
-            raise AttachError("Gone", f"{entry.run.name}: its runner is gone ({error.strerror})") from error
-        writer.write(encode({"token": entry.token}))
-        return cls(reader, writer)
+        return cls(*await connect(entry))
 
     def subscribe(self, callback: Callable[[Json], object]) -> Callable[[], None]:
         """Give every event to `callback`, in order; returns what ends that."""

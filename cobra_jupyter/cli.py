@@ -183,6 +183,8 @@ def _json_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
+    from cobra_jupyter.runs import APPROVALS
+
     _brain_options(parser)
     parser.add_argument(
         "--budget",
@@ -216,7 +218,7 @@ def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
         "installed; may be repeated; those in the Hugging Face cache are found by themselves",
     )  # fmt: skip
     parser.add_argument(
-        "--approval", default="none", choices=("none", "cells", "costly"),
+        "--approval", default="none", choices=APPROVALS,
         help="which cells wait for a person's word in JupyterLab: none (default), each one, or costly ones (ablations, "
         "scaling up, other agents, background jobs)",
     )  # fmt: skip

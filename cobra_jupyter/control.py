@@ -17,7 +17,6 @@ from cobra_jupyter.agent.past import HELD
 from cobra_jupyter.ledger import Ledger
 from cobra_jupyter.workbench.owners import LEAD
 
-APPROVALS = ("none", "cells", "costly")
 COSTLY = re.compile(r"\bcobra\s*\.\s*(scale|ablate|delegate)\b|\bbackground\s*=\s*True\b")
 LONGEST = 20_000  # characters of a message
 

@@ -30,6 +30,13 @@ from cobra_jupyter.standing import Standing
 MOST_UNSENT = 256 * 2**20  # bytes that wait for a slow attacher; beyond it is let go, and comes back
 STATUS_EVERY = 0.2  # seconds between two events of the status
 _STEERING = ("pause", "resume", "step", "interrupt", "stop", "take_over", "hand_back")
+_SLOW = (
+    "save",
+    "flush",
+    "restart_kernel",
+    "interrupt_kernel",
+    "interrupt",
+)  # later calls do not wait for these
 Call = Callable[["_Attacher", Mapping[str, Any]], Awaitable[Json]]
 
 
@@ -165,13 +172,7 @@ class Listener:
             )
             return
         doing = self._answer(attacher, number, call, args)
-        if name in (
-            "save",
-            "flush",
-            "restart_kernel",
-            "interrupt_kernel",
-            "interrupt",
-        ):  # they take their time
+        if name in _SLOW:
             attacher.keep(asyncio.ensure_future(doing))
         else:
             await doing

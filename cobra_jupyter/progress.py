@@ -43,7 +43,7 @@ class Progress:
 
     def record(self, record: Record, budget: Budget) -> None:
         data = record.data
-        self._standing.take(record)
+        self._standing.count(record)
         if record.kind == "state" and data["state"] == "running" and self.greeting:
             self._console.print(Text(self.greeting))
             self.greeting = ""

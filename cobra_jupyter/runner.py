@@ -132,7 +132,8 @@ class Runner:
             await asyncio.to_thread(harness.start, self._on_record, self._on_ask)
             if self.past:
                 await asyncio.to_thread(harness.restore, self.ledger.path)
-            card = await self._unless_stopped(harness.call("open"))
+            opened = await self._until_stopped(harness.call("open"))
+            card = None if opened.cancelled() else opened.result()
         except CallError as error:
             self.closing.state("failed", str(error))
             if error.kind in BAD_INPUT:
@@ -149,7 +150,8 @@ class Runner:
         proof: Proof | None = UNPROVEN
         if described:
             self.closing.state("running", "Proving the submission")
-            proof = await self._unless_stopped(self.closing.prove(described))
+            proven = await self._until_stopped(self.closing.prove(described))
+            proof = None if proven.cancelled() else proven.result()
         if described and proof is None:
             self.closing.write_solution(described, retrain=True)
             proof = Proof("not run", "the run was interrupted", 0.0, False)
@@ -159,16 +161,16 @@ class Runner:
             raise self._defect
         return result
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """What work comes to, or None where the run is stopped before."""
+    async def _until_stopped(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
+        """Work that is done, or that was cancelled as the run was stopped."""
         doing, stop = asyncio.ensure_future(work), asyncio.ensure_future(self.interrupted.wait())
         try:
             await asyncio.wait({doing, stop}, return_when=asyncio.FIRST_COMPLETED)
-            return None if self.interrupted.is_set() and not doing.done() else await doing
         finally:
             for task in (doing, stop):
                 task.cancel()
             await asyncio.gather(doing, stop, return_exceptions=True)
+        return doing
 
     async def _work(
         self, harness: HarnessProcess, environment: KernelProbe
@@ -180,7 +182,7 @@ class Runner:
         team = self._team = Team(
             self.options.out, self.ledger, harness, self._session, self._brains,
             self._context, _notebook_metadata(environment), self.budget, self.past.records if self.past else (),
-            script, max(2, environment.cores // 2), steering.seated, self._id, steering.seats,
+            script, steering.seated, self._id, steering.seats,
         )  # fmt: skip
         self._ready.set()
         async with team.seat(LEAD, LEAD) as agent:
@@ -196,13 +198,7 @@ class Runner:
             )
             agent.between = steering.aside(self._ladder.climb)
             await steering.control.begin()
-            work = asyncio.ensure_future(self._live(agent))
-            stop = asyncio.ensure_future(self.interrupted.wait())
-            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                work.cancel()
-                await asyncio.gather(work, return_exceptions=True)
-            stop.cancel()
+            work = await self._until_stopped(self._live(agent))
             await steering.control.close()
             await self._ladder.close()
             await team.close()

@@ -18,6 +18,9 @@ RESUMABLE = ("stopped", "failed", "died")  # of one that ended early
 OVER = ("finished", *RESUMABLE)
 
 
+APPROVALS = ("none", "cells", "costly")  # which cells wait for a person's word
+
+
 class RunError(ValueError):
     """No such run; the message says where was looked."""
 
@@ -203,7 +206,7 @@ def _standing(folder: Path) -> list[str]:
     standing = Standing()
     with contextlib.suppress(LedgerError):  # its last line is being written
         for record in read(folder / "ledger.jsonl"):
-            standing.take(record)
+            standing.count(record)
     best = standing.best
     score = f", best CV {best['score']:.5f} ± {best['se']:.5f}" if best else ""
     return [

@@ -63,12 +63,16 @@ class Standing:
         """Seconds of the run's life, at `now` (epoch seconds)."""
         return self._age if self._since is None else self._age + max(0.0, (now or time.time()) - self._since)
 
-    def take(self, record: Record) -> Json | None:
-        """→ the log's entry of the record, if it has one."""
+    def count(self, record: Record) -> None:
+        """Take in a record for the figures alone."""
         self._tick(record)
         act = getattr(self, f"_{record.kind}", None)
         if act is not None:
             act(record.data)
+
+    def take(self, record: Record) -> Json | None:
+        """→ the log's entry of the record, if it has one."""
+        self.count(record)
         kind, text = _KINDS.get(record.kind), _text(record)
         if kind is None or text is None:
             return None

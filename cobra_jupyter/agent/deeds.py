@@ -11,6 +11,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cobra_jupyter.agent.learnt import trim
 from cobra_jupyter.agent.past import retell
 from cobra_jupyter.ledger import Ledger, Record
 from cobra_jupyter.notebook import kept
@@ -54,9 +55,7 @@ class Deeds:
 
     def __init__(self, document: Document, ledger: Ledger, agent: str) -> None:
         self._document, self._ledger, self._agent = document, ledger, agent
-        self._known = {
-            cell: (document.cell(cell)["cell_type"], document.source_of(cell)) for cell in document
-        }
+        self._known = {cell: (document.kind_of(cell), document.source_of(cell)) for cell in document}
         self._begun = dict(self._known)  # as the agent last knew it
         self._acts: dict[str, dict[str, None]] = {}  # cell → what was done
         self._ran: dict[str, tuple[str, str]] = {}
@@ -166,7 +165,7 @@ class Deeds:
         if cell not in self._recorded:
             return [{"edit": "insert", "cell": made, "after": before, **self._shown(made)}]
         found: list[dict[str, Any]] = []
-        if self._recorded.cell(cell)["cell_type"] != kind:
+        if self._recorded.kind_of(cell) != kind:
             found.append({"edit": "replace", "cell": made, **self._shown(made)})
         elif self._recorded.source_of(cell) != source:
             found.append({"edit": "source", "cell_id": cell, "text": source})
@@ -213,14 +212,10 @@ def _copy(document: Document) -> Document:
     """Its cells without outputs."""
     copied = Document()
     for cell in document:
-        copied.insert(document.cell(cell)["cell_type"], document.source_of(cell), cell_id=cell)
+        copied.insert(document.kind_of(cell), document.source_of(cell), cell_id=cell)
     return copied
 
 
 def _change(before: str, now: str) -> str:
     lines = difflib.unified_diff(before.splitlines(), now.splitlines(), lineterm="", n=3)
     return trim("\n".join([line for line in lines if not line.startswith(("---", "+++"))]), SOURCE)
-
-
-def trim(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most // 2]}\n[…]\n{text[-most // 2 :]}"

@@ -64,10 +64,9 @@ def life(records: Iterable[Record], agent: str) -> Life:
     """What the records say of one agent."""
     own = [r for r in records if r.data.get("agent") == agent]
     replies = {r.data["turn"]: r for r in own if r.kind == "reply"}
-    ran = {
+    begun = {
         r.data["turn"]: r.data["source"] for r in own if r.kind == "cell"
     }  # as a person may have changed it
-    begun = {r.data["turn"] for r in own if r.kind == "cell"}
     done = {r.data["turn"]: r for r in own if r.kind == "execution" and r.data["turn"]}
     turns, pending = [], None
     for number, record in sorted(replies.items()):
@@ -88,7 +87,7 @@ def life(records: Iterable[Record], agent: str) -> Life:
             end = done[number]
             error = message_of(end.data["ename"], end.data["evalue"])
             turns.append(Turn(
-                number, parsed.markdown, ran.get(number, parsed.code), end.data["status"], error, end.data["output"], reply["role"], end.seq, reply["knew"],
+                number, parsed.markdown, begun.get(number, parsed.code), end.data["status"], error, end.data["output"], reply["role"], end.seq, reply["knew"],
             ))  # fmt: skip
         else:
             pending = Pending(
@@ -175,6 +174,6 @@ def _insert(
     for kind, text in (("markdown", markdown), ("code", code)):
         cell = cells[kind]
         if cell is not None and cell in document:  # a person wrote in it before the reply was whole
-            document.metadata(cell, {"cobra": {**about, **document.cell(cell)["metadata"].get("cobra", {})}})
+            document.metadata(cell, {"cobra": {**about, **document.about(cell)}})
         elif cell is not None:
             document.insert(kind, text or "", cell_id=cell, metadata={"cobra": about})

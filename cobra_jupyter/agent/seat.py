@@ -19,6 +19,7 @@ from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.visits import Visit, Visits
 from cobra_jupyter.ledger import Ledger, Record
 from cobra_jupyter.notebook import kept
+from cobra_jupyter.notebook.coerce import about
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile
 from cobra_jupyter.notebook.merge import base_of, merge
@@ -141,9 +142,7 @@ def _meanwhile(document: Document, path: Path) -> int:
         notebook = read(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return document.seq + LIFE
-    metadata, cells = notebook.get("metadata"), notebook.get("cells")
-    about = metadata.get("cobra") if isinstance(metadata, Mapping) else None
-    line = about.get("line") if isinstance(about, Mapping) else None
+    cells, line = notebook.get("cells"), about(notebook).get("line")
     if isinstance(line, int) and isinstance(cells, list):
         known = [cell for cell in cells if not _unfinished(document, cell)]
         document.seq = max(document.seq, line)
@@ -154,8 +153,5 @@ def _meanwhile(document: Document, path: Path) -> int:
 
 def _unfinished(document: Document, cell: Any) -> bool:
     """Whether a cell is left of a reply that never ended."""
-    metadata = cell.get("metadata") if isinstance(cell, Mapping) else None
-    about = metadata.get("cobra") if isinstance(metadata, Mapping) else None
-    if not isinstance(about, Mapping):
-        return False
-    return bool(about.get("agent")) and not about.get("person") and str(cell.get("id")) not in document
+    mark = about(cell)
+    return bool(mark.get("agent")) and not mark.get("person") and str(cell.get("id")) not in document

@@ -66,7 +66,6 @@ class Team:
     budget: Budget
     past: tuple[Record, ...] = ()
     recording: Any = None  # of a run that is replayed: its clock is ours
-    at_once: int = 2  # agents that may work beside the lead
     steered: Callable[[Seat, Agent], None] = lambda seat, agent: None  # a person may steer it from now on
     id: str = ""  # of the run
     seats: dict[str, Seat] = field(default_factory=dict)  # of those who work now

@@ -250,7 +250,6 @@ def _connection(seat: Seat, restart: bool) -> Json | None:
                 return None
             time.sleep(0.2)
             continue
-        info = info.get("kernel", info) if isinstance(info.get("kernel"), dict) else info
         return {"signature_scheme": "hmac-sha256", **info, "key": str(info.get("key", "")).encode()}
 
 

@@ -108,6 +108,13 @@ def notebook_metadata(raw: Any) -> dict[str, Any]:
     return metadata
 
 
+def about(thing: Any) -> Mapping[str, Any]:
+    """`metadata.cobra` of a cell or a notebook, whatever it may be; empty where there is none."""
+    metadata = thing.get("metadata") if isinstance(thing, Mapping) else None
+    found = metadata.get("cobra") if isinstance(metadata, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
 def attachments_of(raw: Any) -> dict[str, Any]:
     """A cell's attachments: file name → mime bundle."""
     if not isinstance(raw, Mapping):

@@ -9,6 +9,7 @@ from typing import Any
 
 from cobra_jupyter.notebook.cell import CELL_TYPES, Cell, clean_cell
 from cobra_jupyter.notebook.coerce import (
+    about,
     cell_metadata,
     count_of,
     is_cell_id,
@@ -96,6 +97,13 @@ class Document:
 
     def source_of(self, cell_id: str) -> str:
         return self._cells[cell_id].source
+
+    def kind_of(self, cell_id: str) -> str:
+        return self._cells[cell_id].kind
+
+    def about(self, cell_id: str) -> Mapping[str, Any]:
+        """What `metadata.cobra` says of a cell."""
+        return about({"metadata": self._cells[cell_id].metadata})
 
     def inserted_at(self, cell_id: str) -> int:
         """The seq of the operation that inserted a cell; of one read from a file what its metadata say, else 0."""

@@ -64,7 +64,7 @@ def _source(document: Document, edit: Edit) -> None:
 
 
 def _set_source(document: Document, cell_id: str, text: str) -> None:
-    if document.cell(cell_id)["source"] != text:
+    if document.source_of(cell_id) != text:
         document.source(cell_id, text)
         touch(document, cell_id)
 
@@ -128,8 +128,8 @@ def _replace(document: Document, edit: Edit) -> None:
     cell = _cell_of(edit)
     if cell["id"] not in document:
         raise BadEdit(f"there is no cell {cell['id']!r}")
-    about = document.cell(cell["id"])["metadata"].get("cobra")
-    replace(document, {**cell, "metadata": {**own(cell)["metadata"], **({"cobra": about} if about else {})}})
+    mark = document.about(cell["id"])
+    replace(document, {**cell, "metadata": {**own(cell)["metadata"], **({"cobra": mark} if mark else {})}})
     touch(document, cell["id"])
 
 

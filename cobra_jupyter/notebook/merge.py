@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cobra_jupyter.notebook.cell import clean_cell
-from cobra_jupyter.notebook.coerce import cell_metadata, notebook_metadata
+from cobra_jupyter.notebook.coerce import about, cell_metadata, notebook_metadata
 from cobra_jupyter.notebook.document import Document
 
 OURS = ("kernelspec", "language_info", "cobra")  # metadata that the runner alone writes
@@ -26,9 +26,7 @@ Cell = dict[str, Any]
 
 def base_of(notebook: Mapping[str, Any]) -> int | None:
     """The last operation that the writer of a notebook had seen."""
-    metadata = notebook.get("metadata")
-    about = metadata.get("cobra") if isinstance(metadata, Mapping) else None
-    seq = about.get("seq") if isinstance(about, Mapping) else None
+    seq = about(notebook).get("seq")
     return seq if isinstance(seq, int) and not isinstance(seq, bool) and seq >= 0 else None
 
 
@@ -54,15 +52,14 @@ def merge(document: Document, notebook: Mapping[str, Any], base: int | None, by:
 
 def touch(document: Document, cell_id: str) -> None:
     """Mark a cell as a person's."""
-    about = document.cell(cell_id)["metadata"].get("cobra") or {}
-    if not about.get("person"):
-        seq = document.inserted_at(cell_id)
-        document.metadata(cell_id, {"cobra": {"seq": seq, **about, "person": True}})
+    if not touched(document, cell_id):
+        mark = {"seq": document.inserted_at(cell_id), **document.about(cell_id), "person": True}
+        document.metadata(cell_id, {"cobra": mark})
 
 
 def touched(document: Document, cell_id: str) -> bool:
     """Whether a person wrote in a cell."""
-    return bool((document.cell(cell_id)["metadata"].get("cobra") or {}).get("person"))
+    return bool(document.about(cell_id).get("person"))
 
 
 def own(cell: Mapping[str, Any]) -> Cell:

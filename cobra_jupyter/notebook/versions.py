@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cobra_jupyter.notebook.coerce import about
 from cobra_jupyter.notebook.operation import Operation
 
 _KEPT = 512  # changes of one source
@@ -27,8 +28,7 @@ class Versions:
 
     def read(self, cell: Mapping[str, Any]) -> None:
         """Take in a cell as it stands in a file."""
-        about = cell["metadata"].get("cobra")
-        seq = about.get("seq") if isinstance(about, Mapping) else None
+        seq = about(cell).get("seq")
         self.inserted[cell["id"]] = seq if isinstance(seq, int) else 0
         self._pasts[cell["id"]] = _Past([0], [hash(cell["source"])], [cell["cell_type"]])
 

@@ -21,7 +21,7 @@ from cobra_jupyter.server.asking import ask, in_thread
 from cobra_jupyter.server.kernels import SPEC, Kernels
 from cobra_jupyter.server.places import Places
 from cobra_jupyter.server.refusal import Refusal, refusal_of
-from cobra_jupyter.server.saving import merged, stamp
+from cobra_jupyter.server.saving import client_of, merged
 from cobra_jupyter.server.whose import RECORD, Owner, Whose, living_around, living_in
 
 Json = dict[str, Any]
@@ -152,8 +152,7 @@ class RunContents:
             return dict(await self._original("save", model, path))
         if owner.entry is None:
             return await self._save_past(model, path, owner)
-        _, client = stamp(body)  # the base is read by who merges
-        notebook = {**body, "metadata": _without_ours(body.get("metadata"))}
+        notebook, client = {**body, "metadata": _without_ours(body.get("metadata"))}, client_of(body)
         try:
             await ask(owner.entry, "save", LONG, agent=owner.agent, notebook=notebook, client=client)
         except AttachError as error:

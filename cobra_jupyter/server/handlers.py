@@ -13,18 +13,16 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
-from cobra_jupyter import attach
+from cobra_jupyter import attach, control, runs
 from cobra_jupyter.agent import budget
 from cobra_jupyter.server import brains, competitions, exporting
 from cobra_jupyter.server.body import Body
 from cobra_jupyter.server.channel import RESOURCE, ChannelHandler
-from cobra_jupyter.server.past import APPROVALS
 from cobra_jupyter.server.places import Places
 from cobra_jupyter.server.refusal import Refusal
 
 Json = dict[str, Any]
 LONGEST = 1 << 20  # bytes of a request
-MESSAGE = 20_000  # characters of a message to a run
 BRAINS = ("auto", "playbook", "gemini")
 STOPPING = 30.0  # seconds: a runner answers these when they are done
 
@@ -87,7 +85,7 @@ class RunsHandler(CobraHandler):
         competition = await asyncio.to_thread(self.cobra.places.competition, body.text("folder"))
         options = [
             "--brain", body.one_of("brain", BRAINS, "auto"), "--budget", _budget(body) or "10m",
-            "--approval", body.one_of("approval", APPROVALS, "none"),
+            "--approval", body.one_of("approval", runs.APPROVALS, "none"),
         ]  # fmt: skip
         if (most := body.number("max_cost")) is not None:
             options += ["--max-cost", f"{most:g}"]
@@ -161,7 +159,7 @@ class MessageHandler(ActionHandler):
     @authorized
     async def post(self, run: str) -> None:
         body = self.body()
-        text = body.text("text", MESSAGE)
+        text = body.text("text", control.LONGEST)
         body.finish()
         await self.act(run, text=text)
 
@@ -173,7 +171,7 @@ class ApproveHandler(ActionHandler):
     @authorized
     async def post(self, run: str) -> None:
         body = self.body()
-        yes, why = body.yes("yes"), body.text("why", MESSAGE, optional=True)
+        yes, why = body.yes("yes"), body.text("why", control.LONGEST, optional=True)
         body.finish()
         await self.act(run, yes=yes, **({"why": why} if why else {}))
 
@@ -202,8 +200,6 @@ def _budget(body: Body) -> str | None:
 
 def _check_resumable(folder: Path, given: str | None, places: Places) -> None:
     """Its competition too: a record can name any folder."""
-    from cobra_jupyter import runs
-
     try:
         options = runs.options_of(runs.load(str(folder)), budget.parse(given) if given else None)
     except runs.RunError as error:

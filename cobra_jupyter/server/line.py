@@ -30,14 +30,7 @@ class Line:
     @classmethod
     async def open(cls, entry: Entry, places: Places) -> Line:
         """Raises AttachError (Gone)."""
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(entry.socket), limit=1 << 20)
-        except OSError as error:
-            raise AttachError(
-                "Gone", f"{entry.run.name}: its runner is gone ({error.strerror or error})"
-            ) from error
-        writer.write(attach.encode({"token": entry.token}))
-        return cls(reader, writer, entry, places)
+        return cls(*await attach.connect(entry), entry, places)
 
     async def send(self, frame: Json, big: bool) -> None:
         """A `big` one is written down in a thread. Raises AttachError (Gone, or Malformed for what JSON has no word for)."""

@@ -20,7 +20,6 @@ from cobra_jupyter.server.refusal import Refusal
 from cobra_jupyter.standing import Standing
 
 Json = dict[str, Any]
-APPROVALS = ("none", "cells", "costly")
 _log = logging.getLogger(__name__)
 
 
@@ -86,7 +85,7 @@ def _status(run: Path, root: Path, found: Json) -> Json:
         "id": attach.identity(run), "name": found["run"], "competition": str(found.get("competition") or s.competition or ""),
         "folder": str(asked.get("folder") or ""), "run": str(run), "state": state, "why": str(found["why"]) if found.get("why") else None, "phase": s.phase,
         "turn": s.turn, "at": recorded.at, "elapsed": used, "left": max(0.0, budget - used), "budget": budget, "ticking": False,
-        "brain": str(found.get("brain") or ""), "approval": approval if approval in APPROVALS else "none", "best": s.best,
+        "brain": str(found.get("brain") or ""), "approval": approval if approval in runs.APPROVALS else "none", "best": s.best,
         "submitted": s.submitted, "trials": s.trials, "tokens": s.tokens, "cost": round(s.cost, 6) if s.tokens else None,
         "agents": _agents(run, recorded, root), "waiting": None, "resumable": state in runs.RESUMABLE,
     }  # fmt: skip

@@ -41,13 +41,6 @@ class Places:
         """What a person calls a folder: its path from the root, or the whole of it."""
         return self.shown(path) or str(path)
 
-    def on_disk(self, path: str) -> Path:
-        """The real path behind one of the contents API. It may not exist. Raises Refusal outside of the root."""
-        real = (self.root / path.strip("/")).resolve()
-        if not real.is_relative_to(self.root):
-            raise Refusal(400, f"{path}: lies outside of the server's root folder; give a path below it")
-        return real
-
     def competition(self, folder: str) -> Path:
         """A competition's folder, by its path from the root or a whole one. Raises Refusal."""
         given = Path(folder).expanduser()

@@ -138,10 +138,6 @@ export class Api {
     return (await this._get<{ runs: IStatus[] }>('runs')).runs;
   }
 
-  run(id: string): Promise<IStatus> {
-    return this._get(`runs/${encodeURIComponent(id)}`);
-  }
-
   start(options: IRunOptions): Promise<IStatus> {
     return this._post('runs', options);
   }

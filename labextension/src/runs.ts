@@ -183,8 +183,7 @@ export class Runs implements IRuns {
       known.setStatus(status);
       return known;
     }
-    const run = new Run(this.api, status);
-    run.changed.connect(this._onRun, this);
+    const run = this._make(status);
     this.all = [run, ...this.all];
     this._changed.emit();
     return run;
