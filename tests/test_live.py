@@ -82,6 +82,13 @@ class Run:
 
         return await until(look, 60, f"turn {number}")
 
+    async def taken_over(self, code: str) -> dict[str, Any]:
+        """A person takes over while turn 2 comes, and has the run after its cell. → the status"""
+        await self.seen(2)
+        await self.call("take_over")
+        self.say(2, live.cell(code))
+        return await self.state("human")
+
     async def notebook(self) -> dict[str, Any]:
         return (await self.call("follow", agent="lead", client="me", seq=None))["notebook"]
 
@@ -152,10 +159,7 @@ async def test_a_person_takes_over_edits_runs_and_hands_back_and_the_agent_reads
     competition: Path, tmp_path: Path
 ) -> None:
     async with running(competition, tmp_path) as run:
-        await run.seen(2)
-        await run.call("take_over")
-        run.say(2, live.cell("y = x + 1"))
-        status = await run.state("human")
+        status = await run.taken_over("y = x + 1")
         assert not status["ticking"]
         agents = [c for c in (await run.notebook())["cells"] if c["cell_type"] == "code"]
         cell = {**NEW, "id": "mine", "source": "z = y * 20 + 2\nprint('mine', z)"}
@@ -423,10 +427,7 @@ async def test_the_agent_waits_for_a_cell_that_a_person_still_runs_and_is_told_o
     competition: Path, tmp_path: Path
 ) -> None:
     async with running(competition, tmp_path) as run:
-        await run.seen(2)
-        await run.call("take_over")
-        run.say(2, live.cell("pass"))
-        await run.state("human")
+        await run.taken_over("pass")
         await person_inserts_and_runs(run, "long", "import time\ntime.sleep(4)\nq = 6\nprint('long', 'done')")
         await run.call("hand_back")
         assert "long done" in await run.seen(3)
@@ -439,10 +440,7 @@ async def test_a_kernel_that_dies_under_a_persons_cell_comes_back_with_the_agent
     competition: Path, tmp_path: Path
 ) -> None:
     async with running(competition, tmp_path) as run:
-        await run.seen(2)
-        await run.call("take_over")
-        run.say(2, live.cell("pass"))
-        await run.state("human")
+        await run.taken_over("pass")
         await person_inserts_and_runs(run, "deadly", "import os, time\ntime.sleep(1)\nos._exit(1)")
 
         async def back() -> bool:

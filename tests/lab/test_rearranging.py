@@ -92,13 +92,18 @@ def test_the_cell_that_runs_is_deleted(server: Server, run: Run, tab: Open) -> N
     assert "A code cell was deleted" in told
 
 
+def split(tab: Tab, cell: str) -> None:
+    """Split a cell after its first line."""
+    tab.focus(cell)
+    tab.page.keyboard.press("Control+Home")
+    tab.page.keyboard.press("ArrowDown")
+    tab.command("notebook:split-cell-at-cursor")
+
+
 def test_a_cell_is_split(server: Server, run: Run, tab: Open) -> None:
     going = run(server)
     work = Work(going, tab(server, going.path))
-    work.tab.focus(work.code["id"])
-    work.tab.page.keyboard.press("Control+Home")
-    work.tab.page.keyboard.press("ArrowDown")
-    work.tab.command("notebook:split-cell-at-cursor")
+    split(work.tab, work.code["id"])
     until(lambda: len(work.ids()) > len(work.before) + 2, "there is a cell more")
     cells, told = work.end()
     first, rest = work.code["source"].split("\n", 1)
@@ -113,10 +118,7 @@ def test_the_cell_that_runs_is_split_and_its_output_stays_whole(server: Server, 
     going = run(server)
     work = Work(going, tab(server, going.path))
     running = work.running
-    work.tab.focus(running)
-    work.tab.page.keyboard.press("Control+Home")
-    work.tab.page.keyboard.press("ArrowDown")
-    work.tab.command("notebook:split-cell-at-cursor")
+    split(work.tab, running)
     cells, _ = work.end()
     sources = "\n".join(cell["source"] for cell in cells)
     assert len(re.findall(r"for i in range\(50\)", sources)) == 1

@@ -131,24 +131,15 @@ def test_of_a_source_that_two_changed_the_persons_stands(
     assert touched(document, "a") is mark
 
 
-def test_a_stream_that_the_writer_saw_half_goes_on() -> None:
+@pytest.mark.parametrize(
+    ("pieces", "seen", "end"), [(20, 9, "\n"), (5000, 100, " ")], ids=["lines", "very many"]
+)
+def test_a_stream_that_the_writer_saw_half_goes_on(pieces: int, seen: int, end: str) -> None:
     document = document_of("a")
     document.source("a", "")
-    for line in range(20):
-        document.source("a", f"line {line}\n", append=True)
-        if line == 9:
-            half = tab_of(document)
-    whole = document.source_of("a")
-    save(document, half)
-    assert document.source_of("a") == whole
-
-
-def test_a_stream_of_very_many_pieces_that_the_writer_saw_half_goes_on() -> None:
-    document = document_of("a")
-    document.source("a", "")
-    for piece in range(5000):
-        document.source("a", f"{piece} ", append=True)
-        if piece == 100:
+    for piece in range(pieces):
+        document.source("a", f"line {piece}{end}", append=True)
+        if piece == seen:
             half = tab_of(document)
     whole = document.source_of("a")
     save(document, half)
