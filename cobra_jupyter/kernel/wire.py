@@ -17,7 +17,7 @@ Output = dict[str, Any]
 OnOutput = Callable[[Output], None]
 OnForeign = Callable[[str, Output], None]
 
-_IDLE_WAIT = 2.0  # seconds that a reply waits for the iopub's "idle"; it is lost only if the kernel drops it
+_OTHER_WAIT = 2.0  # seconds that a reply and the iopub's "idle" wait for each other; a kernel may drop either
 _log = logging.getLogger(__name__)
 
 
@@ -112,10 +112,16 @@ class Wire:
         request.reply = message["content"]
         request.settle()
         if not request.idle:
-            asyncio.get_running_loop().call_later(_IDLE_WAIT, self._give_up_idle, request)
+            asyncio.get_running_loop().call_later(_OTHER_WAIT, self._give_up_other, request)
 
     @staticmethod
-    def _give_up_idle(request: Request) -> None:
+    def _give_up_other(request: Request) -> None:
+        """A kernel that SIGINT met between its own lines, not in the cell, says "idle" and never replies."""
+        if request.reply is None:
+            name, value = (
+                ("KeyboardInterrupt", "") if request.interrupted else ("KernelError", "no reply came")
+            )
+            request.reply = {"status": "error", "ename": name, "evalue": value}
         request.idle = True
         request.settle()
 
@@ -129,6 +135,8 @@ class Wire:
             if content.get("execution_state") == "idle":
                 request.idle = True
                 request.settle()
+                if request.reply is None:
+                    asyncio.get_running_loop().call_later(_OTHER_WAIT, self._give_up_other, request)
         elif kind == "execute_input":
             request.begun.set()
         elif request.on_output is not None and (output := output_from(kind, content)) is not None:

@@ -203,6 +203,23 @@ def test_an_interrupt_right_after_the_start_is_not_lost(living: Bench) -> None:
     assert living.run(scenario()).status == "interrupted"
 
 
+def test_a_kernel_that_turns_idle_without_a_reply_has_failed_the_cell_and_lives(living: Bench) -> None:
+    """As one does that SIGINT met in its own code, between the cell's announcement and the cell."""
+    living.execute(
+        """
+        kernel = get_ipython().kernel
+        original = kernel.do_execute
+        async def met(**_):
+            kernel.do_execute = original
+            raise KeyboardInterrupt
+        kernel.do_execute = met
+        """
+    )
+    ended, _ = living.execute("1")
+    assert (ended.status, ended.ename) == ("error", "KernelError")
+    assert living.value("kernel.do_execute is original")
+
+
 def test_an_interrupt_of_an_idle_kernel_does_no_harm(living: Bench) -> None:
     living.run(living.session.interrupt())
     assert living.value("1") == 1
