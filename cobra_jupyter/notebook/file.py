@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cobra_jupyter.notebook.document import Document, Operation
 
+_BREATH = 0.1  # seconds from a change to its write: those who follow the document learn of it first
 _log = logging.getLogger(__name__)
 
 
@@ -107,7 +108,7 @@ class NotebookFile:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        wait = max(0.0, self._last + self._interval - loop.time())
+        wait = max(_BREATH, self._last + self._interval - loop.time())
         self._timer = loop.call_later(wait, self._begin)
 
     def _begin(self) -> None:

@@ -7,7 +7,13 @@ import { cobraIcon } from './icons';
 import { useSeconds } from './panel/parts';
 import { IRuns, Run } from './runs';
 import { CommandIDs } from './tokens';
-import { clock, directionArrow, isOver, scoreText, stateWords } from './words';
+import {
+  directionArrow,
+  isOver,
+  remaining,
+  scoreText,
+  stateWords
+} from './words';
 
 /** The current run in one line: state · time left · best score. */
 export class StatusItem extends ReactWidget {
@@ -57,7 +63,7 @@ export function statusLine(run: Run, trans: TranslationBundle): string {
   const { status } = run;
   const parts = [stateWords(status, trans).label];
   if (!isOver(status)) {
-    parts.push(trans.__('%1 left', clock(run.clock().left)));
+    parts.push(trans.__('%1 left', remaining(run.clock().left, trans)));
   }
   if (status.best) {
     parts.push(`${scoreText(status.best)} ${directionArrow(status.best)}`);

@@ -116,14 +116,21 @@ export function span(seconds: number, trans: TranslationBundle): string {
   if (whole < 60) {
     return trans.__('%1 s', whole);
   }
-  const hours = Math.floor(whole / 3600);
-  const minutes = Math.round((whole % 3600) / 60);
+  const all = Math.round(whole / 60);
+  const [hours, minutes] = [Math.floor(all / 60), all % 60];
   if (!hours) {
     return trans.__('%1 min', minutes);
   }
   return minutes
     ? trans.__('%1 h %2 min', hours, minutes)
     : trans.__('%1 h', hours);
+}
+
+/** 75 → 1:15, 700 → 11 min: it changes rarely, since each change draws the page anew, a long notebook with it. */
+export function remaining(seconds: number, trans: TranslationBundle): string {
+  return seconds < 120
+    ? clock(seconds)
+    : span(60 * Math.floor(seconds / 60), trans);
 }
 
 /** A score with as many digits as its standard error leaves a meaning. */

@@ -7,6 +7,7 @@ import {
   costText,
   countText,
   isPossible,
+  remaining,
   scoreText,
   span,
   stateHint,
@@ -34,9 +35,20 @@ test.each([
 test.each([
   [45, '45 s'],
   [600, '10 min'],
+  [3590, '1 h'],
   [5400, '1 h 30 min'],
   [86400, '24 h']
 ])('span %d', (seconds, text) => expect(span(seconds, trans)).toBe(text));
+
+test.each([
+  [75.4, '1:15'],
+  [119.9, '2:00'],
+  [120, '2 min'],
+  [719, '11 min'],
+  [7300, '2 h 1 min']
+])('remaining %d', (seconds, text) =>
+  expect(remaining(seconds, trans)).toBe(text)
+);
 
 test.each([
   [0.0831842, 0.011998, '0.083 ± 0.012'],
