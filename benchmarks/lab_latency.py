@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import multiprocessing
 import os
 import statistics
 import tempfile
@@ -31,26 +32,25 @@ OBSERVE = """() => {
 }"""
 
 
+async def watch(path: Path) -> None:
+    """Write the longest block of the event loop so far: seconds, and the seconds of CPU that the process took in it
+    (in what is beyond, others had the cores). Anew when the file is taken away."""
+    longest = 0.0
+    while True:
+        before, worked = time.perf_counter(), time.process_time()
+        await asyncio.sleep(0.005)
+        block, work = time.perf_counter() - before - 0.005, time.process_time() - worked
+        if not path.exists():
+            longest = 0.0
+        if block >= longest:
+            longest = block
+            path.write_text(f"{block} {work}")
+
+
 def _load_jupyter_server_extension(app: Any) -> None:
-    """In the server: write the longest block of its event loop so far into COBRA_LOOP_BLOCK: seconds, and the seconds
-    of CPU that the loop's thread took in a block at most (what is beyond, others had the cores)."""
-
-    async def watch(path: Path) -> None:
-        longest = busiest = 0.0
-        before, worked = time.perf_counter(), time.thread_time()
-        while True:
-            await asyncio.sleep(0.005)
-            now, work = time.perf_counter(), time.thread_time()
-            block, busy = now - before - 0.005, work - worked
-            if not path.exists():
-                block = busy = longest = busiest = 0.0
-            if block >= longest or busy >= busiest:
-                longest, busiest = max(longest, block), max(busiest, busy)
-                path.write_text(f"{longest} {busiest}")
-            before, worked = now, work
-
-    path = os.environ["COBRA_LOOP_BLOCK"]
-    app.io_loop.call_later(0, lambda: asyncio.ensure_future(watch(Path(path))))
+    """In the server: watch its event loop."""
+    path = Path(os.environ["COBRA_LOOP_BLOCK"])
+    app.io_loop.call_later(0, lambda: asyncio.ensure_future(watch(path)))
 
 
 def latency(folder: Path, lines: int) -> dict[str, Any]:
@@ -94,14 +94,15 @@ def latency(folder: Path, lines: int) -> dict[str, Any]:
 
 
 def loop_block(folder: Path, budget: str) -> dict[str, Any]:
-    """The longest block of the server's event loop while a demo runs in an open tab, from its start by REST on."""
+    """The longest block of the server's event loop while a demo runs in an open tab, from its start by REST on; and
+    that of an event loop with nothing to do in a process of its own, which the machine alone is to blame for."""
     from playwright.sync_api import sync_playwright
 
     from cobra_jupyter import demo
     from tests.lab.browser import TOKEN, Server, Tab, until
     from tests.lab.conftest import chromium
 
-    block = folder / "block"
+    block, idle = folder / "block", folder / "idle"
     os.environ["COBRA_LOOP_BLOCK"] = str(block)
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     extensions = "{'benchmarks.lab_latency': True}"
@@ -111,6 +112,8 @@ def loop_block(folder: Path, budget: str) -> dict[str, Any]:
     server.root.mkdir(parents=True)
     demo.write(server.root / "demo")
     server.start()
+    control = multiprocessing.get_context("spawn").Process(target=_idle, args=(idle,), daemon=True)
+    control.start()
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
@@ -128,15 +131,23 @@ def loop_block(folder: Path, budget: str) -> dict[str, Any]:
             )  # with what Jupyter itself does as a first notebook is opened
             time.sleep(1)
             block.unlink()
+            idle.unlink()
             path = f"cobra/runs/{run['id']}"
             until(lambda: server.get(path)["state"] == "finished", "the run is over", 600)
             wall, cpu = map(float, block.read_text().split())
+            other, _ = map(float, idle.read_text().split())
             browser.close()
     finally:
+        control.kill()
         server.stop()
     return {
         "start_and_open_ms": round(1000 * opened, 1), "run_ms": round(1000 * wall, 1), "run_cpu_ms": round(1000 * cpu, 1),
+        "idle_loop_ms": round(1000 * other, 1),
     }  # fmt: skip
+
+
+def _idle(path: Path) -> None:
+    asyncio.run(watch(path))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ agent work until the time for new work is over, then writes `solution.ipynb`, pr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import time
@@ -37,6 +38,7 @@ from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.wire import OnForeign
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
+from cobra_jupyter.notebook.file import NotebookWriteError
 from cobra_jupyter.notebook.proof import Proof
 from cobra_jupyter.standing import Standing
 from cobra_jupyter.steering import Steering
@@ -197,6 +199,7 @@ class Runner:
                 lambda: len(agent.turns) + 1,
             )
             agent.between = steering.aside(self._ladder.climb)
+            await self._open_notebook(agent)
             await steering.control.begin()
             work = await self._until_stopped(self._live(agent))
             await steering.control.close()
@@ -234,10 +237,15 @@ class Runner:
             on_foreign=on_foreign,
         )
 
-    async def _live(self, agent: Agent) -> str:
-        """The lead's life. → why it ended."""
+    async def _open_notebook(self, agent: Agent) -> None:
+        """Who is told that the run is running finds its notebook."""
         if len(agent.document) == 0:
             await agent.say(self._title())
+        with contextlib.suppress(NotebookWriteError):  # tried again as it grows
+            await self._team.seats[LEAD].file.settle()
+
+    async def _live(self, agent: Agent) -> str:
+        """The lead's life. → why it ended."""
         before = self.past.lead if self.past else Life()
         return await self._team.live(agent, before, lambda: self._time_left(agent, self.budget.free))
 

@@ -483,6 +483,21 @@ async def test_a_run_may_be_stopped_while_it_starts(competition: Path, tmp_path:
     assert states[-1] == "stopped"
 
 
+@awaited
+async def test_a_run_that_says_it_runs_has_its_notebook(competition: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = live.start(competition, out, tmp_path / "replies")
+    try:
+        one = await attached(out)
+        while (await one.call("status"))["state"] == "starting":
+            await asyncio.sleep(0)
+        assert (out / "agent.ipynb").exists()
+        await one.call("stop")
+        await asyncio.to_thread(process.wait, 60)
+    finally:
+        process.kill()
+
+
 async def person_inserts_and_runs(run: Run, cell: str, code: str) -> None:
     edit = {"edit": "insert", "cell": {**NEW, "id": cell, "source": code}, "after": None}
     await run.call("edit", agent="lead", client="me", edits=[edit])
