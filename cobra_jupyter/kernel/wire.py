@@ -18,6 +18,7 @@ OnOutput = Callable[[Output], None]
 OnForeign = Callable[[str, Output], None]
 
 _OTHER_WAIT = 2.0  # seconds that a reply and the iopub's "idle" wait for each other; a kernel may drop either
+_LOOKS = 4  # in that time: one alone would be late, not the kernel, where our own event loop was held up
 _log = logging.getLogger(__name__)
 
 
@@ -112,11 +113,15 @@ class Wire:
         request.reply = message["content"]
         request.settle()
         if not request.idle:
-            asyncio.get_running_loop().call_later(_OTHER_WAIT, self._give_up_other, request)
+            self._await_other(request)
 
-    @staticmethod
-    def _give_up_other(request: Request) -> None:
+    def _await_other(self, request: Request, looks: int = _LOOKS) -> None:
         """A kernel that SIGINT met between its own lines, not in the cell, says "idle" and never replies."""
+        if request.done.done():
+            return
+        if looks:
+            asyncio.get_running_loop().call_later(_OTHER_WAIT / _LOOKS, self._await_other, request, looks - 1)
+            return
         if request.reply is None:
             name, value = (
                 ("KeyboardInterrupt", "") if request.interrupted else ("KernelError", "no reply came")
@@ -136,7 +141,7 @@ class Wire:
                 request.idle = True
                 request.settle()
                 if request.reply is None:
-                    asyncio.get_running_loop().call_later(_OTHER_WAIT, self._give_up_other, request)
+                    self._await_other(request)
         elif kind == "execute_input":
             request.begun.set()
         elif request.on_output is not None and (output := output_from(kind, content)) is not None:

@@ -94,7 +94,7 @@ def test_a_tie_goes_to_the_cheaper(benches: Callable[..., Bench]) -> None:
     with pytest.raises(ValueError, match="no full-size trial has finished"):
         bench.select()
     bench.candidate("cheap", LINEAR)
-    bench.candidate("dear", slower(LINEAR, 0.2).replace("rcond=None)[0]", "rcond=None)[0] + 1e-9"))
+    bench.candidate("dear", slower(LINEAR, 1.5).replace("rcond=None)[0]", "rcond=None)[0] + 1e-9"))
     bench.candidate("poor", LINEAR.replace("@ model\n", "@ model * 0\n"))
     dear, cheap, poor = bench.trial("dear"), bench.trial("cheap"), bench.trial("poor")
     chosen = bench.select()
