@@ -492,10 +492,10 @@ async def test_a_run_that_says_it_runs_has_its_notebook(competition: Path, tmp_p
         while (await one.call("status"))["state"] == "starting":
             await asyncio.sleep(0)
         assert (out / "agent.ipynb").exists()
-        await one.call("stop")
-        await asyncio.to_thread(process.wait, 60)
+        await one.close()
     finally:
-        process.kill()
+        process.terminate()  # its kernel ends with it, as after a kill it would not
+        await asyncio.to_thread(process.wait, 60)
 
 
 async def person_inserts_and_runs(run: Run, cell: str, code: str) -> None:

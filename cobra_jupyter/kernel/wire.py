@@ -116,7 +116,8 @@ class Wire:
             self._await_other(request)
 
     def _await_other(self, request: Request, looks: int = _LOOKS) -> None:
-        """A kernel that SIGINT met between its own lines, not in the cell, says "idle" and never replies."""
+        """Wait for what is still missing of "idle" and reply, then do without it. A kernel that SIGINT met between its own
+        lines, not in the cell, says "idle" and never replies."""
         if request.done.done():
             return
         if looks:

@@ -189,7 +189,7 @@ def test_an_interrupt_ends_python_code_soon(living: Bench, code: str) -> None:
 
     ended, seconds = living.run(scenario())
     assert (ended.status, ended.ename) == ("interrupted", "KeyboardInterrupt")
-    assert seconds < 4  # not by force, which comes after five
+    assert seconds < 1.0
     assert living.value("kept") == 1
 
 
@@ -228,7 +228,7 @@ def test_an_interrupt_of_an_idle_kernel_does_no_harm(living: Bench) -> None:
 def test_a_timeout_interrupts(living: Bench) -> None:
     ended, _ = living.execute("import time; time.sleep(1000)", timeout=0.3)
     assert ended.status == "timeout"
-    assert ended.seconds < 4
+    assert ended.seconds < 2
     assert living.session.alive
 
 
@@ -252,7 +252,7 @@ def test_a_kernel_that_kills_itself_is_reported_and_can_be_restarted(living: Ben
     began = time.monotonic()
     code = "import os, time; print('last words', flush=True); time.sleep(.1); os.kill(os.getpid(), 9)"
     ended, outputs = living.execute(code)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 1.5
     assert ended.status == "died"
     assert "SIGKILL" in ended.evalue
     assert outputs[0]["text"] == "last words\n"
