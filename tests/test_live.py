@@ -189,7 +189,7 @@ async def test_a_person_takes_over_edits_runs_and_hands_back_and_the_agent_reads
 async def person_runs(run: Run, cell: str, code: str) -> None:
     """As a tab does: the code goes to the kernel, the runner is told which cell it is."""
     wire = Wire(await run.call("kernel", agent="lead"))
-    await asyncio.sleep(0.5)  # until its subscription stands
+    await asyncio.wait_for(wire.request("kernel_info_request", {}).done, 30)  # both its sockets stand
     content = {
         "code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False,
         "stop_on_error": True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from cobra_jupyter.notebook.document import Document
 
 MOST = 200  # executions kept that no tab has told of
 MOST_WAITING = 1_000  # outputs of such a one
+PATIENCE = 10.0  # seconds in which a kernel that has nothing else to run begins a cell that was sent to it
 Event = dict[str, Any]
 
 
@@ -39,14 +41,22 @@ class Visits:
     def __init__(self, document: Document, on_end: Callable[[str, Visit], None]) -> None:
         self._document, self._on_end = document, on_end
         self._visits: dict[str, Visit] = {}
+        self._never: deque[str] = deque(maxlen=MOST)  # the latest that ended without having run
+        self._heard = 0.0  # when the last word came, of a tab or of the kernel
 
     @property
     def open(self) -> bool:
-        """Whether a person's cell runs now."""
-        return any(visit.count is not None and not visit.over for visit in self._visits.values())
+        """Whether a person's cell runs now or is about to."""
+        left = [visit for visit in self._visits.values() if not visit.over]
+        if any(visit.count is not None for visit in left):
+            return True
+        return any(visit.cell for visit in left) and time.monotonic() - self._heard < PATIENCE
 
     def ran(self, msg_id: str, cell: str, client: str) -> None:
         """A tab says which cell it runs."""
+        if msg_id in self._never:
+            return
+        self._heard = time.monotonic()
         visit = self._visit(msg_id)
         if visit.cell is not None or cell not in self._document:
             return
@@ -61,6 +71,7 @@ class Visits:
 
     def on_event(self, msg_id: str, event: Event) -> None:
         """What the kernel says of executions that are not the agent's."""
+        self._heard = time.monotonic()
         visit = self._visit(msg_id)
         kind = event["output_type"]
         if kind == "execute_input":
@@ -71,6 +82,7 @@ class Visits:
             if (
                 visit.count is None
             ):  # a completion or the like, or a cell that an error before it kept from running
+                self._never.append(msg_id)
                 self._drop(msg_id, visit)
                 return
             visit.over = True

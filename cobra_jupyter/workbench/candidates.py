@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cobra_jupyter.workbench import syntax
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _BEFORE_FACTORS = ("Define `fit(train, ctx)` and `predict(model, rows, ctx)` at the top level of the cell, "
                    "or `fit_predict(train, rows, ctx)` where a model is cheap.")  # fmt: skip
@@ -70,10 +72,7 @@ def parse(name: str, source: str) -> dict[str, Any]:
         raise CandidateError(
             f"{name!r} is no name for a candidate: lower-case letters, digits and _, starting with a letter"
         )
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        raise CandidateError(f"{name}: syntax error in line {error.lineno}: {error.msg}") from error
+    tree = syntax.parse(name, source, CandidateError)
     functions = tuple(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
     if "fit_predict" not in functions and not {"fit", "predict"} <= set(functions):
         raise CandidateError(f"{name} defines {', '.join(functions) or 'no function'}. {_BEFORE_FACTORS}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cobra_jupyter.workbench import syntax
 from cobra_jupyter.workbench.metrics import Metric, MetricUndefined
 from cobra_jupyter.workbench.pool import Pool
 from cobra_jupyter.workbench.protocol import Positions
@@ -73,10 +74,7 @@ def metric_facts(name: str, source: str) -> dict[str, Any]:
         raise ValueError(
             f"{name!r} is no name for a metric: lower-case letters, digits and _, first a letter"
         )
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        raise ValueError(f"{name}: syntax error in line {error.lineno}: {error.msg}") from error
+    tree = syntax.parse(name, source, ValueError)
     values: dict[str, Any] = {"WANTS": "value"}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cobra_jupyter.workbench import syntax
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.pool import Pool
 from cobra_jupyter.workbench.views import Views
@@ -70,10 +71,7 @@ class Artefacts:
         """Run `make(rows, ctx)` for train and for test rows. Raises SharedError."""
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
             raise SharedError(f"{name!r} is no name for an artefact: lower-case letters, digits and _")
-        try:
-            tree = ast.parse(source)
-        except SyntaxError as error:
-            raise SharedError(f"{name}: syntax error in line {error.lineno}: {error.msg}") from error
+        tree = syntax.parse(name, source, SharedError)
         if not any(isinstance(node, ast.FunctionDef) and node.name == "make" for node in tree.body):
             raise SharedError(f"{name}: define make(rows, ctx), returning one row per row of `rows`")
         digest = hashlib.sha256(f"{name}\n{source}\n{self._views.rows}".encode()).hexdigest()[:16]

@@ -83,7 +83,7 @@ def test_a_cell_runs_until_its_execution_has_ended() -> None:
     kernel = Kernel("a")
     kernel.visits.ran("m", "a", "tab")
     assert kernel.running == ["a"]
-    assert not kernel.visits.open
+    assert kernel.visits.open
     kernel.begin("m")
     assert kernel.visits.open
     kernel.show("m")
@@ -151,6 +151,25 @@ def test_a_cell_that_an_error_before_it_kept_from_running_is_idle_again() -> Non
     kernel.end("m")
     assert kernel.running == []
     assert kernel.ended == []
+    assert not kernel.visits.open
+
+
+def test_between_two_cells_of_a_person_their_run_is_not_over() -> None:
+    kernel = Kernel("a", "b")
+    kernel.visits.ran("m", "a", "tab")
+    kernel.visits.ran("n", "b", "tab")
+    kernel.run("m")
+    assert kernel.visits.open
+    kernel.run("n", count=2)
+    assert not kernel.visits.open
+
+
+def test_a_cell_that_the_kernel_never_begins_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel("a")
+    kernel.visits.ran("m", "a", "tab")
+    assert kernel.visits.open
+    monkeypatch.setattr(visits_module, "PATIENCE", 0.0)
+    assert not kernel.visits.open
 
 
 def test_a_completion_leaves_nothing() -> None:
@@ -158,6 +177,8 @@ def test_a_completion_leaves_nothing() -> None:
     kernel.end("m")
     kernel.visits.ran("m", "a", "tab")
     assert kernel.ended == []
+    assert kernel.running == []
+    assert not kernel.visits.open
 
 
 def test_a_kernel_that_died_ends_what_ran_in_it() -> None:
