@@ -261,6 +261,10 @@ def ask(entry: Entry, call: str, seconds: float = 30.0, **args: Any) -> Json:
                     message = decode(_exactly(file, _size(_exactly(file, 4))))
                     if message.get("id") == 1:
                         break
+    except TimeoutError as error:
+        raise AttachError(
+            "Busy", f"{entry.run.name}: its runner has not answered for {seconds:.0f} s"
+        ) from error
     except (OSError, EOFError) as error:
         raise AttachError("Gone", f"{entry.run.name}: its runner does not answer ({error})") from error
     if "error" in message:

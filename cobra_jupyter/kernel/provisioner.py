@@ -246,7 +246,7 @@ def _connection(seat: Seat, restart: bool) -> Json | None:
         try:
             info = attach.ask(seat.entry, "kernel", agent=seat.agent)
         except AttachError as error:
-            if error.kind == "Gone" or time.monotonic() > deadline or not _starts(seat):
+            if error.kind in ("Gone", "Busy") or time.monotonic() > deadline or not _starts(seat):
                 return None
             time.sleep(0.2)
             continue
@@ -258,7 +258,7 @@ def _has_kernel(seat: Seat) -> bool:
     try:
         attach.ask(seat.entry, "kernel", 10.0, agent=seat.agent)
     except AttachError as error:
-        return error.kind == "Gone"
+        return error.kind in ("Gone", "Busy")
     return True
 
 

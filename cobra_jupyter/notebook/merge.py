@@ -30,9 +30,12 @@ def base_of(notebook: Mapping[str, Any]) -> int | None:
     return seq if isinstance(seq, int) and not isinstance(seq, bool) and seq >= 0 else None
 
 
-def merge(document: Document, notebook: Mapping[str, Any], base: int | None, by: str = "file") -> None:
+def merge(
+    document: Document, notebook: Mapping[str, Any], base: int | None, by: str = "file", watched: bool = True
+) -> None:
     """Merge a notebook (nbformat 4, cells with ids) into `document` as operations of `by`. Without a base the writer is
-    taken to have seen everything. Raises ValueError for what is no notebook."""
+    taken to have seen everything. `watched`: what the kernel shows comes into the document by itself, so that outputs of
+    an execution with the same number are the same ones. Raises ValueError for what is no notebook."""
     cells = notebook.get("cells")
     if not isinstance(cells, list | tuple) or not all(isinstance(cell, Mapping) for cell in cells):
         raise ValueError("this is no notebook: it has no list of cells")
@@ -43,7 +46,7 @@ def merge(document: Document, notebook: Mapping[str, Any], base: int | None, by:
         written[clean["id"]] = clean
     with document.acting(by):
         _delete(document, written, base)
-        _take(document, written, base)
+        _take(document, written, base, watched)
         if document.versions.moved <= base:
             _order(document, list(written))
         if document.versions.metadata.get("", 0) <= base:
@@ -84,11 +87,11 @@ def _delete(document: Document, written: Mapping[str, Cell], base: int) -> None:
             document.delete(cell_id)
 
 
-def _take(document: Document, written: Mapping[str, Cell], base: int) -> None:
+def _take(document: Document, written: Mapping[str, Cell], base: int, watched: bool) -> None:
     before: str | None = None
     for cell_id, cell in written.items():
         if cell_id in document:
-            _change(document, cell, base)
+            _change(document, cell, base, watched)
         elif document.versions.deleted.get(cell_id, -1) > base:
             continue
         else:
@@ -97,7 +100,7 @@ def _take(document: Document, written: Mapping[str, Cell], base: int) -> None:
         before = cell_id
 
 
-def _change(document: Document, cell: Cell, base: int) -> None:
+def _change(document: Document, cell: Cell, base: int, watched: bool) -> None:
     now, cell_id = document.cell(cell["id"]), cell["id"]
     theirs = cell["source"] != now["source"] and not document.versions.had(
         cell_id, cell["source"], base, now["source"]
@@ -111,19 +114,20 @@ def _change(document: Document, cell: Cell, base: int) -> None:
         document.source(cell_id, cell["source"])
         touch(document, cell_id)
     if cell["cell_type"] == now["cell_type"] == "code" and document.versions.outputs.get(cell_id, 0) <= base:
-        _outputs(document, cell, now)
+        _outputs(document, cell, now, watched)
     if document.versions.metadata.get(cell_id, 0) <= base:
         patch = _difference(now["metadata"], cell["metadata"])
         if patch:
             document.metadata(cell_id, patch)
 
 
-def _outputs(document: Document, cell: Cell, now: Cell) -> None:
+def _outputs(document: Document, cell: Cell, now: Cell, watched: bool) -> None:
     """Cleared, or run where the runner did not see it; mere differences in form are none."""
     if cell["id"] in document.running:
         return
     cleared = bool(now["outputs"]) and not cell["outputs"]
-    ran = bool(cell["outputs"]) and cell["execution_count"] != now["execution_count"]
+    other = not watched and cell["outputs"] != now["outputs"]
+    ran = bool(cell["outputs"]) and (other or cell["execution_count"] != now["execution_count"])
     if cleared or ran:
         document.clear(cell["id"])
         for output in cell["outputs"]:

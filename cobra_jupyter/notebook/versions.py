@@ -32,6 +32,16 @@ class Versions:
         self.inserted[cell["id"]] = seq if isinstance(seq, int) else 0
         self._pasts[cell["id"]] = _Past([0], [hash(cell["source"])], [cell["cell_type"]])
 
+    def settle(self, seq: int) -> None:
+        """Let all that is there be of `seq`, as it stands in a file; when each cell was inserted, it says itself."""
+        self.outputs, self.metadata = (
+            dict.fromkeys(self.inserted, seq),
+            dict.fromkeys(("", *self.inserted), seq),
+        )
+        self.moved = seq
+        for past in self._pasts.values():
+            past.seqs = [seq] * len(past.seqs)
+
     def begin(self, seq: int) -> None:
         """Let all that is there now be of `seq`: what came before was numbered otherwise."""
         self.inserted = dict.fromkeys(self.inserted, seq)

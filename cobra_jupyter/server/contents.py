@@ -91,10 +91,7 @@ class RunContents:
         return (self._places.root / path.strip("/")).resolve()
 
     async def _owner(self, path: str) -> Owner | None:
-        try:
-            return await in_thread(self._whose.of, self._os_path(path))
-        except AttachError:
-            return None  # its runner went in this moment: the next request finds it dead
+        return await in_thread(self._whose.of, self._os_path(path))
 
     # ---- get
 
@@ -103,7 +100,7 @@ class RunContents:
         require_hash: bool = False,
     ) -> Json:  # fmt: skip
         owner = await self._owner(path) if type in (None, "notebook") else None
-        if owner is not None and owner.entry is not None and content:
+        if owner is not None and owner.entry is not None and content and not owner.silent:
             await self._flush(owner)
             await self._session(owner)
         model: Json = await self._original(

@@ -16,6 +16,7 @@ from typing import Any
 from cobra_jupyter import attach, runs
 from cobra_jupyter.agent.team import notebook_of
 from cobra_jupyter.ledger import Record
+from cobra_jupyter.notebook.coerce import about
 from cobra_jupyter.server.refusal import Refusal
 from cobra_jupyter.standing import Standing
 
@@ -112,13 +113,16 @@ def notebook_path(run: Path, agent: str, root: Path) -> Path:
     return path
 
 
-def notebook(run: Path, agent: str, root: Path) -> Json:
-    """An agent's notebook as `follow` answers with it."""
+def notebook(run: Path, agent: str, root: Path, seen: int | None = None) -> Json:
+    """An agent's notebook as `follow` answers with it; without the notebook where it is the one of the seq `seen`."""
     from cobra_jupyter.notebook.document import Document
 
     path = notebook_path(run, agent, root)
     try:
-        document = Document.read(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if seen is not None and about(json.loads(text)).get("seq") == seen:
+            return {"seq": seen, "operations": [], "running": []}
+        document = Document.read(text)
     except Exception as error:  # nbformat has errors of its own for every way to be broken
         raise Refusal(409, f"{path.name} cannot be read as a notebook: {error}") from error
     return {"seq": document.seq, "notebook": document.notebook(), "running": []}

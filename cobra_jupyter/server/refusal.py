@@ -8,7 +8,7 @@ from tornado.web import HTTPError
 
 from cobra_jupyter.attach import AttachError
 
-STATUS = {"Malformed": 400, "Unknown": 404, "Refused": 409, "TooLarge": 413, "Gone": 409}
+STATUS = {"Malformed": 400, "Unknown": 404, "Refused": 409, "TooLarge": 413, "Gone": 409, "Busy": 503}
 
 
 class Refusal(HTTPError):  # noqa: N818

@@ -60,11 +60,12 @@ class Relay:
             given = frame.get("id")
             number = given if isinstance(given, int) and not isinstance(given, bool) else None
             _check(frame, number)
-            if self._line is not None:
-                call = {"id": number, "call": frame["call"], "args": frame.get("args") or {}}
+            args = frame.get("args") or {}
+            if self._line is not None and not (frame["call"] == "follow" and args.get("file")):
+                call = {"id": number, "call": frame["call"], "args": args}
                 await self._line.send(call, big=len(text) > LONG)
             else:
-                answer = await self._from_the_past(frame["call"], frame.get("args") or {})
+                answer = await self._from_the_past(frame["call"], args)
                 await self._send(await asyncio.to_thread(_encoded, {"id": number, "answer": answer}))
         except AttachError as error:
             await self._refuse(number, error.kind, str(error))
@@ -110,8 +111,11 @@ class Relay:
             raise AttachError(
                 "Refused", "the run has no runner now: save the notebook to keep this, or resume the run"
             )
+        seen = args.get("seq") if call == "follow" else None
+        if seen is not None and (not isinstance(seen, int) or isinstance(seen, bool)):
+            raise AttachError("Malformed", '"seq" is a whole number or null')
         found = await asyncio.to_thread(
-            past.notebook, folder, str(args.get("agent") or "lead"), self._catalogue.places.root
+            past.notebook, folder, str(args.get("agent") or "lead"), self._catalogue.places.root, seen
         )
         if call == "follow":
             return found

@@ -10,6 +10,7 @@ from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.merge import base_of, merge
 
 Json = dict[str, Any]
+LAST = "last"  # in metadata.cobra
 
 
 def client_of(body: Json) -> str | None:
@@ -26,5 +27,17 @@ def merged(file: Path, body: Json) -> Json:
         document = Document.read(file.read_text(encoding="utf-8"))
     except Exception as error:  # nbformat has errors of its own for every way to be broken
         raise ValueError(str(error)) from error
-    merge(document, body, base_of(body))
+    document.versions.settle(document.seq)
+    client, base = client_of(body), base_of(body)
+    if base is None or (client is not None and client == _last(document)):
+        base = document.seq
+    elif base < document.seq:
+        client = None  # it has yet to see what came to the file since
+    merge(document, body, base, watched=False)
+    document.stamp = lambda: {LAST: client or ""}
     return document.notebook()
+
+
+def _last(document: Document) -> Any:
+    """The tab that saved last and has seen all that stands in the file: nobody tells it the numbers of its own changes."""
+    return about({"metadata": document.notebook_metadata}).get(LAST)

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cobra_jupyter import attach
-from cobra_jupyter.attach import Entry
+from cobra_jupyter.attach import AttachError, Entry
 from cobra_jupyter.kernel.provisioner import agent_at
 from cobra_jupyter.server import past
 
 Json = dict[str, Any]
+WAIT = 10.0  # seconds for a runner to say whose a notebook is
 RECORD = ("ledger.jsonl", "run.json")
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The agent and run of a notebook; `entry` is None where the run has no runner."""
+    """The agent and run of a notebook; `entry` is None where the run has no runner, `silent` whether it does not answer."""
 
     run: str
     folder: Path
     agent: str
     entry: Entry | None
+    silent: bool = False
 
 
 class Whose:
@@ -58,11 +61,15 @@ class Whose:
         folder = folder.resolve()
         entry = attach.of(folder)
         if entry is not None:
-            status = attach.ask(entry, "status", 10.0)
-            agent = agent_at(status, entry.run, real)
-            return None if agent is None else Owner(entry.id, folder, agent, entry)
+            with contextlib.suppress(AttachError):
+                agent = agent_at(attach.ask(entry, "status", WAIT), entry.run, real)
+                return None if agent is None else Owner(entry.id, folder, agent, entry)
         agent = past.notebooks(folder, self._root).get(real) or (renamed[1] if renamed else None)
-        return None if agent is None else Owner(attach.identity(folder), folder, agent, None)
+        if agent is None:
+            return None
+        return Owner(
+            entry.id if entry else attach.identity(folder), folder, agent, entry, silent=entry is not None
+        )
 
 
 def living_in(path: Path) -> list[Entry]:

@@ -39,6 +39,7 @@ export interface IEvent {
 /** What the live notebook needs of a channel. */
 export interface IChannel {
   readonly attached: boolean;
+  readonly detached: boolean;
   readonly event: ISignal<IChannel, IEvent>;
   readonly stateChanged: ISignal<IChannel, void>;
   call<T = any>(name: string, args?: object): Promise<T>;
@@ -83,6 +84,11 @@ export class Channel implements IChannel, IDisposable {
   /** Whether a runner is at the other end. */
   get attached(): boolean {
     return this._attached;
+  }
+
+  /** Whether the server says that there is no runner. */
+  get detached(): boolean {
+    return this._detached;
   }
 
   get isDisposed(): boolean {
@@ -197,7 +203,7 @@ export class Channel implements IChannel, IDisposable {
     this._alive();
     this._socket = null;
     this._connected = false;
-    this._attached = false;
+    this._attached = this._detached = false;
     const calls = [...this._calls.values()];
     this._calls.clear();
     for (const call of calls) {
@@ -237,6 +243,7 @@ export class Channel implements IChannel, IDisposable {
   private _handle(event: IEvent): void {
     if (event.event === 'attached' || event.event === 'detached') {
       this._attached = event.event === 'attached';
+      this._detached = !this._attached;
       this._stateChanged.emit();
     }
     this._event.emit(event);
@@ -245,6 +252,7 @@ export class Channel implements IChannel, IDisposable {
   private _socket: WebSocket | null = null;
   private _connected = false;
   private _attached = false;
+  private _detached = false;
   private _isDisposed = false;
   private _lastId = 0;
   private _calls = new Map<number, ICall>();

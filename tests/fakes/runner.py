@@ -79,6 +79,7 @@ class FakeRunner:
         self.folder, self.id, self.kernel, self.competition = folder, run_id, kernel, competition
         self.state = "running"
         self.hung: asyncio.Event | None = None  # saves wait for it
+        self.silent: asyncio.Event | None = None  # everything does
         self.calls: list[tuple[str, Json]] = []
         self.notebook = folder / "agent.ipynb"
         self.extra: list[Json] = []
@@ -172,6 +173,8 @@ class FakeRunner:
         writer.close()
 
     async def _answer(self, name: str, args: Json, writer: asyncio.StreamWriter) -> Json:
+        if self.silent is not None:
+            await self.silent.wait()
         if name == "watch":
             self.watchers.append(writer)
             return {

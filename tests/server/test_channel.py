@@ -178,6 +178,13 @@ async def test_when_the_runner_dies_the_socket_stays_and_the_file_is_followed(
         assert (event["status"]["state"], event["status"]["resumable"]) == ("died", True)
         answer = (await one.call(1, "follow", agent="lead", client="tab", seq=None))["answer"]
         assert [cell["id"] for cell in answer["notebook"]["cells"]] == ["title", "first"]
+        seq = answer["seq"]
+        answer = (await one.call(1, "follow", agent="lead", client="tab", seq=seq, file=True))["answer"]
+        assert answer == {"seq": seq, "operations": [], "running": []}
+        for wrong in ("1", True, [1]):
+            assert (await one.call(1, "follow", agent="lead", client="tab", seq=wrong))["error"][
+                "kind"
+            ] == "Malformed"
         assert (await one.call(2, "edit", agent="lead", client="tab", edits=[]))["error"]["kind"] == "Refused"
         assert (await one.call(3, "watch"))["answer"]["status"]["run"] == "runs/c-1"
         assert (await one.call(4, "cell", agent="lead", cell_id="first"))["answer"]["cell"][
@@ -187,6 +194,21 @@ async def test_when_the_runner_dies_the_socket_stays_and_the_file_is_followed(
     async with FakeRunner(run_folder):  # it comes back to life
         await one.next(event="attached")
         assert "answer" in await one.call(6, "follow", agent="lead", client="tab", seq=0)
+
+
+async def test_an_agents_file_can_be_followed_while_the_run_proves_its_submission(
+    tab: Open, run_folder: Path
+) -> None:
+    async with FakeRunner(run_folder) as runner:
+        one = await tab()
+        await one.next(event="attached")
+        assert (await one.call(1, "follow", agent="scout", client="tab", seq=0))["error"]["kind"] == "Unknown"
+        assert (await one.call(2, "follow", agent="scout", client="tab", seq=0, file=True))["error"][
+            "kind"
+        ] == "Unknown"
+        answer = (await one.call(3, "follow", agent="lead", client="tab", seq=0, file=True))["answer"]
+        assert [cell["id"] for cell in answer["notebook"]["cells"]] == ["title", "first"]
+        assert not [args for _, args in runner.calls if args.get("file")]
 
 
 async def test_a_tab_of_a_run_without_a_runner_is_told_so_at_once(tab: Open, run_folder: Path) -> None:

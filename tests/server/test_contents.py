@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cobra_jupyter import attach
+from cobra_jupyter.server import whose
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN, Ask
 
@@ -82,6 +83,107 @@ async def test_without_a_runner_the_server_merges(ask: Ask, run_folder: Path) ->
     cells = {cell["id"]: cell["source"] for cell in json.loads(file.read_text())["cells"]}
     assert "".join(cells["first"]) == "x = 'mine'"
     assert json.loads(file.read_text())["metadata"]["kernelspec"]["name"] == "python3"
+
+
+def cell_of(notebook: Json, cell_id: str) -> Json:
+    return next(cell for cell in notebook["cells"] if cell["id"] == cell_id)
+
+
+def shown(text: str) -> list[Json]:
+    return [{"output_type": "stream", "name": "stdout", "text": text}]
+
+
+def by(client: str, notebook: Json) -> Json:
+    """As a tab stamps what it saves."""
+    notebook["metadata"]["cobra"] = {**notebook["metadata"]["cobra"], "client": client}
+    return put(notebook)
+
+
+async def test_a_tab_that_missed_the_end_of_a_run_undoes_nothing_of_it(ask: Ask, run_folder: Path) -> None:
+    write_run(run_folder, state="finished")
+    stale = (await ask("GET", NOTEBOOK)).data["content"]
+    file = run_folder / "agent.ipynb"
+    whole = json.loads(file.read_text())
+    cell_of(whole, "first").update(
+        source="x = 1\nprint('whole')", outputs=shown("0.9"), execution_count=4, metadata={"tags": ["t"]}
+    )
+    whole["cells"].reverse()
+    whole["metadata"]["cobra"]["seq"] += 40
+    file.write_text(json.dumps(whole))
+    stale["cells"][0]["source"] = "# Mine"
+    stale["cells"].append({"cell_type": "markdown", "id": "mine", "metadata": {}, "source": "mine"})
+    assert (await ask("PUT", NOTEBOOK, by("tab", stale))).code == 200
+    found = (await ask("GET", NOTEBOOK)).data["content"]
+    first = cell_of(found, "first")
+    assert (first["source"], first["execution_count"]) == ("x = 1\nprint('whole')", 4)
+    assert first["outputs"] == shown("0.9")
+    assert first["metadata"]["tags"] == ["t"]
+    assert [cell["id"] for cell in found["cells"]] == ["first", "mine", "title"]  # where it was put
+    assert (cell_of(found, "title")["source"], cell_of(found, "mine")["source"]) == ("# Mine", "mine")
+    stale["cells"][1]["source"] = "x = "  # again, as it has not heard of anything yet
+    assert (await ask("PUT", NOTEBOOK, by("tab", stale))).code == 200
+    assert cell_of((await ask("GET", NOTEBOOK)).data["content"], "first")["source"].endswith("print('whole')")
+
+
+async def test_outputs_of_a_run_that_is_over_are_the_persons_whatever_their_number(
+    ask: Ask, run_folder: Path
+) -> None:
+    write_run(run_folder, state="finished")
+    notebook = (await ask("GET", NOTEBOOK)).data["content"]
+    for source, text in (("x = 1", "one"), ("x = 2", "two"), ("x = 2", "three")):
+        cell_of(notebook, "first").update(source=source, outputs=shown(text), execution_count=1)
+        assert (await ask("PUT", NOTEBOOK, by("tab", notebook))).code == 200
+        first = cell_of((await ask("GET", NOTEBOOK)).data["content"], "first")
+        assert (first["source"], first["outputs"]) == (source, shown(text))
+
+
+async def test_what_a_tab_saved_after_the_end_it_can_change_shorten_and_delete(
+    ask: Ask, run_folder: Path
+) -> None:
+    write_run(run_folder, state="finished")
+    notebook = (await ask("GET", NOTEBOOK)).data["content"]
+    mine = {"cell_type": "markdown", "id": "mine", "metadata": {}, "source": "some words"}
+    notebook["cells"].append(mine)
+    assert (await ask("PUT", NOTEBOOK, by("tab", notebook))).code == 200
+    mine["source"] = "some"
+    assert (await ask("PUT", NOTEBOOK, by("tab", notebook))).code == 200
+    assert cell_of((await ask("GET", NOTEBOOK)).data["content"], "mine")["source"] == "some"
+    del notebook["cells"][-1]
+    assert (await ask("PUT", NOTEBOOK, by("tab", notebook))).code == 200
+    assert [c["id"] for c in (await ask("GET", NOTEBOOK)).data["content"]["cells"]] == ["title", "first"]
+
+
+async def test_a_runner_that_does_not_answer_keeps_its_notebook(
+    ask: Ask, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whose, "WAIT", 0.2)
+    async with FakeRunner(run_folder) as runner:
+        first = (await ask("GET", NOTEBOOK, **WITH_HASH)).data
+        runner.type("y = 1", "unseen")
+        runner.silent = asyncio.Event()
+        assert (await ask("GET", NOTEBOOK, **WITH_HASH)).data["hash"] == first["hash"]
+        save = asyncio.ensure_future(ask("PUT", NOTEBOOK, put(first["content"])))
+        while not [name for name, _ in runner.calls if name == "save"]:
+            await asyncio.sleep(0.05)
+        assert not save.done()
+        runner.silent.set()
+        assert (await save).code == 200
+        assert "unseen" in [cell["id"] for cell in json.loads(runner.notebook.read_text())["cells"]]
+
+
+async def test_a_save_that_meets_a_runner_at_its_end_is_merged(ask: Ask, run_folder: Path) -> None:
+    async with FakeRunner(run_folder) as runner:
+        notebook = (await ask("GET", NOTEBOOK)).data["content"]
+        runner.document.insert("code", "y = 1", cell_id="unseen", metadata={"cobra": {"agent": "lead"}})
+        runner._write()
+        runner._server.close()  # its lock and registration are still there
+        for writer in tuple(runner._writers):
+            writer.close()
+        notebook["cells"][0]["source"] = "# Mine"
+        assert (await ask("PUT", NOTEBOOK, put(notebook))).code == 200
+        found = {cell["id"]: cell["source"] for cell in json.loads(runner.notebook.read_text())["cells"]}
+        assert "unseen" in found
+        assert "".join(found["title"]) == "# Mine"
 
 
 async def test_a_renamed_notebook_is_written_at_its_new_place(ask: Ask, run_folder: Path) -> None:

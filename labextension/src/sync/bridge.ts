@@ -59,6 +59,9 @@ export class Bridge implements IDisposable {
     this._channel = channel;
     this.sync.connect(channel, agent);
     channel.event.connect(this._onEvent, this);
+    if (channel.detached) {
+      this.own.leave();
+    }
   }
 
   dispose(): void {
@@ -82,6 +85,8 @@ export class Bridge implements IDisposable {
   private _onEvent(_: IChannel, { event }: { event: string }): void {
     if (event === 'attached') {
       void this.sync.drained().then(() => this.own.resume());
+    } else if (event === 'detached') {
+      this.own.leave();
     }
   }
 

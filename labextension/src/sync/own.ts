@@ -13,6 +13,8 @@ interface IOwnRun {
   msg_id: string;
   /** The kernel's connection was away while it ran: outputs may be missing. */
   dropped: boolean;
+  /** There was no runner: it ran, if at all, in a kernel that the run never had. */
+  alone: boolean;
 }
 
 /**
@@ -32,10 +34,18 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
   connect(sync: Sync): void {
     this._sync = sync;
     sync.applied.connect(this._onApplied, this);
+    sync.followed.connect(this._tellAll, this);
   }
 
-  /** Tell the runner of what was run while it could not be told, and take the kernel's connection up again. */
+  /** There is no runner any longer. */
+  leave(): void {
+    this._alone = true;
+    this.forEach(run => (run.alone = true));
+  }
+
+  /** There is a runner again: take the kernel's connection up. */
   resume(): void {
+    this._alone = false;
     const kernel = this._session.session?.kernel;
     if (kernel && this._session.kernelDisplayStatus !== 'terminating') {
       // where it is 'connecting', its next attempt may be a minute away
@@ -43,7 +53,6 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
         kernel.reconnect().catch(reason => console.warn(reason));
       }
     }
-    this._untold.splice(0).forEach(id => void this._tell(id));
   }
 
   dispose(): void {
@@ -77,8 +86,19 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
     ) {
       return;
     }
-    this.set(id, { msg_id: header.msg_id, dropped: false });
+    const alone = this._alone;
+    this.set(id, { msg_id: header.msg_id, dropped: false, alone });
     void this._tell(id);
+  }
+
+  /** Tell the runner of what was run while it could not be told. */
+  private _tellAll(): void {
+    for (const [id, run] of [...this]) {
+      if (run.alone) {
+        this.delete(id); // what it shows goes with the next save
+      }
+    }
+    this._untold.splice(0).forEach(id => void this._tell(id));
   }
 
   private async _tell(id: string): Promise<void> {
@@ -143,4 +163,5 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
   private _kernel: Kernel.IKernelConnection | null = null;
   private _sync: Sync | null = null;
   private _untold: string[] = [];
+  private _alone = false;
 }

@@ -66,6 +66,11 @@ export class Sync implements IDisposable {
     return this._refused;
   }
 
+  /** Emitted when the notebook is the runner's again and calls are taken. */
+  get followed(): ISignal<this, void> {
+    return this._followed;
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }
@@ -88,6 +93,8 @@ export class Sync implements IDisposable {
     channel.stateChanged.connect(this._onChannel, this);
     if (channel.attached) {
       void this._follow();
+    } else if (channel.detached) {
+      void this._look();
     }
   }
 
@@ -137,6 +144,8 @@ export class Sync implements IDisposable {
   private _onEvent(_: IChannel, event: IEvent): void {
     if (event.event === 'attached') {
       void this._follow();
+    } else if (event.event === 'detached') {
+      void this._look();
     } else if (event.event === 'operation' && event.agent === this._agent) {
       if (this._following) {
         this._push(event as unknown as IOperation);
@@ -155,6 +164,9 @@ export class Sync implements IDisposable {
       answer = await this.call('follow', { seq });
     } catch (error) {
       if (error instanceof CallError && life === this._life) {
+        if (error.kind === 'Unknown') {
+          await this._look();
+        }
         this._followLater();
       }
       return;
@@ -162,7 +174,7 @@ export class Sync implements IDisposable {
     if (life !== this._life || this._isDisposed) {
       return;
     }
-    this._following = true;
+    this._following = this._behind = true;
     this._outbox.reset();
     if (answer.notebook) {
       this._adopt(answer.notebook, answer.seq, answer.running ?? []);
@@ -172,11 +184,44 @@ export class Sync implements IDisposable {
       );
     }
     await this.drained();
+    if (this._following && !this._isDisposed) {
+      this._followed.emit();
+    }
     await this.flush();
+  }
+
+  /** There is nobody to follow: take in, once, what came to the file while this tab did not hear of it. */
+  private async _look(): Promise<void> {
+    if (!this._behind) {
+      return;
+    }
+    const life = ++this._life;
+    this._following = false;
+    await this.drained();
+    let answer: any;
+    try {
+      const seq = this._placeholder ? null : this.shadow.seq;
+      answer = await this.call('follow', { seq, file: true });
+    } catch {
+      return; // there is no such file, or the connection went again
+    }
+    if (life !== this._life || this._isDisposed) {
+      return;
+    }
+    this._behind = false;
+    if (answer.notebook && answer.seq > this.shadow.seq) {
+      this._adopt(answer.notebook, answer.seq, []);
+      if (!this._outbox.pending().length) {
+        this._settle();
+      }
+    }
   }
 
   private _followLater(): void {
     window.clearTimeout(this._retry);
+    if (this._isDisposed || !this._channel?.attached) {
+      return;
+    }
     this._retry = window.setTimeout(() => void this._follow(), RETRY);
   }
 
@@ -317,6 +362,7 @@ export class Sync implements IDisposable {
   private _channel: IChannel | null = null;
   private _agent = '';
   private _following = false;
+  private _behind = true;
   private _life = 0;
   private _queue: IOperation[] = [];
   private _at = 0;
@@ -327,6 +373,7 @@ export class Sync implements IDisposable {
   private _isDisposed = false;
   private _applied = new Signal<this, IOperation>(this);
   private _refused = new Signal<this, IRefusal>(this);
+  private _followed = new Signal<this, void>(this);
 }
 
 /** The id of the cell that JupyterLab puts into a notebook without any, or null. */

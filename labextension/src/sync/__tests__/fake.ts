@@ -8,6 +8,7 @@ export class FakeRunner implements IChannel {
   constructor(public cells: any[]) {}
 
   attached = false;
+  detached = false;
   seq = 0;
   operations: any[] = [];
   calls: Array<{ name: string; args: any }> = [];
@@ -18,24 +19,35 @@ export class FakeRunner implements IChannel {
   slow: Promise<void> | null = null;
   /** Calls of edits that are turned down as a whole. */
   turnDown: CallError | null = null;
+  /** The agent has ended, and the runner has not. */
+  ended = false;
   readonly event: Signal<IChannel, IEvent> = new Signal(this);
   readonly stateChanged: Signal<IChannel, void> = new Signal(this);
 
   attach(): void {
     this.attached = true;
+    this.detached = false;
     this.stateChanged.emit();
     this.event.emit({ event: 'attached' });
   }
 
   drop(): void {
-    this.attached = false;
+    this.attached = this.detached = false;
     this._following = false;
     this.stateChanged.emit();
   }
 
+  /** The server is there again, and the run is over. */
+  detach(): void {
+    this.drop();
+    this.detached = true;
+    this.stateChanged.emit();
+    this.event.emit({ event: 'detached' });
+  }
+
   async call<T>(name: string, args: any): Promise<T> {
     await Promise.resolve();
-    if (!this.attached) {
+    if (!this.attached && !this.detached) {
       throw new Dropped();
     }
     this.calls.push({ name, args: JSON.parse(JSON.stringify(args)) });
@@ -47,6 +59,12 @@ export class FakeRunner implements IChannel {
     }
     switch (name) {
       case 'follow':
+        if (args.file) {
+          return this._file(args.seq) as T;
+        }
+        if (this.ended) {
+          throw new CallError('Unknown', 'no such agent works now');
+        }
         this._following = true;
         return this._follow(args.seq) as T;
       case 'edit':
@@ -90,10 +108,20 @@ export class FakeRunner implements IChannel {
     this.act('insert', id, { cell: cellOf(id, source, type), after });
   }
 
+  private _file(seq: number): any {
+    return seq === this.seq
+      ? { seq, operations: [], running: [] }
+      : this._whole();
+  }
+
+  private _whole(): any {
+    const cells = JSON.parse(JSON.stringify(this.cells));
+    return { seq: this.seq, notebook: { cells, metadata: {} }, running: [] };
+  }
+
   private _follow(seq: number): any {
     if (this.forgetful) {
-      const cells = JSON.parse(JSON.stringify(this.cells));
-      return { seq: this.seq, notebook: { cells, metadata: {} }, running: [] };
+      return this._whole();
     }
     const operations = this.operations.filter(one => one.seq > seq);
     return { seq: this.seq, operations };

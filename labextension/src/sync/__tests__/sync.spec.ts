@@ -386,6 +386,68 @@ it('Where the agent has ended, edits are kept for the next save', async () => {
   expect(runner.sources()).toEqual(['mine']);
 });
 
+describe('Where the run went on while the tab was away, and nobody is there to follow', () => {
+  async function missed() {
+    const all = await following('a', 'b');
+    all.runner.drop();
+    all.runner.insert('x', 'a');
+    all.runner.act('output', 'a', stream('shown'));
+    all.runner.act('source', 'b', { text: 'b + more', append: false });
+    return all;
+  }
+
+  it.each([
+    ['the run is over', (runner: FakeRunner) => runner.detach()],
+    [
+      'the agent has ended',
+      (runner: FakeRunner) => {
+        runner.ended = true;
+        runner.attach();
+      }
+    ]
+  ])('it takes in what it missed: %s', async (_, end) => {
+    const { model, runner, sync } = await missed();
+    end(runner);
+    await settled();
+    expect(sources(model)).toEqual(['a', 'x', 'b + more']);
+    expect(code(model, 0).outputs.toJSON()[0].text).toBe('shown');
+    expect(sync.shadow.seq).toBe(runner.seq);
+    expect(sync.following).toBe(false);
+    expect(model.dirty).toBe(false);
+  });
+
+  it('what the person wrote stays, to be saved', async () => {
+    const { model, shared, runner } = await missed();
+    shared.cells[0].setSource('mine');
+    runner.detach();
+    await settled(SOON);
+    expect(sources(model)).toEqual(['mine', 'x', 'b + more']);
+    expect(model.dirty).toBe(true);
+    expect(runner.edits()).toEqual([]);
+  });
+
+  it('it asks once', async () => {
+    const { runner } = await missed();
+    runner.detach();
+    await settled();
+    runner.detach();
+    await settled();
+    const asked = runner.calls.filter(({ args }) => args.file);
+    expect(asked).toHaveLength(1);
+  });
+
+  it('a tab opened afterwards takes it in too', async () => {
+    const { model, runner, sync } = open('a');
+    sync.dispose();
+    runner.insert('x', 'a');
+    runner.detached = true;
+    const late = new Sync({ model, client: 'late' });
+    late.connect(runner, 'cobra');
+    await settled();
+    expect(sources(model)).toEqual(['a', 'x']);
+  });
+});
+
 it('What comes of this tab’s own save is not somebody else’s, and what was lost by it is sent again', async () => {
   const { shared, runner, model } = await following('a', 'b');
   runner.act('source', 'a', { text: 'theirs', append: false });
