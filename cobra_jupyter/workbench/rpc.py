@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_FRAME = 64 * 2**20  # bytes; results travel as files, so a larger frame is a mistake
+SLICE = 0.1  # seconds
 Json = Any
 
 
@@ -204,7 +205,8 @@ def words(error: BaseException) -> str:
 
 
 class _Reply:
-    """Messages of one call, waited for in slices so that a signal reaches the main thread at once."""
+    """Messages of one call, waited for in slices: a signal that another thread takes, or that comes just before the wait,
+    does not wake the main thread."""
 
     def __init__(self) -> None:
         self._messages: list[dict[str, Json]] = []
@@ -218,7 +220,7 @@ class _Reply:
     def next(self) -> dict[str, Json]:
         with self._ready:
             while not self._messages:
-                self._ready.wait()
+                self._ready.wait(SLICE)
             return self._messages.pop(0)
 
 

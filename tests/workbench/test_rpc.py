@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import socket
 import struct
 import threading
@@ -94,6 +95,15 @@ def test_an_interrupt_cancels_the_call_at_the_other_end(ends: tuple[socket.socke
     with pytest.raises(KeyboardInterrupt):
         Peer(ends[1]).call("long", on_progress=interrupt)
     assert seen.wait(5)
+
+
+def test_an_interrupt_that_another_thread_takes_cancels_the_call_too(caller: Peer) -> None:
+    def take() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    threading.Timer(0.3, take).start()
+    with pytest.raises(KeyboardInterrupt):
+        caller.call("wait")
 
 
 def test_the_end_of_the_other_side_is_told_to_who_waits(ends: tuple[socket.socket, socket.socket]) -> None:
