@@ -97,13 +97,26 @@ def test_an_interrupt_cancels_the_call_at_the_other_end(ends: tuple[socket.socke
     assert seen.wait(5)
 
 
-def test_an_interrupt_that_another_thread_takes_cancels_the_call_too(caller: Peer) -> None:
+def test_an_interrupt_that_another_thread_takes_cancels_the_call_too(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    ended: list[bool] = []
+
+    def wait(call: Call, name: str, args: dict[str, Any]) -> None:
+        ended.append(call.cancelled.wait(10))
+
     def take() -> None:
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
+    Peer(ends[0], wait)
+    peer = Peer(ends[1])
     threading.Timer(0.3, take).start()
     with pytest.raises(KeyboardInterrupt):
-        caller.call("wait")
+        peer.call("wait")
+    while not ended:
+        time.sleep(0.01)
+    assert ended == [True]
+    peer.close()
 
 
 def test_the_end_of_the_other_side_is_told_to_who_waits(ends: tuple[socket.socket, socket.socket]) -> None:
