@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 
@@ -121,3 +122,68 @@ def test_saving_right_after_the_cut_asks_nothing(
     assert doings.source(page, mine) == "mine = 5"
     doings.same(page, going)
     doings.quiet(page)
+
+
+def test_a_tab_that_was_away_when_the_run_ended_shows_it_whole_and_undoes_nothing_of_it(
+    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
+) -> None:
+    going = run(server)
+    page = tab(server, going.path, port=line.port)
+    page.shows("x = 1")
+    mine = doings.add(page, "mine = 5")
+    until(lambda: "mine = 5" in [c["source"] for c in going.file()], "the run has the person's cell")
+    line.cut()
+    page.type_into(mine, " + 1", delay=10)
+    going.say(2, live.cell("print('written', 'meanwhile')", "Meanwhile"))
+    going.seen(3)
+    going.stop()
+    line.mend()
+    page.shows("written meanwhile")
+    assert doings.source(page, mine) == "mine = 5 + 1"
+    page.page.keyboard.press("Control+s")
+    until(lambda: "mine = 5 + 1" in [source for source, _ in written(going)], "it is saved")
+    shown = [(cell["source"], doings.printed(json.loads(cell["outputs"] or "[]"))) for cell in page.cells()]
+    assert written(going) == shown
+    doings.quiet(page)
+
+    another = doings.add(page, "another = 6")
+    page.page.keyboard.press("Control+s")
+    until(lambda: "another = 6" in [source for source, _ in written(going)], "it is saved")
+    page.select(another)
+    page.command("notebook:delete-cell")
+
+    def saved() -> bool:
+        page.command("docmanager:save")  # ignored while the last one is under way
+        return written(going) == shown
+
+    until(saved, "what was deleted stays so")
+    doings.quiet(page)
+
+
+def written(going: Live) -> list[tuple[str, str]]:
+    """Source and printed output of each cell of the file of a run that is over."""
+    cells = json.loads((going.out / "agent.ipynb").read_text(encoding="utf-8"))["cells"]
+    return [("".join(cell["source"]), doings.printed(cell.get("outputs", []))) for cell in cells]
+
+
+def test_a_cell_run_while_the_connection_is_cut_is_the_runs_too(
+    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
+) -> None:
+    going = run(server)
+    page = tab(server, going.path, port=line.port)
+    page.shows("x = 1")
+    line.cut()
+    until(
+        lambda: page.js("nb => nb.sessionContext.session?.kernel?.connectionStatus") != "connected",
+        "it is cut",
+    )
+    mine = doings.own(page, "print('mine', x + 1)")
+    time.sleep(2)
+    line.mend()
+    until(lambda: "mine 2" in doings.output(page, mine), "it has run")
+    until(
+        lambda: "mine 2" in "".join(doings.printed(c.get("outputs", [])) for c in going.file()),
+        "the run has it",
+    )
+    until(lambda: not page.dirty(), "nothing is left to be saved")
+    doings.same(page, going)
