@@ -83,6 +83,7 @@ class RunsHandler(CobraHandler):
     async def post(self) -> None:
         body = self.body()
         competition = await asyncio.to_thread(self.cobra.places.competition, body.text("folder"))
+        self.cobra.places.check_apart(competition)
         options = [
             "--brain", body.one_of("brain", BRAINS, "auto"), "--budget", _budget(body) or "10m",
             "--approval", body.one_of("approval", runs.APPROVALS, "none"),
