@@ -135,6 +135,7 @@ async def test_messages_and_approvals_reach_the_runner(ask: Ask, run_folder: Pat
         ("message", "{nonsense", 400, "not JSON"), ("message", b"\xff\xfe", 400, "not JSON"),
         ("approve", {"yes": "yes"}, 400, "true or false"), ("export", {"to": "pdf"}, 400, "html, ipynb, py"),
         ("pause", {"now": True}, 400, "'now'"), ("resume", {"budget": "5 bananas"}, 400, "duration"),
+        ("resume", {"more": "5 bananas"}, 400, "more 5 bananas"), ("resume", {"more": "5m", "budget": "5m"}, 400, "give one"),
         ("message", "[" * 100_000, 400, "JSON"),
     ],
 )  # fmt: skip
@@ -315,6 +316,33 @@ def test_what_runners_said_long_ago_is_not_kept(tmp_path: Path, monkeypatch: pyt
     starting._tidy(tmp_path)
     assert sorted(path.name for path in tmp_path.glob("*.log")) == ["b.log", "c.log"]
     assert (tmp_path / "other.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "budget"),
+    [({}, None), ({"budget": "10m"}, "10m"), ({"more": "10m"}, "1106s"), ({"more": "45"}, "551s")],
+)
+async def test_a_run_goes_on_for_as_long_as_it_is_given(
+    body: Any, budget: str | None, ask: Ask, root: Path, run_folder: Path, command: None, cobra: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    write_run(run_folder, competition=root)
+    _make_older(run_folder, 500)
+    asked, resume = [], cobra.starting.resume
+    monkeypatch.setattr(
+        cobra.starting, "resume", lambda folder, options: [asked.extend(options), resume(folder, options)][1]
+    )
+    assert (await ask("POST", f"cobra/runs/{RUN}/resume", body)).code == 200
+    assert asked == (["--budget", budget] if budget else [])
+    assert (await ask("POST", f"cobra/runs/{RUN}/stop")).code == 200
+    await _until(lambda: not attach.registry())
+
+
+def _make_older(run: Path, seconds: float) -> None:
+    """It was killed so long after its last change of state, of which alone run.json knows."""
+    lines = (run / "ledger.jsonl").read_text().splitlines()
+    last = json.loads(lines[-1])
+    lines[-1] = json.dumps({**last, "time": last["time"] + seconds})
+    (run / "ledger.jsonl").write_text("\n".join(lines) + "\n")
 
 
 async def test_a_finished_run_is_not_resumed_without_more_time(
