@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import math
+import os
 import secrets
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ LIVE = ("starting", "running", "pausing", "paused", "human", "waiting")  # state
 RESUMABLE = ("stopped", "failed", "died")  # of one that ended early
 OVER = ("finished", *RESUMABLE)
 
-
+LONGEST = 200  # bytes of a competition's name in that of a run's folder
 APPROVALS = ("none", "cells", "costly")  # which cells wait for a person's word
 
 
@@ -33,8 +34,14 @@ def name_of(competition: Path) -> str:
 
 def new_folder(root: Path, competition: Path) -> Path:
     """<root>/<competition>-<time>, not taken yet."""
-    folder = root / f"{name_of(competition)}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = root / f"{_shortened(name_of(competition))}-{time.strftime('%Y%m%d-%H%M%S')}"
     return folder if not folder.exists() else folder.with_name(f"{folder.name}-{secrets.token_hex(2)}")
+
+
+def _shortened(name: str) -> str:
+    """As much of it as leaves room for more in the name of a file, which has at most 255 bytes."""
+    whole = os.fsencode(name)
+    return name if len(whole) <= LONGEST else whole[:LONGEST].decode("utf-8", "ignore")
 
 
 def _memory() -> Path:

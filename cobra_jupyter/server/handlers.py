@@ -15,7 +15,7 @@ from tornado import web
 
 from cobra_jupyter import attach, control, runs
 from cobra_jupyter.agent import budget
-from cobra_jupyter.server import brains, competitions, exporting
+from cobra_jupyter.server import brains, competitions, exporting, past
 from cobra_jupyter.server.body import Body
 from cobra_jupyter.server.channel import RESOURCE, ChannelHandler
 from cobra_jupyter.server.places import Places
@@ -83,6 +83,7 @@ class RunsHandler(CobraHandler):
     async def post(self) -> None:
         body = self.body()
         competition = await asyncio.to_thread(self.cobra.places.competition, body.text("folder"))
+        self.cobra.places.check_apart(competition)
         options = [
             "--brain", body.one_of("brain", BRAINS, "auto"), "--budget", _budget(body) or "10m",
             "--approval", body.one_of("approval", runs.APPROVALS, "none"),
@@ -135,17 +136,21 @@ class ResumeHandler(ActionHandler):
     @authorized
     async def post(self, run: str) -> None:
         body = self.body()
-        given = _budget(body)
+        given, more = _budget(body), _budget(body, "more")
         body.finish()
+        if given and more:
+            raise Refusal(400, '"budget" is the whole of it, "more" comes on top of what was used: give one')
         if await self.cobra.living.entry(run) is None:
-            await self._again(run, given)
-        elif given:
+            await self._again(run, given, more)
+        elif given or more:
             raise Refusal(409, "the run lives: its budget can be changed only when it is over")
         else:
             await self.act(run)
 
-    async def _again(self, run: str, given: str | None) -> None:
+    async def _again(self, run: str, given: str | None, more: str | None) -> None:
         folder = await self.cobra.catalogue.folder(run)
+        if more:
+            given = await asyncio.to_thread(_whole, folder, more)
         await asyncio.to_thread(_check_resumable, folder, given, self.cobra.places)
         await asyncio.to_thread(attach.settle, folder, run)
         await self.cobra.starting.resume(folder, ["--budget", given] if given else [])
@@ -187,22 +192,29 @@ class ExportHandler(CobraHandler):
         self.answer({"path": self.cobra.places.shown(written)})
 
 
-def _budget(body: Body) -> str | None:
+def _budget(body: Body, name: str = "budget") -> str | None:
     """A duration, as `cobra run` takes it. Raises Refusal."""
-    given = body.text("budget", 100, optional=True)
+    given = body.text(name, 100, optional=True)
     if given:
         try:
             budget.parse(given)
         except budget.BudgetError as error:
-            raise Refusal(400, str(error).removeprefix("--")) from error
+            raise Refusal(400, str(error).replace("--budget", name, 1)) from error
     return given
+
+
+def _whole(folder: Path, more: str) -> str:
+    """The budget of a run that is to go on for `more` from here. Its record is asked: run.json says how old it was as its
+    state last changed."""
+    recorded = past.read(folder)
+    return f"{recorded.standing.age(recorded.at) + budget.parse(more):.0f}s"
 
 
 def _check_resumable(folder: Path, given: str | None, places: Places) -> None:
     """Its competition too: a record can name any folder."""
     try:
         options = runs.options_of(runs.load(str(folder)), budget.parse(given) if given else None)
-    except runs.RunError as error:
+    except (runs.RunError, budget.BudgetError) as error:
         raise Refusal(409, str(error)) from error
     places.competition(str(options.folder))
 

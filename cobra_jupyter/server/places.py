@@ -43,20 +43,33 @@ class Places:
 
     def competition(self, folder: str) -> Path:
         """A competition's folder, by its path from the root or a whole one. Raises Refusal."""
-        given = Path(folder).expanduser()
-        real = (given if given.is_absolute() else self.root / given).resolve()
+        try:
+            real = (self.root / Path(folder).expanduser()).resolve()
+            is_there = real.is_dir()
+        except (
+            OSError,
+            RuntimeError,
+            ValueError,
+        ) as error:  # ~nobody, a name that no disk holds, a circle of links
+            raise _no_folder(folder) from error
         if not any(real.is_relative_to(top) for top in (self.root, *self.data)):
             raise Refusal(
                 400,
                 f"{folder}: lies outside of the server's root folder; move it there, or let an administrator add its "
                 "parent to CobraApp.data_dirs",
             )
-        if not real.is_dir():
+        if not is_there:
+            raise _no_folder(folder)
+        return real
+
+    def check_apart(self, competition: Path) -> None:
+        """New runs may not lie in a competition's folder, which stays as it is. Raises Refusal."""
+        if self.runs.is_relative_to(competition):
             raise Refusal(
                 400,
-                f"{folder}: no such folder; give the competition's folder, with description.md and a sample submission",
+                f"{competition.name}: new runs get their folders in {self.named(self.runs)}, which lies in it, and a "
+                "competition's folder stays as it is: start JupyterLab in a folder above it",
             )
-        return real
 
     def status(self, status: Json, run: Path, identity: str) -> Json:
         """A status with paths of the contents API; `run` is where the run lies now, `identity` what it goes by here."""
@@ -65,3 +78,10 @@ class Places:
             for agent in status.get("agents", ())
         ]
         return {**status, "id": identity, "run": self.shown(run), "agents": agents}
+
+
+def _no_folder(folder: str) -> Refusal:
+    return Refusal(
+        400,
+        f"{folder}: no such folder; give the competition's folder, with description.md and a sample submission",
+    )

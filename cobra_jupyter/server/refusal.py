@@ -15,6 +15,7 @@ class Refusal(HTTPError):  # noqa: N818
     """Raised wherever a request cannot be met; handlers answer `{"message", "reason"}`."""
 
     def __init__(self, status: int, message: str) -> None:
+        message = message.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair breaks logs
         super().__init__(status, message, reason=HTTPStatus(status).phrase)
         self.message = message
 

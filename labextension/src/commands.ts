@@ -109,7 +109,7 @@ export function addControls({ commands, runs, trans }: ICommandOptions): void {
       icon: args => (args.isPalette ? undefined : icon),
       isEnabled: () =>
         !!runs.current && isPossible(action, runs.current.status),
-      execute: args => act(runs, action, trans, args.budget as string)
+      execute: args => act(runs, action, trans, args.more as string)
     });
   }
   commands.addCommand(CommandIDs.exportTo, {
@@ -148,7 +148,7 @@ async function act(
   runs: IRuns,
   action: Action,
   trans: TranslationBundle,
-  budget?: string
+  more?: string
 ): Promise<void> {
   const run = runs.current;
   if (!run) {
@@ -157,8 +157,8 @@ async function act(
   if (action === 'stop' && !(await mayStop(run.status.name, trans))) {
     return;
   }
-  const again = action === 'resume' && isOver(run.status) && !!budget;
-  if (!(await run.act(action, again ? { budget } : {}))) {
+  const again = action === 'resume' && isOver(run.status) && !!more;
+  if (!(await run.act(action, again ? { more } : {}))) {
     Notification.emit(run.error, 'error', { autoClose: 5000 });
   }
 }

@@ -19,12 +19,12 @@ import { dismissWhenBack } from './connection';
 import { cobraIcon } from './icons';
 import { addNewRun } from './new-run';
 import { RunPanel } from './panel/panel';
-import { END, revealer } from './reveal';
+import { revealer } from './reveal';
 import { IRuns, Runs } from './runs';
 import { StatusItem } from './statusbar';
 import { Bridges } from './sync/bridges';
 import { CATEGORY, CommandIDs, ICobraRuns, PANEL_ID } from './tokens';
-import { cellWords } from './words';
+import { cellWords, hasNotebook } from './words';
 
 const DOMAIN = 'cobra_jupyter';
 const SELECTED = 'cobra-jupyter:selected';
@@ -129,15 +129,15 @@ const commandsPlugin: JupyterFrontEndPlugin<void> = {
     addToggles({ commands, runs, trans, isVisible: inRun });
     renewWith(runs, commands);
     tracker.currentChanged.connect(() => renew(commands));
-    addNewRun({ app, runs, trans, shell, documents });
+    addNewRun({ app, runs, trans, shell, documents, reveal });
     commands.addCommand(CommandIDs.openNotebook, {
       label: trans.__('Open Run’s Notebook'),
-      isEnabled: () => !!runs.current?.status.agents.length,
-      execute: args => {
+      isEnabled: () => !!runs.current && hasNotebook(runs.current.status),
+      execute: () => {
         const run = runs.current;
         const agent = run?.status.agents.find(({ notebook }) => notebook);
         if (run && agent) {
-          reveal(run, agent.name, args.atEnd ? END : undefined);
+          reveal(run, agent.name);
         }
       }
     });

@@ -7,7 +7,8 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import { IStatus } from './api';
 import { cobraIcon } from './icons';
 import { NewRun } from './panel/form';
-import { IRuns } from './runs';
+import { openWhenBegun } from './reveal';
+import { IRuns, Run } from './runs';
 import { CommandIDs } from './tokens';
 
 export interface INewRunOptions {
@@ -16,6 +17,7 @@ export interface INewRunOptions {
   trans: TranslationBundle;
   shell: ILabShell | null;
   documents: IDocumentManager | null;
+  reveal: (run: Run, agent: string, cell?: string) => void;
 }
 
 /** Add the command that opens the form: a tab in JupyterLab, a dialog where there are no tabs. */
@@ -61,12 +63,12 @@ function form(
   mayBrowse: boolean,
   close: () => void
 ): NewRun {
-  const { runs, trans, documents, app } = options;
+  const { runs, trans, documents, app, reveal } = options;
   const started = (status: IStatus) => {
-    runs.add(status);
+    const run = runs.add(status);
     runs.select(status.id);
     close();
-    void app.commands.execute(CommandIDs.openNotebook, { atEnd: true });
+    openWhenBegun(runs, run, reveal);
     void app.commands.execute(CommandIDs.openPanel);
   };
   const browse = async (path: string) => {

@@ -1,7 +1,8 @@
 import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { CommandRegistry } from '@lumino/commands';
 
-import { Run } from './runs';
+import { IRuns, Run } from './runs';
+import { hasNotebook, isOver } from './words';
 
 /** In place of a cell: the end of the notebook. */
 export const END = ' end';
@@ -17,14 +18,38 @@ export function revealer(
   return (run, agent, cell) => {
     const path = run.status.agents.find(({ name }) => name === agent)?.notebook;
     if (path && commands.hasCommand('docmanager:open')) {
-      void commands.execute('docmanager:open', { path }).then(() => {
+      const opened = () => {
         const panel = tracker.find(({ context }) => context.path === path);
         if (panel && cell) {
           void show(panel, cell);
         }
-      });
+      };
+      commands
+        .execute('docmanager:open', { path })
+        .then(opened, reason => run.fail((reason as Error).message));
     }
   };
+}
+
+/** Shows the end of a run's notebook as soon as there is one; never that of a run that ended before it had begun. */
+export function openWhenBegun(
+  runs: IRuns,
+  run: Run,
+  reveal: (run: Run, agent: string, cell?: string) => void
+): void {
+  const look = () => {
+    const waits = !hasNotebook(run.status) && !isOver(run.status);
+    if (waits && !run.isDisposed) {
+      return;
+    }
+    runs.changed.disconnect(look);
+    const agent = run.status.agents.find(({ notebook }) => notebook);
+    if (agent && !isOver(run.status) && !run.isDisposed) {
+      reveal(run, agent.name, END);
+    }
+  };
+  runs.changed.connect(look);
+  look();
 }
 
 async function show(panel: NotebookPanel, id: string): Promise<void> {

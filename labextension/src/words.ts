@@ -100,6 +100,11 @@ export function isPossible(action: Action, status: IStatus): boolean {
   return POSSIBLE[action].includes(status.state);
 }
 
+/** Whether the notebook can be opened: while a run starts its file may not be there yet. */
+export function hasNotebook({ state, agents }: IStatus): boolean {
+  return state !== 'starting' && agents.some(({ notebook }) => notebook);
+}
+
 /** 75 → 1:15, 3700 → 1:01:40 */
 export function clock(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

@@ -102,6 +102,7 @@ def test_the_panel_and_its_run_are_there_again_after_a_reload(server: Server, ru
     [
         ("no/such/folder", "playbook", "no/such/folder"),
         ("../..", "playbook", "root"),
+        (".", "playbook", "start JupyterLab in a folder above it"),
         ("empty", "playbook", "sample_submission"),
         (DEMO, "gemini", "GEMINI_API_KEY"),
     ],

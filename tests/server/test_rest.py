@@ -135,6 +135,7 @@ async def test_messages_and_approvals_reach_the_runner(ask: Ask, run_folder: Pat
         ("message", "{nonsense", 400, "not JSON"), ("message", b"\xff\xfe", 400, "not JSON"),
         ("approve", {"yes": "yes"}, 400, "true or false"), ("export", {"to": "pdf"}, 400, "html, ipynb, py"),
         ("pause", {"now": True}, 400, "'now'"), ("resume", {"budget": "5 bananas"}, 400, "duration"),
+        ("resume", {"more": "5 bananas"}, 400, "more 5 bananas"), ("resume", {"more": "5m", "budget": "5m"}, 400, "give one"),
         ("message", "[" * 100_000, 400, "JSON"),
     ],
 )  # fmt: skip
@@ -220,6 +221,15 @@ async def test_a_run_is_started_and_its_process_is_no_child_that_ends_with_the_s
     await _until(lambda: not attach.registry())
 
 
+async def test_a_competition_may_have_the_longest_name_there_is(ask: Ask, root: Path, command: None) -> None:
+    make_competition(root / ("é" * 127), rows=20)
+    (root / "runs").mkdir()
+    found = await ask("POST", "cobra/runs", {"folder": f"{'é' * 127}/public"})
+    assert (found.code, found.data["state"]) == (201, "running")
+    assert (await ask("POST", f"cobra/runs/{found.data['id']}/stop")).code == 200
+    await _until(lambda: not attach.registry())
+
+
 @pytest.mark.parametrize(
     ("body", "word"),
     [
@@ -228,7 +238,9 @@ async def test_a_run_is_started_and_its_process_is_no_child_that_ends_with_the_s
         ({"folder": "empty"}, "sample_submission.csv"), ({"folder": "empty", "brain": "oracle"}, "playbook, gemini"),
         ({"folder": "empty", "budget": "5s"}, "too small"), ({"folder": "empty", "approval": "maybe"}, "costly"),
         ({"folder": "empty", "max_cost": -1}, "above 0"), ({"folder": "empty", "seed": 1.5}, "whole"),
-        ({"folder": "empty", "colour": "red"}, "colour"),
+        ({"folder": "empty", "colour": "red"}, "colour"), ({"folder": "~nosuchuser/x"}, "no such folder"),
+        ({"folder": "x" * 300}, "no such folder"), ({"folder": "\ud800"}, "no such folder"),
+        ({"folder": "circle"}, "no such folder"), ({"folder": "."}, "start JupyterLab in a folder above it"),
     ],
 )  # fmt: skip
 async def test_a_start_that_cannot_be_is_400_with_the_cure(
@@ -236,6 +248,7 @@ async def test_a_start_that_cannot_be_is_400_with_the_cure(
 ) -> None:
     (root / "empty").mkdir()
     (root / "link").symlink_to(tmp_path)
+    (root / "circle").symlink_to("circle")
     found = await ask("POST", "cobra/runs", body)
     assert found.code == 400
     assert word in found.message
@@ -275,14 +288,21 @@ async def test_a_run_that_had_begun_keeps_its_folder_whatever_it_ended_with(
     assert [path.name for path in root.glob("runs/*/ledger.jsonl")] == ["ledger.jsonl"]
 
 
-@pytest.mark.parametrize("competition", ["/etc", "/data/nowhere", "../.."])
+@pytest.mark.parametrize(
+    ("competition", "word"),
+    [
+        ("/etc", "data_dirs"), ("/data/nowhere", "data_dirs"), ("../..", "data_dirs"),
+        ("~nosuchuser/x", "no such folder"), ("x" * 300, "no such folder"), ("\ud800", "no such folder"),
+        ("a\0b", "no such folder"),
+    ],
+)  # fmt: skip
 async def test_a_run_whose_record_names_a_competition_elsewhere_is_not_resumed(
-    competition: str, ask: Ask, run_folder: Path, command: None
+    competition: str, word: str, ask: Ask, run_folder: Path, command: None
 ) -> None:
     write_run(run_folder, competition=competition)
     found = await ask("POST", f"cobra/runs/{RUN}/resume")
     assert found.code == 400
-    assert "data_dirs" in found.message
+    assert word in found.message
     assert not attach.registry()
 
 
@@ -296,6 +316,33 @@ def test_what_runners_said_long_ago_is_not_kept(tmp_path: Path, monkeypatch: pyt
     starting._tidy(tmp_path)
     assert sorted(path.name for path in tmp_path.glob("*.log")) == ["b.log", "c.log"]
     assert (tmp_path / "other.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "budget"),
+    [({}, None), ({"budget": "10m"}, "10m"), ({"more": "10m"}, "1106s"), ({"more": "45"}, "551s")],
+)
+async def test_a_run_goes_on_for_as_long_as_it_is_given(
+    body: Any, budget: str | None, ask: Ask, root: Path, run_folder: Path, command: None, cobra: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    write_run(run_folder, competition=root)
+    _make_older(run_folder, 500)
+    asked, resume = [], cobra.starting.resume
+    monkeypatch.setattr(
+        cobra.starting, "resume", lambda folder, options: [asked.extend(options), resume(folder, options)][1]
+    )
+    assert (await ask("POST", f"cobra/runs/{RUN}/resume", body)).code == 200
+    assert asked == (["--budget", budget] if budget else [])
+    assert (await ask("POST", f"cobra/runs/{RUN}/stop")).code == 200
+    await _until(lambda: not attach.registry())
+
+
+def _make_older(run: Path, seconds: float) -> None:
+    """It was killed so long after its last change of state, of which alone run.json knows."""
+    lines = (run / "ledger.jsonl").read_text().splitlines()
+    last = json.loads(lines[-1])
+    lines[-1] = json.dumps({**last, "time": last["time"] + seconds})
+    (run / "ledger.jsonl").write_text("\n".join(lines) + "\n")
 
 
 async def test_a_finished_run_is_not_resumed_without_more_time(

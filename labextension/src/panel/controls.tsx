@@ -3,7 +3,7 @@ import * as React from 'react';
 import { Action, ExportKind } from '../api';
 import { controls, IControl } from '../commands';
 import { CommandIDs } from '../tokens';
-import { isOver, isPossible } from '../words';
+import { hasNotebook, isOver, isPossible } from '../words';
 import { IPartProps } from './parts';
 
 /** The buttons of a run that lives. */
@@ -55,10 +55,10 @@ function ControlButton(
 
 /** A run whose process is gone can go on from its record. */
 function Again({ commands, trans }: IPartProps): React.ReactElement {
-  const [budget, setBudget] = React.useState('');
+  const [more, setMore] = React.useState('');
   const resume = (event: React.FormEvent) => {
     event.preventDefault();
-    void commands.execute(CommandIDs.resume, { budget: budget.trim() });
+    void commands.execute(CommandIDs.resume, { more: more.trim() });
   };
   return (
     <form className="jp-cobra-again" onSubmit={resume}>
@@ -68,10 +68,15 @@ function Again({ commands, trans }: IPartProps): React.ReactElement {
       <div className="jp-cobra-row">
         <input
           className="jp-cobra-input"
-          value={budget}
-          onChange={event => setBudget(event.target.value)}
-          placeholder={trans.__('Budget: what is left')}
-          aria-label={trans.__('Budget of the resumed run, for example 10m')}
+          value={more}
+          onChange={event => setMore(event.target.value)}
+          placeholder={trans.__('More time, e.g. 10m; empty: what was left')}
+          title={trans.__(
+            'How long it may go on from here, for example 10m; empty: for what was left of its budget'
+          )}
+          aria-label={trans.__(
+            'More time, for example 10m; empty: what was left'
+          )}
         />
         <button
           className="jp-cobra-button jp-mod-main"
@@ -89,6 +94,11 @@ function Again({ commands, trans }: IPartProps): React.ReactElement {
 export function Links(props: IPartProps): React.ReactElement {
   const { run, trans, reveal, commands } = props;
   const agents = run.status.agents.filter(agent => agent.notebook);
+  const possible = hasNotebook(run.status);
+  const why =
+    run.status.state === 'starting'
+      ? trans.__('The run starts: its notebook is not there yet')
+      : trans.__('Open the notebook that the agent writes');
   const [exporting, setExporting] = React.useState(false);
   const exportTo = async (event: React.ChangeEvent<HTMLSelectElement>) => {
     const to = event.target.value as ExportKind;
@@ -102,6 +112,8 @@ export function Links(props: IPartProps): React.ReactElement {
         <select
           className="jp-cobra-input"
           value=""
+          disabled={!possible}
+          title={why}
           aria-label={trans.__('Open a notebook of this run')}
           onChange={event => reveal(run, event.target.value)}
         >
@@ -118,8 +130,8 @@ export function Links(props: IPartProps): React.ReactElement {
       ) : (
         <button
           className="jp-cobra-button"
-          disabled={!agents.length}
-          title={trans.__('Open the notebook that the agent writes')}
+          disabled={!possible}
+          title={why}
           onClick={() => reveal(run, agents[0].name)}
         >
           {trans.__('Open notebook')}
