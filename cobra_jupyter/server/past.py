@@ -81,7 +81,9 @@ def _status(run: Path, root: Path, found: Json) -> Json:
     s, asked = recorded.standing, recorded.standing.asked
     state = found["state"] if found["state"] in runs.OVER else "died"
     approval = str(asked.get("approval") or "none")
-    budget, used = float(found["budget"]), float(found.get("seconds") or s.age(recorded.at))
+    budget, used = float(found["budget"]), s.age(recorded.at)
+    if state != "died":  # run.json of a run that was killed is as old as its last change of state
+        used = float(found.get("seconds") or used)
     return {
         "id": attach.identity(run), "name": found["run"], "competition": str(found.get("competition") or s.competition or ""),
         "folder": str(asked.get("folder") or ""), "run": str(run), "state": state, "why": str(found["why"]) if found.get("why") else None, "phase": s.phase,
