@@ -113,12 +113,16 @@ class Agent:
                 if not self.turns:
                     raise
                 return f"nobody writes any more: {gone}"
-            failures = failures + 1 if turn.status not in ("ok", "none", DECLINED) else 0
+            failures = failures + 1 if self._failed(turn) else 0
             if failures >= FAILURES_IN_A_ROW:
                 if not await self._rest(f"{failures} cells in a row failed"):
                     return f"{failures} cells in a row failed"
                 failures = 0
         return self.finished
+
+    def _failed(self, turn: Turn) -> bool:
+        """Whether the cell of the turn that was just taken failed by itself: not where a person ended it."""
+        return turn.status not in ("ok", "none", DECLINED, "interrupted") and not self._cut
 
     async def _rest(self, why: str) -> bool:
         """Let the last in line lead for a while. → whether there is one besides those whose cells failed."""
@@ -324,7 +328,7 @@ class Agent:
             done = await self.workplace.execute(number, code, on_output, seconds, again)
             if not self.workplace.whole:
                 await self.workplace.mend()
-                if done.status != "timeout":
+                if done.status != "timeout" and not self._cut:
                     if cell_id in self.document:
                         self.document.clear(cell_id)
                     on_output({"output_type": "stream", "name": "stderr", "text": MENDED})

@@ -46,15 +46,22 @@ class Place:
 
     def __init__(self) -> None:
         self.ran: list[str] = []
-        self.interrupts = 0
+        self.interrupts = self.mended = 0
         self.kernel = SimpleNamespace(alive=True, interrupt=self._interrupt)
+        self.under: Callable[[], Awaitable[str]] | None = None  # what befalls a cell; → its status
 
     async def _interrupt(self) -> None:
         self.interrupts += 1
 
     async def execute(self, number: int, code: str, *_: Any, **__: Any) -> Execution:
         self.ran.append(code)
-        return Execution("ok", "m", 0.1, 1)
+        status = await self.under() if self.under else "ok"
+        self.whole = status != "died"
+        return Execution(status, "m", 0.1, 1)
+
+    async def mend(self) -> None:
+        self.mended += 1
+        self.whole = True
 
 
 class Stage:
@@ -168,6 +175,36 @@ def test_cells_that_a_person_declines_are_no_failures(play: Play) -> None:
         assert {turn.role for turn in stage.agent.turns} == {"lead"}
 
     play(scenario)
+
+
+@pytest.mark.parametrize("status", ["interrupted", "died"])
+def test_cells_that_a_person_interrupts_are_no_failures_and_do_not_run_again(play: Play, status: str) -> None:
+    """A kernel that does not heed the interrupt dies of it."""
+
+    async def scenario(stage: Stage) -> None:
+        async def under() -> str:
+            await stage.agent.cut()
+            return status
+
+        stage.place.under, stage.agent.most_turns = under, 20
+        assert await stage.agent.run(lambda: 100.0) == "20 turns were taken"
+
+    stage = play(scenario)
+    assert stage.executions() == [status] * 20
+    assert len(stage.place.ran) == 20
+    assert stage.place.mended == (20 if status == "died" else 0)
+
+
+@pytest.mark.parametrize("status", ["error", "died", "timeout"])
+def test_six_cells_that_fail_by_themselves_end_the_run_of_a_lone_brain(play: Play, status: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        async def under() -> str:
+            return status
+
+        stage.place.under, stage.agent.most_turns = under, 20
+        assert await stage.agent.run(lambda: 100.0) == "6 cells in a row failed"
+
+    assert play(scenario).executions() == [status] * 6
 
 
 def test_an_interrupt_while_a_cell_waits_for_approval_declines_it(play: Play) -> None:
