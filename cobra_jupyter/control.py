@@ -77,14 +77,18 @@ class Control:
             await self._set("running", None)
 
     async def gate(self, agent: str, waits: bool) -> bool:
-        """Before a turn: return when it may begin. One who works for a cell that runs does not wait (`waits`).
-        → whether a person has had the run meanwhile."""
-        waited = False
+        """Before a turn, once: return when it may begin. → as of `wait`"""
         if agent == LEAD and self._steps is not None and self.state == "running":
             self._steps -= 1
             if self._steps <= 0:
                 self._steps = None
                 await self._set("pausing", "one turn was asked for")
+        return await self.wait(agent, waits)
+
+    async def wait(self, agent: str, waits: bool) -> bool:
+        """Return when the run goes on. One who works for a cell that runs does not wait (`waits`).
+        → whether a person has had the run meanwhile."""
+        waited = False
         while waits and self.state not in ("running", "waiting"):
             if self.state == "pausing" and (agent == LEAD or self.aside):
                 await self._halt(self.why)
