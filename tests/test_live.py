@@ -234,6 +234,22 @@ async def test_interrupt_ends_a_reply_that_is_being_written_and_nothing_of_it_st
 
 
 @awaited
+async def test_a_pause_that_the_last_cell_outruns_is_not_said_to_come(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        go = tmp_path / "go"
+        twice = "cobra.finish('enough')\n" * 2  # the first time it is asked whether it means it
+        wait = f"import os\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.02)"
+        run.say(2, live.cell(f"{twice}print('the last', flush=True)\n{wait}"))
+        await run.shows("the last")
+        assert (await run.call("pause"))["state"] == "pausing"
+        go.touch()
+        await asyncio.to_thread(run.process.wait, 60)
+        assert [r.data["state"] for r in run.records("state")][-3:] == ["pausing", "running", "finished"]
+
+
+@awaited
 async def test_stop_ends_kernel_and_cell_within_two_seconds(competition: Path, tmp_path: Path) -> None:
     async with running(competition, tmp_path) as run:
         marker = tmp_path / "alive"
