@@ -232,6 +232,31 @@ def test_a_timeout_interrupts(living: Bench) -> None:
     assert living.session.alive
 
 
+def test_a_cells_time_stands_still_with_the_sessions_clock(tmp_path: Path) -> None:
+    """As while a person has the run."""
+    looks: list[float] = []
+    held = True
+
+    def clock() -> float:
+        looks.append(time.monotonic())
+        return 0.0 if held else looks[-1]
+
+    async def scenario() -> None:
+        nonlocal held
+        async with KernelSession("python3", tmp_path, clock=clock) as session:
+            running = asyncio.create_task(session.execute("import time; time.sleep(1000)", timeout=0.05))
+            while len(looks) < 10 and not running.done():
+                await asyncio.sleep(0.01)
+            assert not running.done()
+            held = False
+            assert (await running).status == "timeout"
+            held = True
+            waits = session.execute("time.sleep(0.5)", timeout=0.05)
+            assert (await waits).status == "ok"
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
 def test_code_that_heeds_no_signal_is_killed_with_its_group(living: Bench) -> None:
     code = (
         "import signal, subprocess, time\n"
