@@ -320,10 +320,11 @@ class Agent:
                 "agent": self.name, "turn": number, "cell": cell_id, "role": self.role, "source": code,
             })  # fmt: skip
 
-        def on_output(output: dict[str, Any]) -> None:
-            self.document.output(cell_id, output)
+        begun = self._show(cell_id, "running")
 
-        self._show(cell_id, "running")
+        def on_output(output: dict[str, Any]) -> None:
+            self.document.output(cell_id, output, begun=begun)
+
         try:
             done = await self.workplace.execute(number, code, on_output, seconds, again)
             if not self.workplace.whole:
@@ -345,9 +346,9 @@ class Agent:
         self._record(cell_id, number, done)
         return done
 
-    def _show(self, cell_id: str, state: str) -> None:
-        if cell_id in self.document:
-            self.document.state(cell_id, state)
+    def _show(self, cell_id: str, state: str) -> int | None:
+        """→ the seq of that"""
+        return self.document.state(cell_id, state).seq if cell_id in self.document else None
 
     def _record(self, cell_id: str, number: int, done: Execution) -> None:
         self.ledger.append("execution", {

@@ -342,6 +342,40 @@ def test_what_another_client_runs_is_seen(living: Bench) -> None:
     assert living.value("shared") == 5
 
 
+def test_what_a_thread_shows_after_its_cell_has_ended_goes_where_the_cells_outputs_went(
+    living: Bench, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    code = (
+        "import os, threading, time\n"
+        "from IPython.display import display\n"
+        "shown = display('half', display_id='late')\n"
+        "def goes_on():\n"
+        f"    while not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+        "    shown.update('whole'); print('late', flush=True)\n"
+        "threading.Thread(target=goes_on).start()\n"
+    )
+    outputs: list[dict[str, Any]] = []
+    late = asyncio.Event()
+
+    def on_output(output: dict[str, Any]) -> None:
+        outputs.append(output)
+        if output["output_type"] == "stream":
+            late.set()
+
+    async def scenario() -> Execution:
+        ended = await living.session.execute(code, on_output)
+        assert [output["output_type"] for output in outputs] == ["display_data"]
+        go.touch()
+        await late.wait()
+        return ended
+
+    ended = living.run(scenario())
+    assert [output["output_type"] for output in outputs] == ["display_data", "update_display_data", "stream"]
+    assert outputs[-1]["text"] == "late\n"
+    assert ended.msg_id not in [parent for parent, _ in living.foreign]
+
+
 def test_resources_are_of_the_whole_family(living: Bench) -> None:
     living.execute("import subprocess; child = subprocess.Popen(['sleep', '1000'])")
     living.session.resources()
