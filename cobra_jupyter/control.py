@@ -77,15 +77,19 @@ class Control:
             await self._set("running", None)
 
     async def gate(self, agent: str, waits: bool) -> bool:
-        """Before a turn: return when it may begin. One who works for a cell that runs does not wait (`waits`).
-        → whether a person has had the run meanwhile."""
-        waited = False
+        """Before a turn, once: return when it may begin. → as of `wait`"""
         if agent == LEAD and self._steps is not None and self.state == "running":
             self._steps -= 1
             if self._steps <= 0:
                 self._steps = None
                 await self._set("pausing", "one turn was asked for")
-        while waits and self.state not in ("running", "waiting"):
+        return await self.wait(agent, waits)
+
+    async def wait(self, agent: str, waits: bool) -> bool:
+        """Return when the run goes on. One who works for a cell that runs does not wait (`waits`).
+        → whether a person has had the run meanwhile."""
+        waited = False
+        while waits and not self._goes_on:
             if self.state == "pausing" and (agent == LEAD or self.aside):
                 await self._halt(self.why)
                 continue
@@ -119,17 +123,23 @@ class Control:
         found = COSTLY.search(code) if self.approval == "costly" else None
         return f"a costly step: {found.group(0)}" if found else None
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether agents begin anything: not in a person's hands, and not at the run's end, which ends them."""
+        return self.state in ("running", "waiting") and not self.over
+
     async def _running(self) -> None:
-        while self.state not in ("running", "waiting"):
+        while not self._goes_on:
             if self.state == "pausing":  # nothing runs
                 await self._halt(self.why)
                 continue
             await self._changed.wait()
 
     async def close(self) -> None:
-        """Nothing is left to be steered."""
-        self.over = True
-        await self.hold(False)
+        """Nothing is left to be steered: a pause that has not taken hold never will, and one that has is over."""
+        self.over, self.waiting = True, None
+        if self.state != "running":
+            await self._set("running", None)
 
     # ---- what a person does
 

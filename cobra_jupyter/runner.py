@@ -235,6 +235,7 @@ class Runner:
             paths=[self._pack],
             variables=variables,
             on_foreign=on_foreign,
+            clock=lambda: self.budget.used,  # a cell may wait for an agent whose cell waits for a person
         )
 
     async def _open_notebook(self, agent: Agent) -> None:

@@ -80,7 +80,7 @@ class Steering:
         waited = await self.control.gate(agent.name, waits)
         while seat.visits.open:  # the agent's cell would wait for the person's, and its time run out
             await asyncio.sleep(LOOK)
-            waited = await self.control.gate(agent.name, waits) or waited
+            waited = await self.control.wait(agent.name, waits) or waited
         if not (waited or seat.deeds.quiet):
             return
         told = seat.deeds.tell("handed back" if waited else "while the agent worked")

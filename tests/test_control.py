@@ -462,3 +462,21 @@ def test_a_run_at_its_end_takes_nothing_but_a_stop_and_its_clock_goes(play: Play
         assert stage.ended == 1
 
     play(scenario)
+
+
+@pytest.mark.parametrize("before", ["running", "pausing", "paused", "human", "waiting"])
+def test_a_run_at_its_end_goes_on_to_it_whatever_a_person_had_asked_for(play: Play, before: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        await reach(stage, before)
+        await stage.control.close()
+        assert stage.state == "running"
+        assert (stage.control.why, stage.control.waiting) == (None, None)
+        scout = stage.go(stage.control.gate("scout-1", True))
+        cell = stage.go(stage.control.approved("scout-1", "c", CELL))
+        await settle()
+        assert stage.state == "running"
+        assert not scout.done()
+        assert cell.done() is (stage.control.approval == "none")
+
+    stage = play(scenario, begun=False)
+    assert stage.said[-1] == "running"

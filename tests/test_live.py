@@ -234,6 +234,55 @@ async def test_interrupt_ends_a_reply_that_is_being_written_and_nothing_of_it_st
 
 
 @awaited
+async def test_a_pause_that_the_last_cell_outruns_is_not_said_to_come(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        go = tmp_path / "go"
+        twice = "cobra.finish('enough')\n" * 2  # the first time it is asked whether it means it
+        wait = f"import os\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.02)"
+        run.say(2, live.cell(f"{twice}print('the last', flush=True)\n{wait}"))
+        await run.shows("the last")
+        assert (await run.call("pause"))["state"] == "pausing"
+        go.touch()
+        await asyncio.to_thread(run.process.wait, 60)
+        assert [r.data["state"] for r in run.records("state")][-3:] == ["pausing", "running", "finished"]
+
+
+def late(go: Path, text: str) -> str:
+    """A cell that leaves a task behind, which prints when a file is there."""
+    return (
+        "import asyncio, os\nasync def goes_on():\n"
+        f"    while not os.path.exists({str(go)!r}): await asyncio.sleep(0.02)\n"
+        f"    print({text!r}, flush=True)\n"
+        "task = asyncio.ensure_future(goes_on())"
+    )
+
+
+@awaited
+async def test_what_a_cell_prints_after_it_has_ended_is_kept_below_it(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        await run.taken_over(late(tmp_path / "go", "the agent's"))
+        await person_inserts_and_runs(run, "mine", late(tmp_path / "go", "a person's"))
+
+        async def ran() -> bool:
+            return bool(run.records("ran"))
+
+        await until(ran, 30, "the person's cell has ended")
+        (tmp_path / "go").touch()
+        await run.shows("the agent's")
+        await run.shows("a person's")
+        await run.call("flush", agent="lead")
+        shown = {cell["source"]: json.dumps(cell.get("outputs")) for cell in run.cells()}
+        assert "the agent's" in shown[late(tmp_path / "go", "the agent's")]
+        assert "a person's" in shown[late(tmp_path / "go", "a person's")]
+        made = {e["data"]["output"]["text"]: e["by"] for e in run.events if e.get("op") == "output"}
+        assert (made["the agent's\n"], made["a person's\n"]) == ("", "me")
+
+
+@awaited
 async def test_stop_ends_kernel_and_cell_within_two_seconds(competition: Path, tmp_path: Path) -> None:
     async with running(competition, tmp_path) as run:
         marker = tmp_path / "alive"

@@ -113,12 +113,16 @@ class Agent:
                 if not self.turns:
                     raise
                 return f"nobody writes any more: {gone}"
-            failures = failures + 1 if turn.status not in ("ok", "none", DECLINED) else 0
+            failures = failures + 1 if self._failed(turn) else 0
             if failures >= FAILURES_IN_A_ROW:
                 if not await self._rest(f"{failures} cells in a row failed"):
                     return f"{failures} cells in a row failed"
                 failures = 0
         return self.finished
+
+    def _failed(self, turn: Turn) -> bool:
+        """Whether the cell of the turn that was just taken failed by itself: not where a person ended it."""
+        return turn.status not in ("ok", "none", DECLINED, "interrupted") and not self._cut
 
     async def _rest(self, why: str) -> bool:
         """Let the last in line lead for a while. → whether there is one besides those whose cells failed."""
@@ -316,15 +320,16 @@ class Agent:
                 "agent": self.name, "turn": number, "cell": cell_id, "role": self.role, "source": code,
             })  # fmt: skip
 
-        def on_output(output: dict[str, Any]) -> None:
-            self.document.output(cell_id, output)
+        begun = self._show(cell_id, "running")
 
-        self._show(cell_id, "running")
+        def on_output(output: dict[str, Any]) -> None:
+            self.document.output(cell_id, output, begun=begun)
+
         try:
             done = await self.workplace.execute(number, code, on_output, seconds, again)
             if not self.workplace.whole:
                 await self.workplace.mend()
-                if done.status != "timeout":
+                if done.status != "timeout" and not self._cut:
                     if cell_id in self.document:
                         self.document.clear(cell_id)
                     on_output({"output_type": "stream", "name": "stderr", "text": MENDED})
@@ -341,9 +346,9 @@ class Agent:
         self._record(cell_id, number, done)
         return done
 
-    def _show(self, cell_id: str, state: str) -> None:
-        if cell_id in self.document:
-            self.document.state(cell_id, state)
+    def _show(self, cell_id: str, state: str) -> int | None:
+        """→ the seq of that"""
+        return self.document.state(cell_id, state).seq if cell_id in self.document else None
 
     def _record(self, cell_id: str, number: int, done: Execution) -> None:
         self.ledger.append("execution", {

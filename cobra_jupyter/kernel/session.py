@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ __all__ = ["Execution", "KernelDied", "KernelError", "KernelSession", "Resources
 
 _POLL = 0.1  # seconds between two looks whether the process lives
 _MAX_FOLDER = 60  # an ipc path must stay below about 107 bytes
+Wait = Callable[[Request, "asyncio.Future[int | None]", "float | None"], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,13 @@ class KernelSession:
         on_foreign: OnForeign | None = None,
         startup_timeout: float = 60.0,
         grace: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """folder: the kernel's working directory; paths: put before PYTHONPATH; variables: set last.
 
         on_foreign(msg_id, event): what comes of executions that are not ours, see `Wire`; grace: seconds from
-        an interrupt to the kernel's end when it does not heed it.
+        an interrupt to the kernel's end when it does not heed it; clock: seconds by which an execution's time runs
+        out; it may stand still.
         """
         self.kernel_name, self._spec = kernel_spec(kernel_name)
         self.kernel_info: dict[str, Any] = {}
@@ -80,6 +83,7 @@ class KernelSession:
         self._on_foreign = on_foreign
         self._startup_timeout = startup_timeout
         self._grace = grace
+        self._clock = clock
         self._mark = uuid.uuid4().hex
         self._lock = asyncio.Lock()
         self._private: Path | None = None
@@ -137,7 +141,7 @@ class KernelSession:
     ) -> Execution:
         """Run code; `on_output` gets each output and event as it arrives, in order. Calls queue up.
 
-        timeout: seconds from when it begins, then the kernel is interrupted as by `interrupt`. Input requests fail in the kernel.
+        timeout: seconds of the session's clock from when it begins, then the kernel is interrupted as by `interrupt`. Input requests fail in the kernel.
         Raises KernelDied when no kernel lives to begin with and, at the end, what `on_output` raised; where
         the call is cancelled, the kernel runs on.
         """
@@ -154,8 +158,8 @@ class KernelSession:
             }
             request = self._current = wire.request("execute_request", content, on_output)
             try:
-                await _begun(request, death, timeout)
-                await _first(request, death, timeout)
+                await self._in_time(_begun, request, death, timeout)
+                await self._in_time(_first, request, death, timeout)
                 late = not request.done.done() and not death.done()
                 if late:
                     await self._end(request, death, self._grace)
@@ -245,6 +249,17 @@ class KernelSession:
         why = self._how_died(death) if death.done() else f"no answer within {self._startup_timeout:.0f} s"
         raise KernelError(f"kernel {self.kernel_name!r} did not start: {why}")
 
+    async def _in_time(
+        self, wait: Wait, request: Request, death: asyncio.Future[int | None], timeout: float | None
+    ) -> None:
+        """Wait, at most until the clock says so."""
+        if timeout is None:
+            await wait(request, death, None)
+            return
+        end = self._clock() + timeout
+        while (left := end - self._clock()) > 0 and not await wait(request, death, max(left, _POLL)):
+            pass
+
     async def _end(self, request: Request, death: asyncio.Future[int | None], grace: float) -> None:
         """Interrupt, terminate, kill: each only if the one before was not enough."""
         request.interrupted = True
@@ -323,18 +338,20 @@ class KernelSession:
         )
 
 
-async def _begun(request: Request, death: asyncio.Future[int | None], timeout: float | None) -> None:
-    """Wait for the request to begin: cells of others may run before it."""
+async def _begun(request: Request, death: asyncio.Future[int | None], timeout: float | None) -> bool:
+    """Wait for the request to begin: cells of others may run before it. → whether the wait is over"""
     beginning = asyncio.ensure_future(request.begun.wait())
     either: set[asyncio.Future[Any]] = {beginning, request.done, death}
-    await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    over, _ = await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     beginning.cancel()
+    return bool(over)
 
 
-async def _first(request: Request, death: asyncio.Future[int | None], timeout: float | None) -> None:
-    """Wait for the request to be done or the kernel to die."""
+async def _first(request: Request, death: asyncio.Future[int | None], timeout: float | None) -> bool:
+    """Wait for the request to be done or the kernel to die. → whether the wait is over"""
     either: set[asyncio.Future[Any]] = {request.done, death}
-    await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    over, _ = await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    return bool(over)
 
 
 def private_folder() -> Path:

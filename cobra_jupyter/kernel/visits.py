@@ -12,6 +12,7 @@ from cobra_jupyter.notebook.document import Document
 
 MOST = 200  # executions kept that no tab has told of
 MOST_WAITING = 1_000  # outputs of such a one
+LATE = 500  # executions that have ended whose late outputs are still taken
 PATIENCE = 10.0  # seconds in which a kernel that has nothing else to run begins a cell that was sent to it
 Event = dict[str, Any]
 
@@ -23,6 +24,7 @@ class Visit:
     began: float
     cell: str | None = None
     client: str = ""
+    begun: int | None = None  # seq at which the cell began, as the tab told it
     count: int | None = None
     status: str = "ok"
     ename: str = ""
@@ -41,6 +43,7 @@ class Visits:
     def __init__(self, document: Document, on_end: Callable[[str, Visit], None]) -> None:
         self._document, self._on_end = document, on_end
         self._visits: dict[str, Visit] = {}
+        self._ended: dict[str, Visit] = {}  # the latest that belong to a cell
         self._never: deque[str] = deque(maxlen=MOST)  # the latest that ended without having run
         self._heard = 0.0  # when the last word came, of a tab or of the kernel
 
@@ -54,7 +57,7 @@ class Visits:
 
     def ran(self, msg_id: str, cell: str, client: str) -> None:
         """A tab says which cell it runs."""
-        if msg_id in self._never:
+        if msg_id in self._never or msg_id in self._ended:
             return
         self._heard = time.monotonic()
         visit = self._visit(msg_id)
@@ -63,7 +66,7 @@ class Visits:
         visit.cell, visit.client = cell, client
         with self._document.acting(client):
             self._document.clear(cell)
-            self._document.state(cell, "running")
+            visit.begun = self._document.state(cell, "running").seq
             for event in visit.waiting:
                 self._show(visit, event)
         visit.waiting = []
@@ -71,9 +74,13 @@ class Visits:
 
     def on_event(self, msg_id: str, event: Event) -> None:
         """What the kernel says of executions that are not the agent's."""
+        kind = event["output_type"]
+        if msg_id in self._ended:
+            if kind not in ("execute_input", "idle"):  # of a thread that goes on
+                self._show(self._ended[msg_id], event)
+            return
         self._heard = time.monotonic()
         visit = self._visit(msg_id)
-        kind = event["output_type"]
         if kind == "execute_input":
             visit.count = event.get("execution_count")
             visit.began = time.monotonic()
@@ -92,9 +99,10 @@ class Visits:
             visit.status, visit.ename, visit.evalue = "error", str(event["ename"]), str(event["evalue"])
         if visit.cell is None:
             visit.waiting = [*visit.waiting[-MOST_WAITING:], event]
+            if kind == "update_display_data":  # what it updates may stand below another cell
+                self._document.output("", event)
             return
-        with self._document.acting(visit.client):
-            self._show(visit, event)
+        self._show(visit, event)
 
     def died(self) -> None:
         """The kernel is gone, and what ran in it."""
@@ -112,12 +120,16 @@ class Visits:
 
     def _show(self, visit: Visit, event: Event) -> None:
         assert visit.cell
-        self._document.output(visit.cell, event)
+        with self._document.acting(visit.client):
+            self._document.output(visit.cell, event, begun=visit.begun)
 
     def _end(self, msg_id: str, visit: Visit) -> None:
         if visit.cell is None or not visit.over:
             return
         self._drop(msg_id, visit)
+        self._ended[msg_id] = visit
+        if len(self._ended) > LATE:
+            del self._ended[next(iter(self._ended))]
         self._on_end(visit.cell, visit)
 
     def _drop(self, msg_id: str, visit: Visit) -> None:

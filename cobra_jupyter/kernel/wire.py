@@ -18,6 +18,7 @@ OnOutput = Callable[[Output], None]
 OnForeign = Callable[[str, Output], None]
 
 _OTHER_WAIT = 2.0  # seconds that a reply and the iopub's "idle" wait for each other; a kernel may drop either
+_LATE = 500  # requests that are over whose late outputs are still taken
 _LOOKS = 4  # in that time: one alone would be late, not the kernel, where our own event loop was held up
 _log = logging.getLogger(__name__)
 
@@ -43,8 +44,9 @@ class Request:
 class Wire:
     """Sockets to one kernel, read without pause so that nothing is dropped.
 
-    `on_foreign(msg_id, event)` gets what belongs to no request of ours that is still open: cells that a
-    person runs, and late output of threads. Events are outputs, and `execute_input` and `idle`.
+    What threads show after their cell has ended goes where its outputs went. `on_foreign(msg_id, event)` gets
+    what belongs to no request of ours: cells that a person runs. Events are outputs, and `execute_input` and
+    `idle`.
     """
 
     def __init__(self, info: dict[str, Any], on_foreign: OnForeign | None = None) -> None:
@@ -59,6 +61,7 @@ class Wire:
         self._shell = self._connect(info, zmq.DEALER, "shell")
         self._iopub = self._connect(info, zmq.SUB, "iopub")
         self._open: dict[str, Request] = {}
+        self._over: dict[str, OnOutput | None] = {}  # the latest that were forgotten
         self._tasks = [
             asyncio.create_task(self._read(self._shell, self._on_shell)),
             asyncio.create_task(self._read(self._iopub, self._on_iopub)),
@@ -75,8 +78,11 @@ class Wire:
         return request
 
     def forget(self, request: Request) -> None:
-        """Take no more of what belongs to a request."""
+        """Wait for a request no longer; outputs that come late are still taken."""
         self._open.pop(request.msg_id, None)
+        self._over[request.msg_id] = request.on_output
+        if len(self._over) > _LATE:
+            del self._over[next(iter(self._over))]
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -135,7 +141,9 @@ class Wire:
         msg_id = message["parent_header"].get("msg_id", "")
         kind, content = message["msg_type"], message["content"]
         request = self._open.get(msg_id)
-        if request is None:
+        if request is None and msg_id in self._over:
+            self._take_late(self._over[msg_id], kind, content)
+        elif request is None:
             self._tell_foreign(msg_id, kind, content)
         elif kind == "status":
             if content.get("execution_state") == "idle":
@@ -150,6 +158,10 @@ class Wire:
                 request.on_output(output)
             except Exception as failure:  # the cell runs on; its caller learns of it at the end
                 request.failure = request.failure or failure
+
+    def _take_late(self, on_output: OnOutput | None, kind: str, content: dict[str, Any]) -> None:
+        if on_output is not None and (output := output_from(kind, content)) is not None:
+            on_output(output)  # should it fail, the reader says so and goes on
 
     def _tell_foreign(self, msg_id: str, kind: str, content: dict[str, Any]) -> None:
         if self._on_foreign is None:

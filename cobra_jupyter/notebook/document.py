@@ -59,6 +59,7 @@ class Document:
         self._by = ""
         self.versions = Versions()
         self.running: dict[str, None] = {}  # code cells that run now
+        self.begun: dict[str, int] = {}  # seqs at which cells began to run last
         self.stamp: Callable[[], Mapping[str, Any]] = dict  # more of metadata.cobra, as the file is written
 
     @classmethod
@@ -209,17 +210,18 @@ class Document:
         """Set a cell's source, or append to it as it is generated."""
         return self._commit("source", self._known(cell_id).id, {"text": text_of(text), "append": append})
 
-    def output(self, cell_id: str, output: Any) -> Operation | None:
+    def output(self, cell_id: str, output: Any, *, begun: int | None = None) -> Operation | None:
         """Append an output to a code cell, or act on an `update_display_data` or `clear_output` event.
 
+        begun: the seq at which the cell began to run, for what may come after it has ended.
         Returns None where nothing changed: an unknown display id, no room left, a cell that is gone (a person
-        may delete one that runs) or is not code.
+        may delete one that runs), that has begun anew since, or is not code.
         """
         clean = output_of(output)
         if clean["output_type"] == "update_display_data":
             return self._update(clean)
         cell = self._cells.get(cell_id)
-        if cell is None or cell.kind != "code":
+        if cell is None or cell.kind != "code" or begun not in (None, self.begun.get(cell_id)):
             return None
         if clean["output_type"] == "clear_output":
             return self.clear(cell_id, wait=clean["wait"])
@@ -317,6 +319,7 @@ class Document:
             self.running.pop(cell.id, None)
             if data["state"] == "running":
                 self.running[cell.id] = None
+                self.begun[cell.id] = operation.seq
         elif operation.op == "move":
             self._order.remove(cell.id)
             self._place(cell.id, data["after"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import itertools
 import logging
@@ -16,11 +17,16 @@ from pathlib import Path
 from cobra_jupyter.notebook.document import Document, Operation
 
 _BREATH = 0.1  # seconds from a change to its write: those who follow the document learn of it first
+_TRIES = 10  # of a write under which somebody else writes the file every time
 _log = logging.getLogger(__name__)
 
 
 class NotebookWriteError(OSError):
     """The notebook could not be written; the file on disk is the previous one, unharmed."""
+
+
+class _Overtaken(Exception):  # noqa: N818
+    """Somebody else wrote the file while we wrote ours beside it."""
 
 
 class NotebookFile:
@@ -126,38 +132,53 @@ class NotebookFile:
             self._timer = None
 
     async def _write(self, sync: bool) -> None:
-        loop = asyncio.get_running_loop()
-        await self.look()
-        self._last = loop.time()
-        self._synced = False
-        parts, seq = self._document.parts(), self._document.seq
-        self._dirty = False
-        # shielded: a cancelled wait must not lose what the thread reports
-        await asyncio.shield(asyncio.ensure_future(self._write_parts(parts, seq, sync)))
+        """Take in what somebody else wrote, then write, until nobody wrote in between."""
+        for _ in range(_TRIES):
+            await self.look()
+            self._last = asyncio.get_running_loop().time()
+            self._synced = False
+            parts, seq = self._document.parts(), self._document.seq
+            self._dirty = False
+            # shielded: a cancelled wait must not lose what the thread reports
+            if await asyncio.shield(asyncio.ensure_future(self._write_parts(parts, seq, sync))):
+                return
+        self._fail(OSError(errno.EBUSY, "another program keeps writing it"))
 
-    async def _write_parts(self, parts: list[str], seq: int, sync: bool) -> None:
+    async def _write_parts(self, parts: list[str], seq: int, sync: bool) -> bool:
+        """→ whether the try is over, for better or worse: it is not where somebody else's write came before ours."""
         work = asyncio.get_running_loop().run_in_executor(self._thread, self._replace, parts, sync)
         try:
             self._digest = await work
+        except _Overtaken:
+            self._dirty = True
+            return False
         except OSError as error:
             self._dirty = True
-            if self.error is None:
-                _log.warning("notebook not written: %s", error)
-            self.error = NotebookWriteError(
-                error.errno, f"notebook not written ({error.strerror})", str(self.path)
-            )
-            self.error.__cause__ = error
-            return
+            self._fail(error)
+            return True
         self.error, self.seq = None, seq
         self.writes += 1
         self._synced = sync
+        return True
+
+    def _fail(self, error: OSError) -> None:
+        if self.error is None:
+            _log.warning("notebook not written: %s", error)
+        self.error = NotebookWriteError(
+            error.errno, f"notebook not written ({error.strerror})", str(self.path)
+        )
+        self.error.__cause__ = error
+
+    def _overtaken(self) -> bool:
+        """Whether somebody else has written the file since we saw it last."""
+        now = _stat(self.path)
+        return self._seen is not None and now is not None and now != self._seen
 
     def _foreign(self) -> str | None:
         """What somebody else wrote since we did."""
-        now = _stat(self.path)
-        if self._seen is None or now is None or now == self._seen:
+        if not self._overtaken():
             return None
-        self._seen = now
+        self._seen = _stat(self.path) or self._seen
         with contextlib.suppress(OSError, UnicodeDecodeError):
             return self.path.read_text(encoding="utf-8")
         return None
@@ -176,8 +197,11 @@ class NotebookFile:
                     os.fsync(file.fileno())
             if self.path.exists():
                 shutil.copymode(self.path, fresh)
+            seen = _stat(fresh)  # now: once in its place, the next writer may be quicker than a look
+            if self._overtaken():
+                raise _Overtaken
             fresh.replace(self.path)
-            self._seen = _stat(self.path)
+            self._seen = seen
         except BaseException:
             with contextlib.suppress(OSError):
                 fresh.unlink(missing_ok=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from cobra_jupyter.agent import loop
+from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.agent.context import Context
 from cobra_jupyter.brains import BrainGone, Finish, TimeOver, Usage
 from cobra_jupyter.ledger import Record, read
@@ -120,6 +122,27 @@ def test_six_failing_cells_in_a_row_let_the_last_in_line_lead_for_a_while(
     assert [reply["brain"] for reply in replies(records)] == ["lead"] * 6 + ["last"]
     decision = next(r.data for r in records if r.kind == "decision")
     assert decision["why"] == "6 cells in a row failed. It is asked again in 10 min 00 s"
+
+
+def test_a_cells_time_stands_still_while_a_person_has_the_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it waits for an agent whose own cell waits for a person's word."""
+    monkeypatch.setattr(loop, "CELL", 1.0)
+    monkeypatch.setattr(loop, "CELL_SHARE", 0.0)
+
+    def hold(record: Record, budget: Budget) -> None:
+        if record.kind == "cell" and record.data["turn"] == 1:
+            budget.hold()
+        elif record.kind == "execution":
+            budget.proceed()
+
+    long = "## Long\n\n```python\nimport time\ntime.sleep(2)\n```\n"
+    lead = Speaker("lead", lambda context: END if context.turns else long)
+    options = Options(folder, tmp_path / "run", lead.name, 90.0, 0, None, {}, time.time())
+    asyncio.run(Runner(options, lead, on_record=hold).run())
+    first = next(r.data for r in read(tmp_path / "run" / "ledger.jsonl") if r.kind == "execution")
+    assert (first["turn"], first["status"]) == (1, "ok")
 
 
 def test_who_stands_in_does_not_end_the_run_of_a_brain_that_comes_back(folder: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from cobra_jupyter.agent.context import Clock, Context, Turn
 from cobra_jupyter.agent.loop import DECLINED, Agent, Cut
 from cobra_jupyter.brains import Finish
 from cobra_jupyter.kernel.session import Execution
+from cobra_jupyter.kernel.visits import Visits
 from cobra_jupyter.ledger import Ledger, read
 from cobra_jupyter.notebook import edits
 from cobra_jupyter.notebook.document import Document
@@ -46,15 +47,26 @@ class Place:
 
     def __init__(self) -> None:
         self.ran: list[str] = []
-        self.interrupts = 0
+        self.interrupts = self.mended = 0
         self.kernel = SimpleNamespace(alive=True, interrupt=self._interrupt)
+        self.outputs: list[Callable[[dict[str, Any]], None]] = []  # where each cell's outputs go
+        self.under: Callable[[], Awaitable[str]] | None = None  # what befalls a cell; → its status
 
     async def _interrupt(self) -> None:
         self.interrupts += 1
 
-    async def execute(self, number: int, code: str, *_: Any, **__: Any) -> Execution:
+    async def execute(
+        self, number: int, code: str, on_output: Callable[[dict[str, Any]], None], *_: Any, **__: Any
+    ) -> Execution:
         self.ran.append(code)
-        return Execution("ok", "m", 0.1, 1)
+        self.outputs.append(on_output)
+        status = await self.under() if self.under else "ok"
+        self.whole = status != "died"
+        return Execution(status, "m", 0.1, 1)
+
+    async def mend(self) -> None:
+        self.mended += 1
+        self.whole = True
 
 
 class Stage:
@@ -168,6 +180,55 @@ def test_cells_that_a_person_declines_are_no_failures(play: Play) -> None:
         assert {turn.role for turn in stage.agent.turns} == {"lead"}
 
     play(scenario)
+
+
+@pytest.mark.parametrize("status", ["interrupted", "died"])
+def test_cells_that_a_person_interrupts_are_no_failures_and_do_not_run_again(play: Play, status: str) -> None:
+    """A kernel that does not heed the interrupt dies of it."""
+
+    async def scenario(stage: Stage) -> None:
+        async def under() -> str:
+            await stage.agent.cut()
+            return status
+
+        stage.place.under, stage.agent.most_turns = under, 20
+        assert await stage.agent.run(lambda: 100.0) == "20 turns were taken"
+
+    stage = play(scenario)
+    assert stage.executions() == [status] * 20
+    assert len(stage.place.ran) == 20
+    assert stage.place.mended == (20 if status == "died" else 0)
+
+
+@pytest.mark.parametrize("status", ["error", "died", "timeout"])
+def test_six_cells_that_fail_by_themselves_end_the_run_of_a_lone_brain(play: Play, status: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        async def under() -> str:
+            return status
+
+        stage.place.under, stage.agent.most_turns = under, 20
+        assert await stage.agent.run(lambda: 100.0) == "6 cells in a row failed"
+
+    assert play(scenario).executions() == [status] * 6
+
+
+def test_what_a_cell_shows_late_stands_below_it_until_a_person_runs_or_deletes_it(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.turn()
+        cell = list(stage.document)[1]
+        late, visits = stage.place.outputs[0], Visits(stage.document, lambda cell, visit: None)
+        late({"output_type": "stream", "name": "stdout", "text": "late"})
+        assert [output["text"] for output in stage.document.cell(cell)["outputs"]] == ["late"]
+        visits.ran("m", cell, "tab")
+        visits.on_event("m", {"output_type": "execute_input", "execution_count": 2})
+        visits.on_event("m", {"output_type": "idle"})
+        late({"output_type": "stream", "name": "stdout", "text": "later"})
+        assert stage.document.cell(cell)["outputs"] == []
+        stage.edit(edit="delete", cell_id=cell)
+        late({"output_type": "stream", "name": "stdout", "text": "too late"})
+        assert cell not in stage.document
+
+    assert play(scenario).executions() == ["ok"]
 
 
 def test_an_interrupt_while_a_cell_waits_for_approval_declines_it(play: Play) -> None:

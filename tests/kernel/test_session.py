@@ -232,6 +232,31 @@ def test_a_timeout_interrupts(living: Bench) -> None:
     assert living.session.alive
 
 
+def test_a_cells_time_stands_still_with_the_sessions_clock(tmp_path: Path) -> None:
+    """As while a person has the run."""
+    looks: list[float] = []
+    held = True
+
+    def clock() -> float:
+        looks.append(time.monotonic())
+        return 0.0 if held else looks[-1]
+
+    async def scenario() -> None:
+        nonlocal held
+        async with KernelSession("python3", tmp_path, clock=clock) as session:
+            running = asyncio.create_task(session.execute("import time; time.sleep(1000)", timeout=0.05))
+            while len(looks) < 10 and not running.done():
+                await asyncio.sleep(0.01)
+            assert not running.done()
+            held = False
+            assert (await running).status == "timeout"
+            held = True
+            waits = session.execute("time.sleep(0.5)", timeout=0.05)
+            assert (await waits).status == "ok"
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
 def test_code_that_heeds_no_signal_is_killed_with_its_group(living: Bench) -> None:
     code = (
         "import signal, subprocess, time\n"
@@ -315,6 +340,40 @@ def test_what_another_client_runs_is_seen(living: Bench) -> None:
     events = [event for parent, event in living.foreign if parent == msg_id]
     assert [event["output_type"] for event in events] == ["execute_input", "stream", "idle"]
     assert living.value("shared") == 5
+
+
+def test_what_a_thread_shows_after_its_cell_has_ended_goes_where_the_cells_outputs_went(
+    living: Bench, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    code = (
+        "import os, threading, time\n"
+        "from IPython.display import display\n"
+        "shown = display('half', display_id='late')\n"
+        "def goes_on():\n"
+        f"    while not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+        "    shown.update('whole'); print('late', flush=True)\n"
+        "threading.Thread(target=goes_on).start()\n"
+    )
+    outputs: list[dict[str, Any]] = []
+    late = asyncio.Event()
+
+    def on_output(output: dict[str, Any]) -> None:
+        outputs.append(output)
+        if output["output_type"] == "stream":
+            late.set()
+
+    async def scenario() -> Execution:
+        ended = await living.session.execute(code, on_output)
+        assert [output["output_type"] for output in outputs] == ["display_data"]
+        go.touch()
+        await late.wait()
+        return ended
+
+    ended = living.run(scenario())
+    assert [output["output_type"] for output in outputs] == ["display_data", "update_display_data", "stream"]
+    assert outputs[-1]["text"] == "late\n"
+    assert ended.msg_id not in [parent for parent, _ in living.foreign]
 
 
 def test_resources_are_of_the_whole_family(living: Bench) -> None:

@@ -145,6 +145,73 @@ def test_an_error_is_shown_and_said() -> None:
     assert kernel.shown("a")[0][0]["ename"] == "ValueError"
 
 
+def test_what_a_cell_shows_after_it_has_ended_stands_below_it() -> None:
+    kernel = Kernel("a", "b")
+    kernel.visits.ran("m", "a", "tab")
+    kernel.run("m", "in time, ")
+    kernel.visits.ran("n", "b", "other tab")
+    kernel.begin("n", 2)
+    kernel.show("m", "late")
+    kernel.end("n")
+    assert kernel.shown("a") == ([stream("in time, late")], 1)
+    assert kernel.shown("b") == ([], 2)
+    assert [cell for cell, _ in kernel.ended] == ["a", "b"]
+    (late,) = [made for made in kernel.made if made.data.get("output") == stream("late")]
+    assert late.by == "tab"
+    assert kernel.running == []
+    assert not kernel.visits.open
+
+
+def test_what_comes_late_is_not_shown_where_the_cell_has_run_again_or_is_gone() -> None:
+    kernel = Kernel("a", "b")
+    for number in (1, 2):
+        kernel.visits.ran(f"m{number}", "a", "tab")
+        kernel.run(f"m{number}", f"run {number}", number)
+    kernel.show("m1", "late")
+    assert kernel.shown("a") == ([stream("run 2")], 2)
+    kernel.document.delete("a")
+    kernel.show("m2", "late")
+    assert list(kernel.document) == ["b"]
+
+
+def test_a_tab_that_tells_of_an_execution_that_has_ended_changes_nothing() -> None:
+    kernel = Kernel("a")
+    kernel.visits.ran("m", "a", "one")
+    kernel.run("m")
+    kernel.visits.ran("m", "a", "two")
+    assert kernel.shown("a") == ([stream("out")], 1)
+    assert kernel.running == []
+    assert not kernel.visits.open
+
+
+def test_a_display_is_updated_at_once_whoever_updates_it() -> None:
+    def display(kind: str, text: str) -> Event:
+        return {"output_type": kind, "data": {"text/plain": text}, "transient": {"display_id": "d"}}
+
+    kernel = Kernel("a")
+    kernel.visits.ran("m", "a", "tab")
+    kernel.begin("m")
+    kernel.visits.on_event("m", display("display_data", "half"))
+    kernel.end("m")
+    kernel.visits.on_event("m", display("update_display_data", "whole"))
+    assert kernel.shown("a")[0][0]["data"] == {"text/plain": "whole"}
+    kernel.visits.on_event("nobody's", display("update_display_data", "and more"))
+    assert kernel.shown("a")[0][0]["data"] == {"text/plain": "and more"}
+
+
+def test_those_that_ended_are_remembered_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visits_module, "LATE", 3)
+    cells = [f"c{number}" for number in range(5)]
+    kernel = Kernel(*cells)
+    for cell in cells:
+        kernel.visits.ran(f"m{cell}", cell, "tab")
+        kernel.run(f"m{cell}", "")
+    for cell in cells:
+        kernel.show(f"m{cell}", "late")
+    late = [cell for cell in cells if kernel.shown(cell)[0] == [stream("late")]]
+    assert late == cells[2:]
+
+
 def test_a_cell_that_an_error_before_it_kept_from_running_is_idle_again() -> None:
     kernel = Kernel("a")
     kernel.visits.ran("m", "a", "tab")

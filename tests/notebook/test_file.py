@@ -256,6 +256,70 @@ def test_what_is_not_text_is_written_over(tmp_path: Path) -> None:
     written_by_hand(tmp_path, then)
 
 
+def while_written(document: Document, act: Callable[[], object], times: int = 1) -> None:
+    """Another program acts after the runner has looked and before its write takes its place."""
+    parts, left = document.parts, iter(range(times))
+
+    def overtaken() -> list[str]:
+        made = parts()
+        if next(left, None) is not None:
+            act()
+        return made
+
+    document.parts = overtaken  # type: ignore[method-assign]
+
+
+def test_what_another_program_writes_while_the_runner_writes_is_merged(tmp_path: Path) -> None:
+    async def then(document: Document, file: NotebookFile) -> None:
+        while_written(document, lambda: rewrite(file.path, lambda n: n["cells"][0].update(source="theirs")))
+        document.insert("code", "ours", cell_id="c")
+        await file.flush()
+        assert [document.source_of(cell) for cell in document] == ["theirs", "b", "ours"]
+        assert file.path.read_text() == document.text()
+        assert [entry.name for entry in tmp_path.iterdir()] == ["a.ipynb"]
+
+    assert written_by_hand(tmp_path, then) == []
+
+
+def test_what_another_program_writes_right_after_the_runner_is_merged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def then(document: Document, file: NotebookFile) -> None:
+        replace = Path.replace
+
+        def quick(ours: Path, place: Path) -> None:
+            replace(ours, place)
+            monkeypatch.undo()
+            rewrite(place, lambda n: n["cells"][0].update(source="theirs"))
+
+        document.insert("code", "ours", cell_id="c")
+        monkeypatch.setattr(Path, "replace", quick)
+        await file.flush()
+        await file.look()
+        assert [document.source_of(cell) for cell in document] == ["theirs", "b", "ours"]
+
+    assert written_by_hand(tmp_path, then) == []
+
+
+def test_a_program_that_never_stops_writing_is_said_and_its_file_left_alone(tmp_path: Path) -> None:
+    async def then(document: Document, file: NotebookFile) -> None:
+        def again() -> None:
+            rewrite(file.path, lambda n: n["metadata"].setdefault("times", []).append(1))
+
+        document.source("b", "ours")
+        with pytest.MonkeyPatch.context() as meanwhile:
+            meanwhile.setattr(document, "parts", document.parts)
+            while_written(document, again, 10**6)
+            with pytest.raises(NotebookWriteError, match="keeps writing"):
+                await file.flush()
+            assert json.loads(file.path.read_text())["metadata"]["times"]
+        await file.flush()
+        assert file.error is None
+        assert document.source_of("b") == "ours"
+
+    assert written_by_hand(tmp_path, then) == []
+
+
 def test_our_own_writes_are_nobody_elses(tmp_path: Path) -> None:
     async def scenario() -> None:
         document, seen = Document(), list[str]()
