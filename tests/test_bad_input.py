@@ -421,7 +421,7 @@ def odd_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
         "run",
         str(folder),
         "--budget",
-        "70s",
+        "100s",
         "--out",
         "run",
         "--json",
