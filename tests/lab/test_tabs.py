@@ -53,7 +53,9 @@ def test_a_reload_in_mid_stream_loses_and_doubles_nothing(server: Server, run: R
     page = tab(server, going.path)
     going.say(2, STREAM)
     page.shows("line 5")
-    until(lambda: not page.dirty(), "nothing is left to be saved")  # JupyterLab notes the kernel's language at first
+    until(
+        lambda: not page.dirty(), "nothing is left to be saved"
+    )  # JupyterLab notes the kernel's language at first
     page.page.reload()
     page.ready()
     page.shows("line 59")
