@@ -24,12 +24,17 @@ def line(server: Server) -> Iterator[Relay]:
     relay.close()
 
 
-def test_agent_and_person_go_on_while_the_connection_is_cut(
-    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
-) -> None:
+@pytest.fixture
+def begun(server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]) -> tuple[Live, Tab]:
+    """A run, and a tab that shows its first cell through the line."""
     going = run(server)
     page = tab(server, going.path, port=line.port)
     page.shows("x = 1")
+    return going, page
+
+
+def test_agent_and_person_go_on_while_the_connection_is_cut(line: Relay, begun: tuple[Live, Tab]) -> None:
+    going, page = begun
     mine = doings.add(page, "first = 1")
     until(lambda: "first = 1" in [c["source"] for c in going.file()], "the run has the person's cell")
     going.say(2, live.cell(doings.streaming(6), "Counting"))
@@ -60,12 +65,8 @@ def test_agent_and_person_go_on_while_the_connection_is_cut(
     doings.quiet(page)
 
 
-def test_outputs_of_the_persons_own_cell_come_after_the_cut(
-    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
-) -> None:
-    going = run(server)
-    page = tab(server, going.path, port=line.port)
-    page.shows("x = 1")
+def test_outputs_of_the_persons_own_cell_come_after_the_cut(line: Relay, begun: tuple[Live, Tab]) -> None:
+    going, page = begun
     mine = doings.own(page, doings.streaming(6))
     until(lambda: "line 2 of it" in doings.output(page, mine), "the person's cell runs")
     line.cut()
@@ -85,11 +86,9 @@ def test_outputs_of_the_persons_own_cell_come_after_the_cut(
 
 
 def test_a_cell_that_still_runs_after_the_cut_has_all_its_output(
-    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
+    line: Relay, begun: tuple[Live, Tab]
 ) -> None:
-    going = run(server)
-    page = tab(server, going.path, port=line.port)
-    page.shows("x = 1")
+    going, page = begun
     mine = doings.own(page, doings.streaming(14))
     until(lambda: "line 2 of it" in doings.output(page, mine), "the person's cell runs")
     line.cut()
@@ -104,12 +103,8 @@ def test_a_cell_that_still_runs_after_the_cut_has_all_its_output(
     doings.same(page, going)
 
 
-def test_saving_right_after_the_cut_asks_nothing(
-    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
-) -> None:
-    going = run(server)
-    page = tab(server, going.path, port=line.port)
-    page.shows("x = 1")
+def test_saving_right_after_the_cut_asks_nothing(line: Relay, begun: tuple[Live, Tab]) -> None:
+    going, page = begun
     line.cut()
     going.say(2, live.cell("print('written', 'meanwhile')", "Meanwhile"))
     going.seen(3)
@@ -125,11 +120,9 @@ def test_saving_right_after_the_cut_asks_nothing(
 
 
 def test_a_tab_that_was_away_when_the_run_ended_shows_it_whole_and_undoes_nothing_of_it(
-    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
+    line: Relay, begun: tuple[Live, Tab]
 ) -> None:
-    going = run(server)
-    page = tab(server, going.path, port=line.port)
-    page.shows("x = 1")
+    going, page = begun
     mine = doings.add(page, "mine = 5")
     until(lambda: "mine = 5" in [c["source"] for c in going.file()], "the run has the person's cell")
     line.cut()
@@ -140,24 +133,27 @@ def test_a_tab_that_was_away_when_the_run_ended_shows_it_whole_and_undoes_nothin
     line.mend()
     page.shows("written meanwhile")
     assert doings.source(page, mine) == "mine = 5 + 1"
-    page.page.keyboard.press("Control+s")
-    until(lambda: "mine = 5 + 1" in [source for source, _ in written(going)], "it is saved")
+    save(page, lambda: "mine = 5 + 1" in [source for source, _ in written(going)])
     shown = [(cell["source"], doings.printed(json.loads(cell["outputs"] or "[]"))) for cell in page.cells()]
     assert written(going) == shown
     doings.quiet(page)
 
     another = doings.add(page, "another = 6")
-    page.page.keyboard.press("Control+s")
-    until(lambda: "another = 6" in [source for source, _ in written(going)], "it is saved")
+    save(page, lambda: "another = 6" in [source for source, _ in written(going)])
     page.select(another)
     page.command("notebook:delete-cell")
+    save(page, lambda: written(going) == shown)
+    doings.quiet(page)
+
+
+def save(page: Tab, done: Callable[[], bool]) -> None:
+    """Save until it is done: JupyterLab ignores the command while an earlier save is under way."""
 
     def saved() -> bool:
-        page.command("docmanager:save")  # ignored while the last one is under way
-        return written(going) == shown
+        page.command("docmanager:save")
+        return done()
 
-    until(saved, "what was deleted stays so")
-    doings.quiet(page)
+    until(saved, "what the tab holds is saved")
 
 
 def written(going: Live) -> list[tuple[str, str]]:
@@ -166,12 +162,8 @@ def written(going: Live) -> list[tuple[str, str]]:
     return [("".join(cell["source"]), doings.printed(cell.get("outputs", []))) for cell in cells]
 
 
-def test_a_cell_run_while_the_connection_is_cut_is_the_runs_too(
-    server: Server, line: Relay, run: Callable[..., Live], tab: Callable[..., Tab]
-) -> None:
-    going = run(server)
-    page = tab(server, going.path, port=line.port)
-    page.shows("x = 1")
+def test_a_cell_run_while_the_connection_is_cut_is_the_runs_too(line: Relay, begun: tuple[Live, Tab]) -> None:
+    going, page = begun
     line.cut()
     until(
         lambda: page.js("nb => nb.sessionContext.session?.kernel?.connectionStatus") != "connected",
