@@ -32,6 +32,9 @@ from cobra_jupyter.kernel.wire import OnForeign, OnOutput, Request, Wire
 __all__ = ["Execution", "KernelDied", "KernelError", "KernelSession", "Resources"]
 
 _POLL = 0.1  # seconds between two looks whether the process lives
+_YOUNG = (
+    1.0  # seconds from a cell's beginning in which an interrupt may be lost, and is sent again after as many
+)
 _MAX_FOLDER = 60  # an ipc path must stay below about 107 bytes
 Wait = Callable[[Request, "asyncio.Future[int | None]", "float | None"], Awaitable[bool]]
 
@@ -266,11 +269,15 @@ class KernelSession:
         with contextlib.suppress(TimeoutError):
             # before it has begun, SIGINT would be ignored
             await asyncio.wait_for(request.begun.wait(), timeout=grace)
-        for act, patience in (
+        acts = [
             (self._signal_interrupt, grace),
             (self._signal_terminate, 2.0),
             (self._signal_kill, 2.0),
-        ):
+        ]
+        if request.begun.is_set() and time.monotonic() - request.since < _YOUNG:
+            # between announcing a cell and running it, ipykernel only notes a SIGINT for its event loop, which then stands
+            acts.insert(0, (self._signal_interrupt, _YOUNG))
+        for act, patience in acts:
             if request.done.done() or death.done():
                 return
             if act != self._signal_interrupt and not request.begun.is_set():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,10 +32,15 @@ class Request:
     on_output: OnOutput | None
     done: asyncio.Future[None]
     begun: asyncio.Event = field(default_factory=asyncio.Event)  # the kernel runs the code and heeds SIGINT
+    since: float = 0.0  # when it began, by `time.monotonic`
     reply: dict[str, Any] | None = None
     idle: bool = False
     interrupted: bool = False
     failure: BaseException | None = None  # what on_output raised
+
+    def begin(self) -> None:
+        self.since = time.monotonic()
+        self.begun.set()
 
     def settle(self) -> None:
         if self.reply is not None and self.idle and not self.done.done():
@@ -152,7 +158,7 @@ class Wire:
                 if request.reply is None:
                     self._await_other(request)
         elif kind == "execute_input":
-            request.begun.set()
+            request.begin()
         elif request.on_output is not None and (output := output_from(kind, content)) is not None:
             try:
                 request.on_output(output)

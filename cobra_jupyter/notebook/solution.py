@@ -9,6 +9,7 @@ from typing import Any
 import nbformat.v4 as v4
 
 Json = Mapping[str, Any]
+SMALL = 30.0  # worker seconds of training: where saved models predict, other processes would only cost their start
 
 SETTINGS = """\
 import os
@@ -150,7 +151,7 @@ def _text(source: str) -> Any:
 def _cells(s: Json, retrain: bool, facts: Json) -> Iterator[Any]:
     members = s["members"]
     yield _text(_title(s, facts))
-    yield _code(SETTINGS.format(folder=s["folder"], slots=s["slots"], retrain=retrain))
+    yield _code(SETTINGS.format(folder=s["folder"], slots=_processes(s, retrain), retrain=retrain))
     yield _text("## The tables")
     yield _code(s["load"].replace("import pandas as pd\n\n", "").strip())
     yield _text(
@@ -170,6 +171,11 @@ def _cells(s: Json, retrain: bool, facts: Json) -> Iterator[Any]:
     yield _text("## Blend, decode, write")
     yield _code(BLEND)
     yield _code(_write(s))
+
+
+def _processes(s: Json, retrain: bool) -> int:
+    small = not retrain and sum(member["cost"] for member in s["members"]) < SMALL
+    return 1 if small else int(s["slots"])
 
 
 def _title(s: Json, facts: Json) -> str:

@@ -203,6 +203,22 @@ def test_an_interrupt_right_after_the_start_is_not_lost(living: Bench) -> None:
     assert living.run(scenario()).status == "interrupted"
 
 
+def test_an_interrupt_that_the_kernel_loses_as_it_begins_a_cell_is_sent_again(living: Bench) -> None:
+    async def scenario() -> Execution:
+        loses_one = "signal.signal(signal.SIGINT, lambda *_: signal.signal(signal.SIGINT, signal.default_int_handler))"
+        running = asyncio.create_task(
+            living.session.execute(
+                f"import signal, time; {loses_one}; print(1); time.sleep(1000)", begun.put_nowait
+            )
+        )
+        await begun.get()
+        await living.session.interrupt(grace=20)
+        return await running
+
+    begun: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    assert living.run(scenario()).status == "interrupted"
+
+
 def test_a_kernel_that_turns_idle_without_a_reply_has_failed_the_cell_and_lives(living: Bench) -> None:
     """As one does that SIGINT met in its own code, between the cell's announcement and the cell."""
     living.execute(

@@ -32,6 +32,7 @@ ABLATION_SHARES = {  # of the budget
     "boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03,
     "text_boosting": 0.08, "text_bayes": 0.06, "text_linear": 0.08, "transformer": 0.1,
 }  # fmt: skip
+SHORTEST_ABLATION = 5.0  # seconds: less does not end the baseline on a busy machine
 MOST_ROUNDS = 40  # of refinement
 PATIENCE = 9  # rounds without gain
 SECOND_LOOK, SECOND_LOOK_FROM = 0.06, 0.3  # of the budget: what it takes, what must be free for it
@@ -182,7 +183,8 @@ def _ablations(view: View) -> Iterator[Step]:
         if view.free < 0.2 * view.budget:
             return
         yield from candidate(view, recipe)
-        seconds = round(ABLATION_SHARES.get(recipe.family, 0.03) * view.budget, 1)
+        share = ABLATION_SHARES.get(recipe.family, 0.03)
+        seconds = round(max(SHORTEST_ABLATION, share * view.budget), 1)
         factors = recipe.factors_with(view.made, view.card["task"])
         start = differing(recipe, recipe.start(view.made))
         yield Step(
