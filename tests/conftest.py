@@ -130,6 +130,7 @@ class Bench:
         """Open the competition and freeze a protocol."""
         self.open()
         self.protocol(**protocol)
+        self.harness.pool.warm()  # so that no time that a test measures is the pool's first
         return self
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ def environment(home: Path) -> Mapping[str, str]:
     }
 
 
-def cobra(home: Path, *words: object, timeout: float = 150) -> subprocess.CompletedProcess[str]:
+def cobra(home: Path, *words: object, timeout: float = 280) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COBRA, *map(str, words)],
         cwd=home,
@@ -55,7 +55,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(home: Path) -> tuple[dict[str, Any], str, float]:
     """One demo run: the printed object, standard error, seconds by our clock."""
     begun = time.monotonic()
-    done = cobra(home, "demo", "--competition", "demo-diabetes", "--budget", "90s", "--json")
+    done = cobra(home, "demo", "--competition", "demo-diabetes", "--budget", "150s", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr, time.monotonic() - begun
 
@@ -66,7 +66,7 @@ def test_the_demo_ends_in_time_with_a_proven_submission_and_is_graded_afterwards
     result, progress, seconds = finished
     assert KEYS | {"graded"} == set(result)
     assert result["proof"] == "identical"
-    assert seconds <= 91
+    assert seconds <= 151
     assert result["cv"] == pytest.approx(result["graded"]["score"], abs=4 * result["cv_se"])
     assert result["cv"] < 62, "worse than a plain ridge"
     assert "best CV" in progress
@@ -154,12 +154,12 @@ def test_an_interrupt_exits_130_with_the_submission_in_place_and_leaves_no_proce
     process = subprocess.Popen(
         words, cwd=tmp_path, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 110
     while not (out / "submission.csv").exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=90)
     assert process.returncode == 130, stderr
     assert json.loads(stdout)["submission"]
     import psutil

@@ -69,7 +69,7 @@ def cobra(home: Path, url: str, *words: object, key: str = KEY, budget: str = "1
     watcher = threading.Thread(target=watch, args=(process.pid, seen, over))
     watcher.start()
     try:
-        stdout, stderr = process.communicate(timeout=300)
+        stdout, stderr = process.communicate(timeout=800)
     finally:
         process.kill()
         over.set()
@@ -202,7 +202,7 @@ def climbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, FakeGemini]:
     public = make_competition(home, "regression", rows=120, test_rows=30, change=with_sites)
     replies = parse(LADDER.read_text().replace("FOLDER", str(public)))
     with FakeGemini(Script(replies)) as fake:
-        return cobra(home, fake.url, "run", public, "--brain", "gemini", budget="1200s"), fake
+        return cobra(home, fake.url, "run", public, "--brain", "gemini", budget="2400s"), fake
 
 
 def with_sites(frame: pd.DataFrame) -> pd.DataFrame:
@@ -258,7 +258,7 @@ def test_a_run_with_several_agents_is_verified_and_replayed(
     assert verified.returncode == 0, verified.stdout + verified.stderr
     asked = next(record.data for record in run.records if record.kind == "run")
     words = [*COBRA, "run", asked["folder"], "--brain", "replay", "--replay", run.out]
-    again = subprocess.run([*words, "--out", tmp_path / "again"], capture_output=True, text=True, timeout=250)
+    again = subprocess.run([*words, "--out", tmp_path / "again"], capture_output=True, text=True, timeout=800)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "again" / "submission.csv").read_bytes() == (run.out / "submission.csv").read_bytes()
     for path in ("agent.ipynb", "agents/scout-1.ipynb", "agents/auditor-1.ipynb", "agents/judge-1.ipynb"):
@@ -302,7 +302,7 @@ def test_a_session_with_faults_in_replies_of_every_role_climbs_every_rung_and_en
     public = make_competition(tmp_path, "regression", rows=120, test_rows=30, change=with_sites)
     replies = parse(LADDER.read_text().replace("FOLDER", str(public)))
     with FakeGemini(Script(with_faults(replies, STREAMS))) as fake:
-        run = cobra(tmp_path, fake.url, "run", public, "--brain", "gemini", budget="1200s")
+        run = cobra(tmp_path, fake.url, "run", public, "--brain", "gemini", budget="2400s")
     assert submitted(run), run.stderr
     assert run.kind("finish")[-1] == {"agent": "lead", "why": "every rung was climbed"}
     rungs = [(rung["rung"], rung["state"]) for rung in run.kind("rung")]
@@ -320,7 +320,7 @@ def test_a_provider_that_stays_away_leaves_the_run_to_the_playbook_and_the_noteb
     folder: Path, tmp_path: Path
 ) -> None:
     with FakeGemini(session()).fail("503", first=5, last=None) as fake:
-        run = cobra(tmp_path, fake.url, "run", folder, "--brain", "gemini", budget="60s")
+        run = cobra(tmp_path, fake.url, "run", folder, "--brain", "gemini", budget="120s")
     assert run.code in (0, 4), run.stderr  # on a slow machine there may be no time for the proof
     assert json.loads(run.stdout)["submission"]
     assert [decision["what"] for decision in run.kind("decision")][:2] == [

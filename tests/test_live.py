@@ -305,7 +305,7 @@ async def test_stop_ends_kernel_and_cell_within_two_seconds(competition: Path, t
 @awaited
 async def test_a_step_is_one_turn(competition: Path, tmp_path: Path) -> None:
     async with running(competition, tmp_path) as run:
-        for number in (2, 3, 4):
+        for number in range(2, 8):
             run.say(number, live.cell(f"print('turn', {number})\ntime.sleep(0.5)"))
         await run.call("pause")
         paused = await run.state("paused")
@@ -368,7 +368,7 @@ async def test_a_person_may_delete_and_touch_what_the_agent_is_writing(
     competition: Path, tmp_path: Path
 ) -> None:
     async with running(competition, tmp_path) as run:
-        run.say(2, live.cell("print('whole')", "Long", "word " * 60 + "END", pace=200))
+        run.say(2, live.cell("print('whole')", "Long", "word " * 200 + "END", pace=200))
 
         async def half() -> str | None:
             cells = (await run.notebook())["cells"]
@@ -407,6 +407,9 @@ async def test_what_another_program_writes_is_merged_before_the_next_write(
 async def test_edits_and_runs_of_a_person_survive_the_runners_death(
     competition: Path, tmp_path: Path
 ) -> None:
+    async def ran() -> bool:
+        return bool(run.records("ran"))
+
     async with running(competition, tmp_path) as run:
         await run.seen(2)
         first = await run.call("follow", agent="lead", client="me", seq=None)
@@ -416,7 +419,7 @@ async def test_edits_and_runs_of_a_person_survive_the_runners_death(
         )
         await person_runs(run, "mine", cell["source"])
         await run.shows("w is 5")
-        await asyncio.sleep(0.3)
+        await until(ran, 30, "it is on record")
         os.killpg(run.process.pid, signal.SIGKILL)
         run.process.wait(10)
     meanwhile = json.loads((run.out / "agent.ipynb").read_text())

@@ -55,7 +55,7 @@ CELLS = [
     RIDGE,
     LAZY,
     'first = cobra.trial("ridge")',
-    'effects = cobra.ablate("ridge", seconds=8)',
+    'effects = cobra.ablate("ridge", seconds=24)',
     'lazy = cobra.ablate("lazy", {"alpha": [5.0, 50.0], "nap": [0.0, 60.0]}, seconds=5, fraction=0.5, folds=[0])',
     'late = cobra.trial("lazy", {"nap": 60.0}, timeout=1.0, folds=1)',
     'job = cobra.scale("ridge", effects.best, background=True)',
@@ -226,7 +226,7 @@ def test_a_run_of_several_agents_replays_to_the_same_notebooks(
     for clock in (FAST, {"TEST_PACE": "0.3"}):
         for name, value in clock.items():
             monkeypatch.setenv(name, value)
-        options = Options(folder, out, "several", 300.0, 0, None, {}, time.time())
+        options = Options(folder, out, "several", 2400.0, 0, None, {}, time.time())
         asyncio.run(Runner(options, brains[0], others=brains[1:]).run())
         found = [nbformat.read(out / name, as_version=4) for name in notebooks]
         seen_of.append([normalised(notebook, out) for notebook in found])

@@ -274,7 +274,7 @@ def test_a_living_run_is_not_resumed(stopped: Path, capsys: pytest.CaptureFixtur
 
 def test_a_broken_record_is_not_resumed(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ledger = stopped / "ledger.jsonl"
-    ledger.write_text(ledger.read_text().replace('"budget":150', '"budget":151'))
+    ledger.write_text(ledger.read_text().replace('"budget":2400', '"budget":2401'))
     assert "the chain is broken" in refused(capsys, "resume", str(stopped))
 
 

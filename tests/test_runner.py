@@ -214,8 +214,8 @@ def test_an_interrupt_leaves_the_submission_in_place_and_nothing_running(
 def test_a_cell_that_never_ends_does_not_cost_the_budget(folder: Path, tmp_path: Path) -> None:
     cells = [OPEN, "cobra.protocol()", RIDGE, 'cobra.trial("ridge")', "while True: pass"]
     begun = time.monotonic()
-    result, records, _ = play(folder, tmp_path / "run", cells, budget=34)
-    assert time.monotonic() - begun <= 36
+    result, records, _ = play(folder, tmp_path / "run", cells, budget=64)
+    assert time.monotonic() - begun <= 66
     assert of(records, "execution")[4]["status"] == "timeout"
     assert result.submission is not None, "the runner submits what the agent left"
     assert of(records, "decision")

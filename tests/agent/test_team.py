@@ -108,7 +108,7 @@ def test_the_ladder_is_climbed_rung_by_rung_and_each_is_logged_with_cost_and_gai
         'cobra.trial("second", {"alpha": 0.5})\ncobra.blend()', "cobra.status()",
     ]  # fmt: skip
     brain = script(lead=lead)
-    records = play(folder, tmp_path / "run", brain)
+    records = play(folder, tmp_path / "run", brain, 2400.0)
     rungs = of(records, "rung")
     assert [(r["rung"], r["state"]) for r in rungs] == [
         ("audit", "begun"), ("audit", "ended"), ("scout", "begun"), ("scout", "ended"), ("fusion", "begun"), ("fusion", "ended"),

@@ -22,7 +22,7 @@ from cobra_jupyter.runner import Options, Runner
 from tests.fakes.scripted import Scripted
 
 ROOT = Path(__file__).parents[2]
-BUDGET = 150.0
+BUDGET = 2400.0
 CELLS = [
     "%load_ext cobra_jupyter\ncobra.open()",
     "cobra.protocol(folds=3)\nx = 40",

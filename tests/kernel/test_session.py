@@ -181,12 +181,15 @@ def test_what_on_output_raises_is_raised_when_the_cell_has_ended(living: Bench) 
 @pytest.mark.parametrize("code", ["while True: pass", "import time; time.sleep(1000)"])
 def test_an_interrupt_ends_python_code_soon(living: Bench, code: str) -> None:
     async def scenario() -> tuple[Execution, float]:
-        running = asyncio.create_task(living.session.execute("kept = 1\n" + code))
-        await asyncio.sleep(0.2)
+        running = asyncio.create_task(
+            living.session.execute("kept = 1\nprint('runs', flush=True)\n" + code, runs.put_nowait)
+        )
+        await runs.get()
         began = time.monotonic()
         await living.session.interrupt()
         return await running, time.monotonic() - began
 
+    runs: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     ended, seconds = living.run(scenario())
     assert (ended.status, ended.ename) == ("interrupted", "KeyboardInterrupt")
     assert seconds < 1.0
@@ -208,7 +211,7 @@ def test_an_interrupt_that_the_kernel_loses_as_it_begins_a_cell_is_sent_again(li
         loses_one = "signal.signal(signal.SIGINT, lambda *_: signal.signal(signal.SIGINT, signal.default_int_handler))"
         running = asyncio.create_task(
             living.session.execute(
-                f"import signal, time; {loses_one}; print(1); time.sleep(1000)", begun.put_nowait
+                f"import signal, time; {loses_one}; print(1, flush=True); time.sleep(1000)", begun.put_nowait
             )
         )
         await begun.get()
@@ -276,8 +279,9 @@ def test_a_cells_time_stands_still_with_the_sessions_clock(tmp_path: Path) -> No
 def test_code_that_heeds_no_signal_is_killed_with_its_group(living: Bench) -> None:
     code = (
         "import signal, subprocess, time\n"
-        "subprocess.Popen(['sleep', '1000'])\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})\n"
+        "unmasked = lambda: signal.pthread_sigmask(signal.SIG_SETMASK, [])\n"
+        "subprocess.Popen(['sleep', '1000'], preexec_fn=unmasked)\n"
         "while True:\n"
         "    try: time.sleep(1)\n"
         "    except BaseException: pass\n"
@@ -348,7 +352,8 @@ def test_what_another_client_runs_is_seen(living: Bench) -> None:
         client.start_channels(stdin=False, hb=False, control=False)
         msg_id = client.execute("shared = 5\nprint('by hand')")
         await client.get_shell_msg(timeout=10)
-        await asyncio.sleep(0.2)
+        while (msg_id, {"output_type": "idle"}) not in living.foreign:
+            await asyncio.sleep(0.02)
         client.stop_channels()
         return str(msg_id)
 
@@ -395,7 +400,7 @@ def test_what_a_thread_shows_after_its_cell_has_ended_goes_where_the_cells_outpu
 def test_resources_are_of_the_whole_family(living: Bench) -> None:
     living.execute("import subprocess; child = subprocess.Popen(['sleep', '1000'])")
     living.session.resources()
-    living.execute("import time\nend = time.time() + .3\nwhile time.time() < end: pass")
+    living.execute("import time\nend = time.process_time() + .3\nwhile time.process_time() < end: pass")
     used = living.session.resources()
     living.execute("child.kill(); child.wait()")
     assert used.processes == 2

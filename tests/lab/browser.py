@@ -291,13 +291,32 @@ class Live:
     def replies(self) -> Path:
         return self.server.folder / "replies" / self.name
 
+    @property
+    def go(self) -> Path:
+        """Where it is, a cell that waits for it ends."""
+        return self.server.folder / "go" / self.name
+
+    def held(self, code: str) -> str:
+        """A cell's code that ends when the test lets it: what a person does while it runs takes its own time."""
+        wait = f"while not os.path.exists({str(self.go)!r}):\n    time.sleep(0.02)"
+        return f"{code}\n{wait}"
+
+    def let_go(self) -> None:
+        self.go.parent.mkdir(exist_ok=True)
+        self.go.touch()
+
+    def let_go_when(self, state: str) -> None:
+        """As soon as what a person asked for has come to the run."""
+        self.state(state)
+        self.let_go()
+
     def start(self, *options: str) -> Live:
         """→ itself, when the agent's first turn is over."""
         self.out.parent.mkdir(parents=True, exist_ok=True)
         with _environment(self.server.environment):
             self.process = live.start(self.competition, self.out, self.replies, *options)
         if "--resume" not in options:
-            self.say(1, live.cell("%load_ext cobra_jupyter\nimport time\nx = 1", "Begin"))
+            self.say(1, live.cell("%load_ext cobra_jupyter\nimport os, time\nx = 1", "Begin"))
             self.seen(2)
         return self
 

@@ -10,7 +10,7 @@ from tests.lab.browser import Live, Server, Tab, until
 
 Run = Callable[..., Live]
 Open = Callable[..., Tab]
-SLOW = live.cell("for i in range(20):\n    print('line', i, flush=True)\n    time.sleep(0.1)", "Slow")
+SLOW = "for i in range(20):\n    print('line', i, flush=True)\n    time.sleep(0.1)"
 
 
 def button(tab: Tab, label: str) -> None:
@@ -42,9 +42,10 @@ def read_first(told: str, number: int) -> None:
 def test_taken_over_in_the_panel_edited_run_and_handed_back(server: Server, run: Run, tab: Open) -> None:
     going = run(server)
     page = tab(server, going.path)
-    going.say(2, SLOW)
+    going.say(2, live.cell(going.held(SLOW), "Slow"))
     page.shows("line 0")
     button(page, "Take over")
+    going.let_go_when("pausing")
     going.state("human")
     work(page)
     agree(going, page)
@@ -60,9 +61,10 @@ def test_taken_over_in_the_panel_edited_run_and_handed_back(server: Server, run:
 def test_paused_edited_run_and_resumed_by_commands(server: Server, run: Run, tab: Open) -> None:
     going = run(server)
     page = tab(server, going.path)
-    going.say(2, SLOW)
+    going.say(2, live.cell(going.held(SLOW), "Slow"))
     page.shows("line 0")
     page.command("cobra:pause")
+    going.let_go_when("pausing")
     going.state("paused")
     work(page)
     agree(going, page)
@@ -76,9 +78,10 @@ def test_paused_edited_run_and_resumed_by_commands(server: Server, run: Run, tab
 def test_the_agent_reads_what_the_person_deleted(server: Server, run: Run, tab: Open) -> None:
     going = run(server)
     page = tab(server, going.path)
-    going.say(2, SLOW)
+    going.say(2, live.cell(going.held(SLOW), "Slow"))
     page.shows("line 0")
     page.command("cobra:take-over")
+    going.let_go_when("pausing")
     going.state("human")
     slow = next(cell["id"] for cell in page.cells() if "range(20)" in cell["source"])
     page.select(slow)

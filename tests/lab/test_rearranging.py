@@ -11,12 +11,12 @@ from tests.lab.browser import Live, Server, Tab, until
 
 Run = Callable[..., Live]
 Open = Callable[..., Tab]
-STREAM = live.cell("for i in range(50):\n    print('line', i, flush=True)\n    time.sleep(0.05)", "Streaming")
+STREAM = "for i in range(50):\n    print('line', i, flush=True)\n    time.sleep(0.05)"
 LINES = [f"line {i}" for i in range(50)]
 
 
 class Work:
-    """A run whose second turn streams, in a tab."""
+    """A run whose second turn streams, in a tab, and ends when the test says so."""
 
     def __init__(self, going: Live, tab: Tab) -> None:
         self.going, self.tab = going, tab
@@ -24,7 +24,7 @@ class Work:
         self.before = tab.cells()
         self.text = next(cell for cell in self.before if "Begin" in cell["source"])
         self.code = next(cell for cell in self.before if "x = 1" in cell["source"])
-        going.say(2, STREAM)
+        going.say(2, live.cell(going.held(STREAM), "Streaming"))
         tab.shows("line 0")
 
     @property
@@ -37,6 +37,7 @@ class Work:
     def end(self) -> tuple[list[Cell], str]:
         """The agent is told. → the notebook that all have, and what the agent read."""
         self.going.call("take_over")
+        self.going.let_go()
         self.going.state("human")
         cells = agree(self.going, self.tab)
         self.going.call("hand_back")
@@ -200,6 +201,7 @@ def test_a_cell_is_copied_and_the_copy_is_the_persons(server: Server, run: Run, 
 def test_outputs_are_cleared(server: Server, run: Run, tab: Open) -> None:
     going = run(server)
     work = Work(going, tab(server, going.path))
+    going.let_go()
     going.seen(3)
     work.tab.select(work.running)
     work.tab.command("notebook:clear-cell-output")

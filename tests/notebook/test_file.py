@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,22 @@ def big(document: Document, characters: int) -> None:
     document.output(cell_id, {"output_type": "stream", "name": "stdout", "text": "x" * characters})
 
 
+async def until(look: Callable[[], bool]) -> None:
+    """Wait until it is so, 10 s at most."""
+    async with asyncio.timeout(10):
+        while not look():
+            await asyncio.sleep(0.01)
+
+
 def test_the_file_follows_the_document_at_most_once_an_interval(tmp_path: Path) -> None:
     async def scenario() -> None:
         document = Document()
         file = NotebookFile(document, tmp_path / "a.ipynb", interval=0.2)
-        for number in range(50):
-            document.insert("code", str(number))
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            document.insert("code", "more")
             await asyncio.sleep(0.01)
-        await asyncio.sleep(0.4)
+        await until(lambda: file.path.read_text() == document.text())
         assert 2 <= file.writes <= 5
         assert (tmp_path / "a.ipynb").read_text() == document.text()
         writes = file.writes
@@ -145,9 +154,8 @@ def test_a_write_that_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch:
             await asyncio.sleep(0.15)
             assert file.error is not None
             assert path.read_bytes() == before
-            assert [entry.name for entry in tmp_path.iterdir()] == ["a.ipynb"]
-        await asyncio.sleep(0.2)
-        assert file.error is None
+            await until(lambda: [entry.name for entry in tmp_path.iterdir()] == ["a.ipynb"])
+        await until(lambda: file.error is None)
         assert path.read_text() == document.text()
         await file.close()
 
@@ -222,8 +230,7 @@ def test_a_look_takes_in_what_another_program_wrote_where_nothing_is_to_be_writt
         rewrite(file.path, lambda n: n["cells"].pop(0))
         await file.look()
         assert list(document) == ["b"]
-        await asyncio.sleep(0.3)
-        assert file.path.read_text() == document.text()
+        await until(lambda: file.path.read_text() == document.text())
         writes = file.writes
         await file.look()
         await asyncio.sleep(0.2)

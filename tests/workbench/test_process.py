@@ -434,7 +434,7 @@ def in_python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "IPYTHONDIR": str(folder / "ipython")}
     environment.pop("COBRA_SOCKET", None)
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=150)
 
 
 def test_a_notebook_without_a_run_has_a_harness_of_its_own(tmp_path: Path) -> None:

@@ -85,7 +85,8 @@ def test_a_snapshot_predicts_when_time_runs_out(bench: Bench) -> None:
 
 def test_memory_is_limited(bench: Bench) -> None:
     failure = failed(
-        bench, body("x = [np.ones(2**20) for _ in range(100) if not time.sleep(0.01)]\nreturn 1")
+        bench,
+        body("x = [np.ones(2**20) for _ in range(100) if not time.sleep(0.01)]\ntime.sleep(30)\nreturn 1"),
     )
     assert failure["kind"] == "out_of_memory"
     assert "300 MiB are allowed" in failure["message"]
@@ -233,7 +234,7 @@ def alive(mark: str) -> list[psutil.Process]:
 def test_descendants_end_with_their_worker(bench: Bench, end: str, kind: str | None) -> None:
     mark = f"cobra-test-{kind}-{time.time_ns()}"
     bench.candidate("family", body(FAMILY.format(mark=mark, end=end)))
-    trial = bench.trial("family", folds=0, timeout=2)
+    trial = bench.trial("family", folds=0, timeout=2 if kind == "timeout" else 30)
     assert (trial["failure"] or {}).get("kind") == kind
     until = time.monotonic() + 2
     while alive(mark) and time.monotonic() < until:

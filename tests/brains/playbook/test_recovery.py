@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from cobra_jupyter.agent import ladder
+from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.agent.context import Context, Task, Turn
 from cobra_jupyter.agent.plateau import Rung, Story, lines
 from cobra_jupyter.brains import BrainGone
@@ -167,8 +168,15 @@ def test_the_playbook_takes_over_redesigns_the_split_and_climbs_every_rung(
         return BrainGone("no tokens are left")
 
     monkeypatch.setattr(ladder, "due", rung_by_rung)
-    options = Options(public, tmp_path / "run", "speaker", 110.0, 0, None, {}, time.time())
-    runner = Runner(options, Speaker("speaker", say), others=(Playbook(),), team=lambda role: (Playbook(),))
+
+    def on_record(record: Record, _: Budget) -> None:
+        if record.kind == "rung" and (record.data["rung"], record.data["state"]) == ("fusion", "ended"):
+            runner.interrupted.set()  # all that is looked for here has happened
+
+    options = Options(public, tmp_path / "run", "speaker", 300.0, 0, None, {}, time.time())
+    runner = Runner(
+        options, Speaker("speaker", say), on_record, others=(Playbook(),), team=lambda role: (Playbook(),)
+    )
     result = asyncio.run(runner.run())
     assert result.submission is not None
     records = list(read(tmp_path / "run" / "ledger.jsonl"))
