@@ -8,10 +8,9 @@ from typing import Any
 
 from cobra_jupyter.agent.past import rebuild
 from cobra_jupyter.ledger import read
-from tests.lab.browser import Live, Tab, until
+from tests.lab.browser import AWAY, Live, Tab, until
 
 Cell = dict[str, Any]
-AWAY = "Server Connection Error"  # what JupyterLab says, and takes back, of a server that is away
 
 
 def agree(going: Live, *tabs: Tab, seconds: float = 30) -> list[Cell]:

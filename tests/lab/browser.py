@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Dialog, Page
+from playwright.sync_api import Error as PlaywrightError
 
 from cobra_jupyter import attach
 from tests.fakes import live
@@ -27,6 +28,8 @@ OURS = (
     "/extensions/cobra-jupyter/"  # in the stack of an error that concerns us; JupyterLab has some of its own
 )
 PATIENCE = 30.0  # seconds
+AWAY = "Server Connection Error"  # what JupyterLab says, and takes back, of a server that is away
+_given: set[int] = set()
 _DIALOGS = """
 window.dialogsSeen = [];
 new MutationObserver(changes => {
@@ -52,8 +55,14 @@ def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+    """A port that no outgoing connection is given before the server takes it, and no other worker's server."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in range(20_000 + 500 * worker, 20_500 + 500 * worker):
+        if port not in _given:
+            _given.add(port)
+            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+                return port
+    raise AssertionError("no port is free")
 
 
 @dataclass
@@ -219,8 +228,25 @@ class Tab:
     def type_into(self, cell_id: str, text: str, delay: float = 30) -> None:
         """Click into a cell's editor and type at its end, key by key."""
         self.focus(cell_id)
+        asked, before = len(self.dialogs()), self._source(cell_id)
         self.page.keyboard.press("Control+End")
         self.page.keyboard.type(text, delay=delay)
+        if (
+            len(self.dialogs()) > asked
+        ):  # JupyterLab's word of a server that is away took the rest of the keys
+            self.focus(cell_id)
+            self.page.keyboard.press("Control+a")
+            self.page.keyboard.insert_text(before + text)
+
+    def _source(self, cell_id: str) -> str:
+        return next(str(cell["source"]) for cell in self.cells() if cell["id"] == cell_id)
+
+    def _close_notice(self) -> None:
+        """As a person does who reads that the server is away."""
+        notice = self.page.locator(".jp-Dialog", has_text=AWAY)
+        if notice.count():
+            with contextlib.suppress(PlaywrightError):  # it may just go by itself
+                notice.get_by_role("button", name="Close", exact=True).click(timeout=1_000)
 
     def focus(self, cell_id: str) -> None:
         focused = """(nb, id) => {
@@ -229,7 +255,12 @@ class Tab:
             nb.content.activeCell?.editor?.focus();
             return nb.content.activeCell?.editor?.hasFocus() ?? false;
         }"""
-        until(lambda: self.js(focused, cell_id), f"cell {cell_id} takes the cursor")
+
+        def takes() -> Any:
+            self._close_notice()
+            return self.js(focused, cell_id)
+
+        until(takes, f"cell {cell_id} takes the cursor")
 
     def add_below(self, cell_id: str, text: str, delay: float = 30) -> str:
         """A new cell below another, with a text typed into it. → its id."""

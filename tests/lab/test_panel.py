@@ -77,7 +77,7 @@ def test_a_newcomer_starts_pauses_edits_hands_back_and_stops(server: Server, lau
     press(page, "Stop")
     page.locator(".jp-Dialog").get_by_role("button", name="Stop").click()
     says(page, "Stopped")
-    assert not launcher.dirty()
+    until(lambda: not launcher.dirty(), "there is nothing to save")
     newest = server.get("cobra/runs")["runs"][0]
     assert newest["state"] == "stopped"
     assert (server.root / newest["run"] / "report.html").exists()

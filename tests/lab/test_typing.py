@@ -89,7 +89,7 @@ def test_the_person_has_the_text_that_the_agent_is_writing_and_its_rest_goes_on_
 ) -> None:
     going = run(server)
     page = tab(server, going.path)
-    words = " ".join(f"w{i}" for i in range(100))
+    words = " ".join(f"w{i}" for i in range(300))
     going.say(2, live.cell("print('whole')", "Long", words, pace=120))
     cell = growing(page, "markdown", "w9")
     page.type_into(cell, " MY OWN WORDS", delay=30)
@@ -109,7 +109,7 @@ def test_the_person_has_the_code_that_the_agent_is_writing_which_is_run_whole_in
 ) -> None:
     going = run(server)
     page = tab(server, going.path)
-    code = "\n".join(f"v{i} = {i}" for i in range(60)) + "\nprint('sum', v0 + v59)"
+    code = "\n".join(f"v{i} = {i}" for i in range(150)) + "\nprint('sum', v0 + v59)"
     going.say(2, live.cell(code, "Long", pace=150))
     cell = growing(page, "code", "v9 = 9")
     page.type_into(cell, "\n# mine", delay=30)
