@@ -504,6 +504,28 @@ async def test_a_kernel_that_dies_under_a_persons_cell_comes_back_with_the_agent
 
 
 @awaited
+async def test_the_agent_goes_on_after_a_persons_cell_killed_the_kernel_before_its_own(
+    competition: Path, tmp_path: Path
+) -> None:
+    """The agent's cell, which waits behind the person's, is the first to see that the kernel is gone."""
+    async with running(competition, tmp_path) as run:
+        await run.seen(2)
+        go = tmp_path / "go"
+        wait = f"import os, time\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.02)\nos.kill(os.getpid(), 9)"
+        await person_inserts_and_runs(run, "deadly", wait)
+        run.say(2, live.cell("print('x is', x)"))
+
+        async def queued() -> bool:
+            return any(r.data["turn"] == 2 for r in run.records("cell"))
+
+        await until(queued, 30, "the agent's cell waits")
+        go.touch()
+        await run.shows("x is 1")
+        assert [r.data["status"] for r in run.records("ran")] == ["died"]
+        await run.seen(3)
+
+
+@awaited
 async def test_a_writer_that_drops_the_runs_metadata_loses_no_cell(competition: Path, tmp_path: Path) -> None:
     async with running(competition, tmp_path) as run:
         await run.seen(2)

@@ -57,7 +57,6 @@ class Seat:
     async def restart_kernel(self, seconds: float) -> None:
         """A person restarts the kernel: fresh, but for what the agent's own cells leave behind."""
         assert self.agent
-        self.visits.died()
         await self.agent.workplace.restart(seconds)
 
     async def tend(self) -> None:

@@ -129,6 +129,7 @@ class Team:
         return await agent.run(time_left)
 
     def _mended(self, name: str, event: str) -> None:
+        self.seats[name].visits.died()  # what a person ran there, whoever saw first that the kernel is gone
         turn = len(self.agents[name].turns) + 1
         self.ledger.append("kernel", {"agent": name, "event": event, "turn": turn})
 
