@@ -215,6 +215,27 @@ async def test_interrupt_pauses_at_once_and_the_cell_ends(competition: Path, tmp
 
 
 @awaited
+async def test_interrupt_holds_who_was_called_in_by_the_cell_until_the_run_is_resumed(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        run.say(2, live.cell("cobra.delegate('auditor', 'Look at the split.')"))
+        await run.seen(3)  # by the auditor, to whom the same is dictated
+        (run.replies / "3.seen").unlink()
+        await run.call("interrupt")
+        await run.state("paused")
+        await asyncio.sleep(1.5)
+        assert not (run.replies / "3.seen").exists()
+        run.say(3, live.cell("cobra.finish('looked')"))  # the lead is asked whether it means it, and goes on
+        await run.call("resume")
+
+        async def back() -> list[str]:
+            return [r.data["report"] for r in run.records("brief")]
+
+        assert await until(back, 30, "the auditor is back") == ["looked"]
+
+
+@awaited
 async def test_interrupt_ends_a_reply_that_is_being_written_and_nothing_of_it_stays(
     competition: Path, tmp_path: Path
 ) -> None:

@@ -46,6 +46,11 @@ class Seat:
         self.visits = Visits(self.document, self._ran)
         self.file.on_foreign = self._written_by_others
 
+    @property
+    def works(self) -> bool:
+        """Whether a cell of the agent's runs, and no person has ended it."""
+        return self.kernel is not None and self.kernel.busy and not (self.agent and self.agent.was_cut)
+
     def on_foreign(self, msg_id: str, event: dict[str, Any]) -> None:
         """What the kernel says of executions that are not the agent's."""
         self.visits.on_event(msg_id, event)
