@@ -12,7 +12,7 @@ from typing import Any
 
 from cobra_jupyter.agent.deeds import Deeds
 from cobra_jupyter.agent.loop import Agent, digest, message_of
-from cobra_jupyter.agent.past import rebuild
+from cobra_jupyter.agent.past import log_of, rebuild
 from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 from cobra_jupyter.kernel.session import KernelSession
@@ -23,6 +23,7 @@ from cobra_jupyter.notebook.coerce import about
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile
 from cobra_jupyter.notebook.merge import base_of, merge
+from cobra_jupyter.notebook.overflow import Overflow
 
 TEND = 0.5  # seconds between two looks at the kernel
 LIFE = 1_000_000  # seqs between two lives of a notebook: no tab has seen more
@@ -132,6 +133,7 @@ def take(
     Make it inside a running event loop."""
     folder = ledger.path.parent
     document = rebuild(records, folder, metadata, name)
+    document.on_rest = Overflow(folder / log_of(name), ledger.clean).write
     deeds = Deeds(document, ledger, name)
     document.begin(_meanwhile(document, path) if len(document) else 0)
     document.stamp = lambda: {"run": run, "line": ledger.length - 1}
