@@ -564,6 +564,26 @@ async def test_a_writer_that_drops_the_runs_metadata_loses_no_cell(competition: 
 
 
 @awaited
+async def test_a_notebook_whose_new_place_is_gone_is_written_in_the_runs_folder_and_the_run_ends_well(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        await run.seen(2)
+        notes = tmp_path / "notes"
+        notes.mkdir()
+        (run.out / "agent.ipynb").rename(notes / "mine.ipynb")
+        await run.call("moved", agent="lead", path=str(notes / "mine.ipynb"))
+        await run.call("flush", agent="lead")
+        notes.rename(tmp_path / "elsewhere")
+        run.say(2, live.cell("cobra.finish('enough')\n" * 2, "The last"))
+        assert await asyncio.to_thread(run.process.wait, 60) == 0
+        assert [r.data["state"] for r in run.records("state")][-1] == "finished"
+        assert "## The last\nWords." in [cell["source"] for cell in run.cells()]
+        assert run.records("moved")[-1].data["path"] == str((run.out / "agent.ipynb").resolve())
+        assert any("agent.ipynb" in r.data["what"] for r in run.records("decision"))
+
+
+@awaited
 async def test_a_run_may_be_stopped_while_it_starts(competition: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     process = live.start(competition, out, tmp_path / "replies")
