@@ -8,6 +8,7 @@ Pause takes hold after the cell that runs, interrupt at once. While a person has
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from cobra_jupyter.workbench.owners import LEAD
 
 COSTLY = re.compile(r"\bcobra\s*\.\s*(scale|ablate|delegate)\b|\bbackground\s*=\s*True\b")
 LONGEST = 20_000  # characters of a message
+LOOK = 0.1  # seconds between two looks whether a cell still runs
 
 
 class Refused(ValueError):  # noqa: N818
@@ -76,7 +78,7 @@ class Control:
         if self.state == "starting":  # nobody asked for a pause meanwhile
             await self._set("running", None)
 
-    async def gate(self, agent: str, waits: bool) -> bool:
+    async def gate(self, agent: str, waits: Callable[[], bool]) -> bool:
         """Before a turn, once: return when it may begin. → as of `wait`"""
         if agent == LEAD and self._steps is not None and self.state == "running":
             self._steps -= 1
@@ -85,16 +87,18 @@ class Control:
                 await self._set("pausing", "one turn was asked for")
         return await self.wait(agent, waits)
 
-    async def wait(self, agent: str, waits: bool) -> bool:
-        """Return when the run goes on. One who works for a cell that runs does not wait (`waits`).
-        → whether a person has had the run meanwhile."""
+    async def wait(self, agent: str, waits: Callable[[], bool]) -> bool:
+        """Return when the run goes on. One who works for a cell that runs does not wait (`waits`, asked again and again:
+        cells begin and end). → whether a person has had the run meanwhile."""
         waited = False
-        while waits and not self._goes_on:
+        while waits() and not self._goes_on:
             if self.state == "pausing" and (agent == LEAD or self.aside):
                 await self._halt(self.why)
                 continue
             waited = True
-            await self._changed.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._changed.wait()
         return waited
 
     async def approved(self, agent: str, cell: str, code: str) -> Verdict:

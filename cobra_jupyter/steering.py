@@ -12,7 +12,7 @@ from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.past import HELD
 from cobra_jupyter.agent.seat import Seat
 from cobra_jupyter.closing import Closing
-from cobra_jupyter.control import Control
+from cobra_jupyter.control import LOOK, Control
 from cobra_jupyter.kernel.harness import HarnessProcess
 from cobra_jupyter.kernel.process import started_by_us
 from cobra_jupyter.ledger import Ledger, Record
@@ -20,8 +20,6 @@ from cobra_jupyter.listener import Listener
 from cobra_jupyter.notebook.file import NotebookWriteError
 from cobra_jupyter.standing import Standing
 from cobra_jupyter.workbench.owners import LEAD
-
-LOOK = 0.1  # seconds between two looks whether a person's cell still runs
 
 
 class Steering:
@@ -60,7 +58,7 @@ class Steering:
 
     def seated(self, seat: Seat, agent: Agent) -> None:
         """Let a person steer an agent from now on."""
-        waits = agent.task is None or agent.task.by != LEAD  # who works for the lead's cell ends with it
+        waits = self._waits(agent)
 
         async def gate() -> None:
             await self._gate(seat, agent, waits)
@@ -72,7 +70,15 @@ class Steering:
         agent.gate, agent.approved = gate, approved
         self._listener.seated(seat)
 
-    async def _gate(self, seat: Seat, agent: Agent, waits: bool) -> None:
+    def _waits(self, agent: Agent) -> Callable[[], bool]:
+        """Whether an agent waits where a person has the run: not while a cell runs that waits for it itself."""
+        lead = self.seats.get(LEAD)
+        if lead is None or agent.task is None or agent.task.by != LEAD:
+            return lambda: True
+        persons = lead.visits.open and not lead.works  # a person's own cell has called it in
+        return lambda: not (lead.works or (persons and lead.visits.open))
+
+    async def _gate(self, seat: Seat, agent: Agent, waits: Callable[[], bool]) -> None:
         """Before a turn: wait for whoever has the run, then tell the agent what was done meanwhile."""
         if self.control.state == "pausing":
             with contextlib.suppress(NotebookWriteError):  # tried again as it changes

@@ -55,14 +55,14 @@ class Stage:
         return self.tasks[-1]
 
     def gate(self) -> asyncio.Task[bool]:
-        return self.go(self.control.gate("lead", True))
+        return self.go(self.control.gate("lead", always))
 
     def live(self) -> None:
         """Let the lead take turns, each as long as a few rounds of the loop."""
 
         async def turns() -> None:
             while True:
-                await self.control.gate("lead", True)
+                await self.control.gate("lead", always)
                 self.turns += 1
                 await settle()
 
@@ -72,6 +72,14 @@ class Stage:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+def always() -> bool:
+    return True
+
+
+def never() -> bool:
+    return False
 
 
 async def settle() -> None:
@@ -189,8 +197,8 @@ def test_a_pause_asked_for_before_the_run_is_there_holds(play: Play, act: str) -
 
 def test_nobody_waits_at_the_gate_of_a_run_that_goes(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
-        assert await stage.control.gate("lead", True) is False
-        assert await stage.control.gate("scout-1", True) is False
+        assert await stage.control.gate("lead", always) is False
+        assert await stage.control.gate("scout-1", always) is False
 
     play(scenario)
 
@@ -199,8 +207,8 @@ def test_all_agents_stop_at_a_pause_but_who_works_for_a_cell_that_runs(play: Pla
     async def scenario(stage: Stage) -> None:
         await stage.control.pause()
         scout, helper = (
-            stage.go(stage.control.gate("scout-1", True)),
-            stage.go(stage.control.gate("debugger", False)),
+            stage.go(stage.control.gate("scout-1", always)),
+            stage.go(stage.control.gate("debugger", never)),
         )
         await settle()
         assert (scout.done(), helper.done()) == (False, True)
@@ -218,7 +226,7 @@ def test_a_pause_holds_while_the_lead_waits_for_who_the_ladder_called_in(play: P
     async def scenario(stage: Stage) -> None:
         await stage.control.pause()
         stage.control.aside = True  # the lead is between two turns, and comes to no gate
-        auditor = stage.go(stage.control.gate("auditor-1", True))
+        auditor = stage.go(stage.control.gate("auditor-1", always))
         await settle()
         assert stage.state == "paused"
         await stage.control.resume()
@@ -266,7 +274,7 @@ def test_a_take_over_that_has_not_come_yet_can_be_given_up(play: Play) -> None:
         await stage.control.take_over()
         assert stage.state == "pausing"
         await stage.control.hand_back()
-        assert await stage.control.gate("lead", True) is False
+        assert await stage.control.gate("lead", always) is False
         await stage.control.pause()
         stage.gate()
         await settle()
@@ -281,9 +289,9 @@ def test_a_take_over_that_has_not_come_yet_can_be_given_up(play: Play) -> None:
 @pytest.mark.parametrize(
     ("approval", "code", "asked"),
     [
-        ("none", "cobra.scale('x')", False), ("cells", "1", True), ("costly", CELL, False),
-        ("costly", "cobra.scale('x')", True), ("costly", "cobra . ablate('x')", True),
-        ("costly", "cobra.delegate('scout', 'x')", True), ("costly", "cobra.trial('x', background = True)", True),
+        ("none", "cobra.scale('x')", False), ("cells", "1", always), ("costly", CELL, False),
+        ("costly", "cobra.scale('x')", always), ("costly", "cobra . ablate('x')", always),
+        ("costly", "cobra.delegate('scout', 'x')", always), ("costly", "cobra.trial('x', background = True)", always),
         ("costly", "mycobra.scaled(1)", False), ("costly", "background=False", False),
     ],
 )  # fmt: skip
@@ -471,7 +479,7 @@ def test_a_run_at_its_end_goes_on_to_it_whatever_a_person_had_asked_for(play: Pl
         await stage.control.close()
         assert stage.state == "running"
         assert (stage.control.why, stage.control.waiting) == (None, None)
-        scout = stage.go(stage.control.gate("scout-1", True))
+        scout = stage.go(stage.control.gate("scout-1", always))
         cell = stage.go(stage.control.approved("scout-1", "c", CELL))
         await settle()
         assert stage.state == "running"

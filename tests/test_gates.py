@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from cobra_jupyter import control as control_module
 from cobra_jupyter import steering as steering_module
 from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.agent.seat import Seat
@@ -94,3 +96,108 @@ def test_a_step_that_a_persons_cell_holds_up_is_one_turn_all_the_same(
         await run.close()
 
     asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def called_in(run: Run, name: str = "auditor-1") -> tuple[Any, list[int]]:
+    """An agent that a cell of the lead's has called in: it does nothing but take turns. → its task, its turns"""
+    turns: list[int] = []
+
+    async def flush() -> None:
+        pass
+
+    agent: Any = SimpleNamespace(name=name, task=SimpleNamespace(by="lead"), say=None)
+    seat: Any = SimpleNamespace(
+        name=name, document=run.seat.document, file=SimpleNamespace(flush=flush), visits=SimpleNamespace(open=False),
+        deeds=SimpleNamespace(quiet=True, tell=lambda _: []),
+    )  # fmt: skip
+    run.steering.seated(seat, agent)
+
+    async def live() -> None:
+        while True:
+            await agent.gate()
+            turns.append(len(turns))
+            await settle()
+
+    return asyncio.ensure_future(live()), turns
+
+
+async def goes_on(turns: list[int]) -> bool:
+    """Whether turns are begun."""
+    await asyncio.sleep(0.01)  # whoever is at the gate now has looked
+    before = len(turns)
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+    return len(turns) > before
+
+
+@pytest.fixture
+def working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Plays a scenario with a run whose lead is in the middle of a turn: its cell runs while `run.seat.kernel.busy`."""
+    monkeypatch.setattr(control_module, "LOOK", 0.001)
+
+    def play(scenario: Callable[[Run], Awaitable[None]]) -> None:
+        async def inside() -> None:
+            run = Run(tmp_path)
+            await run.control.begin()
+            run.task.cancel()
+            kernel: Any = SimpleNamespace(busy=True, alive=True)
+            run.agent.was_cut, run.agent.workplace = False, SimpleNamespace(visited=lambda code: None)
+            run.seat.kernel, run.seat.agent = kernel, run.agent
+            run.steering.seats["lead"] = run.seat
+            await asyncio.wait_for(scenario(run), 10)
+            await run.close()
+
+        asyncio.run(inside())
+
+    return play
+
+
+Working = Callable[[Callable[[Run], Awaitable[None]]], None]
+
+
+def test_who_was_called_in_by_a_cell_goes_on_in_a_pause_until_that_cell_has_ended(working: Working) -> None:
+    async def scenario(run: Run) -> None:
+        task, turns = called_in(run)
+        await run.control.pause()
+        assert await goes_on(turns), "the pause comes after the cell, which waits for it"
+        run.seat.kernel.busy = False  # type: ignore[union-attr, misc]
+        assert not await goes_on(turns)
+        run.seat.kernel.busy = True  # type: ignore[union-attr, misc]
+        assert await goes_on(turns), "the lead's last cell before the pause waits for a job"
+        task.cancel()
+
+    working(scenario)
+
+
+def test_who_was_called_in_by_a_cell_that_a_person_ends_waits_until_the_run_is_resumed(
+    working: Working,
+) -> None:
+    async def scenario(run: Run) -> None:
+        async def cut() -> None:
+            run.agent.was_cut = True
+
+        run.agent.cut = cut
+        task, turns = called_in(run)
+        await run.control.interrupt()
+        assert not await goes_on(turns), "though the cell has yet to heed the interrupt"
+        run.begins()
+        assert not await goes_on(turns), "a cell that a person runs meanwhile does not wait for it"
+        await run.control.resume()
+        assert await goes_on(turns)
+        task.cancel()
+
+    working(scenario)
+
+
+def test_who_was_called_in_by_a_persons_own_cell_works_while_that_runs(working: Working) -> None:
+    async def scenario(run: Run) -> None:
+        run.seat.kernel.busy = False  # type: ignore[union-attr, misc]
+        await run.control.pause()
+        run.begins()
+        task, turns = called_in(run)
+        assert await goes_on(turns)
+        run.ends()
+        assert not await goes_on(turns)
+        task.cancel()
+
+    working(scenario)

@@ -215,6 +215,27 @@ async def test_interrupt_pauses_at_once_and_the_cell_ends(competition: Path, tmp
 
 
 @awaited
+async def test_interrupt_holds_who_was_called_in_by_the_cell_until_the_run_is_resumed(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        run.say(2, live.cell("cobra.delegate('auditor', 'Look at the split.')"))
+        await run.seen(3)  # by the auditor, to whom the same is dictated
+        (run.replies / "3.seen").unlink()
+        await run.call("interrupt")
+        await run.state("paused")
+        await asyncio.sleep(1.5)
+        assert not (run.replies / "3.seen").exists()
+        run.say(3, live.cell("cobra.finish('looked')"))  # the lead is asked whether it means it, and goes on
+        await run.call("resume")
+
+        async def back() -> list[str]:
+            return [r.data["report"] for r in run.records("brief")]
+
+        assert await until(back, 30, "the auditor is back") == ["looked"]
+
+
+@awaited
 async def test_interrupt_ends_a_reply_that_is_being_written_and_nothing_of_it_stays(
     competition: Path, tmp_path: Path
 ) -> None:
@@ -507,6 +528,28 @@ async def test_a_kernel_that_dies_under_a_persons_cell_comes_back_with_the_agent
 
 
 @awaited
+async def test_the_agent_goes_on_after_a_persons_cell_killed_the_kernel_before_its_own(
+    competition: Path, tmp_path: Path
+) -> None:
+    """The agent's cell, which waits behind the person's, is the first to see that the kernel is gone."""
+    async with running(competition, tmp_path) as run:
+        await run.seen(2)
+        go = tmp_path / "go"
+        wait = f"import os, time\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.02)\nos.kill(os.getpid(), 9)"
+        await person_inserts_and_runs(run, "deadly", wait)
+        run.say(2, live.cell("print('x is', x)"))
+
+        async def queued() -> bool:
+            return any(r.data["turn"] == 2 for r in run.records("cell"))
+
+        await until(queued, 30, "the agent's cell waits")
+        go.touch()
+        await run.shows("x is 1")
+        assert [r.data["status"] for r in run.records("ran")] == ["died"]
+        await run.seen(3)
+
+
+@awaited
 async def test_a_writer_that_drops_the_runs_metadata_loses_no_cell(competition: Path, tmp_path: Path) -> None:
     async with running(competition, tmp_path) as run:
         await run.seen(2)
@@ -521,6 +564,26 @@ async def test_a_writer_that_drops_the_runs_metadata_loses_no_cell(competition: 
         await run.call("flush", agent="lead")
         sources = [cell["source"] for cell in run.cells()]
         assert {"plain", "print('newer')"} <= set(sources)
+
+
+@awaited
+async def test_a_notebook_whose_new_place_is_gone_is_written_in_the_runs_folder_and_the_run_ends_well(
+    competition: Path, tmp_path: Path
+) -> None:
+    async with running(competition, tmp_path) as run:
+        await run.seen(2)
+        notes = tmp_path / "notes"
+        notes.mkdir()
+        (run.out / "agent.ipynb").rename(notes / "mine.ipynb")
+        await run.call("moved", agent="lead", path=str(notes / "mine.ipynb"))
+        await run.call("flush", agent="lead")
+        notes.rename(tmp_path / "elsewhere")
+        run.say(2, live.cell("cobra.finish('enough')\n" * 2, "The last"))
+        assert await asyncio.to_thread(run.process.wait, 60) == 0
+        assert [r.data["state"] for r in run.records("state")][-1] == "finished"
+        assert "## The last\nWords." in [cell["source"] for cell in run.cells()]
+        assert run.records("moved")[-1].data["path"] == str((run.out / "agent.ipynb").resolve())
+        assert any("agent.ipynb" in r.data["what"] for r in run.records("decision"))
 
 
 @awaited

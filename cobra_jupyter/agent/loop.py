@@ -187,6 +187,11 @@ class Agent:
         self.turns.append(turn)
         return turn
 
+    @property
+    def was_cut(self) -> bool:
+        """Whether a person has ended what it does or did last."""
+        return self._cut
+
     async def cut(self) -> None:
         """End at once what it does."""
         self._cut = True

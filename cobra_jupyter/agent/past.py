@@ -12,8 +12,9 @@ from cobra_jupyter.agent.loop import Pending, message_of
 from cobra_jupyter.agent.reply import parse
 from cobra_jupyter.kernel.workplace import plain
 from cobra_jupyter.ledger import Record
-from cobra_jupyter.notebook import edits, kept
+from cobra_jupyter.notebook import edits, kept, overflow
 from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.workbench.owners import LEAD
 
 HELD = ("paused", "human", "waiting")  # states in which a run's clock stands still
 
@@ -122,7 +123,7 @@ def rebuild(
 ) -> Document:
     """An agent's notebook as the record tells of it; its cells are numbered by the lines that told of them. A reply
     that was never finished leaves nothing."""
-    document = Document(metadata=metadata)
+    document = Document(metadata=metadata, displays=overflow.DISPLAYS, log=overflow.said(log_of(agent)))
     for record in records:
         data = record.data
         if data.get("agent") != agent:
@@ -141,13 +142,18 @@ def rebuild(
     return document
 
 
+def log_of(agent: str) -> str:
+    """Where in the run's folder an agent's cells go on that show more than its notebook stores."""
+    return f"logs/{'agent' if agent == LEAD else agent}.log"
+
+
 def _show(document: Document, run: Path, cell: str, outputs: str | None) -> None:
     """Put what was kept below a cell."""
     if cell not in document:
         return
     document.clear(cell)
     for output in kept.load(run, outputs) if outputs else ():
-        document.output(cell, output)
+        document.output(cell, output, stored=True)
 
 
 def retell(document: Document, record: Record, agent: str) -> None:

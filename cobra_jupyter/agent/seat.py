@@ -12,7 +12,7 @@ from typing import Any
 
 from cobra_jupyter.agent.deeds import Deeds
 from cobra_jupyter.agent.loop import Agent, digest, message_of
-from cobra_jupyter.agent.past import rebuild
+from cobra_jupyter.agent.past import log_of, rebuild
 from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 from cobra_jupyter.kernel.session import KernelSession
@@ -23,6 +23,7 @@ from cobra_jupyter.notebook.coerce import about
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile
 from cobra_jupyter.notebook.merge import base_of, merge
+from cobra_jupyter.notebook.overflow import Overflow
 
 TEND = 0.5  # seconds between two looks at the kernel
 LIFE = 1_000_000  # seqs between two lives of a notebook: no tab has seen more
@@ -46,6 +47,11 @@ class Seat:
         self.visits = Visits(self.document, self._ran)
         self.file.on_foreign = self._written_by_others
 
+    @property
+    def works(self) -> bool:
+        """Whether a cell of the agent's runs, and no person has ended it."""
+        return self.kernel is not None and self.kernel.busy and not (self.agent and self.agent.was_cut)
+
     def on_foreign(self, msg_id: str, event: dict[str, Any]) -> None:
         """What the kernel says of executions that are not the agent's."""
         self.visits.on_event(msg_id, event)
@@ -57,7 +63,6 @@ class Seat:
     async def restart_kernel(self, seconds: float) -> None:
         """A person restarts the kernel: fresh, but for what the agent's own cells leave behind."""
         assert self.agent
-        self.visits.died()
         await self.agent.workplace.restart(seconds)
 
     async def tend(self) -> None:
@@ -128,6 +133,7 @@ def take(
     Make it inside a running event loop."""
     folder = ledger.path.parent
     document = rebuild(records, folder, metadata, name)
+    document.on_rest = Overflow(folder / log_of(name), ledger.clean).write
     deeds = Deeds(document, ledger, name)
     document.begin(_meanwhile(document, path) if len(document) else 0)
     document.stamp = lambda: {"run": run, "line": ledger.length - 1}

@@ -25,7 +25,7 @@ from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.wire import OnForeign
 from cobra_jupyter.kernel.workplace import Workplace
 from cobra_jupyter.ledger import Ledger, Record
-from cobra_jupyter.notebook.file import NotebookWriteError
+from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
 from cobra_jupyter.workbench import disk, pages
 from cobra_jupyter.workbench.owners import LEAD
 
@@ -111,13 +111,28 @@ class Team:
                 finally:
                     tending.cancel()
                     await asyncio.gather(tending, return_exceptions=True)
-            await file.flush()
+            await self._write_at_last(file, name)
         finally:
             self.seats.pop(name, None)
             seat.visits.died()
             seat.deeds.close()
             with contextlib.suppress(NotebookWriteError):  # said by flush, or by what ended the work
                 await file.close()
+
+    async def _write_at_last(self, file: NotebookFile, name: str) -> None:
+        """Where a person has moved a notebook to a place that is gone, it is written where it was before."""
+        try:
+            await file.flush()
+        except NotebookWriteError as error:
+            gone, home = file.path, (self.run / notebook_of(name)).resolve()
+            if gone == home:
+                raise
+            file.move(home)
+            await file.flush()
+            self.ledger.append("moved", {"agent": name, "path": str(home)})
+            self.ledger.append("decision", {
+                "what": f"the notebook of {name} stands at {notebook_of(name)}", "why": f"{gone} cannot be written: {error.strerror}",
+            })  # fmt: skip
 
     async def live(self, agent: Agent, before: Life, time_left: Callable[[], float]) -> str:
         """An agent's life, taken up where the record leaves it. → why it ended."""
@@ -129,6 +144,7 @@ class Team:
         return await agent.run(time_left)
 
     def _mended(self, name: str, event: str) -> None:
+        self.seats[name].visits.died()  # what a person ran there, whoever saw first that the kernel is gone
         turn = len(self.agents[name].turns) + 1
         self.ledger.append("kernel", {"agent": name, "event": event, "turn": turn})
 

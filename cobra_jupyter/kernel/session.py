@@ -95,6 +95,7 @@ class KernelSession:
         self._watch: asyncio.Task[None] | None = None
         self._death: asyncio.Future[int | None] | None = None
         self._current: Request | None = None
+        self._left_running = False  # a cell of ours whose execution nobody awaits any more
         self._usage = Usage()
 
     async def __aenter__(self) -> KernelSession:
@@ -170,6 +171,7 @@ class KernelSession:
                     await asyncio.sleep(0.05)  # what it said last may still be on its way
             finally:
                 self._current = None
+                self._left_running = not request.done.done() and not death.done()
                 wire.forget(request)
             if request.failure is not None:
                 raise request.failure
@@ -201,7 +203,7 @@ class KernelSession:
     async def shutdown(self) -> None:
         """End the kernel and all its descendants; remove sockets and folder. May be called again."""
         if self._manager is not None:
-            await self._stop(polite=not self.busy)
+            await self._stop(polite=not (self.busy or self._left_running))  # it would not listen
             await self._manager.cleanup_resources(restart=False)
             self._manager = None
         if self._private is not None:
@@ -227,6 +229,7 @@ class KernelSession:
                 await self._manager.start_kernel(cwd=str(self._folder), env=variables, stdout=log, stderr=log)
             except (OSError, ValueError) as error:
                 raise KernelError(f"kernel {self.kernel_name!r} could not be started: {error}") from error
+        self._left_running = False
         self._death = asyncio.get_running_loop().create_future()
         self._watch = asyncio.create_task(self._watch_process(self._death))
         self._wire = Wire(self._manager.get_connection_info(), self._on_foreign)

@@ -22,14 +22,14 @@ CELL_TYPES = ("code", "markdown", "raw")
 class Cell:
     """One cell, and its text as it stands in the file (None: to be written anew)."""
 
-    def __init__(self, cell: Mapping[str, Any], limit: int) -> None:
+    def __init__(self, cell: Mapping[str, Any], limit: int, displays: int) -> None:
         self.id: str = cell["id"]
         self.kind: str = cell["cell_type"]
         self.source: str = cell["source"]
         self.metadata: dict[str, Any] = cell["metadata"]
         self.attachments: dict[str, Any] = cell.get("attachments") or {}
         self.count: int | None = cell.get("execution_count")
-        self.outputs = OutputArea(limit)
+        self.outputs = OutputArea(limit, displays)
         self.text: str | None = None
         for output in cell.get("outputs") or ():
             self.outputs.put(output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,12 +20,14 @@ from cobra_jupyter.notebook.coerce import (
     text_of,
 )
 from cobra_jupyter.notebook.operation import History, Operation
+from cobra_jupyter.notebook.outputs import rest_of
 from cobra_jupyter.notebook.text import cell_text, notebook_parts
 from cobra_jupyter.notebook.versions import Versions
 
 __all__ = ["Document", "Operation"]
 
 MAX_TEXT = 1 << 20  # characters of stored output a cell
+NO_LIMIT = sys.maxsize
 
 _log = logging.getLogger(__name__)
 
@@ -42,14 +45,16 @@ class Document:
         *,
         metadata: Mapping[str, Any] | None = None,
         max_text: int = MAX_TEXT,
-        log: str = "logs/agent.log",
+        displays: int = 0,
+        log: str = "",
     ) -> None:
-        """max_text: characters of output stored a cell (images: eight times that); log: where the note
-        in a cell whose output is longer says that the rest can be read."""
+        """max_text: characters of output stored a cell (images: eight times that); displays: characters beyond these
+        that displays may take once something was left out; log: where the note in a cell whose output is longer says
+        that the rest can be read, if anywhere (see `on_rest`)."""
         self.seq = 0
         self.serialised = 0  # cells written anew by `text` so far
         self._metadata = notebook_metadata(metadata)
-        self._max_text = max_text
+        self._max_text, self._displays_room = max_text, displays
         self._log_name = log
         self._cells: dict[str, Cell] = {}
         self._order: list[str] = []
@@ -62,8 +67,11 @@ class Document:
         self.begun: dict[str, int] = {}  # seqs at which cells began to run last
         self.stamp: Callable[[], Mapping[str, Any]] = dict  # more of metadata.cobra, as the file is written
 
+        # given the cell, the text that is not stored, and whether it is the first of an execution
+        self.on_rest: Callable[[str, str, bool], object] = lambda cell_id, text, first: None
+
     @classmethod
-    def read(cls, text: str, *, max_text: int = MAX_TEXT, log: str = "logs/agent.log") -> Document:
+    def read(cls, text: str, *, max_text: int = MAX_TEXT, log: str = "") -> Document:
         """A document from a notebook's JSON text (any nbformat; cells without ids get them).
 
         Raises nbformat.reader.NotJSONError or nbformat.ValidationError.
@@ -210,10 +218,13 @@ class Document:
         """Set a cell's source, or append to it as it is generated."""
         return self._commit("source", self._known(cell_id).id, {"text": text_of(text), "append": append})
 
-    def output(self, cell_id: str, output: Any, *, begun: int | None = None) -> Operation | None:
+    def output(
+        self, cell_id: str, output: Any, *, begun: int | None = None, stored: bool = False
+    ) -> Operation | None:
         """Append an output to a code cell, or act on an `update_display_data` or `clear_output` event.
 
-        begun: the seq at which the cell began to run, for what may come after it has ended.
+        begun: the seq at which the cell began to run, for what may come after it has ended; stored: it is what a
+        notebook stored before, so there is room for it.
         Returns None where nothing changed: an unknown display id, no room left, a cell that is gone (a person
         may delete one that runs), that has begun anew since, or is not code.
         """
@@ -225,11 +236,12 @@ class Document:
             return None
         if clean["output_type"] == "clear_output":
             return self.clear(cell_id, wait=clean["wait"])
-        kept, omitted = cell.outputs.fit(clean)
+        kept, omitted = (clean, 0) if stored else cell.outputs.fit(clean)
         made = None
         if kept is not None:
             made = self._commit("output", cell_id, {"output": kept, "clear": cell.outputs.clear_next})
         if omitted:
+            self.on_rest(cell_id, rest_of(clean, kept), not cell.outputs.omitted)
             cell.outputs.omitted += omitted
             made = self._note(cell) or made
         return made
@@ -337,7 +349,7 @@ class Document:
 
     def _insert(self, cell: dict[str, Any], after: str | None) -> None:
         self._place(cell["id"], after)
-        made = self._cells[cell["id"]] = Cell(cell, self._max_text)
+        made = self._cells[cell["id"]] = Cell(cell, self._max_text, self._displays_room)
         for display_id in made.outputs.displays:
             self._displays.setdefault(display_id, {})[made.id] = None
 
@@ -364,7 +376,9 @@ class Document:
             return None
         kept, omitted = holders[0].outputs.fit(clean, replaces=display_id)
         if kept is None:
-            data = {"text/plain": f"[{omitted:,} characters are not stored here: {self._log_name}]"}
+            self.on_rest(holders[0].id, rest_of(clean, None), False)
+            where = f": {self._log_name}" if self._log_name else ""
+            data = {"text/plain": f"[{omitted:,} characters are not stored here{where}]"}
             kept = {"data": data, "metadata": {}}
         return self._display(display_id, kept["data"], kept["metadata"])
 
@@ -391,7 +405,7 @@ class Document:
         omitted, new = area.omitted, area.omitted_shown == 0
         data = {
             "text/plain": f"[Output beyond {area.limit:,} characters is not stored: {omitted:,} more"
-            f"{'' if exact else ' so far'}. All of it: {self._log_name}]"
+            f"{'' if exact else ' so far'}.{f' The rest: {self._log_name}' if self._log_name else ''}]"
         }
         display_id = f"cobra-omitted-{cell.id}"
         if new:

@@ -70,8 +70,9 @@ class Stream:
 class OutputArea:
     """Outputs in order. `fit` says what of an output may be stored; `put` stores it."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, displays: int = 0) -> None:
         self.limit = limit  # characters of text
+        self._displays = displays  # beyond these, for displays: a long log must not hide the table at its end
         self.clear()
 
     def clear(self) -> None:
@@ -98,12 +99,15 @@ class OutputArea:
             for position in self.displays.get(replaces, ()):
                 old = sizes_of(self._items[position])
                 text, binary = text - old[0], binary - old[1]
-        room = 0 if self.omitted and not self.clear_next and replaces is None else max(0, self.limit - text)
+        cut, room = bool(self.omitted) and not self.clear_next, max(0, self.limit - text)
         if output["output_type"] == "stream":
-            return _fit_stream(output, room)
+            return _fit_stream(output, 0 if cut else room)
         if output["output_type"] == "error":
-            return _fit_error(output, max(room, _ERROR_ROOM))
-        return _fit_display(output, room, max(0, _BINARY_FACTOR * self.limit - binary))
+            return _fit_error(output, max(0 if cut else room, _ERROR_ROOM))
+        more = self._displays if cut else 0
+        return _fit_display(
+            output, max(0, self.limit + more - text), max(0, _BINARY_FACTOR * self.limit - binary)
+        )
 
     def put(self, output: dict[str, Any]) -> None:
         """Append one clean output; text of the stream that came last is merged into it."""
@@ -214,6 +218,24 @@ def _fit_display(output: dict[str, Any], room: int, binary_room: int) -> tuple[d
     kept = {**output, "data": data, "metadata": {}}
     left = sizes_of(kept)
     return (kept if data else None), text + binary - sum(left)
+
+
+def rest_of(output: dict[str, Any], kept: dict[str, Any] | None) -> str:
+    """The text of a clean output that was not stored, given what of it was."""
+    if output["output_type"] == "stream":
+        return str(output["text"][len(kept["text"]) if kept else 0 :])
+    if output["output_type"] == "error":
+        return "\n".join([*output["traceback"], ""])  # whole: it is read from its end
+    stored = kept["data"] if kept else {}
+    left = {mime: content for mime, content in output["data"].items() if stored.get(mime) != content}
+    return "\n".join([*(_told(mime, content) for mime, content in left.items()), ""])
+
+
+def _told(mime: str, content: Any) -> str:
+    """Content as a text file holds it."""
+    if _is_binary(mime):
+        return f"[{mime}: {_length(content):,} characters, not kept]"
+    return content if isinstance(content, str) else json.dumps(content)
 
 
 def _is_binary(mime: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cobra_jupyter.notebook.coerce import about
-from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.notebook.document import NO_LIMIT, Document
 from cobra_jupyter.notebook.merge import base_of, merge
 
 Json = dict[str, Any]
@@ -24,7 +24,8 @@ def merged(file: Path, body: Json) -> Json:
     if not file.is_file():
         return body
     try:
-        document = Document.read(file.read_text(encoding="utf-8"))
+        # what a person's own kernel shows is theirs to keep, however long: it stands nowhere else
+        document = Document.read(file.read_text(encoding="utf-8"), max_text=NO_LIMIT)
     except Exception as error:  # nbformat has errors of its own for every way to be broken
         raise ValueError(str(error)) from error
     document.versions.settle(document.seq)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from cobra_jupyter.agent.reply import parse
 from cobra_jupyter.agent.seat import Seat, take
-from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.notebook import kept, overflow
+from cobra_jupyter.notebook.document import MAX_TEXT, Document
 from cobra_jupyter.notebook.merge import touched
 from tests.agent.test_deeds import Stage, insert, source
 
@@ -171,6 +173,54 @@ def test_a_cell_made_text_while_it_runs_ends_all_the_same(tmp_path: Path) -> Non
         seat.document.insert("markdown", "x", cell_id="a")
         seat.on_foreign("m", {"output_type": "idle"})
         assert [record["status"] for record in stage.records("ran")] == ["ok"]
+        await seat.file.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_a_cell_shows_beyond_what_its_notebook_stores_is_in_the_log_that_its_note_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overflow, "MOST", 4 << 20)
+
+    async def scenario() -> None:
+        stage = Stage(tmp_path)
+        seat = seat_of(stage, tmp_path / "agent.ipynb")
+        cell, lines = seat.document.insert("code", "x").cell_id, "".join(f"{n}\n" for n in range(300_000))
+        table = {"text/plain": "table", "text/html": "<table>"}
+        for output in ({"output_type": "stream", "name": "stdout", "text": lines},
+                       {"output_type": "display_data", "data": table, "metadata": {}}):  # fmt: skip
+            seat.document.output(cell, output)
+        seat.document.count(cell, 1)
+        kept, note, last = seat.document.cell(cell)["outputs"]
+        log = re.search(r"logs/[\w-]+\.log", note["data"]["text/plain"])
+        assert log
+        _, rest = (tmp_path / log[0]).read_text().split(f"==== cell {cell}\n")
+        assert kept["text"] + rest == lines
+        assert last["data"] == table
+        for _ in range(5):
+            seat.document.output(cell, {"output_type": "stream", "name": "stdout", "text": lines})
+        assert (tmp_path / log[0]).stat().st_size == 4 << 20
+        await seat.file.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_note_on_what_is_not_stored_is_the_same_after_a_resumption(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        stage = Stage(tmp_path)
+        cell = stage.reply().code
+        shown = [
+            {"output_type": "stream", "name": "stdout", "text": "x" * MAX_TEXT},
+            {"output_type": "display_data", "data": {"text/plain": "[the note]"}, "metadata": {}},
+            {"output_type": "display_data", "data": {"text/plain": "table"}, "metadata": {}},
+        ]
+        stage.ledger.append("execution", {
+            "agent": "lead", "turn": 1, "cell": cell, "status": "ok", "count": 1, "outputs": kept.store(tmp_path, shown),
+        })  # fmt: skip
+        seat = seat_of(stage, tmp_path / "agent.ipynb")
+        assert seat.document.cell(str(cell))["outputs"] == shown
+        assert not (tmp_path / "logs").exists()
         await seat.file.close()
 
     asyncio.run(scenario())

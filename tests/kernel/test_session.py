@@ -491,3 +491,30 @@ def test_scrubbing_keeps_what_is_no_secret() -> None:
         "SSH_AUTH_SOCK": "1",
     }
     assert scrubbed({**kept, **gone, "PIP_INDEX_URL": "https://u:p@host/simple"}) == kept
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_kernel_is_asked_to_end_only_where_no_cell_was_left_running_in_it(
+    tmp_path: Path, left: bool
+) -> None:
+    async def scenario() -> list[str]:
+        asked: list[str] = []
+        async with KernelSession("python3", tmp_path) as session:
+            polite = session._manager.request_shutdown
+
+            async def request_shutdown() -> None:
+                asked.append("polite")
+                await polite()
+
+            session._manager.request_shutdown = request_shutdown
+            began = asyncio.Event()
+            code = "print('begun', flush=True)" + ("\nimport time\ntime.sleep(60)" if left else "")
+            cell = asyncio.ensure_future(session.execute(code, lambda output: began.set()))
+            await began.wait()
+            if left:
+                cell.cancel()
+            await asyncio.gather(cell, return_exceptions=True)
+            assert not session.busy
+        return asked
+
+    assert asyncio.run(asyncio.wait_for(scenario(), 60)) == ([] if left else ["polite"])

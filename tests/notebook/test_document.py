@@ -285,6 +285,42 @@ def test_output_is_stored_up_to_a_limit_and_the_rest_counted() -> None:
     assert "logs/all.log" in note["data"]["text/plain"]
 
 
+def test_displays_after_omitted_text_have_room_of_their_own() -> None:
+    document = Document(max_text=1000, displays=300)
+    cell_id = document.insert("code").cell_id
+    document.output(cell_id, stream("x" * 5000))
+    document.output(cell_id, stream("x" * 50))
+    document.output(cell_id, shown("table", "d"))
+    document.output(cell_id, shown("another", "d", "update_display_data"))
+    document.output(cell_id, shown("y" * 301))
+    document.count(cell_id, 1)
+    text, note, table, *_ = outputs(document, cell_id)
+    assert text["text"] == "x" * 1000
+    assert "is not stored" in note["data"]["text/plain"]
+    assert table["data"]["text/plain"] == "another"
+    stored = sum(len(output["data"]["text/plain"]) for output in outputs(document, cell_id)[2:])
+    assert stored <= 300
+
+
+def test_what_is_not_stored_is_given_away_whole_and_a_note_names_a_log_only_where_there_is_one() -> None:
+    document, rest = Document(max_text=10), []
+    document.on_rest = lambda cell_id, text, first: rest.append((text, first))
+    cell_id = document.insert("code").cell_id
+    document.output(cell_id, stream("x" * 10 + "abc"))
+    document.output(cell_id, stream("def"))
+    data = {"text/plain": "plain", "text/html": "<b>", "image/png": "i" * 81, "application/json": {"a": 1}}
+    document.output(cell_id, {"output_type": "display_data", "data": data, "metadata": {}})
+    document.clear(cell_id)
+    document.output(cell_id, stream("y" * 11))
+    assert rest == [
+        ("abc", True), ("def", False),
+        ('plain\n<b>\n[image/png: 81 characters, not kept]\n{"a": 1}\n', False), ("y", True),
+    ]  # fmt: skip
+    assert outputs(document, cell_id)[1]["data"]["text/plain"] == (
+        "[Output beyond 10 characters is not stored: 1 more so far.]"
+    )
+
+
 def test_few_operations_tell_of_much_omitted_output() -> None:
     document = Document(max_text=10)
     cell_id = document.insert("code").cell_id

@@ -85,6 +85,18 @@ async def test_without_a_runner_the_server_merges(ask: Ask, run_folder: Path) ->
     assert json.loads(file.read_text())["metadata"]["kernelspec"]["name"] == "python3"
 
 
+async def test_without_a_runner_a_persons_output_is_kept_however_long(ask: Ask, run_folder: Path) -> None:
+    """A figure of two million characters, of a cell run in a kernel of the person's own."""
+    write_run(run_folder, state="finished")
+    notebook = (await ask("GET", NOTEBOOK)).data["content"]
+    figure = {"application/vnd.plotly.v1+json": {"data": ["x" * 2_000_000]}, "text/plain": "Figure"}
+    output = {"output_type": "display_data", "data": figure, "metadata": {}}
+    notebook["cells"][1] |= {"outputs": [*shown("y" * 2_000_000), output], "execution_count": 1}
+    assert (await ask("PUT", NOTEBOOK, put(notebook))).code == 200
+    again = (await ask("GET", NOTEBOOK)).data["content"]
+    assert cell_of(again, "first")["outputs"] == notebook["cells"][1]["outputs"]
+
+
 def cell_of(notebook: Json, cell_id: str) -> Json:
     return next(cell for cell in notebook["cells"] if cell["id"] == cell_id)
 

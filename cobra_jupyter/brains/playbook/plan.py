@@ -16,6 +16,7 @@ from cobra_jupyter.agent.context import Context
 from cobra_jupyter.brains.playbook.recipes import Recipe
 from cobra_jupyter.brains.playbook.recovery import recovery
 from cobra_jupyter.brains.playbook.step import (
+    SHORTEST_ABLATION,
     Phase,
     Step,
     candidate,
@@ -32,7 +33,6 @@ ABLATION_SHARES = {  # of the budget
     "boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03,
     "text_boosting": 0.08, "text_bayes": 0.06, "text_linear": 0.08, "transformer": 0.1,
 }  # fmt: skip
-SHORTEST_ABLATION = 5.0  # seconds: less does not end the baseline on a busy machine
 MOST_ROUNDS = 40  # of refinement
 PATIENCE = 9  # rounds without gain
 SECOND_LOOK, SECOND_LOOK_FROM = 0.06, 0.3  # of the budget: what it takes, what must be free for it
@@ -201,7 +201,11 @@ def _full_size(view: View) -> Iterator[Step]:
     for recipe in view.recipes:
         config = view.best_config(recipe)
         title = f"Full size: {recipe.name}"
-        if title not in view.titles and not view.tried_full(recipe, config) and fits(view, view.cost(recipe)):
+        if (
+            title not in view.titles
+            and not view.tried_full(recipe, config)
+            and fits(view, view.cost(recipe), view.blending)
+        ):
             yield from candidate(view, recipe)
             yield Step(title, _why(view, recipe), scale(recipe, config) + "\nblend = cobra.blend()")
     if view.context.running_jobs():
@@ -229,7 +233,7 @@ def _refinement(view: View) -> Iterator[Step]:
     if rounds >= MOST_ROUNDS or not view.full() or _stalled(view):
         return
     for recipe, config, seed, why in _ideas(view):
-        if not view.tried_full(recipe, config, seed) and fits(view, view.cost(recipe)):
+        if not view.tried_full(recipe, config, seed) and fits(view, view.cost(recipe), view.blending):
             title = f"Refinement {rounds + 1}: {recipe.name}"
             yield Step(title, why, scale(recipe, config, seed) + "\nblend = cobra.blend()")
             return

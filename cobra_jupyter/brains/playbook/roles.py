@@ -10,6 +10,7 @@ from typing import Any
 from cobra_jupyter.brains.playbook.recipes import Recipe
 from cobra_jupyter.brains.playbook.recovery import defect
 from cobra_jupyter.brains.playbook.step import (
+    SHORTEST_ABLATION,
     Step,
     candidate,
     config_words,
@@ -110,7 +111,7 @@ def _scout(view: View) -> Iterator[Step]:
         f"From the far end: {recipe.name}",
         "The lead's ablation began at the defaults. Effects around another base show what depends on where one stands.",
         f'effects = cobra.ablate("{recipe.name}", {literal(factors)},{config_words(differing(recipe, base))} '
-        f"seconds={round(SCREEN * view.budget, 1)})",
+        f"seconds={round(max(SHORTEST_ABLATION, SCREEN * view.budget), 1)})",
     )
     found = view.ablation(recipe)
     if found and not view.tried_full(recipe, found["best"]) and 1.5 * view.cost(recipe) < view.free:

@@ -10,6 +10,8 @@ from typing import Any
 from cobra_jupyter.brains.playbook.recipes import Recipe, shared_source
 from cobra_jupyter.brains.playbook.view import View
 
+SHORTEST_ABLATION = 5.0  # seconds: less does not end the baseline on a busy machine
+
 
 @dataclass(frozen=True)
 class Step:
@@ -56,10 +58,10 @@ def scale(recipe: Recipe, config: Mapping[str, Any], seed: int = 0) -> str:
     return f'cobra.scale("{recipe.name}"{second}{f", seed={seed}" if seed else ""})'
 
 
-def fits(view: View, cost: float) -> bool:
-    """Whether a trial of `cost` wall seconds still leaves time to refit it in the proof; where the cost is not known
-    yet, there has to be time to find out."""
-    return 2.5 * cost < view.free if cost else view.free > 0.1 * view.budget
+def fits(view: View, cost: float, blend: float = 0.0) -> bool:
+    """Whether a trial of `cost` wall seconds, and a blend after it, still leave time to refit it in the proof; where the
+    cost is not known yet, there has to be time to find out."""
+    return 2.5 * (cost + blend) < view.free if cost else view.free > 0.1 * view.budget
 
 
 Phase = Callable[[View], Iterator[Step]]

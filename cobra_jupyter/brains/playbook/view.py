@@ -96,6 +96,12 @@ class View:
         """Blends under the protocol in force."""
         return [b for b in self.context.all("blend") if b["protocol"] == self.protocol.get("number")]
 
+    @property
+    def blending(self) -> float:
+        """Seconds that the last blend took; 0 where there is none."""
+        blends = self.blends()
+        return float(blends[-1].get("seconds", 0.0)) if blends else 0.0
+
     def trial(self, id: str) -> dict[str, Any]:
         return next(trial for trial in self.context.all("trial") if trial["id"] == id)
 

@@ -8,6 +8,9 @@ import cobra_jupyter
 from cobra_jupyter.agent.context import Clock, Context, Turn
 from cobra_jupyter.brains.playbook.plan import Step, next_step
 from cobra_jupyter.brains.playbook.recipes import RECIPES
+from cobra_jupyter.brains.playbook.roles import step_of
+from cobra_jupyter.brains.playbook.step import SHORTEST_ABLATION
+from cobra_jupyter.brains.playbook.view import View
 
 CARD = {
     "name": "made",
@@ -95,6 +98,25 @@ def test_nothing_starts_that_cannot_be_finished_and_proven() -> None:
     titles = [step.title for step in play(context(left=300, records=(expensive,)))]
     assert "Full size: boosting" not in titles
     assert not any(title.startswith("Refinement") for title in titles)
+
+
+def test_what_ends_with_a_blend_has_time_for_the_blend_too() -> None:
+    trial = full("boosting", 1.0, RECIPES[0].start(()), cost=100.0)
+    blend = {"id": "b01", "score": 1.0, "protocol": 1, "over_best": None}
+    for seconds, starts in ((1.0, True), (80.0, False)):
+        records = (("protocol", PROTOCOL), trial, ("blend", {**blend, "seconds": seconds}))
+        titles = [step.title for step in play(context(left=300, records=records))]
+        assert any(title == "Refinement 1: boosting" for title in titles) is starts, seconds
+
+
+def test_a_scouts_ablation_has_the_time_that_any_baseline_needs() -> None:
+    start = replace(context(budget=9, records=(("protocol", PROTOCOL),)), role="scout")
+    for _ in range(20):
+        step = step_of(View(start), "scout")
+        if step.title.startswith("From the far end"):
+            break
+        start = after(start, f"## {step.title}\n{step.text}", step.code)
+    assert f"seconds={SHORTEST_ABLATION}" in step.code
 
 
 def test_the_best_combination_of_an_ablation_is_what_is_scaled_up() -> None:
