@@ -26,6 +26,7 @@ export class Bridge implements IDisposable {
     this.own = new OwnRuns(context.sessionContext);
     this.sync = new Sync({ model: context.model, client, own: this.own });
     this.own.connect(this.sync);
+    this._onReload();
     this.sync.refused.connect((_, refusal) => _options.onRefused(refusal));
     context.saveState.connect(this._onSave, this);
     context.disposed.connect(this.dispose, this);
@@ -78,6 +79,16 @@ export class Bridge implements IDisposable {
     this._panes.forEach(pane => pane.dispose());
     this.own.dispose();
     this.sync.dispose();
+  }
+
+  /** JupyterLab, which gives no signal of it, may read the notebook from its file again. */
+  private _onReload(): void {
+    const { model } = this._options.context;
+    const load = model.fromJSON.bind(model);
+    model.fromJSON = content => {
+      this.own.clear(); // their outputs have lost their place, and come from the run
+      this.sync.reload(() => load(content));
+    };
   }
 
   private _onEvent(_: IChannel, { event }: { event: string }): void {

@@ -522,6 +522,55 @@ describe.each([
   });
 });
 
+describe('A notebook that is read from its file again', () => {
+  it('takes nothing back that came since the file was written', async () => {
+    const { model, runner, sync } = await following('a', 'b');
+    const file: any = model.toJSON();
+    runner.insert('x', 'b');
+    runner.act('source', 'a', { text: ' and more', append: true });
+    runner.act('output', 'b', stream('out'));
+    sync.reload(() => model.fromJSON(file));
+    expect(sources(model)).toEqual(['a', 'b']);
+    runner.act('source', 'x', { text: '+1', append: true });
+    await settled(SOON);
+    expect(sources(model)).toEqual(['a and more', 'b', 'x+1']);
+    expect(code(model, 1).outputs.toJSON()).toEqual([stream('out').output]);
+    expect(runner.edits()).toEqual([]);
+    expect(model.dirty).toBe(false);
+    expect(model.sharedModel.canUndo()).toBe(false);
+    model.sharedModel.cells[0].setSource('mine');
+    runner.act('source', 'x', { text: '+2', append: true });
+    await settled(SOON);
+    expect(runner.sources()).toEqual(['mine', 'b', 'x+1+2']);
+    expect(sources(model)).toEqual(['mine', 'b', 'x+1+2']);
+  });
+
+  it('lets go of what the person had not sent', async () => {
+    const { model, shared, runner, sync } = await following('a');
+    const file: any = model.toJSON();
+    shared.cells[0].setSource('mine');
+    shared.insertCell(1, cellOf('y') as any);
+    sync.reload(() => model.fromJSON(file));
+    await settled(SOON);
+    expect(sources(model)).toEqual(['a']);
+    expect(runner.edits()).toEqual([]);
+    expect(model.dirty).toBe(false);
+  });
+
+  it('is the run’s whatever its age, when the run is found again', async () => {
+    const { model, runner, sync } = await following('a');
+    const file: any = model.toJSON();
+    delete file.metadata.cobra;
+    runner.insert('x', 'a');
+    runner.drop();
+    sync.reload(() => model.fromJSON(file));
+    runner.attach();
+    await settled(SOON);
+    expect(sources(model)).toEqual(['a', 'x']);
+    expect(runner.edits()).toEqual([]);
+  });
+});
+
 describe('The cell that JupyterLab puts into an empty notebook', () => {
   it('gives way to the first of the agent', async () => {
     const { model, shared, runner } = await following();
