@@ -39,10 +39,6 @@ export class Bridge implements IDisposable {
   readonly own: OwnRuns;
   isDisposed = false;
 
-  get connected(): boolean {
-    return this._channel !== null;
-  }
-
   /** A view of the notebook has opened. */
   show(panel: NotebookPanel): void {
     if (this._panes.has(panel)) {
@@ -56,7 +52,12 @@ export class Bridge implements IDisposable {
     });
   }
 
+  /** Follow an agent over a channel, in place of the last one: a run that was away comes back with another. */
   connect(channel: IChannel, agent: string): void {
+    if (channel === this._channel) {
+      return;
+    }
+    this._channel?.event.disconnect(this._onEvent, this);
     this._channel = channel;
     this.sync.connect(channel, agent);
     channel.event.connect(this._onEvent, this);

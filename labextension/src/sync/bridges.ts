@@ -61,10 +61,7 @@ export class Bridges {
     for (const panel of this._panels) {
       const found = this._runs.ofNotebook(this._path(panel));
       if (found) {
-        const bridge = this._show(panel);
-        if (!bridge.connected) {
-          bridge.connect(found.run.channel, found.agent.name);
-        }
+        this._show(panel).connect(found.run.channel, found.agent.name);
       }
     }
   }

@@ -65,6 +65,16 @@ export class Sync implements IDisposable {
     return this._followed;
   }
 
+  /** Emitted before a whole notebook is taken in, with the cells that run. */
+  get whole(): ISignal<this, ReadonlySet<string>> {
+    return this._whole;
+  }
+
+  /** This tab, to the runner. */
+  get client(): string {
+    return this._options.client;
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }
@@ -81,6 +91,7 @@ export class Sync implements IDisposable {
 
   /** Follow an agent's notebook from now on, whenever its runner can be reached. */
   connect(channel: IChannel, agent: string): void {
+    this._disconnect();
     this._channel = channel;
     this._agent = agent;
     channel.event.connect(this._onEvent, this);
@@ -140,11 +151,17 @@ export class Sync implements IDisposable {
     this._outbox.dispose();
     window.clearTimeout(this._next);
     window.clearTimeout(this._retry);
-    this._channel?.event.disconnect(this._onEvent, this);
-    this._channel?.stateChanged.disconnect(this._onChannel, this);
+    this._disconnect();
     this._options.model.stateChanged.disconnect(this._onState, this);
     this.view.dispose();
     Signal.clearData(this);
+  }
+
+  private _disconnect(): void {
+    this._channel?.event.disconnect(this._onEvent, this);
+    this._channel?.stateChanged.disconnect(this._onChannel, this);
+    this._channel = null;
+    this._onChannel();
   }
 
   private _onChannel(): void {
@@ -255,13 +272,14 @@ export class Sync implements IDisposable {
     const cells = new Map<string, any>(
       notebook.cells.map((cell: any) => [cell.id, cell])
     );
+    const busy = new Set(running);
+    this._whole.emit(busy);
     this.view.silently(() => {
       for (const change of changes(this.shadow, target, null)) {
         for (const operation of asOperations(change, cells)) {
           this.writer.perform(operation);
         }
       }
-      const busy = new Set(running);
       for (const [id, cell] of cells) {
         const code = this.view.code(id);
         if (code && !this._own.has(id)) {
@@ -406,6 +424,7 @@ export class Sync implements IDisposable {
   private _applied = new Signal<this, IOperation>(this);
   private _refused = new Signal<this, IRefusal>(this);
   private _followed = new Signal<this, void>(this);
+  private _whole = new Signal<this, ReadonlySet<string>>(this);
 }
 
 /** The id of the cell that JupyterLab puts into a notebook without any, or null. */

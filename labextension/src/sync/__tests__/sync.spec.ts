@@ -615,6 +615,37 @@ it('Thousands of operations are applied without holding the page up', async () =
   expect(output.text.split('\n')).toHaveLength(4001);
 });
 
+it('A run that comes back with another channel is followed over that one alone', async () => {
+  const { model, shared, runner, sync } = await following('a');
+  const again = new FakeRunner(JSON.parse(JSON.stringify(runner.cells)));
+  runner.drop();
+  sync.connect(again, 'cobra');
+  again.attach();
+  await settled();
+  again.insert('x', 'a');
+  runner.attach();
+  await settled();
+  expect(sources(model)).toEqual(['a', 'x']);
+  shared.cells[0].setSource('mine');
+  await settled(SOON);
+  expect(again.sources()).toEqual(['mine', 'x']);
+  expect(runner.edits()).toEqual([]);
+});
+
+it('A whole notebook is announced with the cells that run, before it is taken in', async () => {
+  const { runner, sync, model } = open('a');
+  const seen: any[] = [];
+  sync.whole.connect((_, running) => {
+    seen.push([...running], sources(model));
+  });
+  runner.insert('x', 'a');
+  runner.forgetful = true;
+  runner.attach();
+  await settled();
+  expect(seen).toEqual([[], ['a']]);
+  expect(sources(model)).toEqual(['a', 'x']);
+});
+
 it('A closed notebook takes nothing more', async () => {
   const { model, shared, runner, sync } = await following('a');
   sync.dispose();
