@@ -209,12 +209,17 @@ class Control:
         self._alive()
         self.ledger.append("message", {"text": text.strip()})
 
-    async def approve(self, yes: Any, why: Any = "") -> None:
+    async def approve(self, yes: Any, why: Any = "", cell: Any = None) -> None:
+        """`cell`: the one that was seen, where it is said; none that nobody has seen is to run."""
         self._alive()
         if not isinstance(yes, bool) or not isinstance(why, str):
             raise BadMessage("yes is true or false, why is a text")
+        if cell is not None and not isinstance(cell, str):
+            raise BadMessage("cell is the id of a cell")
         if self._verdict is None or self._verdict.done():
             raise Refused("nothing waits for an approval")
+        if cell is not None and self.waiting is not None and cell != self.waiting.cell:
+            raise Refused("another cell waits for an approval now: look at that one")
         self._note("approve" if yes else "decline", why[:LONGEST])
         self._verdict.set_result(Verdict(yes, why[:LONGEST]))
         self._wake()

@@ -306,7 +306,7 @@ class Listener:
         return self.status()
 
     async def _approve(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        await self._control.approve(args.get("yes"), args.get("why") or "")
+        await self._control.approve(args.get("yes"), args.get("why") or "", args.get("cell"))
         return self.status()
 
     def _seat(self, args: Mapping[str, Any]) -> Seat:

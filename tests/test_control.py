@@ -403,6 +403,25 @@ def test_an_interrupt_ends_the_wait_for_approval(play: Play) -> None:
     play(scenario, "cells")
 
 
+def test_an_approval_of_a_cell_that_waits_no_longer_lets_no_other_cell_run(play: Play) -> None:
+    async def scenario(stage: Stage) -> None:
+        first = stage.go(stage.control.approved("lead", "five", CELL))
+        await settle()
+        await stage.control.approve(True, cell="five")
+        assert (await first).yes
+        second = stage.go(stage.control.approved("lead", "six", CELL))
+        await settle()
+        with pytest.raises(Refused, match="another cell waits"):
+            await stage.control.approve(True, cell="five")
+        await settle()
+        assert not second.done()
+        await stage.control.approve(True, cell="six")
+        assert (await second).yes
+
+    stage = play(scenario, "cells")
+    assert stage.human() == ["approve", "approve"]
+
+
 def test_cells_of_two_agents_are_approved_one_after_the_other(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         asked = [stage.go(stage.control.approved(name, name, CELL)) for name in ("lead", "scout-1")]

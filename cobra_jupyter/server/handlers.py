@@ -177,8 +177,9 @@ class ApproveHandler(ActionHandler):
     async def post(self, run: str) -> None:
         body = self.body()
         yes, why = body.yes("yes"), body.text("why", control.LONGEST, optional=True)
+        cell = body.text("cell", 100, optional=True)
         body.finish()
-        await self.act(run, yes=yes, **({"why": why} if why else {}))
+        await self.act(run, yes=yes, **({"why": why} if why else {}), **({"cell": cell} if cell else {}))
 
 
 class ExportHandler(CobraHandler):

@@ -69,8 +69,16 @@ def _unreadable(run: Path, why: str) -> Json:
     except OSError:
         at = 0.0
     return {
-        "id": attach.identity(run), "name": run.name, "competition": "", "folder": "", "run": str(run), "state": "died",
-        "why": why.replace(f"{run}{os.sep}", "")[:1_000], "phase": "", "turn": 0, "at": at, "elapsed": 0.0, "left": 0.0, "budget": 0.0,
+        **gone(attach.identity(run), why.replace(f"{run}{os.sep}", "")[:1_000]),
+        "name": run.name, "run": str(run), "at": at,
+    }  # fmt: skip
+
+
+def gone(identity: str, why: str) -> Json:
+    """The status of a run of which nothing but its id can be told."""
+    return {
+        "id": identity, "name": "", "competition": "", "folder": "", "run": "", "state": "died",
+        "why": why, "phase": "", "turn": 0, "at": 0.0, "elapsed": 0.0, "left": 0.0, "budget": 0.0,
         "ticking": False, "brain": "", "approval": "none", "best": None, "submitted": None, "trials": 0, "tokens": 0,
         "cost": None, "agents": [], "waiting": None, "resumable": False,
     }  # fmt: skip

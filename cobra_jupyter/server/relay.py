@@ -97,7 +97,7 @@ class Relay:
         try:
             status = await self._catalogue.status(self._run)
         except Refusal as error:  # its folder was deleted
-            status = {"id": self._run, "state": "died", "why": error.message}
+            status = past.gone(self._run, error.message)
         await self._write({"event": "detached", "status": status})
 
     async def _from_the_past(self, call: str, args: Json) -> Json:

@@ -150,8 +150,14 @@ export class Api {
     return this._post(`runs/${encodeURIComponent(id)}/message`, { text });
   }
 
-  approve(id: string, yes: boolean, why: string): Promise<IStatus> {
-    const body = why ? { yes, why } : { yes };
+  /** `cell`: the one that the person saw. */
+  approve(
+    id: string,
+    yes: boolean,
+    cell: string,
+    why: string
+  ): Promise<IStatus> {
+    const body = why ? { yes, cell, why } : { yes, cell };
     return this._post(`runs/${encodeURIComponent(id)}/approve`, body);
   }
 

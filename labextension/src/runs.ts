@@ -4,6 +4,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import { Action, Api, IAgent, ILogEntry, IStatus } from './api';
 import { Channel, IEvent } from './channel';
+import { isOver } from './words';
 
 const LOG_LENGTH = 500;
 
@@ -72,8 +73,8 @@ export class Run implements IDisposable {
     return this._do(() => this._api.message(this.id, text));
   }
 
-  approve(yes: boolean, why = ''): Promise<boolean> {
-    return this._do(() => this._api.approve(this.id, yes, why));
+  approve(yes: boolean, cell: string, why = ''): Promise<boolean> {
+    return this._do(() => this._api.approve(this.id, yes, cell, why));
   }
 
   fail(message: string): void {
@@ -91,7 +92,10 @@ export class Run implements IDisposable {
   private async _do(request: () => Promise<IStatus>): Promise<boolean> {
     this.error = '';
     try {
-      this.setStatus(await request());
+      const status = await request();
+      if (isOver(status) || status.at >= this.status.at) {
+        this.setStatus(status); // else the channel has been faster with what came of it
+      }
       return true;
     } catch (error) {
       this.fail((error as Error).message);

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Request
+from playwright.sync_api import Request, Route
 
 from tests.fakes import live
 from tests.fakes.relay import Relay
@@ -125,6 +126,40 @@ def test_what_another_program_writes_into_the_file_is_in_the_open_tab(
     assert lines(cells) == LINES
     assert "typed meanwhile" in sources
     assert sources.count("from git") == sources.count("# by another editor") == 1
+
+
+def held_reload(tab: Tab) -> Route:
+    """Reload the notebook from disk; its content is fetched, and held back until the route is fulfilled."""
+    held: list[Route] = []
+    tab.page.route(re.compile(r"/api/contents/.*agent\.ipynb.*content=1"), lambda route: held.append(route))
+    tab.page.evaluate("() => { window.jupyterapp.commands.execute('docmanager:reload'); }")
+    until(lambda: (tab.page.wait_for_timeout(20), held)[1], "the notebook is asked for")
+    return held[0]
+
+
+def test_reloading_from_disk_while_the_agent_goes_on_takes_nothing_of_it_back(
+    server: Server, run: Run, tab: Open
+) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    page.type_into(code(page), "\n# mine")
+    going.say(2, STREAM)
+    page.shows("line 5")
+    until(lambda: not page.dirty(), "nothing is left to be saved")
+    route = held_reload(page)
+    old = route.fetch()
+    page.shows("line 59")
+    going.say(3, live.cell("print('newer than', 'the file')", "Newer"))
+    page.shows("newer than the file\\n")
+    route.fulfill(response=old)
+    until(lambda: "newer than the file" not in page.outputs(), "the file is loaded", 5)
+    page.shows("newer than the file\\n")
+    going.say(4, live.cell("print('still', 'live')", "Still live"))
+    page.shows("still live\\n")
+    cells = agree(going, page)
+    assert lines(cells) == LINES
+    assert lines(cells, "newer") == ["newer than the file"]
+    assert any("# mine" in cell["source"] for cell in cells)
 
 
 def test_a_tab_is_clean_when_all_is_acknowledged_and_closing_it_asks_nothing(

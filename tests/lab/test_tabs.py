@@ -62,6 +62,44 @@ def test_a_reload_in_mid_stream_loses_and_doubles_nothing(server: Server, run: R
     assert lines(agree(going, page)) == LINES
 
 
+def views(tab: Tab) -> list[list[str]]:
+    """The printed lines that each view of the notebook shows."""
+    texts: list[str] = tab.page.evaluate(
+        """() => [...window.jupyterapp.shell.widgets('main')].filter(w => w.context && w.content?.model?.cells)
+            .map(w => w.content.widgets.map(cell => cell.outputArea?.node.innerText ?? '').join('\\n'))"""
+    )
+    return [[line for line in text.splitlines() if line.startswith("line ")] for text in texts]
+
+
+def test_a_second_view_shows_each_line_once_and_lives_on_when_the_first_is_closed(
+    server: Server, run: Run, tab: Open
+) -> None:
+    going = run(server)
+    page = tab(server, going.path)
+    going.say(2, STREAM)
+    page.shows("line 5")
+    page.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text="agent.ipynb").click(button="right")
+    page.page.get_by_text("New View for Notebook").click()
+    until(lambda: len(views(page)) == 2, "there are two views")
+    page.shows("line 59")
+    until(lambda: all("line 59" in shown for shown in views(page)), "both views are up to date")
+    assert views(page) == [LINES, LINES]
+    assert lines(agree(going, page)) == LINES
+    page.type_into(code(page), "\n# in the first view")
+    until(lambda: not page.dirty(), "it is clean")
+    page.js("nb => nb.close()")
+    until(lambda: len(views(page)) == 1, "the first view is closed")
+    going.say(
+        3, live.cell("for i in range(60, 80):\n    print('line', i, flush=True)\n    time.sleep(0.05)", "On")
+    )
+    page.shows("line 79")
+    page.type_into(code(page), "\n# in the second view")
+    page.shows("# in the second view")
+    cells = agree(going, page)
+    assert lines(cells) == LINES + [f"line {i}" for i in range(60, 80)]
+    assert any("# in the first view\n# in the second view" in cell["source"] for cell in cells)
+
+
 @pytest.mark.parametrize("same_browser", [True, False], ids=["one browser", "two browsers"])
 def test_two_tabs_show_the_same_and_take_what_is_typed_in_both(
     server: Server, run: Run, tab: Open, same_browser: bool

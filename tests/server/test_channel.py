@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from tornado.httpclient import HTTPClientError
 
 from cobra_jupyter import attach
+from cobra_jupyter.server import past
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN
 
@@ -165,6 +167,25 @@ async def test_a_big_notebook_passes(tab: Open, run_folder: Path) -> None:
         await one.next(event="attached")
         answer = (await one.call(1, "follow", agent="lead", client="tab", seq=None))["answer"]
         assert len(answer["notebook"]["cells"]) == 22
+
+
+async def test_a_run_whose_folder_is_gone_has_a_whole_status_that_says_why(
+    tab: Open, run_folder: Path
+) -> None:
+    async with FakeRunner(run_folder) as runner:
+        one = await tab()
+        await one.next(event="attached")
+        shutil.rmtree(run_folder)
+        await runner.die()
+        status = (await one.next(event="detached"))["status"]
+    assert (status["state"], status["agents"], status["cost"], status["resumable"]) == (
+        "died",
+        [],
+        None,
+        False,
+    )
+    assert status["why"]
+    assert set(status) == set(past._unreadable(run_folder, ""))
 
 
 async def test_when_the_runner_dies_the_socket_stays_and_the_file_is_followed(

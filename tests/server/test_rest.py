@@ -122,6 +122,8 @@ async def test_messages_and_approvals_reach_the_runner(ask: Ask, run_folder: Pat
     async with FakeRunner(run_folder) as runner:
         assert (await ask("POST", f"cobra/runs/{RUN}/message", {"text": "try trees"})).code == 200
         assert (await ask("POST", f"cobra/runs/{RUN}/approve", {"yes": False, "why": "too dear"})).code == 200
+        assert (await ask("POST", f"cobra/runs/{RUN}/approve", {"yes": True, "cell": "c5"})).code == 200
+        assert ("approve", {"yes": True, "cell": "c5"}) in runner.calls
         assert ("message", {"text": "try trees"}) in runner.calls
         assert ("approve", {"yes": False, "why": "too dear"}) in runner.calls
 

@@ -13,7 +13,7 @@ export function Approval(props: IPartProps): React.ReactElement | null {
   }
   const answer = async (yes: boolean) => {
     setSending(true);
-    if (await run.approve(yes, why.trim())) {
+    if (await run.approve(yes, waiting.cell, why.trim())) {
       setWhy('');
     }
     setSending(false);

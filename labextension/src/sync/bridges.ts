@@ -1,3 +1,4 @@
+import { DocumentRegistry } from '@jupyterlab/docregistry';
 import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { Contents } from '@jupyterlab/services';
 
@@ -9,7 +10,7 @@ export class Bridges {
   constructor(
     private _runs: IRuns,
     private _contents: Contents.IManager,
-    private _options: Omit<IBridgeOptions, 'panel' | 'client'>
+    private _options: Omit<IBridgeOptions, 'context' | 'client'>
   ) {
     _runs.changed.connect(() => this._match());
   }
@@ -21,7 +22,7 @@ export class Bridges {
 
   /** The bridge of an open notebook, if it belongs to a run. */
   of(panel: NotebookPanel): Bridge | null {
-    return this._bridges.get(panel) ?? null;
+    return this._bridges.get(panel.context) ?? null;
   }
 
   private async _opened(panel: NotebookPanel): Promise<void> {
@@ -31,13 +32,10 @@ export class Bridges {
       return;
     }
     this._panels.add(panel);
-    panel.disposed.connect(() => {
-      this._panels.delete(panel);
-      this._bridges.delete(panel);
-    });
+    panel.disposed.connect(() => this._panels.delete(panel));
     const known = this._runs.ofNotebook(this._path(panel));
     if (known || panel.context.model.getMetadata('cobra')) {
-      this._make(panel);
+      this._show(panel);
       if (!known) {
         await this._runs.refresh();
       }
@@ -45,23 +43,25 @@ export class Bridges {
     }
   }
 
-  private _make(panel: NotebookPanel): Bridge {
-    const { client } = this._runs;
-    const bridge = new Bridge({ panel, client, ...this._options });
-    this._bridges.set(panel, bridge);
+  /** However many views a notebook has, one bridge serves them: with two, each change would be made twice. */
+  private _show(panel: NotebookPanel): Bridge {
+    const { context } = panel;
+    let bridge = this._bridges.get(context);
+    if (!bridge) {
+      const { client } = this._runs;
+      bridge = new Bridge({ context, client, ...this._options });
+      this._bridges.set(context, bridge);
+      context.disposed.connect(() => this._bridges.delete(context));
+    }
+    bridge.show(panel);
     return bridge;
   }
 
   private _match(): void {
     for (const panel of this._panels) {
-      const bridge = this._bridges.get(panel);
-      if (bridge?.connected) {
-        continue;
-      }
       const found = this._runs.ofNotebook(this._path(panel));
       if (found) {
-        const made = bridge ?? this._make(panel);
-        made.connect(found.run.channel, found.agent.name);
+        this._show(panel).connect(found.run.channel, found.agent.name);
       }
     }
   }
@@ -71,5 +71,5 @@ export class Bridges {
   }
 
   private _panels = new Set<NotebookPanel>();
-  private _bridges = new Map<NotebookPanel, Bridge>();
+  private _bridges = new Map<DocumentRegistry.Context, Bridge>();
 }

@@ -10,7 +10,10 @@ import { Sync } from './sync';
 const GRACE = 2000;
 
 interface IOwnRun {
-  msg_id: string;
+  /** Executions that have not ended, in their order: a cell may be run again before it has. */
+  open: Set<string>;
+  /** The prompt number that the runner gave it. */
+  count?: number | null;
   /** The kernel's connection was away while it ran: outputs may be missing. */
   dropped: boolean;
   /** There was no runner: it ran, if at all, in a kernel that the run never had. */
@@ -35,11 +38,13 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
     this._sync = sync;
     sync.applied.connect(this._onApplied, this);
     sync.followed.connect(this._tellAll, this);
+    sync.whole.connect(this._onWhole, this);
   }
 
   /** There is no runner any longer. */
   leave(): void {
     this._alone = true;
+    this._untold = [];
     this.forEach(run => (run.alone = true));
   }
 
@@ -87,8 +92,13 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
       return;
     }
     const alone = this._alone;
-    this.set(id, { msg_id: header.msg_id, dropped: false, alone });
-    void this._tell(id);
+    const before = this.get(id);
+    const open = new Set(before?.alone === alone ? before.open : []);
+    open.add(header.msg_id);
+    this.set(id, { open, dropped: false, alone });
+    if (!alone) {
+      void this._tell(id, header.msg_id);
+    }
   }
 
   /** Tell the runner of what was run while it could not be told. */
@@ -98,54 +108,83 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
         this.delete(id); // what it shows goes with the next save
       }
     }
-    this._untold.splice(0).forEach(id => void this._tell(id));
+    this._untold.splice(0).forEach(one => void this._tell(...one));
   }
 
-  private async _tell(id: string): Promise<void> {
-    const run = this.get(id);
-    if (!run || !this._sync) {
-      return;
-    }
-    if (!this._sync.following) {
-      this._untold.push(id);
+  private async _tell(id: string, msg_id: string): Promise<void> {
+    if (!this._sync?.following) {
+      this._untold.push([id, msg_id]);
       return;
     }
     try {
       void this._sync.flush(true);
-      await this._sync.call('ran', { msg_id: run.msg_id, cell_id: id });
+      await this._sync.call('ran', { msg_id, cell_id: id });
     } catch (error) {
       if (error instanceof CallError) {
-        this.delete(id);
+        this._unknown(id, msg_id);
       } else {
-        this._untold.push(id);
+        this._untold.push([id, msg_id]);
       }
     }
   }
 
-  private _onApplied(sync: Sync, operation: IOperation): void {
-    const run = this.get(operation.cell_id);
-    const over =
-      (operation.op === 'count' && operation.data.count !== null) ||
-      (operation.op === 'state' && operation.data.state === 'idle');
-    if (run && over) {
-      window.setTimeout(() => void this._end(sync, operation), GRACE);
+  /** The runner does not take an execution: its end will not come. */
+  private _unknown(id: string, msg_id: string): void {
+    const run = this.get(id);
+    if (run?.open.delete(msg_id) && !run.open.size) {
+      this.delete(id);
     }
   }
 
-  private async _end(sync: Sync, { cell_id, data }: IOperation): Promise<void> {
+  private _onApplied(sync: Sync, { op, cell_id, data, by }: IOperation): void {
     const run = this.get(cell_id);
-    const code = sync.isDisposed ? undefined : sync.view.code(cell_id);
-    if (!run) {
+    if (!run || by !== sync.client) {
       return;
     }
+    if (op === 'count') {
+      run.count = data.count;
+    } else if (op === 'state' && data.state === 'idle') {
+      const [first] = run.open; // a kernel runs them one after the other
+      run.open.delete(first);
+      if (!run.open.size) {
+        this._endLater(sync, cell_id, run);
+      }
+    }
+  }
+
+  /** A whole notebook comes, with what `running` cells have shown so far: all others have ended. */
+  private _onWhole(sync: Sync, running: ReadonlySet<string>): void {
+    const untold = new Set(this._untold.map(([id]) => id));
+    for (const [id, run] of this) {
+      if (!run.alone && !running.has(id) && !untold.has(id)) {
+        run.open.clear();
+        run.dropped = true;
+        this._endLater(sync, id, run);
+      }
+    }
+  }
+
+  /** The kernel's own messages may come a little later than the runner's. */
+  private _endLater(sync: Sync, id: string, run: IOwnRun): void {
+    window.setTimeout(() => void this._end(sync, id, run), GRACE);
+  }
+
+  private async _end(sync: Sync, id: string, run: IOwnRun): Promise<void> {
+    if (this.get(id) !== run) {
+      return; // it was run again meanwhile
+    }
+    const code = sync.isDisposed ? undefined : sync.view.code(id);
     const missing =
       code &&
       (run.dropped ||
         code.executionState === 'running' ||
-        (data.count && code.executionCount !== data.count));
+        (run.count && code.executionCount !== run.count));
     if (missing) {
       try {
-        const { cell } = await sync.call('cell', { cell_id });
+        const { cell } = await sync.call('cell', { cell_id: id });
+        if (this.get(id) !== run) {
+          return;
+        }
         sync.view.silently(() => {
           sync.writer.setResult(cell);
           code.executionState = 'idle';
@@ -154,14 +193,13 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
         return; // asked again with the next snapshot
       }
     }
-    if (this.get(cell_id) === run) {
-      this.delete(cell_id);
-    }
+    this.delete(id);
     void sync.flush();
   }
 
   private _kernel: Kernel.IKernelConnection | null = null;
   private _sync: Sync | null = null;
-  private _untold: string[] = [];
+  /** Cells and their executions. */
+  private _untold: Array<[string, string]> = [];
   private _alone = false;
 }

@@ -40,10 +40,15 @@ export class Shadow implements INotebookView {
     }
   }
 
-  readonly order: string[] = [];
+  order: string[] = [];
 
   static read(notebook: any, seq: number): Shadow {
     return new Shadow(notebook.cells.map(read), notebook.metadata ?? {}, seq);
+  }
+
+  /** Take another's place. */
+  become({ order, metadata, seq, _cells }: Shadow): void {
+    Object.assign(this, { order, metadata, seq, _cells });
   }
 
   cell(id: string): ICell | undefined {

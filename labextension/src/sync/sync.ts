@@ -26,13 +26,7 @@ export class Sync implements IDisposable {
   constructor(private _options: ISyncOptions) {
     const model = _options.model;
     this.view = new ModelView(model);
-    const cells = this.view.all();
-    this._placeholder = placeholder(cells);
-    this.shadow = new Shadow(
-      this._placeholder ? [] : cells,
-      this.view.metadata,
-      model.getMetadata('cobra')?.seq ?? 0
-    );
+    this.shadow = this._loaded();
     this._own = _options.own ?? new Map();
     const { client } = _options;
     this.writer = new Writer(this.view, this.shadow, client, this._own);
@@ -71,6 +65,16 @@ export class Sync implements IDisposable {
     return this._followed;
   }
 
+  /** Emitted before a whole notebook is taken in, with the cells that run. */
+  get whole(): ISignal<this, ReadonlySet<string>> {
+    return this._whole;
+  }
+
+  /** This tab, to the runner. */
+  get client(): string {
+    return this._options.client;
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }
@@ -87,6 +91,7 @@ export class Sync implements IDisposable {
 
   /** Follow an agent's notebook from now on, whenever its runner can be reached. */
   connect(channel: IChannel, agent: string): void {
+    this._disconnect();
     this._channel = channel;
     this._agent = agent;
     channel.event.connect(this._onEvent, this);
@@ -94,6 +99,26 @@ export class Sync implements IDisposable {
     if (channel.attached) {
       void this._follow();
     } else if (channel.detached) {
+      void this._look();
+    }
+  }
+
+  /**
+   * The notebook is read from its file again (`load`). That is no act of the person's, and the file may be older than
+   * what came meanwhile: the run's notebook stands, and is asked for as a whole.
+   */
+  reload(load: () => void): void {
+    this._emptyQueue();
+    this.view.silently(load);
+    this.view.model.sharedModel.clearUndoHistory(); // whose last step would take back what the agent did since
+    this.view.forget();
+    this.view.model.dirty = false;
+    this._outbox.reset();
+    this.shadow.become(this._loaded());
+    this._anew = this._behind = true;
+    if (this._channel?.attached) {
+      void this._follow();
+    } else if (this._channel?.detached) {
       void this._look();
     }
   }
@@ -126,11 +151,17 @@ export class Sync implements IDisposable {
     this._outbox.dispose();
     window.clearTimeout(this._next);
     window.clearTimeout(this._retry);
-    this._channel?.event.disconnect(this._onEvent, this);
-    this._channel?.stateChanged.disconnect(this._onChannel, this);
+    this._disconnect();
     this._options.model.stateChanged.disconnect(this._onState, this);
     this.view.dispose();
     Signal.clearData(this);
+  }
+
+  private _disconnect(): void {
+    this._channel?.event.disconnect(this._onEvent, this);
+    this._channel?.stateChanged.disconnect(this._onChannel, this);
+    this._channel = null;
+    this._onChannel();
   }
 
   private _onChannel(): void {
@@ -160,7 +191,7 @@ export class Sync implements IDisposable {
     await this.drained();
     let answer: any;
     try {
-      const seq = this._placeholder ? null : this.shadow.seq;
+      const seq = this._placeholder || this._anew ? null : this.shadow.seq;
       answer = await this.call('follow', { seq });
     } catch (error) {
       if (error instanceof CallError && life === this._life) {
@@ -175,6 +206,7 @@ export class Sync implements IDisposable {
       return;
     }
     this._following = this._behind = true;
+    this._anew = false;
     this._outbox.reset();
     if (answer.notebook) {
       this._adopt(answer.notebook, answer.seq, answer.running ?? []);
@@ -240,13 +272,14 @@ export class Sync implements IDisposable {
     const cells = new Map<string, any>(
       notebook.cells.map((cell: any) => [cell.id, cell])
     );
+    const busy = new Set(running);
+    this._whole.emit(busy);
     this.view.silently(() => {
       for (const change of changes(this.shadow, target, null)) {
         for (const operation of asOperations(change, cells)) {
           this.writer.perform(operation);
         }
       }
-      const busy = new Set(running);
       for (const [id, cell] of cells) {
         const code = this.view.code(id);
         if (code && !this._own.has(id)) {
@@ -321,8 +354,23 @@ export class Sync implements IDisposable {
         return;
       }
     }
+    this._emptyQueue();
+  }
+
+  private _emptyQueue(): void {
     this._queue.length = this._at = 0;
     this._waiting.splice(0).forEach(resolve => resolve());
+  }
+
+  /** The notebook as it was in the file. */
+  private _loaded(): Shadow {
+    const cells = this.view.all();
+    this._placeholder = placeholder(cells);
+    return new Shadow(
+      this._placeholder ? [] : cells,
+      this.view.metadata,
+      this.view.model.getMetadata('cobra')?.seq ?? 0
+    );
   }
 
   private _onTouched(id?: string): void {
@@ -358,11 +406,13 @@ export class Sync implements IDisposable {
 
   private _outbox: Outbox;
   private _own: ReadonlyMap<string, unknown>;
-  private _placeholder: string | null;
+  private _placeholder: string | null = null;
   private _channel: IChannel | null = null;
   private _agent = '';
   private _following = false;
   private _behind = true;
+  /** What is here may be of any age. */
+  private _anew = false;
   private _life = 0;
   private _queue: IOperation[] = [];
   private _at = 0;
@@ -374,6 +424,7 @@ export class Sync implements IDisposable {
   private _applied = new Signal<this, IOperation>(this);
   private _refused = new Signal<this, IRefusal>(this);
   private _followed = new Signal<this, void>(this);
+  private _whole = new Signal<this, ReadonlySet<string>>(this);
 }
 
 /** The id of the cell that JupyterLab puts into a notebook without any, or null. */

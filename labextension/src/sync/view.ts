@@ -80,6 +80,13 @@ export class ModelView implements INotebookView, IDisposable {
     }
   }
 
+  /** What was touched is gone. */
+  forget(): void {
+    this.touched.order = this.touched.metadata = false;
+    this.touched.cells.clear();
+    this.touched.cleared.clear();
+  }
+
   dispose(): void {
     this._isDisposed = true;
     Signal.clearData(this);

@@ -119,8 +119,8 @@ export class FakeRunner implements IChannel {
     return { seq: this.seq, notebook: { cells, metadata: {} }, running: [] };
   }
 
-  private _follow(seq: number): any {
-    if (this.forgetful) {
+  private _follow(seq: number | null): any {
+    if (this.forgetful || seq === null) {
       return this._whole();
     }
     const operations = this.operations.filter(one => one.seq > seq);

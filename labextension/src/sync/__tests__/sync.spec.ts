@@ -522,6 +522,55 @@ describe.each([
   });
 });
 
+describe('A notebook that is read from its file again', () => {
+  it('takes nothing back that came since the file was written', async () => {
+    const { model, runner, sync } = await following('a', 'b');
+    const file: any = model.toJSON();
+    runner.insert('x', 'b');
+    runner.act('source', 'a', { text: ' and more', append: true });
+    runner.act('output', 'b', stream('out'));
+    sync.reload(() => model.fromJSON(file));
+    expect(sources(model)).toEqual(['a', 'b']);
+    runner.act('source', 'x', { text: '+1', append: true });
+    await settled(SOON);
+    expect(sources(model)).toEqual(['a and more', 'b', 'x+1']);
+    expect(code(model, 1).outputs.toJSON()).toEqual([stream('out').output]);
+    expect(runner.edits()).toEqual([]);
+    expect(model.dirty).toBe(false);
+    expect(model.sharedModel.canUndo()).toBe(false);
+    model.sharedModel.cells[0].setSource('mine');
+    runner.act('source', 'x', { text: '+2', append: true });
+    await settled(SOON);
+    expect(runner.sources()).toEqual(['mine', 'b', 'x+1+2']);
+    expect(sources(model)).toEqual(['mine', 'b', 'x+1+2']);
+  });
+
+  it('lets go of what the person had not sent', async () => {
+    const { model, shared, runner, sync } = await following('a');
+    const file: any = model.toJSON();
+    shared.cells[0].setSource('mine');
+    shared.insertCell(1, cellOf('y') as any);
+    sync.reload(() => model.fromJSON(file));
+    await settled(SOON);
+    expect(sources(model)).toEqual(['a']);
+    expect(runner.edits()).toEqual([]);
+    expect(model.dirty).toBe(false);
+  });
+
+  it('is the run’s whatever its age, when the run is found again', async () => {
+    const { model, runner, sync } = await following('a');
+    const file: any = model.toJSON();
+    delete file.metadata.cobra;
+    runner.insert('x', 'a');
+    runner.drop();
+    sync.reload(() => model.fromJSON(file));
+    runner.attach();
+    await settled(SOON);
+    expect(sources(model)).toEqual(['a', 'x']);
+    expect(runner.edits()).toEqual([]);
+  });
+});
+
 describe('The cell that JupyterLab puts into an empty notebook', () => {
   it('gives way to the first of the agent', async () => {
     const { model, shared, runner } = await following();
@@ -564,6 +613,36 @@ it('Thousands of operations are applied without holding the page up', async () =
   await sync.drained();
   const [output] = code(model, 0).outputs.toJSON();
   expect(output.text.split('\n')).toHaveLength(4001);
+});
+
+it('A run that comes back with another channel is followed over that one alone', async () => {
+  const { model, shared, runner, sync } = await following('a');
+  const again = new FakeRunner(JSON.parse(JSON.stringify(runner.cells)));
+  runner.drop();
+  sync.connect(again, 'cobra');
+  again.attach();
+  await settled();
+  again.insert('x', 'a');
+  runner.event.emit({ ...again.operations[0], seq: 9, op: 'delete' });
+  expect(sources(model)).toEqual(['a', 'x']);
+  shared.cells[0].setSource('mine');
+  await settled(SOON);
+  expect(again.sources()).toEqual(['mine', 'x']);
+  expect(runner.edits()).toEqual([]);
+});
+
+it('A whole notebook is announced with the cells that run, before it is taken in', async () => {
+  const { runner, sync, model } = open('a');
+  const seen: any[] = [];
+  sync.whole.connect((_, running) => {
+    seen.push([...running], sources(model));
+  });
+  runner.insert('x', 'a');
+  runner.forgetful = true;
+  runner.attach();
+  await settled();
+  expect(seen).toEqual([[], ['a']]);
+  expect(sources(model)).toEqual(['a', 'x']);
 });
 
 it('A closed notebook takes nothing more', async () => {
