@@ -137,6 +137,16 @@ async def test_outputs_of_a_run_that_is_over_are_the_persons_whatever_their_numb
         assert (first["source"], first["outputs"]) == (source, shown(text))
 
 
+async def test_an_image_pasted_into_a_text_of_a_run_that_is_over_is_saved(ask: Ask, run_folder: Path) -> None:
+    write_run(run_folder, state="finished")
+    notebook = (await ask("GET", NOTEBOOK)).data["content"]
+    shown = {"a.png": {"image/png": "cGFzdGVk"}}
+    cell_of(notebook, "title").update(source="![a](attachment:a.png)", attachments=shown)
+    assert (await ask("PUT", NOTEBOOK, by("tab", notebook))).code == 200
+    found = cell_of((await ask("GET", NOTEBOOK)).data["content"], "title")
+    assert (found["source"], found["attachments"]) == ("![a](attachment:a.png)", shown)
+
+
 async def test_what_a_tab_saved_after_the_end_it_can_change_shorten_and_delete(
     ask: Ask, run_folder: Path
 ) -> None:
