@@ -6,13 +6,14 @@ import asyncio
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cobra_jupyter import attach
-from cobra_jupyter.server import whose
+from cobra_jupyter.server import links, whose
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN, Ask
 
@@ -223,12 +224,46 @@ async def test_a_renamed_folder_leaves_a_link_until_the_run_is_over(
         assert (await ask("GET", f"cobra/runs/{RUN}")).data["run"] == "runs/better"
         assert len((await ask("GET", "cobra/runs")).data["runs"]) == 1
         assert attach.registry()
-    from cobra_jupyter.server import links
-
     links.clean([])
     assert not run_folder.exists()
     assert (root / "runs" / "better" / "agent.ipynb").exists()
     assert (await ask("GET", f"cobra/runs/{RUN}")).data["run"] == "runs/better"
+
+
+@pytest.mark.parametrize(("old", "new"), [("runs", "old"), ("runs/c-1", "archive/c-1")])
+async def test_a_run_whose_folder_was_moved_under_it_is_listed_once_and_is_there_when_it_is_over(
+    old: str, new: str, ask: Ask, root: Path, run_folder: Path, cobra: Any
+) -> None:
+    (root / "archive").mkdir()
+    place = f"{new}/c-1".replace("c-1/c-1", "c-1")
+
+    async def listed() -> list[tuple[str, str]]:
+        return [(run["id"], run["run"]) for run in (await ask("GET", "cobra/runs")).data["runs"]]
+
+    async with FakeRunner(run_folder) as runner:
+        await cobra.living.look()
+        assert (await ask("PATCH", f"api/contents/{old}", {"path": new})).code == 200
+        runner.tell_status()
+        assert await listed() == [(RUN, place)]
+    await cobra.living.look()
+    links.clean([])
+    assert not (root / old).exists()
+    assert await listed() == [(RUN, place)]
+    assert (await ask("GET", f"cobra/runs/{RUN}")).data["run"] == place
+    assert (await ask("POST", f"cobra/runs/{RUN}/export", {"to": "py"})).data == {"path": f"{place}/agent.py"}
+
+
+async def test_a_link_stays_as_long_as_a_living_run_goes_by_it(root: Path, jp_environ: None) -> None:
+    """One that was started there meanwhile too, which nobody knew of as the folder was renamed."""
+    (root / "old").mkdir()
+    links.leave(root / "runs", root / "old", [RUN])
+    first = attach.Entry(RUN, root / "old" / "a", 1, root / "a", "")
+    second = attach.Entry("b" * 12, root / "runs" / "b", 1, root / "b", "")
+    for living in ([first, second], [second], [first]):
+        links.clean(living)
+        assert (root / "runs").is_symlink()
+    links.clean([replace(second, run=root / "old" / "b")])
+    assert not (root / "runs").is_symlink()
 
 
 @pytest.mark.parametrize("path", ["runs/c-1/agent.ipynb", "runs/c-1", "runs"])
