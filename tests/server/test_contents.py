@@ -266,6 +266,70 @@ async def test_a_link_stays_as_long_as_a_living_run_goes_by_it(root: Path, jp_en
     assert not (root / "runs").is_symlink()
 
 
+async def moved_to_notes(ask: Ask, root: Path) -> None:
+    """The notebook lies in a folder of the person's."""
+    (root / "notes" / "deep").mkdir(parents=True)
+    moved = await ask("PATCH", NOTEBOOK, {"path": "notes/deep/agent.ipynb"})
+    assert moved.code == 200
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("notes", "words"), ("notes/deep", "notes/deeper"), ("notes", "runs/n")]
+)
+async def test_a_notebook_that_was_moved_is_written_where_its_folder_is_renamed_to(
+    old: str, new: str, ask: Ask, root: Path, run_folder: Path, cobra: Any
+) -> None:
+    async with FakeRunner(run_folder) as runner:
+        await cobra.living.look()
+        await moved_to_notes(ask, root)
+        assert (await ask("PATCH", f"api/contents/{old}", {"path": new})).code == 200
+        place = "notes/deep/agent.ipynb".replace(old, new)
+        assert runner.notebook == root / place
+        runner.type("y = 1", "fresh")
+        found = (await ask("GET", f"api/contents/{place}", **WITH_HASH)).data
+        assert [cell["id"] for cell in found["content"]["cells"]][-1] == "fresh"
+        runner.calls.clear()
+        assert (await ask("PUT", f"api/contents/{place}", put(found["content"]))).code == 200
+        assert "save" in [name for name, _ in runner.calls]
+        assert not (root / old).exists()
+    assert (await ask("GET", f"api/contents/{place}", **WITH_HASH)).data["hash"] == found["hash"]
+
+
+async def test_a_persons_link_to_where_a_notebook_was_moved_is_renamed_alone(
+    ask: Ask, root: Path, run_folder: Path
+) -> None:
+    async with FakeRunner(run_folder) as runner:
+        await moved_to_notes(ask, root)
+        (root / "link").symlink_to("notes")
+        assert (await ask("PATCH", "api/contents/link", {"path": "other"})).code == 200
+        assert runner.notebook == root / "notes" / "deep" / "agent.ipynb"
+        assert runner.notebook.is_file()
+
+
+async def test_a_notebook_that_was_moved_beside_another_living_run_outlives_the_link_to_that(
+    ask: Ask, root: Path, run_folder: Path, cobra: Any
+) -> None:
+    async with FakeRunner(run_folder) as runner, FakeRunner(root / "notes" / "c-2", "aaaaaaaaaaaa"):
+        await cobra.living.look()
+        await moved_to_notes(ask, root)
+        assert (await ask("PATCH", "api/contents/notes", {"path": "words"})).code == 200
+        assert runner.notebook == root / "words" / "deep" / "agent.ipynb"
+        assert runner.notebook.is_file()
+
+
+async def test_a_folder_that_a_living_runs_notebook_was_moved_to_is_not_deleted(
+    ask: Ask, root: Path, run_folder: Path
+) -> None:
+    async with FakeRunner(run_folder):
+        await moved_to_notes(ask, root)
+        refused = await ask("DELETE", "api/contents/notes")
+        assert refused.code == 409
+        assert "move it elsewhere or stop the run first" in refused.message
+    assert (root / "notes" / "deep" / "agent.ipynb").exists()
+    for path in ("notes/deep/agent.ipynb", "notes/deep", "notes"):  # it is over
+        assert (await ask("DELETE", f"api/contents/{path}")).code == 204
+
+
 @pytest.mark.parametrize("path", ["runs/c-1/agent.ipynb", "runs/c-1", "runs"])
 async def test_what_a_living_run_needs_is_not_deleted(path: str, ask: Ask, run_folder: Path) -> None:
     async with FakeRunner(run_folder):
