@@ -8,6 +8,7 @@
   outputs                    the runner's; cleared or run elsewhere by the writer, where nothing came since the base
   order                      the writer's, unless cells were moved since the base
   metadata                   the writer's, unless they changed since the base; what is ours is kept
+  attachments                the writer's, unless they changed since the base
 """
 
 from __future__ import annotations
@@ -119,6 +120,16 @@ def _change(document: Document, cell: Cell, base: int, watched: bool) -> None:
         patch = _difference(now["metadata"], cell["metadata"])
         if patch:
             document.metadata(cell_id, patch)
+    if cell["cell_type"] == now["cell_type"]:
+        _attachments(document, cell, base)
+
+
+def _attachments(document: Document, cell: Cell, base: int) -> None:
+    """The images that a text shows: they come with a cell as a whole, as there is no operation for them alone."""
+    now, given = document.cell(cell["id"]), cell.get("attachments", {})
+    if given != now.get("attachments", {}) and document.versions.attachments.get(cell["id"], 0) <= base:
+        replace(document, {**now, "attachments": given})
+        touch(document, cell["id"])
 
 
 def _outputs(document: Document, cell: Cell, now: Cell, watched: bool) -> None:

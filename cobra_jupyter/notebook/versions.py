@@ -22,6 +22,7 @@ class Versions:
         self.deleted: dict[str, int] = {}
         self.outputs: dict[str, int] = {}
         self.metadata: dict[str, int] = {}
+        self.attachments: dict[str, int] = {}  # of cells that had any, deleted ones too
         self.moved = 0
         self.at: int | None = None
         self._pasts: dict[str, _Past] = {}  # deleted cells too: they may come back
@@ -29,7 +30,7 @@ class Versions:
     def read(self, cell: Mapping[str, Any]) -> None:
         """Take in a cell as it stands in a file."""
         seq = about(cell).get("seq")
-        self.inserted[cell["id"]] = seq if isinstance(seq, int) else 0
+        self.inserted[cell["id"]] = self.attachments[cell["id"]] = seq if isinstance(seq, int) else 0
         self._pasts[cell["id"]] = _Past([0], [hash(cell["source"])], [cell["cell_type"]])
 
     def settle(self, seq: int) -> None:
@@ -45,7 +46,7 @@ class Versions:
     def begin(self, seq: int) -> None:
         """Let all that is there now be of `seq`: what came before was numbered otherwise."""
         self.inserted = dict.fromkeys(self.inserted, seq)
-        self.outputs, self.metadata, self.deleted, self.moved = {}, {}, {}, 0
+        self.outputs, self.metadata, self.attachments, self.deleted, self.moved = {}, {}, {}, {}, 0
         self._pasts = {
             cell: _Past([0], past.hashes[-1:], past.kinds[-1:])
             for cell, past in self._pasts.items()
@@ -60,6 +61,8 @@ class Versions:
         if op == "insert":
             self.inserted[cell] = seq
             self.deleted.pop(cell, None)
+            if operation.data["cell"].get("attachments") or cell in self.attachments:
+                self.attachments[cell] = seq
         elif op == "delete":
             self.deleted[cell] = seq
             for table in (self.inserted, self.outputs, self.metadata):

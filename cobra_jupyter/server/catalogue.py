@@ -22,12 +22,12 @@ class Catalogue:
     def __init__(self, places: Places, living: Living) -> None:
         self.places = places
         self.living = living
-        self._seen: dict[str, Path] = {}  # runs that were met alive, wherever they lie
+        self._seen: dict[str, Path] = {}  # where runs that were met alive lay when they were last heard of
         living.listeners.append(self._note)
 
     def _note(self, run: str, entry: attach.Entry | None, status: Json) -> None:
-        if entry is not None:
-            self._seen[run] = entry.run
+        # the link that an end takes away may be all that leads from the path of the entry to the folder
+        self._seen[run] = entry.run.resolve() if entry is not None else Path(str(status["run"]))
 
     async def all(self) -> list[Json]:
         """Living ones first, the newest first."""
@@ -102,7 +102,9 @@ class Catalogue:
         return found
 
     def _folders(self) -> list[Path]:
-        below = [path for path in _children(self.places.runs) if past.is_run(path) and not path.is_symlink()]
+        below = [
+            path for path in _children(self.places.new_runs) if past.is_run(path) and not path.is_symlink()
+        ]
         known = [path.resolve() for path in self._seen.values() if past.is_run(path)]
         return [*below, *(path for path in dict.fromkeys(known) if path not in below)]
 

@@ -19,7 +19,7 @@ DESCRIPTIONS = frozenset({"description.md", "description.txt", "description_obfu
 def find(places: Places) -> list[Json]:
     """Those below root and data folders, by name. Reads folders: call it in a thread."""
     tops = [top for top in (places.root, *places.data) if top.is_dir()]
-    found = {folder: None for top in tops for folder in _below(top, places.runs)}
+    found = {folder: None for top in tops for folder in _below(top, places.new_runs)}
     listed = [{"name": runs.name_of(folder), "path": places.named(folder)} for folder in list(found)[:FOUND]]
     return sorted(listed, key=lambda one: (one["name"], one["path"]))
 

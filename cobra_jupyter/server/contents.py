@@ -183,17 +183,30 @@ class RunContents:
     async def _rename(self, old_path: str, new_path: str) -> None:
         old, new = self._os_path(old_path), self._os_path(new_path)
         owner = await self._owner(old_path) if self._notebook(old_path) else None
-        living = await asyncio.to_thread(living_in, old) if old.is_dir() else []
         if not self._notebook(old_path):
             await self._check_inside(old_path, "rename")
-        if living:
-            async with self._still():  # who looks between rename and link would take the run for dead
-                await self._original("rename", old_path, new_path)
-                await asyncio.to_thread(links.leave, old, new, [entry.id for entry in living])
+        if old.is_dir() and not (self._places.root / old_path.strip("/")).is_symlink():
+            await self._rename_folder(old_path, new_path)
             return
         await self._original("rename", old_path, new_path)
         if owner is not None:
             await self._moved(owner, old, new, new_path)
+
+    async def _rename_folder(self, old_path: str, new_path: str) -> None:
+        old, new = self._os_path(old_path), self._os_path(new_path)
+        living = await asyncio.to_thread(living_in, old)
+        moved = await in_thread(self._whose.below, old)
+        if living:
+            async with self._still():  # who looks between rename and link would take the run for dead
+                await self._original("rename", old_path, new_path)
+                await asyncio.to_thread(links.leave, old, new, [entry.id for entry in living])
+        else:
+            await self._original("rename", old_path, new_path)
+        inner = {path: path.relative_to(old) for path in moved}
+        await asyncio.gather(*(  # each is told, whatever another one answers
+            self._moved(owner, path, new / inner[path], f"{new_path.strip('/')}/{inner[path].as_posix()}")
+            for path, owner in moved.items()
+        ))  # fmt: skip
 
     async def _moved(self, owner: Owner, old: Path, new: Path, new_path: str) -> None:
         self._whose.moved(old, new, owner)
@@ -206,7 +219,8 @@ class RunContents:
                 return  # nobody holds it any longer
             raise refusal_of(error) from error
         # between the two, the runner may have written where the notebook was
-        await asyncio.to_thread(old.unlink, True)
+        if await asyncio.to_thread(old.resolve) != new:  # else a link was left there
+            await asyncio.to_thread(old.unlink, True)
         await self._flush(owner)
         work = self._kernels.moved(owner.run, owner.agent, new_path.strip("/"))
         asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -219,6 +233,8 @@ class RunContents:
             held = await asyncio.to_thread(living_in, os_path)
         if held:
             raise _needed(path, held[0], "delete")
+        if os_path.is_dir():
+            await self._check_below(path, os_path)
         await self._check_inside(path, "delete")
         await self._original("delete", path)
 
@@ -229,6 +245,16 @@ class RunContents:
         for place in {given.parent.resolve() / given.name, self._os_path(path)}:
             if held := await asyncio.to_thread(living_around, place):
                 raise _needed(path, held[0], what)
+
+    async def _check_below(self, path: str, folder: Path) -> None:
+        """Raises Refusal for a folder that the notebook of a run that lives was moved to."""
+        for notebook, owner in (await in_thread(self._whose.below, folder)).items():
+            if owner.entry is not None:
+                raise Refusal(
+                    409,
+                    f"{path} holds {notebook.name} of a run that is going on ({owner.folder.name}): move it elsewhere "
+                    "or stop the run first, then delete",
+                )
 
     async def _check_record(self, path: str) -> None:
         """Raises Refusal for the record of a run that lives: its runner alone writes it."""

@@ -108,7 +108,7 @@ class Cobra:
     async def _tidy(self) -> None:
         while True:
             try:
-                await asyncio.to_thread(links.clean, list(self.living.entries))
+                await asyncio.to_thread(links.clean, list(self.living.entries.values()))
                 self.starting.reap()
                 if self.living.entries:
                     self._show_activity()

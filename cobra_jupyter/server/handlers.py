@@ -93,7 +93,7 @@ class RunsHandler(CobraHandler):
         if (seed := body.whole("seed", 2**31)) is not None:
             options += ["--seed", str(seed)]
         body.finish()
-        folder = self.cobra.starting.new_folder(self.cobra.places.runs, competition)
+        folder = self.cobra.starting.new_folder(self.cobra.places.new_runs, competition)
         await self.cobra.starting.run(competition, folder, options)
         self.answer(await self.cobra.status_at(folder), 201)
 

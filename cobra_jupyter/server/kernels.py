@@ -65,8 +65,12 @@ class Kernels:
         """A status of a run was heard: see to its sessions without holding anyone up."""
         if entry is None:
             self._later(self.end(run))
-        elif any(agent["name"] not in self._held.get(run, {}) for agent in status.get("agents", ())):
+            return
+        held, agents = self._held.get(run, {}), status.get("agents", ())
+        if any(agent["name"] not in held for agent in agents):
             self._later(self.ensure(entry, status))
+        if back := [agent["name"] for agent in agents if agent["name"] in held and not agent.get("busy")]:
+            self._later(self.leave(entry, back))
 
     async def ensure(self, entry: Entry, status: Json) -> None:
         """Have a session for each notebook of a living run. Never raises."""
@@ -85,15 +89,25 @@ class Kernels:
             session = await self._sessions.get_session(kernel_id=kernel_id(run, agent))
             await self._sessions.update_session(session["id"], path=path, name=path.rpartition("/")[2])
 
+    async def leave(self, entry: Entry, agents: list[str]) -> None:
+        """Of these agents, those who have come back have no kernel any more: their sessions go as at the end of a run."""
+        async with self._lock(entry.id):
+            held = self._held.get(entry.id, {})
+            for agent in agents:
+                kernel = held.get(agent)
+                if kernel is None or self._connections(kernel) or not await self._came_back(entry, agent):
+                    continue
+                del held[agent]
+                if kernel in self._kernels and self._attached(kernel, entry):  # else it is a tab's own by now
+                    await self._delete(kernel)
+
     async def end(self, run: str) -> None:
         """A run is over: sessions that no tab is attached to go; where one is, the provisioner starts a kernel of
         its own in the place of the run's."""
         async with self._lock(run):
             for kernel in self._held.pop(run, {}).values():
                 if kernel in self._kernels and not self._connections(kernel):
-                    with contextlib.suppress(HTTPError, KeyError):
-                        session = await self._sessions.get_session(kernel_id=kernel)
-                        await self._sessions.delete_session(session["id"])
+                    await self._delete(kernel)
 
     async def close(self) -> None:
         """Forget all; the server's own end shuts the sessions down, which only detaches."""
@@ -114,9 +128,16 @@ class Kernels:
                 return
             await self._start(kernel, path, folder, name)
         elif not self._attached(kernel, entry):
+            if not await self._has_kernel(entry, agent):
+                return  # it has come back, and the kernel is the own one of a tab that goes on
             await self._attach_again(kernel)
         self._held.setdefault(entry.id, {})[agent] = kernel
         await self._record(entry.id, agent, kernel, path, name)
+
+    async def _delete(self, kernel: str) -> None:
+        with contextlib.suppress(HTTPError, KeyError):
+            session = await self._sessions.get_session(kernel_id=kernel)
+            await self._sessions.delete_session(session["id"])
 
     async def _start(self, kernel: str, path: str, folder: str, name: str) -> None:
         environment = self._sessions.get_kernel_env(path, name)
@@ -135,6 +156,14 @@ class Kernels:
             self._not_before[entry.token, agent] = now + AGAIN
             return False
         return True
+
+    async def _came_back(self, entry: Entry, agent: str) -> bool:
+        """Whether the runner says that an agent has no kernel; one that does not answer says nothing."""
+        try:
+            await ask(entry, "kernel", 10.0, agent=agent)
+        except AttachError as error:
+            return error.kind in ("Unknown", "Refused")
+        return False
 
     async def _attach_again(self, kernel: str) -> None:
         """The run has a new runner: from the kernel that stood in for it, to that of the run. Its sockets are others,

@@ -13,6 +13,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from cobra_jupyter.attach import Entry
+
 
 def leave(old: Path, new: Path, runs: Collection[str]) -> None:
     """Link the old place to the new one."""
@@ -23,10 +25,10 @@ def leave(old: Path, new: Path, runs: Collection[str]) -> None:
     _write([*_noted(), {"link": str(old), "runs": sorted(runs)}])
 
 
-def clean(living: Collection[str]) -> None:
+def clean(living: Collection[Entry]) -> None:
     """Take away the links that no living run needs."""
     noted = _noted()
-    needed = [note for note in noted if set(note["runs"]) & set(living)]
+    needed = [note for note in noted if any(_needs(entry, note) for entry in living)]
     for note in noted:
         link = Path(note["link"])
         if note not in needed and link.is_symlink():
@@ -34,6 +36,11 @@ def clean(living: Collection[str]) -> None:
                 link.unlink()
     if needed != noted:
         _write(needed)
+
+
+def _needs(entry: Entry, note: dict[str, Any]) -> bool:
+    """Whether a run was there when its folder was renamed, or was started through the link since."""
+    return entry.id in note["runs"] or entry.run.is_relative_to(note["link"])
 
 
 def _file() -> Path:

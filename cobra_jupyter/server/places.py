@@ -29,6 +29,11 @@ class Places:
             raise ValueError(f"runs_dir {runs_dir}: lies outside of the server's root, {top}")
         return cls(top, runs, tuple(Path(folder).expanduser().resolve() for folder in data_dirs))
 
+    @property
+    def new_runs(self) -> Path:
+        """Where runs are started: `runs`, or where the link leads that was left as it was renamed under a living run."""
+        return self.runs.resolve()
+
     def shown(self, path: Path) -> str | None:
         """The contents API's path of what lies below the root; None for all else."""
         try:
@@ -64,7 +69,7 @@ class Places:
 
     def check_apart(self, competition: Path) -> None:
         """New runs may not lie in a competition's folder, which stays as it is. Raises Refusal."""
-        if self.runs.is_relative_to(competition):
+        if self.new_runs.is_relative_to(competition):
             raise Refusal(
                 400,
                 f"{competition.name}: new runs get their folders in {self.named(self.runs)}, which lies in it, and a "

@@ -41,7 +41,7 @@ class Whose:
         for agent in status.get("agents", ()):
             path = (entry.run / str(agent["notebook"])).resolve()
             if _place(path) is None:
-                self._renamed[path] = entry.run, str(agent["name"])
+                self._renamed[path] = entry.run.resolve(), str(agent["name"])
 
     def moved(self, old: Path, new: Path, owner: Owner) -> None:
         self._renamed.pop(old, None)
@@ -50,6 +50,12 @@ class Whose:
     def maybe(self, path: Path) -> bool:
         """Whether it is worth asking: quick, as every notebook of the server is asked about."""
         return _place(path) is not None or path in self._renamed
+
+    def below(self, folder: Path) -> dict[Path, Owner]:
+        """The notebooks of runs that were moved into a folder outside of their runs'. As `of`."""
+        real = folder.resolve()
+        paths = [path for path in tuple(self._renamed) if path.is_relative_to(real) and path.is_file()]
+        return {path: owner for path in paths if (owner := self.of(path)) is not None}
 
     def of(self, path: Path) -> Owner | None:
         """The owner of a notebook. Reads files and may ask a runner: call it in a thread."""

@@ -92,6 +92,27 @@ def test_what_somebody_changed_while_no_runner_lived_is_taken(tmp_path: Path) ->
     asyncio.run(scenario())
 
 
+def test_images_in_a_persons_texts_are_there_again_though_the_record_has_none(tmp_path: Path) -> None:
+    """Of a cell too that was recorded only after the file was written for the last time."""
+
+    async def scenario() -> None:
+        stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
+        page = stage.reply()
+        shown = {"a.png": {"image/png": "cGFzdGVk"}}
+        made = {"source": "![a](attachment:a.png)", "metadata": {}, "attachments": shown}
+        for edit, cell in (("replace", str(page.markdown)), ("insert", "mine")):
+            stage.edit({"edit": edit, "cell": {"cell_type": "markdown", "id": cell, **made}, "after": None})
+        leave(stage, path)
+        stage.deeds.record()
+        seat = seat_of(stage, path)
+        assert [seat.document.cell(cell)["attachments"] for cell in ("mine", str(page.markdown))] == [
+            shown
+        ] * 2
+        await seat.file.close()
+
+    asyncio.run(scenario())
+
+
 def test_half_of_a_reply_that_never_ended_is_not_taken_up(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"

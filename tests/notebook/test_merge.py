@@ -369,6 +369,45 @@ def test_metadata_that_changed_since_stay() -> None:
     assert document.notebook_metadata["own"] == "new"
 
 
+def image(text: str) -> Json:
+    return {"a.png": {"image/png": text}}
+
+
+def test_images_that_came_into_a_text_are_taken_with_it_and_with_what_else_changed() -> None:
+    document = document_of("a", "b", kind="markdown")
+    written = tab_of(document)
+    cell_in(written, "a").update(
+        source="![a](attachment:a.png)", attachments=image("cGFzdGVk"), metadata={"tags": ["mine"]}
+    )
+    save(document, written)
+    cell = document.cell("a")
+    assert (cell["source"], cell["attachments"]) == ("![a](attachment:a.png)", image("cGFzdGVk"))
+    assert (cell["metadata"]["tags"], touched(document, "a")) == (["mine"], True)
+    assert order(document) == ["a", "b"]
+    assert save(document, tab_of(document)) == []
+    without = tab_of(document)
+    del cell_in(without, "a")["attachments"]
+    save(document, without)
+    assert "attachments" not in document.cell("a")
+
+
+def test_images_that_changed_since_are_not_changed_back_by_a_stale_tab() -> None:
+    document = document_of("a", kind="markdown")
+    stale, other = tab_of(document), tab_of(document)
+    cell_in(other, "a")["attachments"] = image("cGFzdGVk")
+    save(document, other)
+    cell_in(stale, "a")["source"] = "stale"
+    save(document, stale)
+    cell = document.cell("a")
+    assert (cell["source"], cell["attachments"]) == ("stale", image("cGFzdGVk"))
+    gone = tab_of(document)
+    del cell_in(gone, "a")["attachments"]
+    seen = tab_of(document)
+    save(document, gone)
+    save(document, seen)
+    assert "attachments" not in document.cell("a")
+
+
 def test_a_copy_of_an_agents_cell_is_the_persons() -> None:
     document = Document()
     document.insert("code", "x", cell_id="a", metadata={"cobra": {"agent": "lead", "turn": 1}})

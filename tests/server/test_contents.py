@@ -6,13 +6,14 @@ import asyncio
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cobra_jupyter import attach
-from cobra_jupyter.server import whose
+from cobra_jupyter.server import links, whose
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN, Ask
 
@@ -149,6 +150,16 @@ async def test_outputs_of_a_run_that_is_over_are_the_persons_whatever_their_numb
         assert (first["source"], first["outputs"]) == (source, shown(text))
 
 
+async def test_an_image_pasted_into_a_text_of_a_run_that_is_over_is_saved(ask: Ask, run_folder: Path) -> None:
+    write_run(run_folder, state="finished")
+    notebook = (await ask("GET", NOTEBOOK)).data["content"]
+    shown = {"a.png": {"image/png": "cGFzdGVk"}}
+    cell_of(notebook, "title").update(source="![a](attachment:a.png)", attachments=shown)
+    assert (await ask("PUT", NOTEBOOK, by("tab", notebook))).code == 200
+    found = cell_of((await ask("GET", NOTEBOOK)).data["content"], "title")
+    assert (found["source"], found["attachments"]) == ("![a](attachment:a.png)", shown)
+
+
 async def test_what_a_tab_saved_after_the_end_it_can_change_shorten_and_delete(
     ask: Ask, run_folder: Path
 ) -> None:
@@ -225,12 +236,110 @@ async def test_a_renamed_folder_leaves_a_link_until_the_run_is_over(
         assert (await ask("GET", f"cobra/runs/{RUN}")).data["run"] == "runs/better"
         assert len((await ask("GET", "cobra/runs")).data["runs"]) == 1
         assert attach.registry()
-    from cobra_jupyter.server import links
-
     links.clean([])
     assert not run_folder.exists()
     assert (root / "runs" / "better" / "agent.ipynb").exists()
     assert (await ask("GET", f"cobra/runs/{RUN}")).data["run"] == "runs/better"
+
+
+@pytest.mark.parametrize(("old", "new"), [("runs", "old"), ("runs/c-1", "archive/c-1")])
+async def test_a_run_whose_folder_was_moved_under_it_is_listed_once_and_is_there_when_it_is_over(
+    old: str, new: str, ask: Ask, root: Path, run_folder: Path, cobra: Any
+) -> None:
+    (root / "archive").mkdir()
+    place = f"{new}/c-1".replace("c-1/c-1", "c-1")
+
+    async def listed() -> list[tuple[str, str]]:
+        return [(run["id"], run["run"]) for run in (await ask("GET", "cobra/runs")).data["runs"]]
+
+    async with FakeRunner(run_folder) as runner:
+        await cobra.living.look()
+        assert (await ask("PATCH", f"api/contents/{old}", {"path": new})).code == 200
+        runner.tell_status()
+        assert await listed() == [(RUN, place)]
+    await cobra.living.look()
+    links.clean([])
+    assert not (root / old).exists()
+    assert await listed() == [(RUN, place)]
+    assert (await ask("GET", f"cobra/runs/{RUN}")).data["run"] == place
+    assert (await ask("POST", f"cobra/runs/{RUN}/export", {"to": "py"})).data == {"path": f"{place}/agent.py"}
+
+
+async def test_a_link_stays_as_long_as_a_living_run_goes_by_it(root: Path, jp_environ: None) -> None:
+    """One that was started there meanwhile too, which nobody knew of as the folder was renamed."""
+    (root / "old").mkdir()
+    links.leave(root / "runs", root / "old", [RUN])
+    first = attach.Entry(RUN, root / "old" / "a", 1, root / "a", "")
+    second = attach.Entry("b" * 12, root / "runs" / "b", 1, root / "b", "")
+    for living in ([first, second], [second], [first]):
+        links.clean(living)
+        assert (root / "runs").is_symlink()
+    links.clean([replace(second, run=root / "old" / "b")])
+    assert not (root / "runs").is_symlink()
+
+
+async def moved_to_notes(ask: Ask, root: Path) -> None:
+    """The notebook lies in a folder of the person's."""
+    (root / "notes" / "deep").mkdir(parents=True)
+    moved = await ask("PATCH", NOTEBOOK, {"path": "notes/deep/agent.ipynb"})
+    assert moved.code == 200
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("notes", "words"), ("notes/deep", "notes/deeper"), ("notes", "runs/n")]
+)
+async def test_a_notebook_that_was_moved_is_written_where_its_folder_is_renamed_to(
+    old: str, new: str, ask: Ask, root: Path, run_folder: Path, cobra: Any
+) -> None:
+    async with FakeRunner(run_folder) as runner:
+        await cobra.living.look()
+        await moved_to_notes(ask, root)
+        assert (await ask("PATCH", f"api/contents/{old}", {"path": new})).code == 200
+        place = "notes/deep/agent.ipynb".replace(old, new)
+        assert runner.notebook == root / place
+        runner.type("y = 1", "fresh")
+        found = (await ask("GET", f"api/contents/{place}", **WITH_HASH)).data
+        assert [cell["id"] for cell in found["content"]["cells"]][-1] == "fresh"
+        runner.calls.clear()
+        assert (await ask("PUT", f"api/contents/{place}", put(found["content"]))).code == 200
+        assert "save" in [name for name, _ in runner.calls]
+        assert not (root / old).exists()
+    assert (await ask("GET", f"api/contents/{place}", **WITH_HASH)).data["hash"] == found["hash"]
+
+
+async def test_a_persons_link_to_where_a_notebook_was_moved_is_renamed_alone(
+    ask: Ask, root: Path, run_folder: Path
+) -> None:
+    async with FakeRunner(run_folder) as runner:
+        await moved_to_notes(ask, root)
+        (root / "link").symlink_to("notes")
+        assert (await ask("PATCH", "api/contents/link", {"path": "other"})).code == 200
+        assert runner.notebook == root / "notes" / "deep" / "agent.ipynb"
+        assert runner.notebook.is_file()
+
+
+async def test_a_notebook_that_was_moved_beside_another_living_run_outlives_the_link_to_that(
+    ask: Ask, root: Path, run_folder: Path, cobra: Any
+) -> None:
+    async with FakeRunner(run_folder) as runner, FakeRunner(root / "notes" / "c-2", "aaaaaaaaaaaa"):
+        await cobra.living.look()
+        await moved_to_notes(ask, root)
+        assert (await ask("PATCH", "api/contents/notes", {"path": "words"})).code == 200
+        assert runner.notebook == root / "words" / "deep" / "agent.ipynb"
+        assert runner.notebook.is_file()
+
+
+async def test_a_folder_that_a_living_runs_notebook_was_moved_to_is_not_deleted(
+    ask: Ask, root: Path, run_folder: Path
+) -> None:
+    async with FakeRunner(run_folder):
+        await moved_to_notes(ask, root)
+        refused = await ask("DELETE", "api/contents/notes")
+        assert refused.code == 409
+        assert "move it elsewhere or stop the run first" in refused.message
+    assert (root / "notes" / "deep" / "agent.ipynb").exists()
+    for path in ("notes/deep/agent.ipynb", "notes/deep", "notes"):  # it is over
+        assert (await ask("DELETE", f"api/contents/{path}")).code == 204
 
 
 @pytest.mark.parametrize("path", ["runs/c-1/agent.ipynb", "runs/c-1", "runs"])

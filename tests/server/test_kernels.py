@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +232,57 @@ async def test_when_the_run_is_over_a_session_without_a_tab_goes(
         assert (await ask("GET", "api/sessions")).data
     await until(lambda: KERNEL not in jp_serverapp.kernel_manager)
     assert (await ask("GET", "api/sessions")).data == []
+
+
+async def test_the_session_of_an_agent_that_has_come_back_goes_where_no_tab_is_attached(
+    ask: Ask, run_folder: Path, jp_serverapp: Any, jp_ws_fetch: Any
+) -> None:
+    async with a_run(run_folder) as (runner, _):
+        await ask("GET", NOTEBOOK)
+        runner.tell_status()
+        tab = await jp_ws_fetch("api", "kernels", KERNEL, "channels", params={"session_id": "tab"})
+        manager = jp_serverapp.kernel_manager
+        runner.kernel = None
+        runner.calls.clear()
+        runner.tell_status()
+        await asyncio.sleep(0.5)
+        assert KERNEL in manager
+        tab.close()
+        await until(lambda: not manager.kernel_model(KERNEL)["connections"])
+        runner.tell_status()
+        await until(lambda: KERNEL not in manager)
+        assert (await ask("GET", "api/sessions")).data == []
+
+
+async def test_a_tab_keeps_its_own_kernel_when_the_agent_has_come_back_and_others_are_called_in(
+    ask: Ask, run_folder: Path, jp_serverapp: Any, jp_ws_fetch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provisioner, "SLOW", 0.2)
+    run_folder.mkdir(parents=True)
+    works = AsyncExitStack()
+    kernel = await works.enter_async_context(KernelSession("python3", run_folder))
+    assert kernel.connection_file is not None
+    async with FakeRunner(run_folder, kernel=json.loads(kernel.connection_file.read_text())) as runner:
+        await ask("GET", NOTEBOOK)
+        tab = await jp_ws_fetch("api", "kernels", KERNEL, "channels", params={"session_id": "tab"})
+        runner.kernel = None
+        await works.aclose()
+        manager = jp_serverapp.kernel_manager.get_kernel(KERNEL)
+        await until(lambda: manager.provisioner.seat is None and manager.has_kernel)
+        assert await run_in(manager, "a = 41; print(a)") == "41"
+        runner.extra = [
+            {"name": "scout-1", "role": "scout", "notebook": "agents/scout-1.ipynb", "busy": True}
+        ]
+        runner.tell_status()
+        await ask("GET", NOTEBOOK)
+        assert await run_in(manager, "print(a)") == "41"
+        tab.close()
+        await until(lambda: not jp_serverapp.kernel_manager.kernel_model(KERNEL)["connections"])
+        for _ in range(3):  # as between two pages of one who reloads
+            runner.tell_status()
+            await asyncio.sleep(0.3)
+        assert await run_in(manager, "print(a)") == "41"
+        await jp_serverapp.kernel_manager.shutdown_all()
 
 
 async def test_a_notebook_of_no_run_has_an_ordinary_kernel(ask: Ask, root: Path, jp_serverapp: Any) -> None:

@@ -223,6 +223,21 @@ async def test_a_run_is_started_and_its_process_is_no_child_that_ends_with_the_s
     await _until(lambda: not attach.registry())
 
 
+async def test_a_run_is_started_where_its_folder_lies_when_that_of_the_runs_was_renamed_under_another(
+    ask: Ask, root: Path, run_folder: Path, command: None, cobra: Any
+) -> None:
+    make_competition(root / "data" / "wine", rows=20)
+    async with FakeRunner(run_folder):
+        await cobra.living.look()
+        assert (await ask("PATCH", "api/contents/runs", {"path": "old"})).code == 200
+        found = (await ask("POST", "cobra/runs", {"folder": "data/wine/public"})).data
+        (entry,) = [entry for entry in attach.registry() if entry.id == found["id"]]
+        assert entry.run.parent == root / "old"  # not through the link, which goes with the other run
+        assert found["run"] == f"old/{entry.run.name}"
+        assert (await ask("POST", f"cobra/runs/{found['id']}/stop")).code == 200
+        await _until(lambda: [entry.id for entry in attach.registry()] == [RUN])
+
+
 async def test_a_competition_may_have_the_longest_name_there_is(ask: Ask, root: Path, command: None) -> None:
     make_competition(root / ("é" * 127), rows=20)
     (root / "runs").mkdir()
