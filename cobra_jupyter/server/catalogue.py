@@ -43,7 +43,7 @@ class Catalogue:
                 return self.places.status(await self.living.status(run), entry.run.resolve(), run)
             except Refusal:
                 if run in self.living.entries:
-                    raise
+                    return await asyncio.to_thread(self._unanswered, run, entry.run.resolve())
         return await asyncio.to_thread(self._past, run, self._alive_at())  # or it went while it was asked
 
     async def folder(self, run: str) -> Path:
@@ -78,6 +78,9 @@ class Catalogue:
     def _past(self, run: str, living: dict[str, Path]) -> Json:
         folder = self._folder(run, living)
         return self.places.status(past.status(folder, self.places.root), folder, run)
+
+    def _unanswered(self, run: str, folder: Path) -> Json:
+        return self.places.status(past.unanswered(folder, self.places.root), folder, run)
 
     def _over(self, living: dict[str, Path]) -> list[Json]:
         found = []

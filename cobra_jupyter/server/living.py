@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from cobra_jupyter import attach
@@ -17,7 +18,21 @@ from cobra_jupyter.server.refusal import Refusal, refusal_of
 Json = dict[str, Any]
 LOOK = 1.0  # seconds between two looks at the registry
 PATIENCE = 10.0  # seconds in which a runner answers what takes it no time
+SOON = 3.0  # seconds for which those who look wait until a runner that was found has been attached to
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """An attachment that is being made; `until` is the loop's time to which those who look wait for it."""
+
+    task: asyncio.Task[None]
+    until: float
+
+    async def wait(self) -> None:
+        left = self.until - asyncio.get_running_loop().time()
+        if left > 0 and not self.task.done():
+            await asyncio.wait([self.task], timeout=left)
 
 
 class Living:
@@ -30,6 +45,7 @@ class Living:
         self.listeners: list[Callable[[str, Entry | None, Json], object]] = []
         self._places = places
         self._attachments: dict[str, Attachment] = {}
+        self._attaching: dict[str, _Begun] = {}
         self._changed = asyncio.Event()
         self._looking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -46,9 +62,8 @@ class Living:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        for attachment in self._attachments.values():
-            await attachment.close()
-        self._attachments.clear()
+        for run in {*self._attaching, *self._attachments}:
+            await self._detach(run)
 
     @contextlib.asynccontextmanager
     async def still(self) -> AsyncIterator[None]:
@@ -57,7 +72,8 @@ class Living:
             yield
 
     async def look(self) -> None:
-        """Take notice of runs that came to life and of those that ended."""
+        """Take notice of runs that came to life and of those that ended. A runner that hangs holds up nobody for long, and
+        only those who look right when it is found: it is attached to whenever it answers."""
         async with self._looking:
             found = {
                 entry.id: entry
@@ -68,10 +84,12 @@ class Living:
             for run, entry in before.items():
                 if found.get(run) != entry:
                     await self._let_go(run, entry, ended=run not in found)
-            await asyncio.gather(*(self._attach(entry) for entry in found.values()))
+            for entry in found.values():
+                self._begin(entry)
             if before != found:
                 self._changed.set()
                 self._changed = asyncio.Event()
+        await asyncio.gather(*(begun.wait() for begun in tuple(self._attaching.values())))
 
     async def _look_on(self) -> None:
         while True:
@@ -110,7 +128,8 @@ class Living:
             raise Refusal(504, f"the runner has not answered for {seconds:.0f} s; try again") from None
 
     async def status(self, run: str) -> Json:
-        """A living run's status, at this moment if the runner is quick, else the last that it told."""
+        """A living run's status, at this moment if the runner is quick, else the last that it told. Raises Refusal where it
+        has told none."""
         try:
             found = await self.call(run, "status", 2.0)
         except Refusal:
@@ -122,31 +141,45 @@ class Living:
 
     # ---- attaching
 
-    async def _attach(self, entry: Entry) -> None:
-        held = self._attachments.get(entry.id)
-        if held is not None and not held.closed.is_set():
+    def _begin(self, entry: Entry) -> None:
+        """Attach, unless that is done or under way."""
+        held, begun = self._attachments.get(entry.id), self._attaching.get(entry.id)
+        if (held is not None and not held.closed.is_set()) or (begun is not None and not begun.task.done()):
             return
+        until = asyncio.get_running_loop().time() + SOON
+        self._attaching[entry.id] = _Begun(asyncio.create_task(self._attach(entry)), until)
+
+    async def _attach(self, entry: Entry) -> None:
         attachment = None
         try:
             attachment = await Attachment.open(entry)
             attachment.subscribe(lambda event: self._heard(entry, event))
             self._attachments[entry.id] = attachment
-            found = await asyncio.wait_for(attachment.call("watch"), PATIENCE)
+            found = await attachment.call(
+                "watch"
+            )  # however long it hangs: asked again, it would have the more to do
             self._tell(entry.id, entry, found["status"])
-        except (AttachError, TimeoutError, KeyError) as error:
+        except (AttachError, KeyError) as error:
             _log.info("run %s: not attached (%s)", entry.id, error)
             self._attachments.pop(entry.id, None)
             if attachment is not None:
                 await attachment.close()
+
+    async def _detach(self, run: str) -> None:
+        begun = self._attaching.pop(run, None)
+        if begun is not None:
+            begun.task.cancel()
+            await asyncio.gather(begun.task, return_exceptions=True)
+        attachment = self._attachments.pop(run, None)
+        if attachment is not None:
+            await attachment.close()
 
     def _heard(self, entry: Entry, event: Json) -> None:
         if event.get("event") == "status" and isinstance(event.get("status"), dict):
             self._tell(entry.id, entry, event["status"])
 
     async def _let_go(self, run: str, entry: Entry, ended: bool) -> None:
-        attachment = self._attachments.pop(run, None)
-        if attachment is not None:
-            await attachment.close()
+        await self._detach(run)
         self.statuses.pop(run, None)
         if ended:
             with contextlib.suppress(Refusal):

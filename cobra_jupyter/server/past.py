@@ -1,4 +1,4 @@
-"""A run without a runner: its status, its log and its notebooks, from what it has left on disk.
+"""A run without a runner, or with one that does not answer: its status, its log and its notebooks, from what it has left on disk.
 
 Everything here reads files: call it in a thread."""
 
@@ -21,6 +21,7 @@ from cobra_jupyter.server.refusal import Refusal
 from cobra_jupyter.standing import Standing
 
 Json = dict[str, Any]
+HANGS = "its process does not answer: it may be halted or short of memory; this is what its record says"
 _log = logging.getLogger(__name__)
 
 
@@ -100,6 +101,16 @@ def _status(run: Path, root: Path, found: Json) -> Json:
         "submitted": s.submitted, "trials": s.trials, "tokens": s.tokens, "cost": round(s.cost, 6) if s.tokens else None,
         "agents": _agents(run, recorded, root), "waiting": None, "resumable": state in runs.RESUMABLE,
     }  # fmt: skip
+
+
+def unanswered(run: Path, root: Path) -> Json:
+    """The status of a run that lives and whose runner has not said yet how it stands. Raises Refusal as `status`."""
+    found = status(run, root)
+    try:
+        state = runs.load(str(run))["state"]
+    except runs.RunError:
+        state = None
+    return {**found, "state": state if state in runs.LIVE else "starting", "why": HANGS, "resumable": False}
 
 
 def log(run: Path) -> list[Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,12 @@ async def test_answers_are_as_described(run: str, ask: Ask, run_folder: Path) ->
         if run == "over":
             write_run(run_folder, state="finished")
         await all_requests()
+
+
+async def test_what_is_told_of_a_run_whose_runner_hangs_is_as_described(ask: Ask, run_folder: Path) -> None:
+    runner = FakeRunner(run_folder)
+    runner.silent = asyncio.Event()
+    async with runner:
+        found = await ask("GET", f"cobra/runs/{RUN}")
+        assert found.code == 200
+        _check("/cobra/runs/{run}", "get", found.code, found.data)

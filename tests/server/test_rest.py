@@ -178,6 +178,52 @@ async def test_a_run_is_found_again_by_a_new_server(jp_configurable_serverapp: A
         await cobra.stop()
 
 
+async def test_a_runner_that_hangs_when_it_is_found_is_listed_and_slows_no_other(
+    ask: Ask, root: Path, run_folder: Path, cobra: Any
+) -> None:
+    hung = FakeRunner(run_folder)
+    hung.silent = asyncio.Event()
+    other = "aaaaaaaaaaaa"
+    async with hung, FakeRunner(root / "runs" / "c-2", other):
+        async with asyncio.timeout(20):
+            for action in ("pause", "resume", "pause", "resume"):
+                assert (await ask("POST", f"cobra/runs/{other}/{action}")).code == 200
+            listed = {run["id"]: run for run in (await ask("GET", "cobra/runs")).data["runs"]}
+        assert (listed[other]["state"], listed[RUN]["state"]) == ("running", "running")
+        assert "does not answer" in listed[RUN]["why"]
+        assert (listed[RUN]["run"], listed[RUN]["resumable"]) == ("runs/c-1", False)
+        assert [name for name, _ in hung.calls].count("watch") == 1
+        hung.silent.set()  # it goes on
+        while RUN not in cobra.living.statuses:
+            await asyncio.sleep(0.05)
+        assert (await ask("GET", f"cobra/runs/{RUN}")).data["why"] is None
+        assert (await ask("POST", f"cobra/runs/{RUN}/pause")).data["state"] == "paused"
+
+
+async def test_a_server_starts_and_stops_while_a_runner_hangs(
+    jp_configurable_serverapp: Any, run_folder: Path
+) -> None:
+    hung = FakeRunner(run_folder)
+    hung.silent = asyncio.Event()
+    async with hung:
+        cobra = jp_configurable_serverapp().web_app.settings["cobra"]
+        async with asyncio.timeout(20):
+            await cobra.start()
+            (found,) = await cobra.catalogue.all()
+            await cobra.stop()
+        assert "does not answer" in found["why"]
+
+
+async def test_a_runner_that_hung_and_is_killed_then_has_died(ask: Ask, run_folder: Path) -> None:
+    hung = FakeRunner(run_folder)
+    hung.silent = asyncio.Event()
+    async with hung:
+        assert "does not answer" in (await ask("GET", f"cobra/runs/{RUN}")).data["why"]
+        await hung.die()
+        found = (await ask("GET", f"cobra/runs/{RUN}")).data
+        assert (found["state"], found["resumable"]) == ("died", True)
+
+
 async def test_competitions_are_found_below_the_root_and_not_in_runs(ask: Ask, root: Path) -> None:
     make_competition(root / "data" / "wine", rows=20)
     make_competition(root / "runs" / "c-1", rows=20)
