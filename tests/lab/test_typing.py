@@ -112,7 +112,9 @@ def test_the_person_has_the_code_that_the_agent_is_writing_which_is_run_whole_in
     code = "\n".join(f"v{i} = {i}" for i in range(150)) + "\nprint('sum', v0 + v59)"
     going.say(2, live.cell(code, "Long", pace=150))
     cell = growing(page, "code", "v9 = 9")
-    page.type_into(cell, " # mine", delay=30)  # not Enter, with which the editor trims the blanks about the cursor
+    page.type_into(
+        cell, " # mine", delay=30
+    )  # not Enter, with which the editor trims the blanks about the cursor
     page.shows("sum 59\\n")
     cells = agree(going, page)
     place = next(n for n, c in enumerate(cells) if c["id"] == cell)
