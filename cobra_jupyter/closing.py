@@ -16,9 +16,9 @@ from cobra_jupyter.notebook import report, solution
 from cobra_jupyter.notebook.proof import Proof, prove
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.owners import LEAD
+from cobra_jupyter.workbench.resources import SECOND_PROOF
 
 CLOSING = 4.0  # seconds for the report, the last writes and the exit
-FROM_SAVED = 10.0  # seconds in which saved models can prove a submission on a busy machine
 UNPROVEN = Proof("not run", "nothing was submitted", 0.0, False)
 
 
@@ -82,12 +82,13 @@ class Closing:
             for member in described["members"]
             for model in member["models"]
         )
-        retrain = not saved or cost * 1.3 + 8 + FROM_SAVED < left
+        retrain = not saved or cost * 1.3 + 8 + SECOND_PROOF < left
         if self.recording and self.recording.retrained is not None:
             retrain = self.recording.retrained
-        limit = left - FROM_SAVED if retrain and saved else left
+        second = SECOND_PROOF if retrain and saved else 0.0
+        limit = left - second
         proof = await self._prove(described, retrain, limit)
-        if proof.outcome == "failed" and proof.seconds >= limit and retrain and saved:
+        if second and proof.outcome == "failed" and proof.seconds >= limit:
             again = await self._prove(described, False, self.budget.left - CLOSING)
             proof = replace(again, detail=f"{again.detail}; training anew did not end within {limit:.0f} s")
         self.ledger.append("proof", proof.record())

@@ -49,7 +49,7 @@ def proven(bench: Bench, folder: Path, seconds: float) -> Proof:
 def test_where_training_anew_runs_late_the_saved_models_prove_the_submission(
     submitted: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(closing_module, "FROM_SAVED", 20.0)
+    monkeypatch.setattr(closing_module, "SECOND_PROOF", 20.0)
     proof = proven(submitted, tmp_path, 36.0)
     assert (proof.outcome, proof.retrained) == ("identical", False)
     assert "training anew did not end within 12 s" in proof.detail

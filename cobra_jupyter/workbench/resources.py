@@ -13,7 +13,7 @@ from cobra_jupyter.workbench.scaling import TooExpensive
 
 UNLIMITED = 7 * 86_400.0
 PROOF_OVERHEAD = 12.0  # seconds: a fresh kernel, imports, reading the tables, on a busy machine
-SECOND_PROOF = 10.0  # seconds: with the saved models, where training anew runs late
+SECOND_PROOF = 10.0  # seconds: with the saved models, on a busy machine, where training anew runs late
 
 
 class Resources:
