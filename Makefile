@@ -13,7 +13,7 @@ demo: .venv/demo  ## a small competition, start to end, graded afterwards
 	$(BIN)/cobra demo
 
 lab: .venv/lab  ## JupyterLab with the extension built and small competitions ready; needs Node
-	@test -d demo || $(BIN)/python -c 'from cobra_jupyter import demo; demo.write("demo")'
+	@test -d demo || $(BIN)/python -c 'from cobra_jupyter.cli import demo; demo.write("demo")'
 	$(BIN)/jupyter lab --ServerApp.root_dir=$(CURDIR)/demo $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: test-py test-lab  ## everything

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import autogluon, scales
-from cobra_jupyter import runs
 from cobra_jupyter.agent import budget
-from cobra_jupyter.ledger import read
+from cobra_jupyter.records.ledger import read
+from cobra_jupyter.run import folders
 
 MEDALS = ("gold", "silver", "bronze")
 
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _row(folder: Path, chosen: argparse.Namespace, thresholds: dict[str, Any]) -> Row:
-    name = runs.name_of(folder)
+    name = folders.name_of(folder)
     out = chosen.out / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     command = [
         sys.executable,

@@ -14,10 +14,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from benchmarks import tables
-from cobra_jupyter.agent.context import Context
 from cobra_jupyter.agent.prompt import Prompt
-from cobra_jupyter.brains import Finish
-from cobra_jupyter.runner import Options, Runner
+from cobra_jupyter.brains.base import Finish
+from cobra_jupyter.brains.context import Context
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.runner import Runner
 
 TURNS = 200
 CANDIDATE = """%%candidate ridge

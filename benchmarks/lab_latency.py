@@ -98,7 +98,7 @@ def loop_block(folder: Path, budget: str) -> dict[str, Any]:
     that of an event loop with nothing to do in a process of its own, which the machine alone is to blame for."""
     from playwright.sync_api import sync_playwright
 
-    from cobra_jupyter import demo
+    from cobra_jupyter.cli import demo
     from tests.lab.browser import TOKEN, Server, Tab, until
     from tests.lab.conftest import chromium
 

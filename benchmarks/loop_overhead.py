@@ -14,9 +14,10 @@ from pathlib import Path
 import psutil
 
 from benchmarks import tables
-from cobra_jupyter.agent.context import Context
-from cobra_jupyter.ledger import read
-from cobra_jupyter.runner import Options, Runner
+from cobra_jupyter.brains.context import Context
+from cobra_jupyter.records.ledger import read
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.runner import Runner
 
 CELLS = 5_000
 WINDOW = 100

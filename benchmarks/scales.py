@@ -9,7 +9,7 @@ from typing import Any
 
 from scipy.stats import spearmanr
 
-from cobra_jupyter.ledger import read
+from cobra_jupyter.records.ledger import read
 from cobra_jupyter.workbench.client import default_facts
 
 SMALL = 0.15
@@ -41,7 +41,7 @@ def agreement(folder: Path, run: Path) -> float | None:
 
 
 def spearman(folder: Path, run: Path, records: list[Any], candidate: str) -> float | None:
-    from cobra_jupyter.workbench.harness import Harness, Settings
+    from cobra_jupyter.workbench.harness.harness import Harness, Settings
 
     with tempfile.TemporaryDirectory() as place:
         facts = {**default_facts(), "folder": Path(place), "competition": str(folder), "started": time.time()}

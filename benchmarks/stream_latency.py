@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from cobra_jupyter.agent.context import Clock, Context
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.page import Page
+from cobra_jupyter.brains.context import Clock, Context
 from cobra_jupyter.brains.credentials import Credentials
 from cobra_jupyter.brains.gemini import Connection, Gemini
 from cobra_jupyter.brains.spending import Account

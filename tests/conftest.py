@@ -94,8 +94,8 @@ class Bench:
     results."""
 
     def __init__(self, run: Path, public: Path, **settings: Any) -> None:
-        from cobra_jupyter.workbench import pool
-        from cobra_jupyter.workbench.harness import Harness, Settings
+        from cobra_jupyter.workbench.harness.harness import Harness, Settings
+        from cobra_jupyter.workbench.workers import pool
 
         pool.limit_threads(os.environ)
         facts = {
@@ -114,7 +114,7 @@ class Bench:
         return [kind for kind, _ in self.records]
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        from cobra_jupyter.workbench.harness import PUBLIC
+        from cobra_jupyter.workbench.harness.harness import PUBLIC
 
         if name not in PUBLIC:
             raise AttributeError(name)

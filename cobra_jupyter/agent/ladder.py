@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cobra_jupyter.agent.plateau import BLEND, Rung, Story, best_of, due, lines
+from cobra_jupyter.agent.plateau import BLEND, Rung, RunProgress, best_of, due, lines
 from cobra_jupyter.agent.prompt import request
 from cobra_jupyter.agent.team import NoAgent, Team
-from cobra_jupyter.ledger import Ledger
-from cobra_jupyter.workbench.pages.words import counted
+from cobra_jupyter.records.ledger import Ledger
+from cobra_jupyter.workbench.display.pages.words import counted
 
 BY = "ladder"
 ROLES = {"audit": "auditor", "scout": "scout", "judge": "judge"}
@@ -22,7 +22,7 @@ class Ladder:
     lead's notebook."""
 
     def __init__(
-        self, team: Team, ledger: Ledger, story: Callable[[], Story], beside: bool,
+        self, team: Team, ledger: Ledger, story: Callable[[], RunProgress], beside: bool,
         say: Callable[[str], Awaitable[Any]], recording: Any = None, turn: Callable[[], int] = lambda: 0,
     ) -> None:  # fmt: skip
         """`recording`: of a run that is replayed; its rungs begin and end at the lead's turns at which they did."""
@@ -46,7 +46,7 @@ class Ladder:
         elif rung := self._due(story):
             await self._begin(rung, story)
 
-    def _due(self, story: Story) -> Rung | None:
+    def _due(self, story: RunProgress) -> Rung | None:
         if self._recording is None:
             return due(story)
         known = self._recording.rungs.get(self._turn())
@@ -55,7 +55,7 @@ class Ladder:
     def _over(self, now: bool) -> bool:
         return now if self._recording is None else self._turn() in self._recording.rung_ends
 
-    async def _begin(self, rung: Rung, story: Story) -> None:
+    async def _begin(self, rung: Rung, story: RunProgress) -> None:
         best = best_of(story)
         number = 1 + sum(m.data["state"] == "begun" for m in story.of("rung"))
         fused = {"lines": [trial["id"] for trial in lines(story)]} if rung.name == "fusion" else {}
@@ -89,7 +89,7 @@ class Ladder:
         except NoAgent:
             return None
 
-    async def _look_at_fusion(self, begun: dict[str, Any], story: Story) -> None:
+    async def _look_at_fusion(self, begun: dict[str, Any], story: RunProgress) -> None:
         """Over when the lead has tried an idea, or has let it be."""
         at = story.of("rung")[-1].at
         tried = any(m.at >= at and m.data["family"] != BLEND for m in story.of("idea"))
@@ -127,7 +127,7 @@ class Ladder:
             await asyncio.gather(self._scout, return_exceptions=True)
 
 
-def _open(story: Story) -> dict[str, Any] | None:
+def _open(story: RunProgress) -> dict[str, Any] | None:
     """The rung that has begun and not ended."""
     rungs = story.of("rung")
     return rungs[-1].data if rungs and rungs[-1].data["state"] == "begun" else None

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cobra_jupyter.agent.budget import spoken
-from cobra_jupyter.agent.context import Clock, Context, Task, Turn
 from cobra_jupyter.agent.page import Page
 from cobra_jupyter.agent.reply import Parsed, complaint, parse
-from cobra_jupyter.brains import Brain, BrainGone, Finish, TimeOver
+from cobra_jupyter.brains.base import Brain, BrainGone, Finish, TimeOver
+from cobra_jupyter.brains.context import Clock, Context, Task, Turn
+from cobra_jupyter.kernel.executor import Executor
 from cobra_jupyter.kernel.session import Execution
-from cobra_jupyter.kernel.workplace import Workplace
-from cobra_jupyter.ledger import Ledger
-from cobra_jupyter.notebook import kept
 from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.records import blobs
+from cobra_jupyter.records.ledger import Ledger
 from cobra_jupyter.workbench import disk
 
 MOST_TURNS = 50_000
@@ -62,7 +62,7 @@ class Agent:
 
     brain: Brain
     document: Document
-    workplace: Workplace
+    executor: Executor
     ledger: Ledger
     context: Callable[[tuple[Turn, ...]], Awaitable[Context]]
     role: str = "lead"
@@ -197,8 +197,8 @@ class Agent:
         self._cut = True
         if self._doing is not None:
             self._doing.cancel()
-        elif self.workplace.kernel.alive and not self.workplace.restarting:
-            await self.workplace.kernel.interrupt()
+        elif self.executor.kernel.alive and not self.executor.restarting:
+            await self.executor.kernel.interrupt()
 
     async def _until_cut(self, doing: Awaitable[Any]) -> Any:
         """Raises Cut where a person ends it."""
@@ -299,7 +299,7 @@ class Agent:
             return None
         parts = {"system": prompt.system, "stable": prompt.stable, "changing": prompt.changing}
         return {
-            name: kept.store_question(self.ledger.path.parent, self.ledger.clean(text))
+            name: blobs.store_question(self.ledger.path.parent, self.ledger.clean(text))
             for name, text in parts.items()
         }
 
@@ -331,16 +331,16 @@ class Agent:
             self.document.output(cell_id, output, begun=begun)
 
         try:
-            done = await self.workplace.execute(number, code, on_output, seconds, again)
-            if not self.workplace.whole:
-                await self.workplace.mend()
+            done = await self.executor.execute(number, code, on_output, seconds, again)
+            if not self.executor.whole:
+                await self.executor.mend()
                 if done.status != "timeout" and not self._cut:
                     if cell_id in self.document:
                         self.document.clear(cell_id)
                     on_output({"output_type": "stream", "name": "stderr", "text": MENDED})
-                    done = await self.workplace.execute(number, code, on_output, seconds, again=True)
-                    if not self.workplace.whole:
-                        await self.workplace.mend()
+                    done = await self.executor.execute(number, code, on_output, seconds, again=True)
+                    if not self.executor.whole:
+                        await self.executor.mend()
         finally:
             self._show(cell_id, "idle")
         if done.status != "ok":
@@ -368,7 +368,7 @@ class Agent:
     def _kept_outputs(self, cell_id: str) -> str | None:
         """Store what the notebook shows below a cell. → SHA-256, the name of its file."""
         shown = self._outputs(cell_id)
-        return kept.store(self.ledger.path.parent, shown) if shown else None
+        return blobs.store(self.ledger.path.parent, shown) if shown else None
 
     async def say(self, markdown: str, code: str | None = None, seconds: float = 60.0) -> Execution | None:
         """Cells of the runner's own (a title, a closing submission), marked as such."""

@@ -25,7 +25,7 @@ Data = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Moment:
+class TimedRecord:
     """A record and when it was written, in seconds of the run's life."""
 
     at: float
@@ -34,16 +34,16 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Story:
+class RunProgress:
     """A run so far. Seconds: the budget, what is used of it, what is free for new work, the least that an agent needs."""
 
-    moments: Sequence[Moment]
+    moments: Sequence[TimedRecord]
     budget: float
     used: float
     free: float
     least: float = LEAST
 
-    def of(self, kind: str) -> list[Moment]:
+    def of(self, kind: str) -> list[TimedRecord]:
         return [moment for moment in self.moments if moment.kind == kind]
 
 
@@ -67,7 +67,7 @@ class Family:
     gained: float
 
 
-def due(story: Story) -> Rung | None:
+def due(story: RunProgress) -> Rung | None:
     """The rung to take now, or None."""
     if not story.of("protocol") or not story.of("submission"):
         return None  # something valid first
@@ -76,7 +76,7 @@ def due(story: Story) -> Rung | None:
     return next((rung for rung in rungs if _affordable(rung, story)), None)
 
 
-def _by_the_clock(story: Story, taken: Sequence[Data]) -> Iterator[Rung]:
+def _by_the_clock(story: RunProgress, taken: Sequence[Data]) -> Iterator[Rung]:
     reasons = {data["why"] for data in taken}
     passed = [share for share in SCOUTS_AT if story.used >= share * story.budget]
     for share in passed[-1:]:
@@ -90,7 +90,7 @@ def _by_the_clock(story: Story, taken: Sequence[Data]) -> Iterator[Rung]:
             yield _rung("judge", why, story, plateau=False)
 
 
-def _on_a_plateau(story: Story, taken: Sequence[Data]) -> Iterator[Rung]:
+def _on_a_plateau(story: RunProgress, taken: Sequence[Data]) -> Iterator[Rung]:
     why = plateau(story)
     if why is None:
         return
@@ -106,15 +106,15 @@ def _on_a_plateau(story: Story, taken: Sequence[Data]) -> Iterator[Rung]:
     yield _rung("scout", why, story)
 
 
-def _rung(name: Name, why: str, story: Story, plateau: bool = True) -> Rung:
+def _rung(name: Name, why: str, story: RunProgress, plateau: bool = True) -> Rung:
     return Rung(name, why, max(story.least, SHARES[name] * story.budget), plateau)
 
 
-def _affordable(rung: Rung, story: Story) -> bool:
+def _affordable(rung: Rung, story: RunProgress) -> bool:
     return rung.seconds <= MOST * story.free if rung.seconds else story.free > STILL * story.budget
 
 
-def plateau(story: Story) -> str | None:
+def plateau(story: RunProgress) -> str | None:
     """Why the run is on a plateau; None where it is not."""
     known = families(story)
     best = best_of(story, blends=False)
@@ -130,7 +130,7 @@ def plateau(story: Story) -> str | None:
     return _standstill(story)
 
 
-def _standstill(story: Story) -> str | None:
+def _standstill(story: RunProgress) -> str | None:
     """Whether the best score has stood still, whatever the families did."""
     since = max((m.at for m in [*_ended(story), *_best_moments(story)]), default=story.used)
     tried = _tried(story, since)
@@ -139,7 +139,7 @@ def _standstill(story: Story) -> str | None:
     return None
 
 
-def _best_moments(story: Story) -> list[Moment]:
+def _best_moments(story: RunProgress) -> list[TimedRecord]:
     """When the best full-size trial or blend came."""
     best = best_of(story)
     return [
@@ -147,16 +147,16 @@ def _best_moments(story: Story) -> list[Moment]:
     ]
 
 
-def _ended(story: Story) -> list[Moment]:
+def _ended(story: RunProgress) -> list[TimedRecord]:
     return [m for m in story.of("rung") if m.data["state"] == "ended" and m.data["plateau"]]
 
 
-def _tried(story: Story, since: float) -> int:
+def _tried(story: RunProgress, since: float) -> int:
     """New ideas of any family."""
     return sum(m.data["new"] and m.data["family"] != BLEND for m in _now(story, "idea") if m.at > since)
 
 
-def families(story: Story) -> dict[str, Family]:
+def families(story: RunProgress) -> dict[str, Family]:
     """The families of the protocol in force. A blend that gained counts for the family that was worked on last; a
     rung of the ladder that ended gives every family a new chance."""
     known: dict[str, Family] = {}
@@ -177,7 +177,7 @@ def families(story: Story) -> dict[str, Family]:
     return known
 
 
-def _stall(family: Family, story: Story) -> str | None:
+def _stall(family: Family, story: RunProgress) -> str | None:
     if family.since >= IDEAS:
         return f"{family.since} new ideas without a gain"
     still = story.used - family.gained
@@ -186,13 +186,13 @@ def _stall(family: Family, story: Story) -> str | None:
     return None
 
 
-def _awaited(story: Story) -> bool:
+def _awaited(story: RunProgress) -> bool:
     """Whether a trial runs in the background: what it will show is not known yet."""
     states = {m.data["id"]: m.data for m in story.of("job")}
     return any(job["state"] == "running" and job["asked"]["call"] == "trial" for job in states.values())
 
 
-def best_of(story: Story, blends: bool = True) -> Data | None:
+def best_of(story: RunProgress, blends: bool = True) -> Data | None:
     """The best full-size trial (or blend) under the protocol in force."""
     kinds = ("trial", "blend") if blends else ("trial",)
     found = [
@@ -204,7 +204,7 @@ def best_of(story: Story, blends: bool = True) -> Data | None:
     return (max if higher else min)(found, key=lambda data: data["score"], default=None)
 
 
-def lines(story: Story) -> list[Data]:
+def lines(story: RunProgress) -> list[Data]:
     """The best full-size trial of each of the two best families."""
     protocols = story.of("protocol")
     sign = 1 if protocols and protocols[-1].data["direction"] == "maximize" else -1
@@ -215,12 +215,12 @@ def lines(story: Story) -> list[Data]:
     return list(best.values())[:2]
 
 
-def _now(story: Story, kind: str) -> list[Moment]:
+def _now(story: RunProgress, kind: str) -> list[TimedRecord]:
     """Records of the protocol in force."""
     number = _protocol(story)
     return [moment for moment in story.of(kind) if moment.data["protocol"] == number]
 
 
-def _protocol(story: Story) -> int:
+def _protocol(story: RunProgress) -> int:
     protocols = story.of("protocol")
     return int(protocols[-1].data["number"]) if protocols else 0

@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.agent import learnt
+from cobra_jupyter.agent import summary
 from cobra_jupyter.agent.budget import spoken
-from cobra_jupyter.agent.context import Clock, Context, Task, Turn
-from cobra_jupyter.agent.learnt import Records, trim
-from cobra_jupyter.workbench import pages
+from cobra_jupyter.agent.summary import Records, trim
+from cobra_jupyter.brains.context import Clock, Context, Task, Turn
+from cobra_jupyter.workbench.display import pages
 
 PROMPTS = Path(__file__).parent / "prompts"
 BLOCK = 6  # turns between two digests
@@ -141,7 +141,7 @@ def _task(task: Task | None) -> Iterator[str]:
 
 
 def _judged(records: Records) -> Iterator[str]:
-    yield "# Finalists\n" + ("\n".join(learnt.finalists(records)) or "None yet.")
+    yield "# Finalists\n" + ("\n".join(summary.finalists(records)) or "None yet.")
 
 
 def _digest(context: Context, records: Records, role: str, until: int) -> Iterator[str]:
@@ -149,19 +149,19 @@ def _digest(context: Context, records: Records, role: str, until: int) -> Iterat
         return
     whose = f"turns 1 to {until} have" if context.task is None else "the run has"
     sections = {
-        "Lessons (paired differences ± standard error; positive is better)": learnt.lessons(records),
-        "Ideas tried": learnt.ideas(records),
+        "Lessons (paired differences ± standard error; positive is better)": summary.lessons(records),
+        "Ideas tried": summary.ideas(records),
     }
-    sections["Shared tables (label-free, made once)"] = learnt.tables(records)
+    sections["Shared tables (label-free, made once)"] = summary.tables(records)
     if role == "auditor":
-        sections["Single folds"] = learnt.finalists(records)
+        sections["Single folds"] = summary.finalists(records)
     else:
-        sections["Briefs of other agents"] = learnt.briefs(records)
+        sections["Briefs of other agents"] = summary.briefs(records)
     if role != "judge":
-        sections["Messages of the person who watches (they still hold)"] = learnt.messages(records)
+        sections["Messages of the person who watches (they still hold)"] = summary.messages(records)
     if context.task is None:
-        sections["Steps so far"] = learnt.steps(context.turns[: max(0, until - BEFORE)])
-        sections["Candidates saved (read one with cobra.recall)"] = learnt.candidates(records)
+        sections["Steps so far"] = summary.steps(context.turns[: max(0, until - BEFORE)])
+        sections["Candidates saved (read one with cobra.recall)"] = summary.candidates(records)
     told = [f"## {title}\n{text}" for title, lines in sections.items() if (text := "\n".join(lines))]
     yield "\n\n".join([f"# What {whose} shown", *(told or ["Nothing yet."])])
 

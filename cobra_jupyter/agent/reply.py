@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cobra_jupyter.brains import Finish
+from cobra_jupyter.brains.base import Finish
 
 # Each begins with its line's break, which is fast to search for: text is parsed anew with every piece of a stream.
 _OPEN = re.compile(r"\n( {0,4})```[ \t]*(?i:i?python[\d.]*|py3?)[ \t]*\n")

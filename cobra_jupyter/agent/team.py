@@ -13,21 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from cobra_jupyter.agent.budget import Budget, spoken
-from cobra_jupyter.agent.context import Context, Task, Turn
+from cobra_jupyter.agent.history import AgentHistory, life
 from cobra_jupyter.agent.loop import Agent
-from cobra_jupyter.agent.past import Life, life
 from cobra_jupyter.agent.plateau import LEAST, LEAST_READING, SHARES
-from cobra_jupyter.agent.seat import Seat, take
-from cobra_jupyter.brains import Brain, BrainGone, taken
+from cobra_jupyter.agent.workspace import Workspace, take
+from cobra_jupyter.brains.base import Brain, BrainGone, taken
+from cobra_jupyter.brains.context import Context, Task, Turn
 from cobra_jupyter.kernel.errors import KernelError
+from cobra_jupyter.kernel.executor import Executor
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
 from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.kernel.wire import OnForeign
-from cobra_jupyter.kernel.workplace import Workplace
-from cobra_jupyter.ledger import Ledger, Record
 from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
-from cobra_jupyter.workbench import disk, pages
-from cobra_jupyter.workbench.owners import LEAD
+from cobra_jupyter.records.ledger import Ledger, Record
+from cobra_jupyter.workbench import disk
+from cobra_jupyter.workbench.display import pages
+from cobra_jupyter.workbench.harness.ownership import LEAD
 
 TURNS = {"scout": 40, "auditor": 8, "judge": 4}  # at most, by role
 SHARE = {"scout": SHARES["scout"], "auditor": SHARES["audit"], "judge": SHARES["judge"]}  # of the budget
@@ -66,9 +67,11 @@ class Team:
     budget: Budget
     past: tuple[Record, ...] = ()
     recording: Any = None  # of a run that is replayed: its clock is ours
-    steered: Callable[[Seat, Agent], None] = lambda seat, agent: None  # a person may steer it from now on
+    steered: Callable[[Workspace, Agent], None] = lambda seat, agent: (
+        None
+    )  # a person may steer it from now on
     id: str = ""  # of the run
-    seats: dict[str, Seat] = field(default_factory=dict)  # of those who work now
+    seats: dict[str, Workspace] = field(default_factory=dict)  # of those who work now
     agents: dict[str, Agent] = field(default_factory=dict)
     _working: dict[tuple[str, str, str], asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
     _tasks: list[Task] = field(default_factory=list)
@@ -94,7 +97,7 @@ class Team:
         try:
             socket = self.harness.socket if name == LEAD else await self.harness.listen(name)
             async with self.session(socket, seat.on_foreign) as kernel:
-                place = Workplace(
+                place = Executor(
                     self.harness, kernel, self.ledger.path, lambda e: self._mended(name, e), name
                 )
                 brain, *others = self.brains(role)
@@ -114,8 +117,8 @@ class Team:
             await self._write_at_last(file, name)
         finally:
             self.seats.pop(name, None)
-            seat.visits.died()
-            seat.deeds.close()
+            seat.person_cells.died()
+            seat.interventions.close()
             with contextlib.suppress(NotebookWriteError):  # said by flush, or by what ended the work
                 await file.close()
 
@@ -134,17 +137,19 @@ class Team:
                 "what": f"the notebook of {name} stands at {notebook_of(name)}", "why": f"{gone} cannot be written: {error.strerror}",
             })  # fmt: skip
 
-    async def live(self, agent: Agent, before: Life, time_left: Callable[[], float]) -> str:
+    async def live(self, agent: Agent, before: AgentHistory, time_left: Callable[[], float]) -> str:
         """An agent's life, taken up where the record leaves it. → why it ended."""
         agent.turns, agent.finished = list(before.turns), before.finished
         if before.turns and (before.finished is None or before.pending):
-            await agent.workplace.replay(before.accepted, time_left())
+            await agent.executor.replay(before.accepted, time_left())
         if before.pending:
             await agent.run_reply(before.pending, time_left())
         return await agent.run(time_left)
 
     def _mended(self, name: str, event: str) -> None:
-        self.seats[name].visits.died()  # what a person ran there, whoever saw first that the kernel is gone
+        self.seats[
+            name
+        ].person_cells.died()  # what a person ran there, whoever saw first that the kernel is gone
         turn = len(self.agents[name].turns) + 1
         self.ledger.append("kernel", {"agent": name, "event": event, "turn": turn})
 

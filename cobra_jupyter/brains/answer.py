@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from cobra_jupyter.brains import Finish, Usage
+from cobra_jupyter.brains.base import Finish, Usage
 from cobra_jupyter.brains.faults import Broken
 from cobra_jupyter.brains.prices import Price
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.brains import Brain, BrainGone
+from cobra_jupyter.brains.base import Brain, BrainGone
 from cobra_jupyter.brains.credentials import Credentials
 
 NAMES = ("auto", "playbook", "gemini", "transformers", "replay")
@@ -26,7 +26,7 @@ class BrainRefused(ValueError):  # noqa: N818
 
 
 @dataclass(frozen=True)
-class Wish:
+class BrainRequest:
     """What was asked for. `model`: a Gemini model, or the folder of a local one; `source`: a recorded run or
     recording; caps in tokens and US dollars."""
 
@@ -45,7 +45,7 @@ class Wish:
         return {
             name: value
             for name, value in vars(self).items()
-            if value != getattr(Wish(), name) and name != "brain"
+            if value != getattr(BrainRequest(), name) and name != "brain"
         }
 
 
@@ -77,13 +77,13 @@ class Brains:
         return self._lead[1:]
 
 
-def choose(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float] = (0, 0.0)) -> Brains:
+def choose(wish: BrainRequest, environment: Mapping[str, str], spent: tuple[int, float] = (0, 0.0)) -> Brains:
     """`environment` holds the keys too; `spent` (tokens, dollars) by earlier lives of the run is counted on from there.
     Raises BrainRefused."""
     chosen = _choose(wish, environment, spent)
     if wish.record is None:
         return chosen
-    from cobra_jupyter import keys
+    from cobra_jupyter.brains import keys
     from cobra_jupyter.brains.recording import Recorder, recorded
 
     file, secrets = Path(wish.record), [environment[name] for name in keys.NAMES if environment.get(name)]
@@ -103,7 +103,7 @@ def choose(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float] 
     return replace(chosen, team=team)
 
 
-async def ready(brains: Brains, wish: Wish) -> Brains:
+async def ready(brains: Brains, wish: BrainRequest) -> Brains:
     """The brains, once their provider has let them in; with --brain auto the playbook where no provider answers.
     Raises BrainGone for a key or model that is refused."""
     if brains.check is None:
@@ -121,7 +121,7 @@ async def ready(brains: Brains, wish: Wish) -> Brains:
     return brains
 
 
-def _choose(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float]) -> Brains:
+def _choose(wish: BrainRequest, environment: Mapping[str, str], spent: tuple[int, float]) -> Brains:
     if wish.brain == "playbook":
         return _playbook("asked for")
     if wish.brain == "transformers":
@@ -139,7 +139,7 @@ def _playbook(why: str) -> Brains:
     return Brains("playbook", lambda role: (Playbook(),), why)
 
 
-def _local(wish: Wish) -> Brains:
+def _local(wish: BrainRequest) -> Brains:
     from cobra_jupyter.brains.playbook import Playbook
     from cobra_jupyter.brains.transformers import LocalChat, Memory
 
@@ -155,7 +155,7 @@ def _local(wish: Wish) -> Brains:
     return Brains("transformers", team, "asked for", LocalChat(folder, memory=memory).check)
 
 
-def _replay(wish: Wish) -> Brains:
+def _replay(wish: BrainRequest) -> Brains:
     from cobra_jupyter.brains.replay import Recording, replays
 
     if wish.source is None:
@@ -169,7 +169,7 @@ def _replay(wish: Wish) -> Brains:
     return Brains("replay", lambda role: replays(recording), f"replayed from {wish.source}")
 
 
-def _gemini(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float]) -> Brains:
+def _gemini(wish: BrainRequest, environment: Mapping[str, str], spent: tuple[int, float]) -> Brains:
     asked = wish.brain != "auto"
     try:
         found = Credentials.from_environment(environment)
@@ -187,7 +187,7 @@ def _gemini(wish: Wish, environment: Mapping[str, str], spent: tuple[int, float]
 
 
 def _with_key(
-    wish: Wish, environment: Mapping[str, str], found: Credentials, spent: tuple[int, float], why: str
+    wish: BrainRequest, environment: Mapping[str, str], found: Credentials, spent: tuple[int, float], why: str
 ) -> Brains:
     from cobra_jupyter.brains import prices
     from cobra_jupyter.brains.gemini import Connection, Gemini

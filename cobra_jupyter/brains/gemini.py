@@ -16,16 +16,17 @@ from google import genai
 from google.genai import types
 from google.genai.models import AsyncModels
 
-from cobra_jupyter.brains import BrainGone, Finish, TimeOver, prices
+from cobra_jupyter.brains import prices
 from cobra_jupyter.brains.answer import Answer, Tally
+from cobra_jupyter.brains.base import BrainGone, Finish, TimeOver
 from cobra_jupyter.brains.credentials import Credentials
 from cobra_jupyter.brains.faults import Broken, Fault, Patience, fault_of
 from cobra_jupyter.brains.prices import Price
 from cobra_jupyter.brains.spending import Account
 
 if TYPE_CHECKING:
-    from cobra_jupyter.agent.context import Context
     from cobra_jupyter.agent.prompt import Prompt
+    from cobra_jupyter.brains.context import Context
 
 CHECKS, BETWEEN = 3, 0.5  # attempts to reach the provider before any work, seconds between two
 MARGIN = 1.3  # tokens per estimated token of a prompt, until the provider has counted one

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cobra_jupyter.brains import Brain, BrainGone, Finish, TimeOver
+from cobra_jupyter.brains.base import Brain, BrainGone, Finish, TimeOver
 
 if TYPE_CHECKING:
-    from cobra_jupyter.agent.context import Context
+    from cobra_jupyter.brains.context import Context
 
 
 class Recorder:

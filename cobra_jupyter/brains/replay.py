@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cobra_jupyter.brains import Brain, BrainGone, Finish
+from cobra_jupyter.brains.base import Brain, BrainGone, Finish
 
 if TYPE_CHECKING:
-    from cobra_jupyter.agent.context import Context
+    from cobra_jupyter.brains.context import Context
 
 PATIENT = 7 * 86_400.0  # seconds that a replay may take: its clock is the record's
 _PIECE = 200  # characters at a time
@@ -82,7 +82,7 @@ class Recording:
 
     def _take_ledger(self, path: Path) -> None:
         """Raises LedgerError where the chain is broken."""
-        from cobra_jupyter.ledger import LedgerError, read
+        from cobra_jupyter.records.ledger import LedgerError, read
 
         gone: dict[str, list[Said]] = defaultdict(list)
         closing = over = False

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from cobra_jupyter.brains import BrainGone
+from cobra_jupyter.brains.base import BrainGone
 from cobra_jupyter.brains.prices import Price
 
 LEAST = 2_000  # tokens: a reply that may be no longer is not asked for

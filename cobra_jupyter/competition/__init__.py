@@ -6,11 +6,11 @@ the same as plain pandas code, `card` a summary for display.
 
 from __future__ import annotations
 
-from .cards import card
-from .loading import load, load_code
-from .reading import read
-from .record import Competition, CompetitionError, Data, FileGroup
-from .tables import Table
+from cobra_jupyter.competition.cards import card
+from cobra_jupyter.competition.loading import load, load_code
+from cobra_jupyter.competition.reading import read
+from cobra_jupyter.competition.record import Competition, CompetitionError, Data, FileGroup
+from cobra_jupyter.competition.tables import Table
 
 __all__ = [
     "Competition",

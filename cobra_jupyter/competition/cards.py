@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .columns import plain
-from .record import Competition
+from cobra_jupyter.competition.columns import plain
+from cobra_jupyter.competition.record import Competition
 
 MOST_SHOWN = 30
 OPTIONAL = {

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from . import files, roles
-from .columns import distinct, listed, some
-from .findings import Findings, Tables
-from .loading import INFINITE
-from .metric_words import NUMERIC
-from .record import CompetitionError, FileGroup
-from .tables import Reader
+from cobra_jupyter.competition import files, roles
+from cobra_jupyter.competition.columns import distinct, listed, some
+from cobra_jupyter.competition.findings import Findings, Tables
+from cobra_jupyter.competition.loading import INFINITE
+from cobra_jupyter.competition.metric_words import NUMERIC
+from cobra_jupyter.competition.record import CompetitionError, FileGroup
+from cobra_jupyter.competition.tables import Reader
 
 MOST_ODD_WORDS = 20
 FORMULAS = ("=", "@")

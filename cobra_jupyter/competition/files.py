@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from .record import CompetitionError, FileGroup
-from .tables import PACKED, table_stem, table_suffix, zip_members
+from cobra_jupyter.competition.record import CompetitionError, FileGroup
+from cobra_jupyter.competition.tables import PACKED, table_stem, table_suffix, zip_members
 
 IMAGES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".dcm"}
 MOST_FILES = 1_000_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from .tables import Table
+from cobra_jupyter.competition.tables import Table
 
 
 @dataclass

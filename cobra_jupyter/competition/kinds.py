@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from . import columns, files, roles
-from .findings import Findings, Tables
-from .labels import Labels
-from .record import FileGroup
+from cobra_jupyter.competition import columns, files, roles
+from cobra_jupyter.competition.findings import Findings, Tables
+from cobra_jupyter.competition.labels import Labels
+from cobra_jupyter.competition.record import FileGroup
 
 TEXT_WORDS = 8.0
 MANY_NUMBERS = 50

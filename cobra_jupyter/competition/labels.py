@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from .columns import distinct, plain
-from .metric_words import LABELS, NUMERIC, PROBABILITY
-from .record import TASKS, CompetitionError
+from cobra_jupyter.competition.columns import distinct, plain
+from cobra_jupyter.competition.metric_words import LABELS, NUMERIC, PROBABILITY
+from cobra_jupyter.competition.record import TASKS, CompetitionError
 
 MOST_CLASSES = 1000
 FEW_NUMBERS = 20

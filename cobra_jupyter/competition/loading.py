@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .record import Competition, Data
-from .tables import Table, python
+from cobra_jupyter.competition.record import Competition, Data
+from cobra_jupyter.competition.tables import Table, python
 
 INFINITE = [float("inf"), -float("inf")]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import metric_words
-from .findings import Findings, Tables
-from .labels import Labels
-from .record import CompetitionError
+from cobra_jupyter.competition import metric_words
+from cobra_jupyter.competition.findings import Findings, Tables
+from cobra_jupyter.competition.labels import Labels
+from cobra_jupyter.competition.record import CompetitionError
 
 COLUMNWISE = {
     "roc_auc": "mean_columnwise_roc_auc",

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from .columns import listed, some
-from .findings import Tables
-from .labels import Labels
-from .loading import INFINITE
-from .roles import Key
-from .tables import Table
+from cobra_jupyter.competition.columns import listed, some
+from cobra_jupyter.competition.findings import Tables
+from cobra_jupyter.competition.labels import Labels
+from cobra_jupyter.competition.loading import INFINITE
+from cobra_jupyter.competition.roles import Key
+from cobra_jupyter.competition.tables import Table
 
 WIDE = 1000
 POWERS_OF_TEN = 6

@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from . import cards, checks, files, kinds, metric, metric_words, oddities, roles
-from .columns import listed
-from .findings import Findings, Tables
-from .labels import Labels, asked_targets, describe, find_targets
-from .record import Competition, CompetitionError, FileGroup
-from .settings import check_columns, checked
-from .sniffing import no_text
-from .tables import Reader, Table, table_stem
+from cobra_jupyter.competition import cards, checks, files, kinds, metric, metric_words, oddities, roles
+from cobra_jupyter.competition.columns import listed
+from cobra_jupyter.competition.findings import Findings, Tables
+from cobra_jupyter.competition.labels import Labels, asked_targets, describe, find_targets
+from cobra_jupyter.competition.record import Competition, CompetitionError, FileGroup
+from cobra_jupyter.competition.settings import check_columns, checked
+from cobra_jupyter.competition.sniffing import no_text
+from cobra_jupyter.competition.tables import Reader, Table, table_stem
 
 DESCRIPTIONS = ("description.md", "description.txt", "description_obfuscated.md", "readme.md", "readme.txt")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .tables import Table
+    from cobra_jupyter.competition.tables import Table
 
 TASKS = ("binary", "multiclass", "multilabel", "regression")
 LAYOUTS = ("values", "probability", "class_probabilities", "label")

@@ -8,10 +8,10 @@ from itertools import permutations
 
 import pandas as pd
 
-from .columns import listed, with_zeros
-from .files import Listing, sample_names, table_paths
-from .record import CompetitionError
-from .tables import Reader, Table, table_stem, table_suffix, tables_at
+from cobra_jupyter.competition.columns import listed, with_zeros
+from cobra_jupyter.competition.files import Listing, sample_names, table_paths
+from cobra_jupyter.competition.record import CompetitionError
+from cobra_jupyter.competition.tables import Reader, Table, table_stem, table_suffix, tables_at
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 
-from .columns import listed
-from .metric_words import METRICS, best_match
-from .record import KINDS, SETTINGS, TASKS, CompetitionError
+from cobra_jupyter.competition.columns import listed
+from cobra_jupyter.competition.metric_words import METRICS, best_match
+from cobra_jupyter.competition.record import KINDS, SETTINGS, TASKS, CompetitionError
 
 SPLITS = ("kfold", "stratified", "group", "stratified_group", "time")
 DIRECTIONS = ("maximize", "minimize")

@@ -15,8 +15,8 @@ from typing import IO, Any, cast
 
 import pandas as pd
 
-from . import sniffing
-from .record import CompetitionError
+from cobra_jupyter.competition import sniffing
+from cobra_jupyter.competition.record import CompetitionError
 
 FORMATS = {
     ".csv": "pd.read_csv",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
 import shutil
 import subprocess
@@ -147,10 +146,3 @@ def _kill_family(pid: int) -> None:
         for member in [*process.children(recursive=True), process]:
             with contextlib.suppress(psutil.Error):
                 member.kill()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write atomically."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=1, allow_nan=False, default=str) + "\n", encoding="utf-8")
-    part.replace(path)

@@ -21,7 +21,7 @@ from cobra_jupyter.notebook.coerce import (
 )
 from cobra_jupyter.notebook.operation import History, Operation
 from cobra_jupyter.notebook.outputs import rest_of
-from cobra_jupyter.notebook.text import cell_text, notebook_parts
+from cobra_jupyter.notebook.serialise import cell_text, notebook_parts
 from cobra_jupyter.notebook.versions import Versions
 
 __all__ = ["Document", "Operation"]

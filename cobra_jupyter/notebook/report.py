@@ -15,10 +15,10 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
-from cobra_jupyter.ledger import Record
-from cobra_jupyter.notebook.story import Story
-from cobra_jupyter.workbench import charts
-from cobra_jupyter.workbench.pages import choice, competition, effects, findings, parts, trials, words
+from cobra_jupyter.records.ledger import Record
+from cobra_jupyter.records.timeline import Timeline
+from cobra_jupyter.workbench.display import charts
+from cobra_jupyter.workbench.display.pages import choice, competition, effects, findings, parts, trials, words
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_TRIALS = 300  # of one table
@@ -43,7 +43,7 @@ def write(path: Path, run: Mapping[str, Any], records: Sequence[Record]) -> None
 
 def render(run: Mapping[str, Any], records: Sequence[Record]) -> str:
     """The report as HTML."""
-    story = Story(run, records)
+    story = Timeline(run, records)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -110,14 +110,14 @@ def _environment() -> Environment:
     return made
 
 
-def _proof(story: Story) -> dict[str, Any]:
+def _proof(story: Timeline) -> dict[str, Any]:
     found = story.last("proof") or story.run.get("proof") or {}
     outcome = str(found.get("outcome") or "not run")
     look, meaning = PROOFS.get(outcome, ("open", ""))
     return {**found, "outcome": outcome, "look": look, "meaning": meaning}
 
 
-def _candidates(story: Story) -> list[dict[str, Any]]:
+def _candidates(story: Timeline) -> list[dict[str, Any]]:
     """The latest version of each candidate, with its factors as rows."""
     latest: dict[str, Mapping[str, Any]] = {}
     for found in story.all("candidate"):
@@ -137,7 +137,7 @@ def _candidates(story: Story) -> list[dict[str, Any]]:
     ]
 
 
-def _ablations(story: Story) -> list[dict[str, Any]]:
+def _ablations(story: Timeline) -> list[dict[str, Any]]:
     found = []
     for data in story.all("ablation"):
         groups = findings.groups(data)
@@ -160,12 +160,12 @@ def _ablations(story: Story) -> list[dict[str, Any]]:
     return found
 
 
-def _audits(story: Story) -> list[Mapping[str, Any]]:
+def _audits(story: Timeline) -> list[Mapping[str, Any]]:
     """The findings of the last audit."""
     return list(story.last("audit").get("findings") or ())
 
 
-def _charts(story: Story) -> dict[str, Markup]:
+def _charts(story: Timeline) -> dict[str, Markup]:
     points, made = story.points(), {}
     metric = story.judged.get("metric") or "score"
     if any(words.known(p.score) for p in points):
@@ -188,14 +188,14 @@ def _charts(story: Story) -> dict[str, Markup]:
     return made
 
 
-def _blend(story: Story) -> Mapping[str, Any]:
+def _blend(story: Timeline) -> Mapping[str, Any]:
     """The blend that was submitted, else the last one."""
     blends = story.all("blend")
     submitted = story.last("submission").get("what")
     return next((b for b in blends if b.get("id") == submitted), blends[-1] if blends else {})
 
 
-def _time(story: Story) -> dict[str, Any]:
+def _time(story: Timeline) -> dict[str, Any]:
     budget = story.run.get("budget")
     used = story.seconds
     when = datetime.fromtimestamp(story.started, UTC).strftime("%d %B %Y, %H:%M UTC") if story.started else ""
@@ -207,7 +207,7 @@ def _time(story: Story) -> dict[str, Any]:
     }
 
 
-def _machine(story: Story) -> dict[str, Any]:
+def _machine(story: Timeline) -> dict[str, Any]:
     """The kernel's Python and the machine, as probed before the run."""
     found = story.last("environment") or story.run.get("environment") or story.run.get("kernel") or {}
     libraries = {k: v for k, v in (found.get("libraries") or {}).items() if v}
@@ -219,7 +219,7 @@ def _machine(story: Story) -> dict[str, Any]:
     return {**found, "libraries": libraries, "gpus": gpus}
 
 
-def _tail(story: Story) -> dict[str, Any]:
+def _tail(story: Timeline) -> dict[str, Any]:
     """Where the record ended when this was written."""
     last = story.records[-1] if story.records else None
     return {

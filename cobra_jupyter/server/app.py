@@ -8,9 +8,9 @@ from jupyter_server.extension.application import ExtensionApp
 from tornado.ioloop import IOLoop
 from traitlets import List, Unicode
 
-from cobra_jupyter.server.core import Cobra, names
+from cobra_jupyter.server.extension import Extension, names
 from cobra_jupyter.server.handlers import HANDLERS
-from cobra_jupyter.server.places import Places
+from cobra_jupyter.server.paths import Paths
 
 
 class CobraApp(ExtensionApp):
@@ -30,13 +30,13 @@ class CobraApp(ExtensionApp):
         "Jupyter does not show such folders.",
     ).tag(config=True)
 
-    cobra: Cobra | None = None
+    cobra: Extension | None = None
 
     def initialize_settings(self) -> None:
         server: Any = self.serverapp
         root = getattr(server.contents_manager, "root_dir", None) or server.root_dir
-        places = Places.of(root, self.runs_dir, list(self.data_dirs))
-        self.cobra = Cobra(places, server, IOLoop.current().asyncio_loop)  # type: ignore[attr-defined]
+        places = Paths.of(root, self.runs_dir, list(self.data_dirs))
+        self.cobra = Extension(places, server, IOLoop.current().asyncio_loop)  # type: ignore[attr-defined]
         self.settings["cobra"] = self.cobra
 
     def initialize_handlers(self) -> None:

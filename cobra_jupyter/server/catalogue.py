@@ -7,11 +7,11 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter import attach
-from cobra_jupyter.server import past
-from cobra_jupyter.server.living import Living
-from cobra_jupyter.server.places import Places
-from cobra_jupyter.server.refusal import Refusal
+from cobra_jupyter.run import registry
+from cobra_jupyter.server import stored_runs
+from cobra_jupyter.server.errors import RequestError
+from cobra_jupyter.server.live_runs import LiveRuns
+from cobra_jupyter.server.paths import Paths
 
 Json = dict[str, Any]
 
@@ -19,13 +19,13 @@ Json = dict[str, Any]
 class Catalogue:
     """Statuses here have paths of the contents API."""
 
-    def __init__(self, places: Places, living: Living) -> None:
+    def __init__(self, places: Paths, living: LiveRuns) -> None:
         self.places = places
         self.living = living
         self._seen: dict[str, Path] = {}  # where runs that were met alive lay when they were last heard of
         living.listeners.append(self._note)
 
-    def _note(self, run: str, entry: attach.Entry | None, status: Json) -> None:
+    def _note(self, run: str, entry: registry.Entry | None, status: Json) -> None:
         # the link that an end takes away may be all that leads from the path of the entry to the folder
         self._seen[run] = entry.run.resolve() if entry is not None else Path(str(status["run"]))
 
@@ -41,7 +41,7 @@ class Catalogue:
         if (entry := await self.living.entry(run)) is not None:
             try:
                 return self.places.status(await self.living.status(run), entry.run.resolve(), run)
-            except Refusal:
+            except RequestError:
                 if run in self.living.entries:
                     return await asyncio.to_thread(self._unanswered, run, entry.run.resolve())
         return await asyncio.to_thread(self._past, run, self._alive_at())  # or it went while it was asked
@@ -59,7 +59,7 @@ class Catalogue:
         for run, place in found.items():
             if place == real:
                 return run
-        raise Refusal(404, f"{folder.name}: no run there any longer")
+        raise RequestError(404, f"{folder.name}: no run there any longer")
 
     async def check_alive(self, run: str) -> None:
         """Raises Refusal for a run that is not here or has no runner."""
@@ -67,27 +67,29 @@ class Catalogue:
         if await self.living.entry(run) is None:
             status = await self.status(run)
             cure = "resume it first" if status["resumable"] else "start a new run"
-            raise Refusal(409, f"{status['name']} has {_ended(status['state'])}: {cure}")
+            raise RequestError(409, f"{status['name']} has {_ended(status['state'])}: {cure}")
 
     async def _alive(self, run: str) -> Json | None:
         try:
             return await self.status(run)
-        except Refusal:  # it ended between two looks
+        except RequestError:  # it ended between two looks
             return None
 
     def _past(self, run: str, living: dict[str, Path]) -> Json:
         folder = self._folder(run, living)
-        return self.places.status(past.status(folder, self.places.root), folder, run)
+        return self.places.status(stored_runs.status(folder, self.places.root), folder, run)
 
     def _unanswered(self, run: str, folder: Path) -> Json:
-        return self.places.status(past.unanswered(folder, self.places.root), folder, run)
+        return self.places.status(stored_runs.unanswered(folder, self.places.root), folder, run)
 
     def _over(self, living: dict[str, Path]) -> list[Json]:
         found = []
         for run, folder in self._by_id(living).items():
             if run not in living:
-                with contextlib.suppress(Refusal):  # it was deleted meanwhile
-                    found.append(self.places.status(past.status(folder, self.places.root), folder, run))
+                with contextlib.suppress(RequestError):  # it was deleted meanwhile
+                    found.append(
+                        self.places.status(stored_runs.status(folder, self.places.root), folder, run)
+                    )
         return found
 
     def _alive_at(self) -> dict[str, Path]:
@@ -98,23 +100,25 @@ class Catalogue:
         else the one whose folder has the name that the run was given, else the first."""
         found = {run: folder.resolve() for run, folder in living.items()}
         places = set(found.values())
-        for folder in sorted(self._folders(), key=lambda folder: not past.is_at_home(folder)):
+        for folder in sorted(self._folders(), key=lambda folder: not stored_runs.is_at_home(folder)):
             if folder not in places:
-                run = attach.identity(folder)
-                found[run if run not in found else attach.identity_by_place(folder)] = folder
+                run = registry.identity(folder)
+                found[run if run not in found else registry.identity_by_place(folder)] = folder
         return found
 
     def _folders(self) -> list[Path]:
         below = [
-            path for path in _children(self.places.new_runs) if past.is_run(path) and not path.is_symlink()
+            path
+            for path in _children(self.places.new_runs)
+            if stored_runs.is_run(path) and not path.is_symlink()
         ]
-        known = [path.resolve() for path in self._seen.values() if past.is_run(path)]
+        known = [path.resolve() for path in self._seen.values() if stored_runs.is_run(path)]
         return [*below, *(path for path in dict.fromkeys(known) if path not in below)]
 
     def _folder(self, run: str, living: dict[str, Path]) -> Path:
         if (folder := self._by_id(living).get(run)) is not None:
             return folder
-        raise Refusal(
+        raise RequestError(
             404, f"there is no run {run} below {self.places.root}; `GET runs` lists those there are"
         )
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter import runs
-from cobra_jupyter.server.places import Places
+from cobra_jupyter.run import folders
+from cobra_jupyter.server.paths import Paths
 
 Json = dict[str, Any]
 DEEP, MANY, FOUND = 5, 4_000, 200  # levels below a top; folders looked into; competitions told
@@ -16,11 +16,13 @@ NOT_IN = frozenset({"node_modules", "__pycache__", "site-packages", "private", "
 DESCRIPTIONS = frozenset({"description.md", "description.txt", "description_obfuscated.md"})
 
 
-def find(places: Places) -> list[Json]:
+def find(places: Paths) -> list[Json]:
     """Those below root and data folders, by name. Reads folders: call it in a thread."""
     tops = [top for top in (places.root, *places.data) if top.is_dir()]
     found = {folder: None for top in tops for folder in _below(top, places.new_runs)}
-    listed = [{"name": runs.name_of(folder), "path": places.named(folder)} for folder in list(found)[:FOUND]]
+    listed = [
+        {"name": folders.name_of(folder), "path": places.named(folder)} for folder in list(found)[:FOUND]
+    ]
     return sorted(listed, key=lambda one: (one["name"], one["path"]))
 
 

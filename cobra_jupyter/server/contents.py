@@ -15,14 +15,15 @@ from typing import Any
 
 from jupyter_core.utils import ensure_async, run_sync
 
-from cobra_jupyter.attach import AttachError, Entry
+from cobra_jupyter.run.attach import AttachError
+from cobra_jupyter.run.registry import Entry
 from cobra_jupyter.server import links
-from cobra_jupyter.server.asking import ask, in_thread
+from cobra_jupyter.server.errors import RequestError, refusal_of
 from cobra_jupyter.server.kernels import SPEC, Kernels
-from cobra_jupyter.server.places import Places
-from cobra_jupyter.server.refusal import Refusal, refusal_of
-from cobra_jupyter.server.saving import client_of, merged
-from cobra_jupyter.server.whose import RECORD, Owner, Whose, living_around, living_in
+from cobra_jupyter.server.offline_save import client_of, merged
+from cobra_jupyter.server.ownership import RECORD, Owner, Ownership, living_around, living_in
+from cobra_jupyter.server.paths import Paths
+from cobra_jupyter.server.runner_calls import ask, in_thread
 
 Json = dict[str, Any]
 Still = Callable[[], AbstractAsyncContextManager[None]]
@@ -36,7 +37,7 @@ class RunContents:
     """Covers `get`, `save`, `rename` and `delete` of one contents manager."""
 
     def __init__(
-        self, manager: Any, places: Places, whose: Whose, kernels: Kernels, still: Still, met: Met,
+        self, manager: Any, places: Paths, whose: Ownership, kernels: Kernels, still: Still, met: Met,
         loop: asyncio.AbstractEventLoop,
     ) -> None:  # fmt: skip
         """`still` keeps runs from being looked for, `met` has one noticed; `loop` is the server's, where its managers are at home."""
@@ -169,7 +170,7 @@ class RunContents:
             try:
                 notebook = await asyncio.to_thread(merged, file, model["content"])
             except ValueError as error:
-                raise Refusal(409, f"{path}: the file cannot be merged with: {error}") from error
+                raise RequestError(409, f"{path}: the file cannot be merged with: {error}") from error
             return dict(await self._original("save", {**model, "content": notebook}, path))
 
     async def _checkpoint(self, path: str) -> None:
@@ -250,7 +251,7 @@ class RunContents:
         """Raises Refusal for a folder that the notebook of a run that lives was moved to."""
         for notebook, owner in (await in_thread(self._whose.below, folder)).items():
             if owner.entry is not None:
-                raise Refusal(
+                raise RequestError(
                     409,
                     f"{path} holds {notebook.name} of a run that is going on ({owner.folder.name}): move it elsewhere "
                     "or stop the run first, then delete",
@@ -264,8 +265,8 @@ class RunContents:
             raise _needed(path, held[0], "save")
 
 
-def _needed(path: str, entry: Entry, what: str) -> Refusal:
-    return Refusal(
+def _needed(path: str, entry: Entry, what: str) -> RequestError:
+    return RequestError(
         409, f"{path} belongs to a run that is going on ({entry.run.name}): stop it first, then {what}"
     )
 

@@ -13,13 +13,14 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
-from cobra_jupyter import attach, control, runs
 from cobra_jupyter.agent import budget
-from cobra_jupyter.server import brains, competitions, exporting, past
-from cobra_jupyter.server.body import Body
+from cobra_jupyter.records import states
+from cobra_jupyter.run import control, folders, registry
+from cobra_jupyter.server import brains, competitions, export, stored_runs
 from cobra_jupyter.server.channel import RESOURCE, ChannelHandler
-from cobra_jupyter.server.places import Places
-from cobra_jupyter.server.refusal import Refusal
+from cobra_jupyter.server.errors import RequestError
+from cobra_jupyter.server.paths import Paths
+from cobra_jupyter.server.request_body import Body
 
 Json = dict[str, Any]
 LONGEST = 1 << 20  # bytes of a request
@@ -33,7 +34,7 @@ class CobraHandler(ExtensionHandlerMixin, APIHandler):
     async def prepare(self) -> None:  # type: ignore[override]
         await super().prepare()
         if len(self.request.body) > LONGEST:
-            raise Refusal(
+            raise RequestError(
                 413, f"a request of {len(self.request.body):,} bytes; at most {LONGEST:,} are taken"
             )
 
@@ -86,7 +87,7 @@ class RunsHandler(CobraHandler):
         self.cobra.places.check_apart(competition)
         options = [
             "--brain", body.one_of("brain", BRAINS, "auto"), "--budget", _budget(body) or "10m",
-            "--approval", body.one_of("approval", runs.APPROVALS, "none"),
+            "--approval", body.one_of("approval", states.APPROVALS, "none"),
         ]  # fmt: skip
         if (most := body.number("max_cost")) is not None:
             options += ["--max-cost", f"{most:g}"]
@@ -139,11 +140,13 @@ class ResumeHandler(ActionHandler):
         given, more = _budget(body), _budget(body, "more")
         body.finish()
         if given and more:
-            raise Refusal(400, '"budget" is the whole of it, "more" comes on top of what was used: give one')
+            raise RequestError(
+                400, '"budget" is the whole of it, "more" comes on top of what was used: give one'
+            )
         if await self.cobra.living.entry(run) is None:
             await self._again(run, given, more)
         elif given or more:
-            raise Refusal(409, "the run lives: its budget can be changed only when it is over")
+            raise RequestError(409, "the run lives: its budget can be changed only when it is over")
         else:
             await self.act(run)
 
@@ -152,7 +155,7 @@ class ResumeHandler(ActionHandler):
         if more:
             given = await asyncio.to_thread(_whole, folder, more)
         await asyncio.to_thread(_check_resumable, folder, given, self.cobra.places)
-        await asyncio.to_thread(attach.settle, folder, run)
+        await asyncio.to_thread(registry.settle, folder, run)
         await self.cobra.starting.resume(folder, ["--budget", given] if given else [])
         self.answer(await self.cobra.status_at(folder))
 
@@ -187,9 +190,9 @@ class ExportHandler(CobraHandler):
     @authorized
     async def post(self, run: str) -> None:
         body = self.body()
-        to = body.one_of("to", exporting.FORMATS, "html")
+        to = body.one_of("to", export.FORMATS, "html")
         body.finish()
-        written = await exporting.export(await self.cobra.notebook_of(run), to)
+        written = await export.export(await self.cobra.notebook_of(run), to)
         self.answer({"path": self.cobra.places.shown(written)})
 
 
@@ -200,23 +203,23 @@ def _budget(body: Body, name: str = "budget") -> str | None:
         try:
             budget.parse(given)
         except budget.BudgetError as error:
-            raise Refusal(400, str(error).replace("--budget", name, 1)) from error
+            raise RequestError(400, str(error).replace("--budget", name, 1)) from error
     return given
 
 
 def _whole(folder: Path, more: str) -> str:
     """The budget of a run that is to go on for `more` from here. Its record is asked: run.json says how old it was as its
     state last changed."""
-    recorded = past.read(folder)
+    recorded = stored_runs.read(folder)
     return f"{recorded.standing.age(recorded.at) + budget.parse(more):.0f}s"
 
 
-def _check_resumable(folder: Path, given: str | None, places: Places) -> None:
+def _check_resumable(folder: Path, given: str | None, places: Paths) -> None:
     """Its competition too: a record can name any folder."""
     try:
-        options = runs.options_of(runs.load(str(folder)), budget.parse(given) if given else None)
-    except (runs.RunError, budget.BudgetError) as error:
-        raise Refusal(409, str(error)) from error
+        options = folders.options_of(folders.load(str(folder)), budget.parse(given) if given else None)
+    except (folders.RunError, budget.BudgetError) as error:
+        raise RequestError(409, str(error)) from error
     places.competition(str(options.folder))
 
 
@@ -226,12 +229,12 @@ class NoHandler(CobraHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        raise Refusal(404, f"there is nothing at {self.request.path}")
+        raise RequestError(404, f"there is nothing at {self.request.path}")
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        raise Refusal(404, f"there is nothing at {self.request.path}")
+        raise RequestError(404, f"there is nothing at {self.request.path}")
 
 
 _RUN = r"/cobra/runs/([0-9a-f]{12})"

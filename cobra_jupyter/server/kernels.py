@@ -16,9 +16,10 @@ from typing import Any
 from jupyter_core.utils import ensure_async
 from tornado.web import HTTPError
 
-from cobra_jupyter.attach import AttachError, Entry
-from cobra_jupyter.server.asking import ask
-from cobra_jupyter.server.places import Places
+from cobra_jupyter.run.attach import AttachError
+from cobra_jupyter.run.registry import Entry
+from cobra_jupyter.server.paths import Paths
+from cobra_jupyter.server.runner_calls import ask
 
 Json = dict[str, Any]
 SPEC = "cobra"  # the kernelspec
@@ -38,7 +39,7 @@ def session_id(run: str, agent: str) -> str:
 class Kernels:
     """`kernels` and `sessions` are Jupyter's managers; `sockets` is the class of its kernel websockets."""
 
-    def __init__(self, places: Places, kernels: Any, sessions: Any, specs: Any, sockets: Any = None) -> None:
+    def __init__(self, places: Paths, kernels: Any, sessions: Any, specs: Any, sockets: Any = None) -> None:
         self._places, self._kernels, self._sessions = places, kernels, sessions
         self._specs, self._sockets = specs, sockets
         self._locks: dict[str, asyncio.Lock] = {}

@@ -9,7 +9,7 @@ from typing import Any
 from jupyter_events.logger import EventLogger
 from jupyter_events.schema_registry import SchemaRegistryException
 
-from cobra_jupyter.attach import Entry
+from cobra_jupyter.run.registry import Entry
 
 Json = dict[str, Any]
 SCHEMA = "https://events.cobra-jupyter.org/run/v1"

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.attach import Entry
+from cobra_jupyter.run.registry import Entry
 
 
 def leave(old: Path, new: Path, runs: Collection[str]) -> None:

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cobra_jupyter.attach import AttachError, decode
-from cobra_jupyter.server import past
+from cobra_jupyter.run.attach import AttachError, decode
+from cobra_jupyter.server import stored_runs
 from cobra_jupyter.server.catalogue import Catalogue
-from cobra_jupyter.server.line import Line
-from cobra_jupyter.server.refusal import Refusal, kind_of
+from cobra_jupyter.server.errors import RequestError, kind_of
+from cobra_jupyter.server.tab_link import TabLink
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Relay:
 
     def __init__(self, run: str, catalogue: Catalogue, send: Send) -> None:
         self._run, self._catalogue, self._send = run, catalogue, send
-        self._line: Line | None = None
+        self._line: TabLink | None = None
 
     async def live(self) -> None:
         """Relay until cancelled."""
@@ -42,7 +42,7 @@ class Relay:
                 await self._catalogue.living.until_changed(5.0)
                 continue
             try:
-                line = await Line.open(entry, self._catalogue.places)
+                line = await TabLink.open(entry, self._catalogue.places)
             except AttachError:
                 await asyncio.sleep(AGAIN)
                 await self._catalogue.living.look()
@@ -69,7 +69,7 @@ class Relay:
                 await self._send(await asyncio.to_thread(_encoded, {"id": number, "answer": answer}))
         except AttachError as error:
             await self._refuse(number, error.kind, str(error))
-        except Refusal as error:
+        except RequestError as error:
             await self._refuse(number, kind_of(error.status_code), error.message)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             _log.exception("a frame was not understood")
@@ -77,7 +77,7 @@ class Relay:
 
     # ---- with a runner
 
-    async def _attached(self, line: Line) -> None:
+    async def _attached(self, line: TabLink) -> None:
         self._line = line
         try:
             await self._write({"event": "attached"})
@@ -96,8 +96,8 @@ class Relay:
     async def _detached(self) -> None:
         try:
             status = await self._catalogue.status(self._run)
-        except Refusal as error:  # its folder was deleted
-            status = past.gone(self._run, error.message)
+        except RequestError as error:  # its folder was deleted
+            status = stored_runs.gone(self._run, error.message)
         await self._write({"event": "detached", "status": status})
 
     async def _from_the_past(self, call: str, args: Json) -> Json:
@@ -105,7 +105,7 @@ class Relay:
         if call == "watch":
             return {
                 "status": await self._catalogue.status(self._run),
-                "log": await asyncio.to_thread(past.log, folder),
+                "log": await asyncio.to_thread(stored_runs.log, folder),
             }
         if call in ("edit", "ran"):
             raise AttachError(
@@ -115,7 +115,7 @@ class Relay:
         if seen is not None and (not isinstance(seen, int) or isinstance(seen, bool)):
             raise AttachError("Malformed", '"seq" is a whole number or null')
         found = await asyncio.to_thread(
-            past.notebook, folder, str(args.get("agent") or "lead"), self._catalogue.places.root, seen
+            stored_runs.notebook, folder, str(args.get("agent") or "lead"), self._catalogue.places.root, seen
         )
         if call == "follow":
             return found

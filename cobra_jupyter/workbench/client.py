@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cobra_jupyter.workbench import display
+from cobra_jupyter.workbench.display import rendering
 from cobra_jupyter.workbench.rpc import CallError, ConnectionLost, Peer
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Result(Mapping[str, Any]):
         return [*super().__dir__(), *self._data]
 
     def __repr__(self) -> str:
-        return display.text(self._kind, self._data)
+        return rendering.text(self._kind, self._data)
 
 
 class Cobra:
@@ -79,7 +79,7 @@ class Cobra:
     help on each call with `cobra.trial?`."""
 
     def __init__(self, show: Callable[..., Any] | None = None) -> None:
-        self._show = show or display.show
+        self._show = show or rendering.show
         self._peer: Peer | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stop: Callable[[], None] | None = None
@@ -239,7 +239,7 @@ class Cobra:
         no rows of train); columns: `fold`, then one per class (its name as text: `oof["1"]`) or per target. Rows that no
         fold predicted have fold -1 and NaN. Raw predictions of the first repeat, before thresholds. Labels are not in
         it: `train = …` as the card reads it holds them."""
-        from cobra_jupyter.workbench import predictions
+        from cobra_jupyter.workbench.scoring import predictions
 
         return predictions.read(self._call("oof", id=id))
 
@@ -295,7 +295,7 @@ class Cobra:
 
     def _call(self, call: str, /, **args: Any) -> Result:
         peer = self._connect(None)
-        live = display.Live(self._show)
+        live = rendering.Live(self._show)
         try:
             answer = peer.call(call, args, live.progress)
         except CallError as error:

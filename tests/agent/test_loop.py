@@ -12,10 +12,11 @@ import pytest
 
 from cobra_jupyter.agent import loop
 from cobra_jupyter.agent.budget import Budget
-from cobra_jupyter.agent.context import Context
-from cobra_jupyter.brains import BrainGone, Finish, TimeOver, Usage
-from cobra_jupyter.ledger import Record, read
-from cobra_jupyter.runner import Options, Runner
+from cobra_jupyter.brains.base import BrainGone, Finish, TimeOver, Usage
+from cobra_jupyter.brains.context import Context
+from cobra_jupyter.records.ledger import Record, read
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.runner import Runner
 from tests.conftest import make_competition
 
 LOAD = "```python\n%load_ext cobra_jupyter\n```\n"

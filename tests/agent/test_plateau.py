@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cobra_jupyter.agent.plateau import Moment, Rung, Story, due, families, lines, plateau
+from cobra_jupyter.agent.plateau import Rung, RunProgress, TimedRecord, due, families, lines, plateau
 
 
 class Tale:
@@ -12,7 +12,7 @@ class Tale:
 
     def __init__(self, budget: float = 3600.0) -> None:
         self.budget, self.now = budget, 10.0
-        self.moments: list[Moment] = []
+        self.moments: list[TimedRecord] = []
         self._scores: dict[str, float] = {}
         self._rungs = 0
         self.protocol(1)
@@ -20,7 +20,7 @@ class Tale:
 
     def tell(self, kind: str, data: dict[str, Any], seconds: float = 1.0) -> None:
         self.now += seconds
-        self.moments.append(Moment(self.now, kind, data))
+        self.moments.append(TimedRecord(self.now, kind, data))
 
     def protocol(self, number: int) -> None:
         self.number = number
@@ -41,9 +41,9 @@ class Tale:
         if ended:
             self.tell("rung", {**data, "state": "ended"})
 
-    def story(self) -> Story:
+    def story(self) -> RunProgress:
         left = self.budget - self.now
-        return Story(tuple(self.moments), self.budget, self.now, 0.9 * left)
+        return RunProgress(tuple(self.moments), self.budget, self.now, 0.9 * left)
 
     def stall(self, family: str, ideas: int = 4) -> None:
         for _ in range(ideas):
@@ -212,8 +212,8 @@ def test_the_judge_comes_once_near_the_end_where_there_are_finalists() -> None:
 def test_nothing_is_due_before_something_valid_is_submitted_nor_where_time_is_short() -> None:
     tale = begun()
     tale.stall("trees")
-    early = Story([m for m in tale.moments if m.kind != "submission"], tale.budget, tale.now, 3000.0)
+    early = RunProgress([m for m in tale.moments if m.kind != "submission"], tale.budget, tale.now, 3000.0)
     assert due(early) is None
     assert due(tale.story()) is not None
-    short = Story(tale.moments, 120.0, tale.now, 100.0)
+    short = RunProgress(tale.moments, 120.0, tale.now, 100.0)
     assert due(short) is None

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from cobra_jupyter.agent.context import Clock, Context, Turn
 from cobra_jupyter.agent.prompt import BLOCK, Prompt, hashes, render, text_of
+from cobra_jupyter.brains.context import Clock, Context, Turn
 from tests.conftest import Bench
 
 LONG = "x = 1  # what a cell may hold\n" * 400

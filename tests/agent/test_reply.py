@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cobra_jupyter.agent.reply import complaint, parse
-from cobra_jupyter.brains import Finish
+from cobra_jupyter.brains.base import Finish
 
 REPLY = "## Title\nWords with `code`.\n\n```python\nx = 1\nprint('''\n```\n'''[:0])\n```\nafter"
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from cobra_jupyter.agent.context import Clock, Context, Turn
 from cobra_jupyter.agent.loop import DECLINED, Agent, Cut
-from cobra_jupyter.brains import Finish
+from cobra_jupyter.agent.person_cells import PersonCells
+from cobra_jupyter.brains.base import Finish
+from cobra_jupyter.brains.context import Clock, Context, Turn
 from cobra_jupyter.kernel.session import Execution
-from cobra_jupyter.kernel.visits import Visits
-from cobra_jupyter.ledger import Ledger, read
 from cobra_jupyter.notebook import edits
 from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.records.ledger import Ledger, read
 
 REPLY = ["# Words\n\n", "```python\n", "one = 1\n", "```\n"]
 
@@ -216,12 +216,12 @@ def test_what_a_cell_shows_late_stands_below_it_until_a_person_runs_or_deletes_i
     async def scenario(stage: Stage) -> None:
         await stage.turn()
         cell = list(stage.document)[1]
-        late, visits = stage.place.outputs[0], Visits(stage.document, lambda cell, visit: None)
+        late, person_cells = stage.place.outputs[0], PersonCells(stage.document, lambda cell, visit: None)
         late({"output_type": "stream", "name": "stdout", "text": "late"})
         assert [output["text"] for output in stage.document.cell(cell)["outputs"]] == ["late"]
-        visits.ran("m", cell, "tab")
-        visits.on_event("m", {"output_type": "execute_input", "execution_count": 2})
-        visits.on_event("m", {"output_type": "idle"})
+        person_cells.ran("m", cell, "tab")
+        person_cells.on_event("m", {"output_type": "execute_input", "execution_count": 2})
+        person_cells.on_event("m", {"output_type": "idle"})
         late({"output_type": "stream", "name": "stdout", "text": "later"})
         assert stage.document.cell(cell)["outputs"] == []
         stage.edit(edit="delete", cell_id=cell)

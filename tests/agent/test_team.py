@@ -13,11 +13,12 @@ from typing import Any
 import nbformat
 import pytest
 
-from cobra_jupyter import runner as runner_module
-from cobra_jupyter.agent.context import Context
-from cobra_jupyter.brains import BrainGone
-from cobra_jupyter.ledger import Record, read
-from cobra_jupyter.runner import Options, Runner
+from cobra_jupyter.brains.base import BrainGone
+from cobra_jupyter.brains.context import Context
+from cobra_jupyter.records.ledger import Record, read
+from cobra_jupyter.run import runner as runner_module
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.runner import Runner
 from tests.agent.test_loop import Speaker
 from tests.conftest import make_competition
 

@@ -12,9 +12,10 @@ import google.auth
 import google.oauth2.credentials
 import pytest
 
-from cobra_jupyter.agent.context import Clock, Context
-from cobra_jupyter.brains import BrainGone, Finish, TimeOver, prices
+from cobra_jupyter.brains import prices
 from cobra_jupyter.brains.answer import Answer
+from cobra_jupyter.brains.base import BrainGone, Finish, TimeOver
+from cobra_jupyter.brains.context import Clock, Context
 from cobra_jupyter.brains.credentials import Credentials
 from cobra_jupyter.brains.faults import Patience
 from cobra_jupyter.brains.gemini import AWAY, Connection, Gemini, OutOfReach

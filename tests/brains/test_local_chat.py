@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from cobra_jupyter.agent.prompt import Prompt
-from cobra_jupyter.brains import BrainGone
-from cobra_jupyter.brains.choice import BrainRefused, Wish, choose
+from cobra_jupyter.brains.base import BrainGone
+from cobra_jupyter.brains.choice import BrainRefused, BrainRequest, choose
 from cobra_jupyter.brains.transformers import LocalChat
 
 torch = pytest.importorskip("torch")
@@ -216,7 +216,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     assert "is no chat model that transformers can load" in gone(LocalChat(tmp_path))
     with pytest.raises(BrainRefused, match="needs --model DIR"):
-        choose(Wish("transformers", model=str(tmp_path / "none")), {})
+        choose(BrainRequest("transformers", model=str(tmp_path / "none")), {})
 
 
 def test_a_model_that_does_not_fit_the_memory_goes_and_the_run_stays(

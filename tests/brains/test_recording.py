@@ -12,14 +12,15 @@ from typing import Any
 import nbformat
 import pytest
 
-from cobra_jupyter.agent.context import Clock, Context
-from cobra_jupyter.brains import Brain, BrainGone, TimeOver
-from cobra_jupyter.brains.choice import BrainRefused, Wish, choose
+from cobra_jupyter.brains.base import Brain, BrainGone, TimeOver
+from cobra_jupyter.brains.choice import BrainRefused, BrainRequest, choose
+from cobra_jupyter.brains.context import Clock, Context
 from cobra_jupyter.brains.recording import recorded
 from cobra_jupyter.brains.replay import Recording, replays
-from cobra_jupyter.ledger import read
-from cobra_jupyter.notebook.normal import differences, normalised
-from cobra_jupyter.runner import Options, Runner
+from cobra_jupyter.notebook.normalise import differences, normalised
+from cobra_jupyter.records.ledger import read
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.runner import Runner
 from tests.agent.test_loop import END, LOAD, Speaker
 from tests.conftest import make_competition
 
@@ -99,7 +100,7 @@ def test_a_file_of_replies_holds_no_secret(whole: Path) -> None:
 
 
 def test_a_brain_that_is_listened_to_shows_its_check_and_its_recording(whole: Path, tmp_path: Path) -> None:
-    chosen = choose(Wish("replay", source=str(whole), record=str(tmp_path / "copy.jsonl")), {})
+    chosen = choose(BrainRequest("replay", source=str(whole), record=str(tmp_path / "copy.jsonl")), {})
     assert chosen.lead.recording.ledger == (whole / "ledger.jsonl").resolve()  # type: ignore[attr-defined]
     assert [brain.name for brain in (chosen.lead, *chosen.others)] == ["lead", "fast", "last"]
     assert not hasattr(chosen.lead, "check")
@@ -148,9 +149,9 @@ def test_a_reply_that_was_cut_off_by_the_end_of_time_is_no_turn_of_the_recording
 def test_a_record_that_was_changed_is_refused(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "ledger.jsonl").write_text((whole / "ledger.jsonl").read_text().replace("Repair", "Despair"))
     with pytest.raises(BrainRefused, match="the chain is broken"):
-        choose(Wish("replay", source=str(tmp_path)), {})
+        choose(BrainRequest("replay", source=str(tmp_path)), {})
 
 
 def test_a_recording_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BrainRefused, match="cannot be written"):
-        choose(Wish("playbook", record=str(tmp_path / "none" / "file.jsonl")), {})
+        choose(BrainRequest("playbook", record=str(tmp_path / "none" / "file.jsonl")), {})

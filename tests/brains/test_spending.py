@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cobra_jupyter.brains import BrainGone
+from cobra_jupyter.brains.base import BrainGone
 from cobra_jupyter.brains.prices import Price
 from cobra_jupyter.brains.spending import LEAST, Account, Caps
 

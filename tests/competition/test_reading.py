@@ -14,8 +14,7 @@ import pytest
 
 from cobra_jupyter.competition import Competition, CompetitionError, card, kinds, load, load_code, read
 from cobra_jupyter.competition.findings import Findings
-
-from .folders import EVALUATION, competition, put, rows
+from tests.competition.folders import EVALUATION, competition, put, rows
 
 
 def same_frames(c: Competition) -> None:

@@ -18,8 +18,8 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from cobra_jupyter.agent.context import Context
-from cobra_jupyter.brains import Finish
+from cobra_jupyter.brains.base import Finish
+from cobra_jupyter.brains.context import Context
 
 ROOT = Path(__file__).parents[2]
 _PACE = re.compile(r"\A<!-- pace: (\d+) -->\n")
@@ -77,8 +77,9 @@ def start(competition: Path, out: Path, replies: Path, *options: str) -> subproc
 def main() -> None:
     import signal
 
-    from cobra_jupyter import runs
-    from cobra_jupyter.runner import Options, Runner
+    from cobra_jupyter.run import folders
+    from cobra_jupyter.run.options import Options
+    from cobra_jupyter.run.runner import Runner
 
     parser = argparse.ArgumentParser()
     parser.add_argument("competition", type=Path)
@@ -89,7 +90,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     chosen = parser.parse_args()
     if chosen.resume:
-        options = runs.options_of(runs.load(str(chosen.out)), None)
+        options = folders.options_of(folders.load(str(chosen.out)), None)
     else:
         options = Options(
             chosen.competition, chosen.out, "dictated", chosen.budget, 0, None, {}, time.time(),

@@ -16,9 +16,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from cobra_jupyter import cli, runs
-from cobra_jupyter.ledger import Record
-from cobra_jupyter.runner import Options, Runner
+from cobra_jupyter.cli import main as cli
+from cobra_jupyter.records.ledger import Record
+from cobra_jupyter.run import folders
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.runner import Runner
 from tests.fakes.scripted import Scripted
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +80,7 @@ def main(folder: Path, out: Path, death: str | None) -> None:
     resume = (out / "ledger.jsonl").exists()
     options = Options(folder, out, "playbook", BUDGET, 0, None, {}, time.time())
     if resume:
-        options = runs.options_of(runs.load(str(out)), None)
+        options = folders.options_of(folders.load(str(out)), None)
     runner = Runner(options, script(), on_record, resume=resume)
     try:
         result = asyncio.run(runner.run())

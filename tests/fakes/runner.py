@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter import attach
-from cobra_jupyter.attach import Entry
 from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.run import attach, registry
+from cobra_jupyter.run.registry import Entry
 
 Json = dict[str, Any]
 STATES = {
@@ -96,7 +96,7 @@ class FakeRunner:
         path = self._private / "s"
         self._server = await asyncio.start_unix_server(self._serve, str(path), limit=1 << 20)
         self.entry = Entry(self.id, self.folder, os.getpid(), path, secrets.token_hex(8))
-        self.registered = attach.register(self.entry)
+        self.registered = registry.register(self.entry)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cobra_jupyter.agent.past import rebuild
-from cobra_jupyter.ledger import read
+from cobra_jupyter.agent.history import rebuild
+from cobra_jupyter.records.ledger import read
 from tests.lab.browser import AWAY, Live, Tab, until
 
 Cell = dict[str, Any]

@@ -20,7 +20,7 @@ from typing import Any
 from playwright.sync_api import Dialog, Page
 from playwright.sync_api import Error as PlaywrightError
 
-from cobra_jupyter import attach
+from cobra_jupyter.run import attach, registry
 from tests.fakes import live
 
 TOKEN = "a-token-of-tests"
@@ -352,9 +352,9 @@ class Live:
         return self
 
     @property
-    def entry(self) -> attach.Entry:
+    def entry(self) -> registry.Entry:
         with _environment(self.server.environment):
-            return until(lambda: attach.of(self.out), "the run is registered")  # type: ignore[no-any-return]
+            return until(lambda: registry.find(self.out), "the run is registered")  # type: ignore[no-any-return]
 
     def call(self, name: str, **args: Any) -> dict[str, Any]:
         return attach.ask(self.entry, name, **args)

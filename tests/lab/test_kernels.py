@@ -174,9 +174,9 @@ def test_the_person_goes_on_in_the_tab_when_the_run_is_over(
 
 
 def page_run(going: Live) -> str:
-    from cobra_jupyter import attach
+    from cobra_jupyter.run import registry
 
-    return attach.identity(going.out)
+    return registry.identity(going.out)
 
 
 def test_the_notebook_of_a_run_that_is_over_opens_with_an_ordinary_kernel(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from cobra_jupyter import demo
+from cobra_jupyter.cli import demo
 from tests.fakes import live
 from tests.lab.browser import TOKEN, Live, Server, Tab, until
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cobra_jupyter.agent.seat import read
+from cobra_jupyter.agent.workspace import read
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
 from cobra_jupyter.notebook.merge import base_of, merge

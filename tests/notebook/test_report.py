@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cobra_jupyter.ledger import Record
 from cobra_jupyter.notebook import report
-from cobra_jupyter.notebook.story import Story, heading, length, merged, prose
+from cobra_jupyter.records.ledger import Record
+from cobra_jupyter.records.timeline import Timeline, heading, length, merged, prose
 from tests.workbench.samples import SHA, ablation, failed, results, trial
 
 NASTY = "</style><script>alert(1)</script>{{ 7*7 }}'\"&\x00\ud800"
@@ -318,7 +318,7 @@ def test_the_first_heading_outside_code_names_a_turn() -> None:
 def test_time_is_counted_once() -> None:
     assert merged([(5, 7), (0, 2), (1, 3), (4, 4)]) == [(0, 3), (5, 7)]
     assert length(merged([(0, 2), (1, 3)])) == 3
-    story = Story(facts([]), whole())
+    story = Timeline(facts([]), whole())
     phases = {phase.name: phase for phase in story.phases()}
     assert sum(phase.seconds for phase in phases.values()) == pytest.approx(325)
     assert phases["ablations on small data"].seconds == pytest.approx(19.2)
@@ -326,10 +326,10 @@ def test_time_is_counted_once() -> None:
 
 
 def test_only_full_size_trials_and_blends_of_the_protocol_in_force_are_on_the_clock() -> None:
-    story = Story({"started": START}, whole())
+    story = Timeline({"started": START}, whole())
     assert [point.label.split()[0] for point in story.points()] == ["t001", "t002", "t007", "b01"]
     later = records(
         *[(r.time - START, r.kind, r.data) for r in whole()],
         (400, "protocol", {**results()["protocol"], "number": 2}),
     )
-    assert Story({"started": START}, later).points() == []
+    assert Timeline({"started": START}, later).points() == []

@@ -13,10 +13,10 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Bench
 
 from cobra_jupyter.notebook import solution
-from cobra_jupyter.notebook.proof import compare
+from cobra_jupyter.run.proof import compare
+from tests.conftest import Bench
 
 LINEAR = """
 import numpy as np

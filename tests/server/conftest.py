@@ -16,7 +16,7 @@ from tornado.httpclient import HTTPClientError
 
 import cobra_jupyter
 
-SPEC = Path(cobra_jupyter.__file__).parent / "kernel" / "spec" / "kernel.json"
+SPEC = Path(cobra_jupyter.__file__).parent / "server" / "kernelspec" / "kernel.json"
 RUN = "0123456789ab"
 Json = dict[str, Any]
 Ask = Callable[..., Awaitable[SimpleNamespace]]
@@ -26,7 +26,7 @@ Ask = Callable[..., Awaitable[SimpleNamespace]]
 def provisioner(monkeypatch: pytest.MonkeyPatch) -> None:
     """The entry point, also where the package was installed before it had one."""
     point = EntryPoint(
-        "cobra-attach", "cobra_jupyter.kernel.provisioner:AttachProvisioner", "jupyter_client.kernel_provisioners"
+        "cobra-attach", "cobra_jupyter.server.provisioner:AttachProvisioner", "jupyter_client.kernel_provisioners"
     )  # fmt: skip
     factory = KernelProvisionerFactory.instance()
     monkeypatch.setitem(factory.provisioners, "cobra-attach", point)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cobra_jupyter import attach, runs
-from cobra_jupyter.server import past
-from cobra_jupyter.server.refusal import Refusal
+from cobra_jupyter.run import folders, registry
+from cobra_jupyter.server import stored_runs
+from cobra_jupyter.server.errors import RequestError
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN, Ask
 
@@ -103,8 +103,8 @@ async def test_a_folder_that_nobody_may_read_and_a_circle_of_links_spoil_no_list
 def test_the_command_line_says_what_is_wrong_too(text: str, tmp_path: Path) -> None:
     write_run(tmp_path)
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(runs.RunError, match=r"run\.json cannot be read"):
-        runs.load(str(tmp_path))
+    with pytest.raises(folders.RunError, match=r"run\.json cannot be read"):
+        folders.load(str(tmp_path))
 
 
 # ---- places
@@ -122,16 +122,16 @@ def test_a_record_leads_to_no_notebook_outside_of_the_root(tmp_path: Path) -> No
     root = tmp_path / "root"
     run = write_run(root / "runs" / "c-1", state="finished")
     secret = shutil.copy(run / "agent.ipynb", tmp_path / "secret.ipynb")
-    assert past.notebook_path(run, "lead", root) == run / "agent.ipynb"
+    assert stored_runs.notebook_path(run, "lead", root) == run / "agent.ipynb"
     _moved(run, secret)
-    assert past.notebook_path(run, "lead", root) == run / "agent.ipynb"
-    assert list(past.notebooks(run, root)) == [run / "agent.ipynb"]
+    assert stored_runs.notebook_path(run, "lead", root) == run / "agent.ipynb"
+    assert list(stored_runs.notebooks(run, root)) == [run / "agent.ipynb"]
     (root / "link.ipynb").symlink_to(secret)
     _moved(run, root / "link.ipynb")
-    assert past.notebook_path(run, "lead", root) == run / "agent.ipynb"
+    assert stored_runs.notebook_path(run, "lead", root) == run / "agent.ipynb"
     shutil.copy(secret, root / "mine.ipynb")
     _moved(run, root / "mine.ipynb")
-    assert past.notebook_path(run, "lead", root) == root / "mine.ipynb"
+    assert stored_runs.notebook_path(run, "lead", root) == root / "mine.ipynb"
 
 
 def test_neither_an_agents_name_nor_a_link_leads_out_of_the_root(tmp_path: Path) -> None:
@@ -146,8 +146,8 @@ def test_neither_an_agents_name_nor_a_link_leads_out_of_the_root(tmp_path: Path)
     (run / "agents").mkdir()
     (run / "agent.ipynb").symlink_to(tmp_path / "secret.ipynb")
     for agent in ("lead", "../../../../secret"):
-        with pytest.raises(Refusal):
-            past.notebook(run, agent, root)
+        with pytest.raises(RequestError):
+            stored_runs.notebook(run, agent, root)
 
 
 # ---- ids
@@ -158,7 +158,7 @@ def test_neither_an_agents_name_nor_a_link_leads_out_of_the_root(tmp_path: Path)
 )
 def test_an_id_that_is_none_is_not_taken(found: Any, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"id": found}))
-    assert attach.identity(tmp_path) == attach.identity_by_place(tmp_path)
+    assert registry.identity(tmp_path) == registry.identity_by_place(tmp_path)
 
 
 async def test_a_copy_of_a_run_has_an_id_of_its_own_and_the_original_keeps_its(
@@ -166,7 +166,7 @@ async def test_a_copy_of_a_run_has_an_id_of_its_own_and_the_original_keeps_its(
 ) -> None:
     write_run(run_folder, state="finished")
     shutil.copytree(run_folder, root / "runs" / "a-copy")  # first by name
-    copy = attach.identity_by_place(root / "runs" / "a-copy")
+    copy = registry.identity_by_place(root / "runs" / "a-copy")
     listed = (await ask("GET", "cobra/runs")).data["runs"]
     assert {run["id"]: run["run"] for run in listed} == {RUN: "runs/c-1", copy: "runs/a-copy"}
     assert (await ask("GET", f"cobra/runs/{RUN}")).data["run"] == "runs/c-1"
@@ -186,8 +186,8 @@ async def test_a_copy_of_a_living_run_is_one_that_died(ask: Ask, root: Path, run
 
 async def test_a_living_copy_takes_no_living_runs_place(ask: Ask, root: Path, run_folder: Path) -> None:
     async with FakeRunner(run_folder), FakeRunner(root / "runs" / "a-copy") as copy:
-        place = attach.identity_by_place(copy.folder)
-        assert sorted(entry.id for entry in attach.registry()) == sorted([RUN, place])
+        place = registry.identity_by_place(copy.folder)
+        assert sorted(entry.id for entry in registry.entries()) == sorted([RUN, place])
         for run, path in ((RUN, "runs/c-1"), (place, "runs/a-copy")):
             found = (await ask("GET", f"cobra/runs/{run}")).data
             assert (found["id"], found["run"], found["state"]) == (run, path, "running")
@@ -195,8 +195,8 @@ async def test_a_living_copy_takes_no_living_runs_place(ask: Ask, root: Path, ru
 
 def test_a_copy_that_goes_on_keeps_the_id_it_goes_by(tmp_path: Path) -> None:
     run = write_run(tmp_path / "c-1")
-    attach.settle(run, RUN)
+    registry.settle(run, RUN)
     before = (run / "run.json").read_text()
     assert json.loads(before)["id"] == RUN
-    attach.settle(run, "bbbbbbbbbbbb")
+    registry.settle(run, "bbbbbbbbbbbb")
     assert json.loads((run / "run.json").read_text()) == {**json.loads(before), "id": "bbbbbbbbbbbb"}

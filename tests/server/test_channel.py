@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPClientError
 
-from cobra_jupyter import attach
-from cobra_jupyter.server import past
+from cobra_jupyter.run import attach
+from cobra_jupyter.server import stored_runs
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN
 
@@ -185,7 +185,7 @@ async def test_a_run_whose_folder_is_gone_has_a_whole_status_that_says_why(
         False,
     )
     assert status["why"]
-    assert set(status) == set(past._unreadable(run_folder, ""))
+    assert set(status) == set(stored_runs._unreadable(run_folder, ""))
 
 
 async def test_when_the_runner_dies_the_socket_stays_and_the_file_is_followed(

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from cobra_jupyter import attach
-from cobra_jupyter.server import links, whose
+from cobra_jupyter.run import registry
+from cobra_jupyter.server import links, ownership
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN, Ask
 
@@ -179,7 +179,7 @@ async def test_what_a_tab_saved_after_the_end_it_can_change_shorten_and_delete(
 async def test_a_runner_that_does_not_answer_keeps_its_notebook(
     ask: Ask, run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whose, "WAIT", 0.2)
+    monkeypatch.setattr(ownership, "WAIT", 0.2)
     async with FakeRunner(run_folder) as runner:
         first = (await ask("GET", NOTEBOOK, **WITH_HASH)).data
         runner.type("y = 1", "unseen")
@@ -235,7 +235,7 @@ async def test_a_renamed_folder_leaves_a_link_until_the_run_is_over(
         assert [cell["id"] for cell in found["content"]["cells"]][-1] == "fresh"
         assert (await ask("GET", f"cobra/runs/{RUN}")).data["run"] == "runs/better"
         assert len((await ask("GET", "cobra/runs")).data["runs"]) == 1
-        assert attach.registry()
+        assert registry.entries()
     links.clean([])
     assert not run_folder.exists()
     assert (root / "runs" / "better" / "agent.ipynb").exists()
@@ -269,8 +269,8 @@ async def test_a_link_stays_as_long_as_a_living_run_goes_by_it(root: Path, jp_en
     """One that was started there meanwhile too, which nobody knew of as the folder was renamed."""
     (root / "old").mkdir()
     links.leave(root / "runs", root / "old", [RUN])
-    first = attach.Entry(RUN, root / "old" / "a", 1, root / "a", "")
-    second = attach.Entry("b" * 12, root / "runs" / "b", 1, root / "b", "")
+    first = registry.Entry(RUN, root / "old" / "a", 1, root / "a", "")
+    second = registry.Entry("b" * 12, root / "runs" / "b", 1, root / "b", "")
     for living in ([first, second], [second], [first]):
         links.clean(living)
         assert (root / "runs").is_symlink()

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cobra_jupyter.kernel import provisioner
 from cobra_jupyter.kernel.session import KernelSession
+from cobra_jupyter.server import provisioner
 from cobra_jupyter.server.kernels import kernel_id, session_id
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN, Ask

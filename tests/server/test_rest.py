@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPClientError
 
-from cobra_jupyter import attach
-from cobra_jupyter.server import starting
+from cobra_jupyter.run import attach, registry
+from cobra_jupyter.server import launcher
 from tests.conftest import make_competition
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN, Ask
@@ -261,12 +261,12 @@ async def test_a_run_is_started_and_its_process_is_no_child_that_ends_with_the_s
     )
     assert (found.code, found.data["state"]) == (201, "running")
     assert found.data["run"].startswith("runs/wine-")
-    (entry,) = attach.registry()
+    (entry,) = registry.entries()
     assert Path(f"/proc/{entry.pid}/stat").read_text().split()[5] == str(entry.pid)  # a session of its own
     await cobra.stop()
-    assert attach.of(root / found.data["run"]) is not None
+    assert registry.find(root / found.data["run"]) is not None
     attach.ask(entry, "stop")
-    await _until(lambda: not attach.registry())
+    await _until(lambda: not registry.entries())
 
 
 async def test_a_run_is_started_where_its_folder_lies_when_that_of_the_runs_was_renamed_under_another(
@@ -277,11 +277,11 @@ async def test_a_run_is_started_where_its_folder_lies_when_that_of_the_runs_was_
         await cobra.living.look()
         assert (await ask("PATCH", "api/contents/runs", {"path": "old"})).code == 200
         found = (await ask("POST", "cobra/runs", {"folder": "data/wine/public"})).data
-        (entry,) = [entry for entry in attach.registry() if entry.id == found["id"]]
+        (entry,) = [entry for entry in registry.entries() if entry.id == found["id"]]
         assert entry.run.parent == root / "old"  # not through the link, which goes with the other run
         assert found["run"] == f"old/{entry.run.name}"
         assert (await ask("POST", f"cobra/runs/{found['id']}/stop")).code == 200
-        await _until(lambda: [entry.id for entry in attach.registry()] == [RUN])
+        await _until(lambda: [entry.id for entry in registry.entries()] == [RUN])
 
 
 async def test_a_competition_may_have_the_longest_name_there_is(ask: Ask, root: Path, command: None) -> None:
@@ -290,7 +290,7 @@ async def test_a_competition_may_have_the_longest_name_there_is(ask: Ask, root: 
     found = await ask("POST", "cobra/runs", {"folder": f"{'é' * 127}/public"})
     assert (found.code, found.data["state"]) == (201, "running")
     assert (await ask("POST", f"cobra/runs/{found.data['id']}/stop")).code == 200
-    await _until(lambda: not attach.registry())
+    await _until(lambda: not registry.entries())
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ async def test_a_dead_run_is_resumed_once(ask: Ask, root: Path, run_folder: Path
     assert (await ask("POST", f"cobra/runs/{RUN}/resume", {"budget": "1h"})).code == 409  # it lives
     assert (await ask("POST", f"cobra/runs/{RUN}/resume")).data["state"] == "running"  # to the runner
     assert (await ask("POST", f"cobra/runs/{RUN}/stop")).code == 200
-    await _until(lambda: not attach.registry())
+    await _until(lambda: not registry.entries())
 
 
 async def test_a_start_that_takes_long_is_answered_with_the_state_it_has(
@@ -337,9 +337,9 @@ async def test_a_start_that_takes_long_is_answered_with_the_state_it_has(
     monkeypatch.setattr(cobra.starting, "_soon", 0.5)
     found = await ask("POST", "cobra/runs", {"folder": "data/wine/public"})
     assert (found.code, found.data["state"]) == (201, "starting")
-    (entry,) = attach.registry()
+    (entry,) = registry.entries()
     os.kill(entry.pid, signal.SIGKILL)
-    await _until(lambda: not attach.registry())
+    await _until(lambda: not registry.entries())
 
 
 async def test_a_run_that_had_begun_keeps_its_folder_whatever_it_ended_with(
@@ -366,17 +366,17 @@ async def test_a_run_whose_record_names_a_competition_elsewhere_is_not_resumed(
     found = await ask("POST", f"cobra/runs/{RUN}/resume")
     assert found.code == 400
     assert word in found.message
-    assert not attach.registry()
+    assert not registry.entries()
 
 
 def test_what_runners_said_long_ago_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starting, "LOGS", 3)
+    monkeypatch.setattr(launcher, "LOGS", 3)
     now = time.time()
     for name, age in (("old", 40), ("a", 4), ("b", 3), ("c", 2)):
         (tmp_path / f"{name}.log").touch()
         os.utime(tmp_path / f"{name}.log", (now - age * 86_400,) * 2)
     (tmp_path / "other.txt").touch()
-    starting._tidy(tmp_path)
+    launcher._tidy(tmp_path)
     assert sorted(path.name for path in tmp_path.glob("*.log")) == ["b.log", "c.log"]
     assert (tmp_path / "other.txt").exists()
 
@@ -397,7 +397,7 @@ async def test_a_run_goes_on_for_as_long_as_it_is_given(
     assert (await ask("POST", f"cobra/runs/{RUN}/resume", body)).code == 200
     assert asked == (["--budget", budget] if budget else [])
     assert (await ask("POST", f"cobra/runs/{RUN}/stop")).code == 200
-    await _until(lambda: not attach.registry())
+    await _until(lambda: not registry.entries())
 
 
 def _make_older(run: Path, seconds: float) -> None:

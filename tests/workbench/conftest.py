@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from conftest import stop_server
+
+from tests.conftest import stop_server
 
 
 @pytest.fixture(scope="package")

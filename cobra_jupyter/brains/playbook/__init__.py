@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from cobra_jupyter.agent.context import Context
-from cobra_jupyter.brains import Finish
+from cobra_jupyter.brains.base import Finish
+from cobra_jupyter.brains.context import Context
 from cobra_jupyter.brains.playbook.plan import next_step
 from cobra_jupyter.brains.playbook.roles import step_of
 from cobra_jupyter.brains.playbook.view import View

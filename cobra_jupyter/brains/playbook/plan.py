@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cobra_jupyter.agent.context import Context
+from cobra_jupyter.brains.context import Context
 from cobra_jupyter.brains.playbook.recipes import Recipe
 from cobra_jupyter.brains.playbook.recovery import recovery
 from cobra_jupyter.brains.playbook.step import (

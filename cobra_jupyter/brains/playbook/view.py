@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cobra_jupyter.agent.context import Context
+from cobra_jupyter.brains.context import Context
 from cobra_jupyter.brains.playbook.recipes import RECIPES, Recipe
 
 Json = Mapping[str, Any]

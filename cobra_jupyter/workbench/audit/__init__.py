@@ -18,9 +18,9 @@ from cobra_jupyter.workbench.audit.permutation import permutation_probe
 from cobra_jupyter.workbench.audit.probes import vault
 from cobra_jupyter.workbench.audit.quick import Quick
 from cobra_jupyter.workbench.audit.sample import Clock, OutOfTime, Sample
-from cobra_jupyter.workbench.judge import Judge
-from cobra_jupyter.workbench.metrics import Metric
-from cobra_jupyter.workbench.protocol import Folds, Protocol, truth_of
+from cobra_jupyter.workbench.protocol.protocol import Folds, Protocol, truth_of
+from cobra_jupyter.workbench.scoring.metrics import Metric
+from cobra_jupyter.workbench.scoring.scorer import Scorer
 
 __all__ = [
     "Clock",
@@ -53,7 +53,7 @@ def findings(
     return ordered(_run(_checks(sample, metric)))
 
 
-def of_trials(judge: Judge, trials: Sequence[Any], ablations: Sequence[Any]) -> list[Finding]:
+def of_trials(judge: Scorer, trials: Sequence[Any], ablations: Sequence[Any]) -> list[Finding]:
     """What finished trials and ablations tell about the protocol."""
     found = [*probes.fold_spread(judge, trials), *probes.effects_and_folds(judge, trials, ablations)]
     return ordered(found)

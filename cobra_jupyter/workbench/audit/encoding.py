@@ -10,7 +10,7 @@ import pandas as pd
 
 from cobra_jupyter.competition.columns import kind as kind_of
 from cobra_jupyter.competition.columns import parts_of
-from cobra_jupyter.workbench.protocol import moments
+from cobra_jupyter.workbench.protocol.protocol import moments
 
 Array = np.ndarray[Any, Any]
 TEXT_COMPONENTS = 12

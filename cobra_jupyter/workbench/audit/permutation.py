@@ -29,9 +29,9 @@ import pandas as pd
 from cobra_jupyter.workbench.audit.finding import Finding
 from cobra_jupyter.workbench.audit.quick import Quick
 from cobra_jupyter.workbench.audit.sample import Clock, OutOfTime, Sample
-from cobra_jupyter.workbench.protocol import Positions, truth_of
-from cobra_jupyter.workbench.trials import Spec, Trials
-from cobra_jupyter.workbench.views import Views
+from cobra_jupyter.workbench.protocol.protocol import Positions, truth_of
+from cobra_jupyter.workbench.protocol.views import Views
+from cobra_jupyter.workbench.search.trials import Spec, Trials
 
 Array = np.ndarray[Any, Any]
 PERMUTATIONS, FOLD = 2, 0

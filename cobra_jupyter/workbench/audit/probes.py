@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from cobra_jupyter.workbench import metrics
 from cobra_jupyter.workbench.audit.finding import Finding
-from cobra_jupyter.workbench.judge import Judge, Score
-from cobra_jupyter.workbench.metrics import MetricUndefined
+from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
+from cobra_jupyter.workbench.scoring.scorer import Score, Scorer
 
 Array = np.ndarray[Any, Any]
 CHANCE = 1e-4
 GRAVE = 3.0  # standard errors
 
 
-def fold_spread(judge: Judge, trials: Iterable[Any]) -> Iterator[Finding]:
+def fold_spread(judge: Scorer, trials: Iterable[Any]) -> Iterator[Finding]:
     """Do the folds of the best full trial differ by more than the rows drawn into them explain?"""
     from scipy.stats import chi2
 
@@ -47,7 +47,7 @@ def fold_spread(judge: Judge, trials: Iterable[Any]) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def effects_and_folds(judge: Judge, trials: Iterable[Any], ablations: Iterable[Any]) -> Iterator[Finding]:
+def effects_and_folds(judge: Scorer, trials: Iterable[Any], ablations: Iterable[Any]) -> Iterator[Finding]:
     """Effects found on one fold that are smaller than what folds differ by."""
     full = [trial for trial in trials if trial.full and trial.score]
     if not full:
@@ -75,7 +75,7 @@ def effects_and_folds(judge: Judge, trials: Iterable[Any], ablations: Iterable[A
         )  # fmt: skip
 
 
-def vault(judge: Judge, id: str, score: Score, prediction: Array) -> Iterator[Finding]:
+def vault(judge: Scorer, id: str, score: Score, prediction: Array) -> Iterator[Finding]:
     """The out-of-fold score of a trial or blend against its score on rows that no fold has seen.
 
     `prediction`: of the vault's rows, in the form the metric wants.

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from cobra_jupyter.workbench import metrics
 from cobra_jupyter.workbench.audit.sample import OutOfTime, Sample
-from cobra_jupyter.workbench.metrics import Metric, MetricUndefined
-from cobra_jupyter.workbench.protocol import Positions
+from cobra_jupyter.workbench.protocol.protocol import Positions
+from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
 
 Array = np.ndarray[Any, Any]
 Splits = Sequence[tuple[Positions, Positions]]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cobra_jupyter.workbench.audit import encoding
-from cobra_jupyter.workbench.protocol import Folds, Positions, Protocol
+from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol
 
 Array = np.ndarray[Any, Any]
 ROWS = 6_000  # of train that quick models see

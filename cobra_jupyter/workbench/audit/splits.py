@@ -12,7 +12,7 @@ from cobra_jupyter.workbench.audit import quick
 from cobra_jupyter.workbench.audit.finding import Finding
 from cobra_jupyter.workbench.audit.quick import Quick
 from cobra_jupyter.workbench.audit.sample import Sample, complements
-from cobra_jupyter.workbench.protocol import Folds, Positions, Protocol, first_parts
+from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol, first_parts
 
 Array = np.ndarray[Any, Any]
 REPEATED, LEAST_GROUPS = 0.3, 20  # share of rows whose value another row has; values

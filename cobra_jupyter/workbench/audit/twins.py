@@ -11,7 +11,7 @@ import pandas as pd
 
 from cobra_jupyter.workbench.audit.finding import Finding
 from cobra_jupyter.workbench.audit.sample import Sample
-from cobra_jupyter.workbench.protocol import DUPLICATES, Positions
+from cobra_jupyter.workbench.protocol.protocol import DUPLICATES, Positions
 
 Array = np.ndarray[Any, Any]
 QUERIES, REFERENCE = 1_500, 20_000  # rows asked about, rows searched

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import cobra_jupyter
-from cobra_jupyter.agent.context import Clock, Context, Turn
+from cobra_jupyter.brains.context import Clock, Context, Turn
 from cobra_jupyter.brains.playbook.plan import Step, next_step
 from cobra_jupyter.brains.playbook.recipes import RECIPES
 from cobra_jupyter.brains.playbook.roles import step_of

@@ -14,16 +14,17 @@ import pytest
 
 from cobra_jupyter.agent import ladder
 from cobra_jupyter.agent.budget import Budget
-from cobra_jupyter.agent.context import Context, Task, Turn
-from cobra_jupyter.agent.plateau import Rung, Story, lines
-from cobra_jupyter.brains import BrainGone
+from cobra_jupyter.agent.plateau import Rung, RunProgress, lines
+from cobra_jupyter.brains.base import BrainGone
+from cobra_jupyter.brains.context import Context, Task, Turn
 from cobra_jupyter.brains.playbook import Playbook
 from cobra_jupyter.brains.playbook.plan import next_step
 from cobra_jupyter.brains.playbook.roles import step_of
 from cobra_jupyter.brains.playbook.step import Step
 from cobra_jupyter.brains.playbook.view import View
-from cobra_jupyter.ledger import Record, read
-from cobra_jupyter.runner import Options, Runner
+from cobra_jupyter.records.ledger import Record, read
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.runner import Runner
 from tests.agent.test_loop import Speaker
 from tests.brains.playbook.test_plan import PROTOCOL, context, full
 from tests.conftest import make_competition
@@ -145,7 +146,7 @@ def with_sites(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(y=frame["y"] + 3 * np.sin(codes)) if "y" in frame else frame
 
 
-def rung_by_rung(story: Story) -> Rung | None:
+def rung_by_rung(story: RunProgress) -> Rung | None:
     """Each rung as soon as it makes sense, without waiting for a plateau."""
     begun = sum(moment.data["state"] == "begun" for moment in story.of("rung"))
     ready = len(lines(story)) > 1

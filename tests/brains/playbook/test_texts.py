@@ -14,11 +14,12 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from cobra_jupyter.agent.context import Clock, Context, Turn
+from cobra_jupyter.brains.context import Clock, Context, Turn
 from cobra_jupyter.brains.playbook.plan import next_step
 from cobra_jupyter.brains.playbook.recipes import RECIPES, Recipe, shared_source
-from cobra_jupyter.ledger import read
-from cobra_jupyter.runner import Options, Runner
+from cobra_jupyter.records.ledger import read
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.runner import Runner
 from tests.fakes.scripted import Scripted
 
 METRICS = {"binary": "log loss", "multiclass": "log loss", "multilabel": "roc auc", "regression": "rmse"}

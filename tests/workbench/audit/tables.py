@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from cobra_jupyter.competition.columns import kind
-from cobra_jupyter.workbench import audit, protocol
+from cobra_jupyter.workbench import audit
 from cobra_jupyter.workbench.audit import Finding
+from cobra_jupyter.workbench.protocol import protocol
 
 
 @dataclass

@@ -6,7 +6,7 @@ import ast
 import re
 from typing import Any
 
-from cobra_jupyter.workbench import pages
+from cobra_jupyter.workbench.display import pages
 from tests.workbench.samples import results
 
 AUDIT = results()["audit"]

@@ -97,7 +97,7 @@ def test_target_statistics_fitted_outside_folds_are_found(
 def test_labels_that_reach_a_candidate_through_its_view_are_found(
     benches: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cobra_jupyter.workbench.views import Views
+    from cobra_jupyter.workbench.protocol.views import Views
 
     bench = benches(rows=900).ready(folds=3, repeats=1)
     monkeypatch.setattr(

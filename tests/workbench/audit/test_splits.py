@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cobra_jupyter.workbench import protocol
 from cobra_jupyter.workbench.audit import splits
-from cobra_jupyter.workbench.protocol import Folds
+from cobra_jupyter.workbench.protocol import protocol
+from cobra_jupyter.workbench.protocol.protocol import Folds
 from tests.workbench.audit.tables import audited, grave, known, only, table, tables
 
 GROUPS = 150

@@ -1,0 +1,163 @@
+"""An agent's seat: its notebook and file, its kernel, and what a person does there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.agent.history import log_of, rebuild
+from cobra_jupyter.agent.interventions import Interventions
+from cobra_jupyter.agent.loop import Agent, digest, message_of
+from cobra_jupyter.agent.person_cells import PersonCells, Visit
+from cobra_jupyter.kernel.errors import KernelError
+from cobra_jupyter.kernel.harness import CallError, ConnectionLost
+from cobra_jupyter.kernel.session import KernelSession
+from cobra_jupyter.notebook.coerce import about
+from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.notebook.file import NotebookFile
+from cobra_jupyter.notebook.merge import base_of, merge
+from cobra_jupyter.notebook.overflow import Overflow
+from cobra_jupyter.records import blobs
+from cobra_jupyter.records.ledger import Ledger, Record
+
+TEND = 0.5  # seconds between two looks at the kernel
+LIFE = 1_000_000  # seqs between two lives of a notebook: no tab has seen more
+
+
+@dataclass
+class Workspace:
+    """The live notebook of one agent. `role` is the agent's; `agent` is there once its kernel is."""
+
+    name: str
+    role: str
+    document: Document
+    file: NotebookFile
+    interventions: Interventions
+    ledger: Ledger
+    agent: Agent | None = None
+    kernel: KernelSession | None = None
+    person_cells: PersonCells = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.person_cells = PersonCells(self.document, self._ran)
+        self.file.on_foreign = self._written_by_others
+
+    @property
+    def works(self) -> bool:
+        """Whether a cell of the agent's runs, and no person has ended it."""
+        return self.kernel is not None and self.kernel.busy and not (self.agent and self.agent.was_cut)
+
+    def on_foreign(self, msg_id: str, event: dict[str, Any]) -> None:
+        """What the kernel says of executions that are not the agent's."""
+        self.person_cells.on_event(msg_id, event)
+
+    def save(self, notebook: Mapping[str, Any], client: str) -> None:
+        """Merge what a tab saves. Raises ValueError for what is no notebook."""
+        merge(self.document, notebook, self._base(notebook), client or "file")
+
+    async def restart_kernel(self, seconds: float) -> None:
+        """A person restarts the kernel: fresh, but for what the agent's own cells leave behind."""
+        assert self.agent
+        await self.agent.executor.restart(seconds)
+
+    async def tend(self) -> None:
+        """While the seat is taken: a kernel that dies while no cell of the agent's runs, under a person's cell or none, comes
+        back as it was."""
+        while True:
+            await asyncio.sleep(TEND)
+            if self.agent is None or self.kernel is None or self.kernel.alive:
+                continue
+            self.person_cells.died()
+            if not self.kernel.busy:
+                with contextlib.suppress(KernelError, ConnectionLost, CallError):  # tried again
+                    await self.agent.executor.mend()
+
+    async def interrupt_kernel(self) -> None:
+        if self.kernel is not None and self.kernel.alive:
+            await self.kernel.interrupt()
+
+    def _base(self, notebook: Mapping[str, Any]) -> int:
+        """What the writer of a notebook had seen; of one that does not say, the file as it was written last."""
+        base = base_of(notebook)
+        return self.file.seq if base is None else base
+
+    def _written_by_others(self, text: str) -> None:
+        try:
+            notebook = read(text)
+            merge(self.document, notebook, self._base(notebook))
+        except ValueError as error:
+            self.ledger.append("decision", {
+                "what": f"{self.file.path.name} was changed by another program and is no notebook any more",
+                "why": f"{error}; it is written again as it was",
+            })  # fmt: skip
+
+    def _ran(self, cell: str, visit: Visit) -> None:
+        """A cell that a person ran has ended."""
+        if cell not in self.document:
+            return
+        self.interventions.record()
+        shown = self.document.cell(cell).get("outputs", [])
+        output = digest(shown)
+        self.interventions.ran(cell, visit.status, output)
+        self.ledger.append("ran", {
+            "agent": self.name, "cell": cell, "source": self.document.source_of(cell), "status": visit.status,
+            "count": visit.count, "seconds": round(visit.seconds, 4), "output": output,
+            "error": message_of(visit.ename, visit.evalue)[:2000],
+            "outputs": blobs.store(self.ledger.path.parent, shown) if shown else None,
+        })  # fmt: skip
+        if visit.status == "ok" and self.agent is not None:
+            self.agent.executor.visited(self.document.source_of(cell))
+
+
+def read(text: str) -> dict[str, Any]:
+    """A notebook's JSON, of nbformat 4. Raises ValueError."""
+    try:
+        notebook = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from error
+    if not isinstance(notebook, dict) or notebook.get("nbformat") != 4:
+        raise ValueError("not a notebook of nbformat 4")
+    return notebook
+
+
+def take(
+    records: Sequence[Record], ledger: Ledger, path: Path, metadata: Mapping[str, Any], name: str, role: str,
+    run: str,
+) -> Workspace:  # fmt: skip
+    """The seat of an agent, its notebook as the record tells of it and as somebody may have changed the file since.
+    Make it inside a running event loop."""
+    folder = ledger.path.parent
+    document = rebuild(records, folder, metadata, name)
+    document.on_rest = Overflow(folder / log_of(name), ledger.clean).write
+    interventions = Interventions(document, ledger, name)
+    document.begin(_meanwhile(document, path) if len(document) else 0)
+    document.stamp = lambda: {"run": run, "line": ledger.length - 1}
+    path.parent.mkdir(exist_ok=True)
+    return Workspace(name, role, document, NotebookFile(document, path), interventions, ledger)
+
+
+def _meanwhile(document: Document, path: Path) -> int:
+    """Merge a notebook's file, as it was left, into what the record tells; both count by lines of the record.
+    → a number that is higher than any that was seen of it."""
+    try:
+        notebook = read(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return document.seq + LIFE
+    cells, line = notebook.get("cells"), about(notebook).get("line")
+    if isinstance(line, int) and isinstance(cells, list):
+        known = [cell for cell in cells if not _unfinished(document, cell)]
+        document.seq = max(document.seq, line)
+        with contextlib.suppress(ValueError):  # no notebook any more: it is written again as it was
+            merge(document, {**notebook, "cells": known}, line)
+    return max(document.seq, base_of(notebook) or 0) + LIFE
+
+
+def _unfinished(document: Document, cell: Any) -> bool:
+    """Whether a cell is left of a reply that never ended."""
+    mark = about(cell)
+    return bool(mark.get("agent")) and not mark.get("person") and str(cell.get("id")) not in document

@@ -1,0 +1,69 @@
+"""Progress on standard error: one living line in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from cobra_jupyter.agent.budget import Budget
+from cobra_jupyter.records.ledger import Record
+from cobra_jupyter.run.status import RunStatus
+
+_SAID = ("reply", "trial", "blend", "proof")
+
+
+class Progress:
+    """Told every record; shows phase, best CV ± SE, trials and time left. `greeting` is said when the run is found to
+    be possible: where it is refused, that is all there is to say."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.greeting = ""
+        self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+        self._live = (
+            Live(console=self._console, refresh_per_second=4, transient=True)
+            if self._console.is_terminal
+            else None
+        )
+        self._standing = RunStatus()
+        self._last = 0.0
+
+    def __enter__(self) -> Progress:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def record(self, record: Record, budget: Budget) -> None:
+        data = record.data
+        self._standing.count(record)
+        if record.kind == "state" and data["state"] == "running" and self.greeting:
+            self._console.print(Text(self.greeting))
+            self.greeting = ""
+        elif record.kind in _SAID:
+            self._say(budget, force=record.kind != "trial")
+        elif record.kind == "state" and data["state"] in ("pausing", "paused", "human", "waiting"):
+            self._console.print(Text(f"  {data['state']}: {data['why'] or 'a person has the run'}"))
+        elif record.kind == "execution" and data["status"] not in ("ok",):
+            self._console.print(
+                Text(
+                    f"  cell of turn {data['turn']}: {data['status']} {data['ename']}: {data['evalue'][:200]}"
+                )
+            )
+
+    def _say(self, budget: Budget, force: bool = False) -> None:
+        s = self._standing
+        best = f"best CV {s.best['score']:.5f} ± {s.best['se']:.5f} · " if s.best else ""
+        line = f"{s.phase} · {best}{s.trials} trials · {budget.said} left"
+        if self._live:
+            self._live.update(Text(line))
+        elif force or time.monotonic() - self._last > 10:
+            self._console.print(Text(line))
+        self._last = time.monotonic() if force or not self._live else self._last

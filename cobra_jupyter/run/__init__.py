@@ -1,0 +1,1 @@
+"""One run as a process: runner, control, socket, registry, proof and verification."""

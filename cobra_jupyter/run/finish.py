@@ -1,0 +1,140 @@
+"""The end of a run: its proof, its report, its last records; and run.json, which says how it stands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.agent.budget import Budget
+from cobra_jupyter.agent.team import notebook_of
+from cobra_jupyter.notebook import report, solution
+from cobra_jupyter.records.files import write_json
+from cobra_jupyter.records.ledger import Ledger, read
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.proof import Proof, prove
+from cobra_jupyter.workbench.harness.ownership import LEAD
+from cobra_jupyter.workbench.harness.resources import SECOND_PROOF
+from cobra_jupyter.workbench.hashing import sha256
+
+CLOSING = 4.0  # seconds for the report, the last writes and the exit
+UNPROVEN = Proof("not run", "nothing was submitted", 0.0, False)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to. `submission` is None when there is none; scores are cross-validated."""
+
+    run: str
+    competition: str
+    metric: str | None
+    direction: str | None
+    protocol: str | None
+    cv: float | None
+    cv_se: float | None
+    submission: str | None
+    notebook: str
+    solution: str | None
+    report: str
+    proof: Proof
+    seconds: float
+
+    def record(self) -> dict[str, Any]:
+        return {**asdict(self), "proof": self.proof.outcome, "seconds": round(self.seconds, 1)}
+
+
+@dataclass
+class Finisher:
+    """`latest` holds the latest data of each kind of record; `recording` is what is replayed, if anything."""
+
+    options: Options
+    ledger: Ledger
+    budget: Budget
+    latest: Mapping[str, dict[str, Any]]
+    recording: Any = None
+    id: str = ""  # of the run
+
+    async def prove(self, described: dict[str, Any]) -> Proof:
+        """Write `solution.ipynb`, run it in a fresh kernel, compare. Where training anew would take, or takes, too long,
+        the saved models predict."""
+        left = self.budget.left - CLOSING
+        cost = sum(member["cost"] for member in described["members"]) / described["slots"]
+        saved = all(
+            (self.options.out / model["path"]).exists()
+            for member in described["members"]
+            for model in member["models"]
+        )
+        retrain = not saved or cost * 1.3 + 8 + SECOND_PROOF < left
+        if self.recording and self.recording.retrained is not None:
+            retrain = self.recording.retrained
+        second = SECOND_PROOF if retrain and saved else 0.0
+        limit = left - second
+        proof = await self._prove(described, retrain, limit)
+        if second and proof.outcome == "failed" and proof.seconds >= limit:
+            again = await self._prove(described, False, self.budget.left - CLOSING)
+            proof = replace(again, detail=f"{again.detail}; training anew did not end within {limit:.0f} s")
+        self.ledger.append("proof", proof.record())
+        return proof
+
+    async def _prove(self, described: dict[str, Any], retrain: bool, seconds: float) -> Proof:
+        out, path = self.options.out, self.write_solution(described, retrain)
+        return await prove(
+            path, out / "submission.csv", out / "proof", self.options.kernel, max(seconds, 1.0), retrain
+        )
+
+    def write_solution(self, described: dict[str, Any], retrain: bool) -> Path:
+        submitted, path = self.latest["submission"], self.options.out / "solution.ipynb"
+        facts = {
+            "competition": self.latest["card"]["name"],
+            "score": submitted["score"],
+            "se": submitted["se"],
+        }
+        write_json(path, solution.build(described, retrain, facts))
+        return path
+
+    def close(
+        self, end: str, described: dict[str, Any] | None, proof: Proof, agents: Sequence[str], failed: bool = False
+    ) -> Result:  # fmt: skip
+        """The last records, the report and run.json; `agents` are those that were called in."""
+        out = self.options.out
+        names = [*map(notebook_of, (LEAD, *agents)), "studies.db"]
+        names += ["submission.csv", "solution.ipynb"] if described else []
+        for name in names:
+            if (out / name).exists():
+                self.ledger.append("file", {"path": name, "sha256": sha256(out / name)})
+        card, frozen = self.latest.get("card", {}), self.latest.get("protocol", {})
+        submitted = self.latest.get("submission", {})
+        result = Result(
+            run=str(out), competition=str(card.get("name", self.options.folder.name)), metric=frozen.get("metric", card.get("metric")),
+            direction=frozen.get("direction", card.get("direction")), protocol=frozen.get("digest"),
+            cv=submitted.get("score"), cv_se=submitted.get("se"),
+            submission=str(out / "submission.csv") if submitted else None, notebook=str(out / "agent.ipynb"),
+            solution=str(out / "solution.ipynb") if (out / "solution.ipynb").exists() else None,
+            report=str(out / "report.html"), proof=proof, seconds=self.budget.used,
+        )  # fmt: skip
+        state = "failed" if failed else "stopped" if end == "interrupted" else "finished"
+        run = self._run_json(state, end, result)
+        report.write(out / "report.html", run, list(read(out / "ledger.jsonl")))
+        self.ledger.append("file", {"path": "report.html", "sha256": sha256(out / "report.html")})
+        self.state(run["state"], end, result)
+        return result
+
+    def state(self, state: str, why: str | None, result: Result | None = None, held: bool = False) -> None:
+        """A state of the run, in the record and in run.json; `held`: the clock stands still from here, or did until
+        here."""
+        used = {"used": round(self.budget.used, 3)} if held else {}
+        self.ledger.append("state", {"state": state, "why": why, **used})
+        write_json(self.options.out / "run.json", self._run_json(state, why, result))
+
+    def _run_json(self, state: str, why: str | None, result: Result | None) -> dict[str, Any]:
+        o = self.options
+        card = self.latest.get("card", {})
+        return {
+            "id": self.id, "run": o.out.name, "competition": card.get("name", o.folder.name), "state": state, "why": why, "pid": os.getpid(),
+            "started": o.started, "seconds": round(self.budget.used, 1), "budget": o.budget, "seed": o.seed,
+            "brain": o.brain, "head": self.ledger.head, "length": self.ledger.length,
+            "environment": self.latest.get("environment", {}), "result": result.record() if result else None,
+            "proof": result.proof.record() if result else None,
+        }  # fmt: skip

@@ -1,0 +1,205 @@
+"""Runs on disk: naming, finding and describing them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.agent.budget import spoken
+from cobra_jupyter.brains.base import taken
+from cobra_jupyter.records.ledger import LedgerError, is_locked, read
+from cobra_jupyter.records.states import LIVE, RESUMABLE
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.status import RunStatus
+
+LONGEST = 200  # bytes of a competition's name in that of a run's folder
+
+
+class RunError(ValueError):
+    """No such run; the message says where was looked."""
+
+
+def name_of(competition: Path) -> str:
+    """A competition's name by its folder: that above MLE-bench's prepared/public."""
+    inner = {"public", "prepared", "private"}
+    return next((part for part in reversed(competition.resolve().parts) if part not in inner), "competition")
+
+
+def new_folder(root: Path, competition: Path) -> Path:
+    """<root>/<competition>-<time>, not taken yet."""
+    folder = root / f"{_shortened(name_of(competition))}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return folder if not folder.exists() else folder.with_name(f"{folder.name}-{secrets.token_hex(2)}")
+
+
+def _shortened(name: str) -> str:
+    """As much of it as leaves room for more in the name of a file, which has at most 255 bytes."""
+    whole = os.fsencode(name)
+    return name if len(whole) <= LONGEST else whole[:LONGEST].decode("utf-8", "ignore")
+
+
+def _memory() -> Path:
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "cobra" / "latest"
+
+
+def remember(folder: Path) -> None:
+    """Note the latest run, wherever it lies; a home that cannot be written is no reason to fail."""
+    try:
+        _memory().parent.mkdir(parents=True, exist_ok=True)
+        _memory().write_text(str(folder.resolve()), encoding="utf-8")
+    except OSError:
+        return
+
+
+def find(run: str) -> Path:
+    """The folder of a run: a path, a name below ./runs, or 'latest'. Raises RunError."""
+    if run != "latest":
+        for folder in (Path(run), Path("runs") / run):
+            if (folder / "run.json").exists() or (folder / "ledger.jsonl").exists():
+                return folder
+        raise RunError(
+            f"{run}: no run there (no run.json); give the folder that `cobra run` printed, or 'latest'"
+        )
+    noted = Path(_memory().read_text(encoding="utf-8")) if _memory().exists() else None
+    nearby = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+    candidates = [
+        *(p.parent for p in nearby[-1:]),
+        *([noted] if noted and (noted / "run.json").exists() else []),
+    ]
+    if not candidates:
+        raise RunError("no run yet: start one with `cobra run FOLDER` or `cobra demo`")
+    return max(candidates, key=lambda folder: (folder / "run.json").stat().st_mtime)
+
+
+def load(run: str) -> dict[str, Any]:
+    """run.json of a run, with the folder it was read from. A runner that is gone shows as state `died`. Raises RunError."""
+    folder = find(run)
+    try:
+        found = _checked(_run_json(folder))
+    except RunError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{folder / 'run.json'} cannot be read: {error}") from error
+    if found.get("state") in LIVE and not is_locked(folder):
+        found["state"] = "died"
+    return {**found, "folder": str(folder.resolve())}
+
+
+def _checked(found: Any) -> dict[str, Any]:
+    """What everyone reads in it is there. Raises ValueError."""
+    if not isinstance(found, dict):
+        raise ValueError("it holds no JSON object")
+    for name, kind, said in (
+        ("run", str, "a text"),
+        ("state", str, "a text"),
+        ("budget", (int, float), "a number"),
+    ):
+        if not isinstance(found.get(name), kind) or isinstance(found[name], bool):
+            raise ValueError(f'"{name}" must be {said}, not {str(found.get(name))[:80]!r}')
+    seconds = found.get("seconds") or 0
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ValueError(f'"seconds" must be a number, not {str(seconds)[:80]!r}')
+    if not 0 <= found["budget"] < math.inf:
+        raise ValueError(f'"budget" must be a number of seconds, not {found["budget"]}')
+    return found
+
+
+def _run_json(folder: Path) -> Any:
+    path = folder / "run.json"
+    if not path.exists():  # it ended before that was written
+        asked = _asked(folder / "ledger.jsonl")
+        known = {name: asked.get(name) for name in ("run", "started", "budget", "seed", "brain")}
+        return {**known, "state": "died", "why": None, "result": None}
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def options_of(run: dict[str, Any], budget: float | None) -> Options:
+    """What to resume a run with; `budget` (seconds) takes the place of the old one. Raises RunError where the run
+    lives or is over."""
+
+    folder = Path(run["folder"])
+    if is_locked(folder):
+        raise RunError(
+            f"{run['run']} is running (process {run.get('pid')}): `cobra status` shows how it stands"
+        )
+    given = float(run["budget"])
+    if run["state"] == "finished" and (budget or 0) <= given:
+        raise RunError(
+            f"{run['run']} is over: nothing to resume. With --budget of more than {spoken(given)} it goes on"
+        )
+    asked = _asked(folder / "ledger.jsonl")
+    try:
+        return Options(
+            Path(asked["folder"]), folder, asked["brain"], budget or given, asked["seed"], asked["kernel"],
+            asked["settings"], time.time(), tuple(asked["weights"]), asked.get("model", {}), asked.get("approval", "none"),
+        )  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise RunError(
+            f"{folder / 'ledger.jsonl'} does not say what was asked for ({error}): start the run again with `cobra run`"
+        ) from error
+
+
+def spent(folder: Path) -> tuple[int, float]:
+    """Tokens and dollars that a run's brains have taken so far."""
+
+    tokens, dollars = 0, 0.0
+    with contextlib.suppress(LedgerError):  # a torn last line: whoever resumes the run cuts it
+        for record in read(folder / "ledger.jsonl"):
+            if record.kind == "reply":
+                more = taken(record.data)
+                tokens, dollars = tokens + more[0], dollars + more[1]
+    return tokens, dollars
+
+
+def _asked(ledger: Path) -> dict[str, Any]:
+    """What the run was asked for: the first line of its record."""
+    try:
+        with ledger.open(encoding="utf-8") as file:
+            asked: dict[str, Any] = dict(json.loads(file.readline())["data"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunError(
+            f"{ledger} has no first line to go by: start the run again with `cobra run`"
+        ) from error
+    return asked
+
+
+def describe(run: dict[str, Any]) -> str:
+    lines = [f"{run['run']}: {run['state']}" + (f" ({run['why']})" if run.get("why") else "")]
+    result = run.get("result")
+    if run["state"] in LIVE[1:]:
+        lines += _standing(Path(run["folder"]))
+    elif result and result["cv"] is not None:
+        lines.append(
+            f"{result['metric']} {result['cv']:.5f} ± {result['cv_se']:.5f} by cross-validation, proof {result['proof']}"
+        )
+        lines += [
+            f"{name:<11} {result[name]}"
+            for name in ("submission", "notebook", "solution", "report")
+            if result[name]
+        ]
+    if run["state"] in RESUMABLE:
+        lines.append(f"go on with   cobra resume {run['folder']}")
+    return "\n".join([*lines, f"{'folder':<11} {run['folder']}"])
+
+
+def _standing(folder: Path) -> list[str]:
+    """Phase, best score and number of trials of a run that goes on, from its record."""
+
+    standing = RunStatus()
+    with contextlib.suppress(LedgerError):  # its last line is being written
+        for record in read(folder / "ledger.jsonl"):
+            standing.count(record)
+    best = standing.best
+    score = f", best CV {best['score']:.5f} ± {best['se']:.5f}" if best else ""
+    return [
+        f"{spoken(standing.age())} of {spoken(standing.asked['budget'])} used, "
+        f"{spoken(standing.asked['budget'] - standing.age())} left",
+        f"{standing.phase}; {standing.trials} trials{score}",
+    ]

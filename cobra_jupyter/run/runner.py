@@ -1,0 +1,466 @@
+"""One run: a competition folder in; a notebook, a proof and a valid submission out.
+
+The runner is the only writer of the record and of the notebook. It starts the harness and the kernel, lets the
+agent work until the time for new work is over, then writes `solution.ipynb`, proves it and reports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cobra_jupyter.agent import prompt
+from cobra_jupyter.agent.budget import Budget, spoken
+from cobra_jupyter.agent.history import AgentHistory, RunHistory, ages, recall
+from cobra_jupyter.agent.ladder import Ladder
+from cobra_jupyter.agent.loop import Agent
+from cobra_jupyter.agent.plateau import RunProgress, TimedRecord
+from cobra_jupyter.agent.recall import recollection
+from cobra_jupyter.agent.team import NoAgent, Team
+from cobra_jupyter.brains.base import Brain, BrainGone
+from cobra_jupyter.brains.context import TOLD_KINDS, WORKBENCH_KINDS, Clock, Context, Turn
+from cobra_jupyter.brains.replay import PATIENT
+from cobra_jupyter.kernel import weights
+from cobra_jupyter.kernel.executor import Executor
+from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
+from cobra_jupyter.kernel.pack import digest, pack
+from cobra_jupyter.kernel.probe import KernelProbe, probe
+from cobra_jupyter.kernel.session import KernelSession
+from cobra_jupyter.kernel.wire import OnForeign
+from cobra_jupyter.notebook.file import NotebookWriteError
+from cobra_jupyter.records.ledger import Ledger, Record
+from cobra_jupyter.run.finish import CLOSING, UNPROVEN, Finisher, Result
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.proof import Proof
+from cobra_jupyter.run.registry import identity
+from cobra_jupyter.run.status import RunStatus
+from cobra_jupyter.run.steering import Steering
+from cobra_jupyter.workbench import disk
+from cobra_jupyter.workbench.harness.ownership import LEAD
+
+__all__ = ["BadInput", "Options", "Result", "Runner"]
+
+T = TypeVar("T")
+HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call", "clock"}
+BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
+EARLY = 0.25  # of the budget: with more left than that, a model that finishes is asked whether it means it
+BESIDE = 4  # cores from which a scout may work beside the lead
+
+
+class BadInput(ValueError):  # noqa: N818 - the word of the exit code
+    """The run cannot begin or go on for what it was given; the message names file or option and the cure."""
+
+
+@dataclass
+class Runner:
+    """One run, or (`resume`) the rest of one that ended early. `on_record` sees every record (progress);
+    `interrupted` may be set from a signal handler."""
+
+    options: Options
+    brain: Brain
+    on_record: Callable[[Record, Budget], None] = lambda record, budget: None
+    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
+    resume: bool = False
+    others: tuple[Brain, ...] = ()  # who takes the brain's place, in order
+    team: Callable[[str], Sequence[Brain]] | None = (
+        None  # brains of the other roles; by default those of the lead
+    )
+    secrets: tuple[str, ...] = ()  # never to be written anywhere
+
+    def __post_init__(self) -> None:
+        o = self.options
+        self.past: RunHistory | None = None
+        self.budget = Budget(o.budget, o.started, reserve=min(30.0, 0.2 * o.budget))
+        self._recording: Any = getattr(self.brain, "recording", None)  # what is replayed: its clock is ours
+        if self._recording:
+            self.budget.patience = PATIENT
+        self._results: list[Record] = []  # what the agents' contexts are made of
+        self._ages: dict[int, float] = {}  # of records of earlier lives: seconds of the run's life, by line
+        self._warned = False  # whether the lead was asked if it means to finish
+        self._defect: Exception | None = None
+        self._ready = asyncio.Event()  # there is a team
+        self._latest: dict[str, dict[str, Any]] = {}
+        self._standing = RunStatus()
+        self._steering: Steering | None = None
+
+    # ---- the whole of it
+
+    async def run(self) -> Result:
+        """Raises BadInput, KernelError, LedgerError, or DiskFull where the folder takes no more."""
+        self._loop = asyncio.get_running_loop()
+        if not self.resume:
+            self._prepare_folder()
+        environment = probe(self.options.kernel)
+        past: list[Record] = []
+        self.ledger = Ledger(self.options.out / "ledger.jsonl", [*_secrets(), *self.secrets], past.append)
+        if self.resume:
+            self._take_past(past)
+        for record in past:
+            self._standing.take(record)
+        self.ledger.follow(self._follow)
+        self._id = identity(self.options.out) if self.resume else secrets.token_hex(6)
+        self.closing = Finisher(
+            self.options, self.ledger, self.budget, self._latest, self._recording, self._id
+        )
+        self._write_first_records(environment)
+        self.closing.state("starting", None)
+        harness = self._harness(environment)
+        self._steering = Steering(
+            self.closing,
+            self.ledger,
+            self.budget,
+            self._standing,
+            harness,
+            self.brain.name,
+            self.interrupted.set,
+        )
+        await self._steering.open()
+        try:
+            return await self._with_harness(harness, environment)
+        finally:
+            await asyncio.to_thread(harness.stop)
+            await self._steering.close()
+            self.ledger.close()
+
+    async def _with_harness(self, harness: HarnessProcess, environment: KernelProbe) -> Result:
+        try:
+            await asyncio.to_thread(harness.start, self._on_record, self._on_ask)
+            if self.past:
+                await asyncio.to_thread(harness.restore, self.ledger.path)
+            opened = await self._until_stopped(harness.call("open"))
+            card = None if opened.cancelled() else opened.result()
+        except CallError as error:
+            self.closing.state("failed", str(error))
+            if error.kind in BAD_INPUT:
+                raise BadInput(str(error)) from None
+            raise
+        if card is None:
+            return self.closing.close("interrupted", None, UNPROVEN, ())
+        self._description = _description(Path(card["folder"]))
+        if card["obstacles"] and self.brain.name == "playbook":  # which has rules, but cannot read
+            self.closing.state("failed", card["obstacles"][0])
+            raise BadInput(card["obstacles"][0])
+        end, described = await self._work(harness, environment)
+        await asyncio.to_thread(harness.stop)
+        proof: Proof | None = UNPROVEN
+        if described:
+            self.closing.state("running", "Proving the submission")
+            proven = await self._until_stopped(self.closing.prove(described))
+            proof = None if proven.cancelled() else proven.result()
+        if described and proof is None:
+            self.closing.write_solution(described, retrain=True)
+            proof = Proof("not run", "the run was interrupted", 0.0, False)
+        assert proof is not None
+        result = self.closing.close(end, described, proof, self._team.called, failed=self._defect is not None)
+        if self._defect is not None:
+            raise self._defect
+        return result
+
+    async def _until_stopped(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
+        """Work that is done, or that was cancelled as the run was stopped."""
+        doing, stop = asyncio.ensure_future(work), asyncio.ensure_future(self.interrupted.wait())
+        try:
+            await asyncio.wait({doing, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (doing, stop):
+                task.cancel()
+            await asyncio.gather(doing, stop, return_exceptions=True)
+        return doing
+
+    async def _work(
+        self, harness: HarnessProcess, environment: KernelProbe
+    ) -> tuple[str, dict[str, Any] | None]:
+        """Let the agents work in live kernels. → why they ended, what was submitted (for the proof)."""
+        script = self._recording if self._recording and self._recording.ledger else None
+        steering = self._steering
+        assert steering
+        team = self._team = Team(
+            self.options.out, self.ledger, harness, self._session, self._brains,
+            self._context, _notebook_metadata(environment), self.budget, self.past.records if self.past else (),
+            script, steering.seated, self._id, steering.seats,
+        )  # fmt: skip
+        self._ready.set()
+        async with team.seat(LEAD, LEAD) as agent:
+            self.agent = agent
+            self._ladder = Ladder(
+                team,
+                self.ledger,
+                self._story,
+                environment.cores >= BESIDE or len(environment.gpus) > 1,
+                agent.say,
+                script,
+                lambda: len(agent.turns) + 1,
+            )
+            agent.between = steering.aside(self._ladder.climb)
+            await self._open_notebook(agent)
+            await steering.control.begin()
+            work = await self._until_stopped(self._live(agent))
+            await steering.control.close()
+            await self._ladder.close()
+            await team.close()
+            if work.cancelled():
+                return "interrupted", await self._describe(agent.executor)
+            end = self._end_of(work)
+            await self._submit_at_last(end)
+            return end, await self._describe(agent.executor)
+
+    def _end_of(self, work: asyncio.Future[str]) -> str:
+        """Why the lead's life ended. What nobody has thought of is kept until what there is has been submitted."""
+        error = work.exception()
+        if error is None:
+            return work.result()
+        if isinstance(error, BrainGone | disk.DiskFull) or not isinstance(error, Exception):
+            raise error
+        self._defect = error
+        return f"a defect, {type(error).__name__}: {error}"
+
+    def _brains(self, role: str) -> Sequence[Brain]:
+        """Who writes for an agent of a role, the first to lead."""
+        if role == LEAD or self.team is None:
+            return (self.brain, *self.others)
+        return self.team(role)
+
+    def _session(self, socket: Path, on_foreign: OnForeign) -> KernelSession:
+        variables = {"COBRA_SOCKET": str(socket)}
+        return KernelSession(
+            self.options.kernel,
+            self.options.out,
+            paths=[self._pack],
+            variables=variables,
+            on_foreign=on_foreign,
+            clock=lambda: self.budget.used,  # a cell may wait for an agent whose cell waits for a person
+        )
+
+    async def _open_notebook(self, agent: Agent) -> None:
+        """Who is told that the run is running finds its notebook."""
+        if len(agent.document) == 0:
+            await agent.say(self._title())
+        with contextlib.suppress(NotebookWriteError):  # tried again as it grows
+            await self._team.seats[LEAD].file.settle()
+
+    async def _live(self, agent: Agent) -> str:
+        """The lead's life. → why it ended."""
+        before = self.past.lead if self.past else AgentHistory()
+        return await self._team.live(agent, before, lambda: self._time_left(agent, self.budget.free))
+
+    def _time_left(self, agent: Agent, left: float) -> float:
+        """Seconds that an agent has for new work; in a replay, for the turn that comes next."""
+        if self._recording:
+            return float(self._recording.time_left(agent.name, len(agent.turns)))
+        return left
+
+    def _story(self) -> RunProgress:
+        """The run so far, as the ladder reads it."""
+        started = self.budget.started
+        moments = [
+            TimedRecord(self._ages.get(r.seq, r.time - started), r.kind, r.data) for r in list(self._results)
+        ]
+        return RunProgress(moments, self.budget.seconds, self.budget.used, self.budget.free, self._team.least)
+
+    def _title(self) -> str:
+        o, card = self.options, self._latest["card"]
+        return (
+            f"# {card['name']}\nA run of Cobra, written by the {self.brain.name} within {spoken(o.budget)} (seed {o.seed}). Every score comes from "
+            "the harness, which alone holds the labels; `report.html` tells the story, `solution.ipynb` repeats the result."
+        )  # fmt: skip
+
+    async def _submit_at_last(self, end: str) -> None:
+        """What the brain left undone when time ran out: choose and submit by the rule."""
+        full = [
+            r for r in self._results if r.kind == "trial" and r.data["full"] and r.data["score"] is not None
+        ]
+        last = self._latest.get("submission")
+        decided = max((r.seq for r in self._results if r.kind == "submission"), default=-1)
+        due = bool(full) and (last is None or full[-1].seq > decided) and self.budget.left > CLOSING
+        if self._recording and self._recording.closing is not None:
+            due = self._recording.closing
+        if due:
+            self.ledger.append("decision", {"what": "closing submission", "why": end})
+            note = f"## Closing\nThe agent stopped: {end}. The best by the rule is submitted."
+            await self.agent.say(note, "cobra.select()\ncobra.submit()", max(1.0, 0.5 * self.budget.left))
+
+    async def _describe(self, place: Executor) -> dict[str, Any] | None:
+        if "submission" not in self._latest:
+            return None
+        try:
+            return await place.call("solution")
+        except (CallError, ConnectionLost):
+            return None
+
+    # ---- the parts
+
+    def _prepare_folder(self) -> None:
+        out = self.options.out
+        if (out / "ledger.jsonl").exists() or (out.is_dir() and any(out.iterdir())):
+            raise BadInput(f"{out} is not empty: give another folder with --out")
+        if out.resolve().is_relative_to(self.options.folder.resolve()):
+            raise BadInput(
+                f"{out} lies in the competition's folder, which stays as it is: give another with --out"
+            )
+        try:
+            (out / "logs").mkdir(parents=True)
+            self._pack = pack(out)
+        except OSError as error:
+            raise BadInput(
+                f"{out} cannot be written ({error.strerror}): give another folder with --out"
+            ) from error
+
+    def _take_past(self, records: Sequence[Record]) -> None:
+        """Take up what was, and set the clock back by what was used. Raises NothingRecorded."""
+        past = recall(records, self.options.out)
+        if past.state == "finished":  # it is given more time
+            past = replace(past, lead=replace(past.lead, finished=None))
+        self.past, self._ages = past, ages(past.asked["started"], past.records)
+        self.budget.started = time.time() - past.used
+        for record in past.records:
+            self._latest[record.kind] = record.data
+        self._results = [record for record in past.records if record.kind in TOLD_KINDS]
+        self._pack = self.options.out / "pack"
+        if not self._pack.is_dir():
+            self._pack = pack(self.options.out)
+
+    def _write_first_records(self, environment: KernelProbe) -> None:
+        o = self.options
+        self._weights = [found.to_json() for found in weights.find(o.weights)]
+        found = {**environment.to_json(), "pack": digest(self._pack), "weights": self._weights}
+        if self.past:
+            cut, used = self.ledger.cut, round(self.past.used, 3)
+            why = f"a torn last line of {cut} bytes was cut" if cut else None
+            self.ledger.append("state", {"state": "resumed", "why": why, "used": used, "budget": o.budget})
+            if found != self._latest.get("environment"):
+                self.ledger.append("environment", found)
+            return
+        self.ledger.append("run", {
+            "run": o.out.name, "folder": str(o.folder), "brain": o.brain, "budget": o.budget, "seed": o.seed,
+            "brains": [brain.name for brain in (self.brain, *self.others)], "kernel": o.kernel,
+            "settings": dict(o.settings), "started": o.started,
+            "version": metadata.version("cobra_jupyter"), "weights": list(o.weights), "prompts": prompt.hashes(),
+            "model": dict(o.model), "approval": o.approval,
+        })  # fmt: skip
+        self.ledger.append("environment", found)
+
+    def _harness(self, environment: KernelProbe) -> HarnessProcess:
+        memory = min(environment.memory_bytes, environment.memory_limit_bytes or environment.memory_bytes)
+        self._resources = {
+            "cores": environment.cores,
+            "memory_mb": memory // 2**20,
+            "gpus": len(environment.gpus),
+            "libraries": environment.libraries,
+            "weights": self._weights,
+        }
+        o = self.options
+        facts = {
+            "folder": str(o.out.resolve()), "competition": str(o.folder.resolve()), "options": dict(o.settings), "seed": o.seed,
+            "slots": environment.cores, "memory_bytes": int(0.8 * memory / environment.cores), "gpus": len(environment.gpus),
+            "started": self.budget.started, "budget": o.budget - CLOSING,
+            "recorded": str(self._recording.ledger) if self._recording and self._recording.ledger else None,
+        }  # fmt: skip
+        return HarnessProcess(
+            environment.python, self._pack, o.out / "logs" / "harness.log", facts, os.environ
+        )
+
+    async def _context(self, agent: Agent, turns: tuple[Turn, ...]) -> Context:
+        status = await agent.executor.call("status")
+        self.budget.reserve = float(status["reserve"]) + CLOSING
+        clock = agent.clock or Clock(self.budget.seconds, self.budget.left, self.budget.reserve)
+        results = list(self._results)
+        return Context(
+            clock, self._resources, turns, tuple((r.kind, r.data) for r in results), agent.role,
+            self._description, lines=tuple(r.seq for r in results), agent=agent.name, task=agent.task,
+        )  # fmt: skip
+
+    # ---- what comes from the harness, in its threads
+
+    def _follow(self, record: Record) -> None:
+        self._latest[record.kind] = record.data
+        if record.kind in TOLD_KINDS:
+            self._results.append(record)
+        if self._steering is None:
+            self._standing.take(record)
+        else:
+            self._steering.recorded(record)
+        self.on_record(record, self.budget)
+
+    def _on_record(self, kind: str, data: dict[str, Any]) -> int:
+        """→ the line of the record."""
+        if kind not in HARNESS_KINDS:
+            raise ValueError(f"{kind} is no kind of record a harness may write")
+        return self.ledger.append(kind, data).seq
+
+    def _on_ask(self, what: str, args: dict[str, Any]) -> Any:
+        if what == "finish":
+            return self._finish(args)
+        if what == "recall":
+            turns = self._team.agents[args["agent"]].turns
+            return recollection(str(args.get("id")), self._results, self.options.out, turns)
+        if what == "delegate":
+            return asyncio.run_coroutine_threadsafe(self._delegate(args), self._loop).result()
+        raise RuntimeError(f"a run cannot answer {what!r}")
+
+    def _finish(self, args: dict[str, Any]) -> str:
+        """An agent is done, or the lead is told what it leaves behind. → what it is told."""
+        agent = self._team.agents[args["agent"]]
+        if agent.name == LEAD and (why := self._not_yet(agent)):
+            self._warned = True
+            return why
+        self.ledger.append("finish", args)
+        self._loop.call_soon_threadsafe(setattr, agent, "finished", args.get("why") or "the agent is done")
+        if agent.name != LEAD:
+            return "your work ends after this cell; this is your report"
+        return f"the run ends after this cell; {self.budget.said} were left"
+
+    def _not_yet(self, agent: Agent) -> str | None:
+        """A model that stops early is asked once whether it means it."""
+        if self._recording:  # as it was then
+            early = len(agent.turns) + 1 < self._recording.last(LEAD)
+        else:
+            left = self.budget.free > EARLY * self.budget.seconds or "submission" not in self._latest
+            early = agent.reads and left and not self._warned and self.budget.free > 0
+        if not early:
+            return None
+        without = "" if "submission" in self._latest else " and nothing is submitted yet"
+        return (
+            f"not yet: {self.budget.said} are left{without}. Try something that differs in kind, or call cobra.finish again: "
+            "then the run ends at once, running jobs included"
+        )
+
+    async def _delegate(self, args: dict[str, Any]) -> dict[str, Any]:
+        if args["agent"] != LEAD:
+            raise NoAgent("only the lead calls in other agents; say what you need in your report")
+        await self._ready.wait()
+        return await self._team.delegate(str(args["role"]), str(args["brief"]), LEAD)
+
+
+def _description(folder: Path) -> str:
+    """The competition's own words, as far as a prompt takes them."""
+    for path in sorted(folder.glob("description*.md")):
+        return path.read_text(encoding="utf-8", errors="replace")[:50_000]
+    return ""
+
+
+def _secrets() -> list[str]:
+    """Values of variables whose names look like secrets: never to be written anywhere."""
+    from cobra_jupyter.brains import keys
+    from cobra_jupyter.kernel.process import scrubbed
+
+    kept = {*scrubbed(os.environ), *keys.SETTINGS}
+    return [value for name, value in os.environ.items() if name not in kept and value]
+
+
+def _notebook_metadata(environment: KernelProbe) -> dict[str, Any]:
+    return {
+        "kernelspec": {
+            "name": environment.kernel_name,
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+        },
+        "language_info": {"name": "python", "version": environment.python_version},
+    }

@@ -1,0 +1,1 @@
+"""How results look in notebooks, reports and terminals."""

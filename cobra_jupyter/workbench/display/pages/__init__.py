@@ -1,0 +1,87 @@
+"""How results look: HTML for notebooks, plain text for terminals and language models, per kind of result.
+
+Everything that comes from data is escaped. A result of an unknown kind, or one whose data is not as expected,
+is shown as its JSON: a view must never cost a result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cobra_jupyter.workbench.display.pages import (
+    agents,
+    audit,
+    candidates,
+    choice,
+    competition,
+    effects,
+    parts,
+    trials,
+    words,
+)
+
+__all__ = ["KINDS", "headline", "html", "text"]
+
+Render = Callable[[Mapping[str, Any]], str]
+_PAGES: dict[str, tuple[Render, Render]] = {
+    "card": (competition.card_html, competition.card_text),
+    "protocol": (competition.protocol_html, competition.protocol_text),
+    "metric": (competition.metric_html, competition.metric_text),
+    "candidate": (candidates.candidate_html, candidates.candidate_text),
+    "shared": (candidates.shared_html, candidates.shared_text),
+    "trial": (trials.trial_html, trials.trial_text),
+    "oof": (trials.oof_html, trials.oof_text),
+    "probe": (trials.probe_html, trials.probe_text),
+    "job": (trials.job_html, trials.job_text),
+    "jobs": (trials.jobs_html, trials.jobs_text),
+    "status": (trials.status_html, trials.status_text),
+    "brief": (agents.brief_html, agents.brief_text),
+    "finish": (trials.finish_html, trials.finish_text),
+    "ablation": (effects.ablation_html, effects.ablation_text),
+    "effects": (effects.effects_html, effects.effects_text),
+    "blend": (choice.blend_html, choice.blend_text),
+    "selection": (choice.selection_html, choice.selection_text),
+    "submission": (choice.submission_html, choice.submission_text),
+    "audit": (audit.audit_html, audit.audit_text),
+}
+KINDS = tuple(_PAGES)
+_ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # what data of another shape raises
+
+
+def html(kind: str, data: Mapping[str, Any]) -> str:
+    """A result as sanitised HTML: inline styles, charts as images, no scripts."""
+    if kind in _PAGES:
+        try:
+            return _PAGES[kind][0](data)
+        except _ODD:
+            pass
+    return parts.page(parts.title(kind), parts.pre(_plain(data)))
+
+
+def text(kind: str, data: Mapping[str, Any]) -> str:
+    """A result as plain text; its first line says the most important."""
+    if kind in _PAGES:
+        try:
+            return _PAGES[kind][1](data)
+        except _ODD:
+            pass
+    return f"{kind}: {_plain(data)}"
+
+
+def headline(kind: str, data: Mapping[str, Any]) -> str:
+    """The first line of `text`."""
+    return words.cut(text(kind, data).partition("\n")[0], 300)
+
+
+def _plain(data: Mapping[str, Any]) -> str:
+    """What is text already (a recollection), as it stands."""
+    if set(data) == {"id", "text"}:
+        return f"{data['id']}\n{data['text']}"
+    return _json(data)
+
+
+def _json(data: Any) -> str:
+    shown = json.dumps(data, ensure_ascii=False, default=str, indent=1)
+    return shown if len(shown) <= 4_000 else shown[:4_000] + " …"

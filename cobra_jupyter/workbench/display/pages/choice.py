@@ -1,0 +1,248 @@
+"""What is chosen and handed in: blend, selection and submission."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cobra_jupyter.workbench.display import charts
+from cobra_jupyter.workbench.display.pages import parts, words
+from cobra_jupyter.workbench.display.pages.parts import Html
+
+Data = Mapping[str, Any]
+
+
+def judged(data: Data) -> str:
+    """metric, protocol 1"""
+    return ", ".join(
+        str(x)
+        for x in (data.get("metric"), f"protocol {data['protocol']}" if data.get("protocol") else None)
+        if x
+    )
+
+
+def weights(data: Data, name: str) -> Html:
+    """The chart of a blend's weights."""
+    members = [m for m in data.get("members") or () if words.known(m.get("weight"))]
+    if not members:
+        return Html("")
+    bars = [
+        charts.Bar(f"{m.get('trial')} {words.cut(m.get('label'), 60)}", m["weight"], words.share(m["weight"]))
+        for m in members
+    ]
+    return Html(charts.img(charts.bars(bars, name), name))
+
+
+# ---- blend
+
+
+def over_best(data: Data) -> str:
+    """What blending gains over the best member."""
+    over = data.get("over_best") or {}
+    if not words.known(over.get("gain")):
+        return ""
+    return (
+        f"{words.gained(over['gain'], over.get('se'))} against the best single one, {data.get('best_single')}"
+    )
+
+
+def optimism(data: Data) -> str:
+    inside = words.score(data.get("in_sample"))
+    return f"in-sample {inside}; the score is nested: each fold's weights come from the other folds"
+
+
+def blend_html(data: Data) -> str:
+    rows = [
+        (
+            m.get("trial"),
+            words.cut(m.get("label"), 160),
+            words.share(m.get("weight")),
+            words.seconds(m.get("cost")),
+        )
+        for m in data.get("members") or ()
+    ]
+    return parts.page(
+        parts.title(
+            f"Blend {data.get('id')}",
+            judged(data),
+            f"{len(rows)} of {data.get('considered', '?')} full-size trials",
+            f"{words.seconds(data.get('cost'))} of worker time",
+        ),
+        parts.line(
+            parts.soft("nested score"),
+            parts.large(words.scored(data.get("score"), data.get("se"))),
+        ),
+        parts.line(over_best(data)) if over_best(data) else "",
+        parts.table(("trial", "member", "weight", "cost"), rows, "llrr"),
+        parts.line(parts.soft(optimism(data), small=True)),
+        weights(data, f"Weights of {data.get('id')}") if len(rows) > 1 else "",
+    )
+
+
+def blend_text(data: Data) -> str:
+    rows = [
+        (
+            words.share(m.get("weight")),
+            m.get("trial"),
+            words.cut(m.get("label"), 160),
+            words.seconds(m.get("cost")),
+        )
+        for m in data.get("members") or ()
+    ]
+    over = f"; {over_best(data)}" if over_best(data) else ""
+    return parts.lines(
+        f"blend {data.get('id')} of {words.counted(len(rows), 'trial')} "
+        f"({data.get('considered')} considered): "
+        f"score {words.scored(data.get('score'), data.get('se'))} nested{over}; "
+        f"costs {words.seconds(data.get('cost'))} of worker time",
+        parts.columns(rows, "rllr"),
+        f"  {optimism(data)}",
+    )
+
+
+# ---- selection
+
+
+def standing(row: Data, chosen: Any) -> str:
+    """What the rule says of a row of the table."""
+    if row.get("id") == chosen:
+        return "chosen"
+    return "ties with the best" if row.get("tie") else ""
+
+
+def behind(row: Data) -> str:
+    return (
+        "best"
+        if not row.get("behind") and not row.get("behind_se")
+        else words.gained(row.get("behind"), row.get("behind_se"))
+    )
+
+
+def distance(data: Data) -> Html:
+    """The chart of what each entry is behind the best, as the rule sees it."""
+    table = [r for r in data.get("table") or () if words.known(r.get("behind"))]
+    if len(table) < 2:
+        return Html("")
+    rows = [
+        charts.Effect(
+            f"the best: {table[0].get('id')}",
+            f"{r.get('id')} {words.cut(r.get('label'), 50)}",
+            -r["behind"],
+            r.get("behind_se") or 0.0,
+            "unclear" if r.get("tie") else "worse",
+        )
+        for r in table[1:]
+    ]
+    name = "Against the best" + (f", in {data['metric']}" if data.get("metric") else "")
+    return Html(charts.img(charts.forest(rows, name, "paired"), "What each entry is behind the best"))
+
+
+def strip(data: Data, scores: Mapping[str, Any] | None = None) -> Html:
+    """The chart of fold scores, of entries for which they are known (in the table, or by id in `scores`)."""
+    known = scores or {}
+    found = {
+        f"{r.get('id')} {words.cut(r.get('label'), 60)}": r.get("fold_scores") or known.get(str(r.get("id")))
+        for r in data.get("table") or ()
+    }
+    shown = {name: [s for s in values if words.known(s)] for name, values in found.items() if values}
+    if not shown:
+        return Html("")
+    chart = charts.strip(shown, "Scores by fold", str(data.get("direction") or "maximize"))
+    return Html(charts.img(chart, "Fold scores of those that stood for selection"))
+
+
+def selection_html(data: Data) -> str:
+    rows = []
+    for r in data.get("table") or ():
+        said = standing(r, data.get("chosen"))
+        name = parts.strong(r.get("id")) if said == "chosen" else r.get("id")
+        mark = parts.coloured("● chosen", "good") if said == "chosen" else said
+        rows.append(
+            (
+                name,
+                words.cut(r.get("label"), 160),
+                words.scored(r.get("score"), r.get("se")),
+                parts.minus(behind(r)),
+                words.seconds(r.get("cost")),
+                mark,
+            )
+        )
+    vault = (
+        parts.line(
+            parts.soft("vault"), data["vault"], parts.coloured("vetoed", "bad") if data.get("vetoed") else ""
+        )
+        if data.get("vault")
+        else ""
+    )
+    return parts.page(
+        parts.title(f"Selected: {data.get('chosen')}", judged(data)),
+        parts.line(data.get("why", "")),
+        parts.table(("id", "what", "score ± SE", "behind the best", "cost", ""), rows, "llrrrl"),
+        vault,
+        parts.line(parts.soft(f"Rule: {data.get('rule', '')}", small=True)),
+        strip(data) or distance(data),
+    )
+
+
+def selection_text(data: Data) -> str:
+    rows = [
+        (
+            r.get("id"),
+            words.scored(r.get("score"), r.get("se")),
+            behind(r),
+            words.seconds(r.get("cost")),
+            words.cut(r.get("label"), 60),
+            standing(r, data.get("chosen")),
+        )
+        for r in data.get("table") or ()
+    ]
+    return parts.lines(
+        f"selected {data.get('chosen')}: {data.get('why', '')}",
+        parts.columns(rows, "lrrrll"),
+        f"  {data['vault']}" if data.get("vault") else None,
+        "  vetoed by the vault" if data.get("vetoed") else None,
+        f"  rule: {data.get('rule', '')}",
+    )
+
+
+# ---- submission
+
+
+def submission_html(data: Data) -> str:
+    rows = [
+        (m.get("trial"), words.cut(m.get("label"), 160), words.share(m.get("weight")))
+        for m in data.get("members") or ()
+    ]
+    return parts.page(
+        parts.title(
+            f"Submission of {data.get('what')}",
+            judged(data),
+            words.counted(data.get("rows"), "row"),
+            words.seconds(data.get("seconds")),
+        ),
+        parts.line(
+            parts.soft("cross-validated"), parts.strong(words.scored(data.get("score"), data.get("se")))
+        ),
+        parts.line(
+            parts.soft("written to"),
+            parts.code(data.get("path", "")),
+            parts.soft("SHA-256"),
+            parts.code(str(data.get("sha256", ""))),
+        ),
+        parts.table(("trial", "member", "weight"), rows, "llr"),
+    )
+
+
+def submission_text(data: Data) -> str:
+    members = ", ".join(
+        f"{words.share(m.get('weight'))} {m.get('trial')} {words.cut(m.get('label'), 100)}"
+        for m in data.get("members") or ()
+    )
+    return parts.lines(
+        f"submission of {data.get('what')}: {words.counted(data.get('rows'), 'row')} written to "
+        f"{data.get('path')}, format checked; "
+        f"cross-validated {words.scored(data.get('score'), data.get('se'))}; "
+        f"{words.seconds(data.get('seconds'))}",
+        f"  sha256 {data.get('sha256')}",
+        f"  members: {members}" if members else None,
+    )

@@ -1,0 +1,1 @@
+"""Blends, selection and the submission."""

@@ -1,0 +1,214 @@
+"""What may be submitted under one protocol: full-size trials, blends of them, the one the rule chooses, and
+the submission it makes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cobra_jupyter import competition as competitions
+from cobra_jupyter.workbench.ensemble import blending, submission
+from cobra_jupyter.workbench.ensemble.blending import Blend
+from cobra_jupyter.workbench.ensemble.selection import Selection, rank
+from cobra_jupyter.workbench.errors import NotReady
+from cobra_jupyter.workbench.hashing import sha256
+from cobra_jupyter.workbench.protocol.views import Views
+from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
+from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
+from cobra_jupyter.workbench.search.trials import Trial, Trials, decode_settings
+
+Array = np.ndarray[Any, Any]
+
+
+class Finalists:
+    """Blends, selection and submission. `folder` is the run's."""
+
+    def __init__(
+        self, folder: Path, competition: competitions.Competition, data: competitions.Data,
+        judge: Scorer, views: Views, trials: Trials,
+    ) -> None:  # fmt: skip
+        self._folder, self._competition, self._data = folder, competition, data
+        self._judge, self._views, self._trials = judge, views, trials
+        self.blends: dict[str, Blend] = {}
+        self.selection: Selection | None = None  # None again when there is more to choose from
+        self.selected: Selection | None = None  # the latest
+
+    # ---- trials and blends
+
+    def trials(
+        self, ids: Sequence[str] | None = None, among: Sequence[Trial] | None = None
+    ) -> list[Trial]:  # fmt: skip
+        """Finished full-size trials (those named; `among` these). Raises NotReady where there are none."""
+        finished = self._trials.finished() if among is None else among
+        full = [t for t in finished if t.full and t.oof is not None]
+        if ids is not None:
+            missing = set(ids) - {t.id for t in full}
+            if missing:
+                raise ValueError(
+                    f"{', '.join(sorted(missing))}: not a finished full-size trial; "
+                    f"full-size are: {', '.join(t.id for t in full) or 'none'}"
+                )
+            full = [t for t in full if t.id in ids]
+        if not full:
+            raise NotReady(
+                "no full-size trial has finished: run cobra.trial(name) or cobra.scale(name) first"
+            )
+        return full
+
+    def blend(self, id: str, pool: Sequence[Trial], cost_limit: float) -> Blend:
+        """Weights for those of these full-size trials that cost at most `cost_limit` worker seconds together."""
+        begun = time.monotonic()
+        members, nested, in_sample = blending.find(self._judge, pool, cost_limit)
+        score = self._judge.score(nested)
+        best = min(pool, key=lambda t: -self._judge.sign * t.score.value if t.score else np.inf)
+        over = self._judge.difference(best.oof, nested) if best.oof else None
+        blend = Blend(
+            id=id, members=tuple((t.id, w) for t, w in members), score=score,
+            in_sample=in_sample, over_best=over, best_single=best.id, cost=sum(t.cost for t, _ in members),
+            seconds=time.monotonic() - begun, considered=len(pool), protocol=self._judge.protocol.number,
+            sha256=write_oof(self.oof_path(id), nested), oof=nested, trials=tuple(t for t, _ in members),
+        )  # fmt: skip
+        self.blends[blend.id], self.selection = blend, None
+        return blend
+
+    def oof_path(self, id: str) -> Path:
+        """Where a blend's nested out-of-fold predictions lie."""
+        return self._folder / "blends" / f"{id}.npz"
+
+    def restore_blend(self, record: Mapping[str, Any]) -> Blend:
+        """A blend as it was recorded, with the predictions that were stored."""
+        known = {trial.id: trial for trial in self._trials.finished()}
+        weights = [(member["trial"], member["weight"]) for member in record["members"]]
+        oof = read_oof(self.oof_path(record["id"]), record["sha256"])
+        blend = blending.from_record(record, oof, tuple(known[id] for id, _ in weights))
+        self.blends[blend.id], self.selection = blend, None
+        return blend
+
+    # ---- the choice
+
+    def select(self, pool: Sequence[Trial], cancelled: threading.Event) -> Selection:
+        """Choose what to submit, by cross-validation alone; a vault may veto."""
+        ranked = rank(self._judge, pool, list(self.blends.values()))
+        self.selection = self.selected = self._vault_veto(ranked, cancelled)
+        return self.selection
+
+    def _vault_veto(self, selection: Selection, cancelled: threading.Event) -> Selection:
+        """Where there is a vault: the chosen one against the runner-up on rows no fold has seen. It may only
+        veto."""
+        rows = self._judge.folds.vault
+        if not len(rows) or selection.runner_up is None:
+            return selection
+        predictions = [
+            self._prediction(id, self._views.vault(), "vault", cancelled)
+            for id in (selection.chosen, selection.runner_up)
+        ]
+        try:
+            values, samples = self._judge.score_rows(rows, predictions)
+        except MetricUndefined as error:
+            return replace(selection, vault=f"the vault tells nothing: {error}")
+        loss = self._judge.sign * (values[1] - values[0])
+        se = metrics.standard_error(samples[1] - samples[0], *self._judge.drawn(rows))
+        vetoed = loss > 3 * se
+        note = (
+            f"vault of {len(rows)} rows: chosen {values[0]:.5f}, runner-up {values[1]:.5f}, "
+            f"difference {-loss:+.5f} ± {se:.5f}"
+        )
+        if vetoed:
+            note += ": worse by more than 3 SE, vetoed; audit the split"
+            return replace(
+                selection, chosen=selection.runner_up, runner_up=selection.chosen, vault=note, vetoed=True
+            )
+        return replace(selection, vault=note)
+
+    # ---- the submission
+
+    def members(self, what: str) -> tuple[list[tuple[Trial, float]], Score]:
+        """Trials and weights of a blend, or the one trial."""
+        if blend := self.blends.get(what):
+            return [(t, w) for t, (_, w) in zip(blend.trials, blend.members, strict=True)], blend.score
+        (trial,) = self.trials([what])
+        assert trial.score
+        return [(trial, 1.0)], trial.score
+
+    def submission(self, what: str, cancelled: threading.Event) -> Any:
+        """The checked submission table of a trial or blend. Raises SubmissionError, RuntimeError."""
+        members, score = self.members(what)
+        test = self._views.test()
+        raw, decoded = self._bag(members, test, "test", cancelled), None
+        if self.decodes_itself(what):
+            decoded = self._own_decode(members[0][0], score, raw, test, "test")
+        sample, metric = self._data.sample, self._judge.metric
+        made = submission.table(self._competition, sample, raw, metric, score.params, decoded)
+        submission.check(made, sample, self._competition.outputs)
+        return made
+
+    def submit(self, what: str, cancelled: threading.Event) -> dict[str, Any]:
+        """Predict the test rows, decode, check, write. → the submission's record."""
+        begun = time.monotonic()
+        members, score = self.members(what)
+        written = submission.write(self.submission(what, cancelled), self._folder / "submission.csv")
+        return {
+            "what": what, "score": score.value, "se": score.se, "rows": written.rows,
+            "sha256": written.sha256, "path": "submission.csv",
+            "cost": round(sum(trial.cost for trial, _ in members), 3),
+            "seconds": round(time.monotonic() - begun, 3),
+            "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members],
+        }  # fmt: skip
+
+    def decodes_itself(self, what: str) -> bool:
+        """A trial may have a decode of its own; blends decode as usual."""
+        return what not in self.blends and "decode" in self.members(what)[0][0][0].spec.candidate.functions
+
+    def _bag(
+        self, members: list[tuple[Trial, float]], rows: Path, name: str, cancelled: threading.Event
+    ) -> Any:
+        return np.sum([w * self._trials.predict(t, rows, name, cancelled) for t, w in members], axis=0)
+
+    def _prediction(self, what: str, rows: Path, name: str, cancelled: threading.Event) -> Any:
+        """What a trial or blend says of other rows, in the form that the metric wants."""
+        members, score = self.members(what)
+        raw = self._bag(members, rows, name, cancelled)
+        if self.decodes_itself(what):
+            return self._own_decode(members[0][0], score, raw, rows, name)
+        return metrics.decode(raw, self._judge.metric.wants, self._judge.protocol.task, score.params)
+
+    def on_vault(self, what: str, cancelled: threading.Event) -> Any:
+        """What a trial or blend says of the vault's rows, in the form that the metric wants."""
+        return self._prediction(what, self._views.vault(), "vault", cancelled)
+
+    def _own_decode(self, trial: Trial, score: Score, raw: Any, rows: Path, name: str) -> Any:
+        """A candidate's own decode with the parameters its out-of-fold rows chose."""
+        path = self._trials.folder / trial.fits[0].digest / f"{name}_raw.npy"
+        np.save(path, raw)
+        parts = self._trials.decode(trial.spec, (0, trial.spec.folds[0]), path, rows, f"decode-{name}")
+        return parts[decode_settings(trial.spec.candidate).index(score.params)]
+
+
+def write_oof(path: Path, oof: OutOfFold) -> str:
+    """Store out-of-fold predictions. → SHA-256 of the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npz")
+    arrays: dict[str, Any] = {f"raw{r}": raw for r, raw in enumerate(oof.raw)}
+    arrays |= {f"fold{r}": fold for r, fold in enumerate(oof.fold)}
+    np.savez(part, **arrays)
+    digest = sha256(part)
+    part.replace(path)
+    return digest
+
+
+def read_oof(path: Path, recorded: str) -> OutOfFold:
+    """Raises ValueError where the file is not the one that was recorded."""
+    if sha256(path) != recorded:
+        raise ValueError(f"{path.name} is not the file that was recorded")
+    with np.load(path, allow_pickle=False) as stored:
+        count = len(stored.files) // 2
+        return OutOfFold(
+            tuple(stored[f"raw{r}"] for r in range(count)), tuple(stored[f"fold{r}"] for r in range(count))
+        )

@@ -1,0 +1,85 @@
+"""Which trial or blend is submitted: by cross-validation alone, by one stated rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from cobra_jupyter.workbench.ensemble.blending import Blend
+from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
+from cobra_jupyter.workbench.search.trials import Trial
+
+TIE = 0.25  # paired standard errors
+RULE = (
+    "best cross-validated score (blends: nested); "
+    f"of those within {TIE} paired standard errors of it, the cheapest"
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was chosen among whom, and why. `table` is best first."""
+
+    chosen: str
+    runner_up: str | None
+    rule: str
+    why: str
+    table: tuple[dict[str, Any], ...]
+    vault: str | None = None
+    vetoed: bool = False
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    id: str
+    label: str
+    score: Score
+    cost: float
+    oof: OutOfFold
+
+
+def rank(judge: Scorer, trials: Sequence[Trial], blends: Sequence[Blend]) -> Selection:
+    """Choose among full-size trials and blends of one protocol."""
+    entries = [_Entry(t.id, t.label, t.score, t.cost, t.oof) for t in trials if t.score and t.oof]
+    entries += [_Entry(b.id, f"blend of {len(b.members)}", b.score, b.cost, b.oof) for b in blends if b.oof]
+    repeats = min(len(entry.oof.raw) for entry in entries)
+    entries = [_on(judge, entry, repeats) for entry in entries]
+    entries.sort(key=lambda entry: -judge.sign * entry.score.value)
+    best = entries[0]
+    table, tied = [], [best]
+    for entry in entries[:15]:
+        behind = judge.difference(entry.oof, best.oof) if entry is not best else None
+        tie = behind is not None and behind.gain <= TIE * behind.se
+        if tie:
+            tied.append(entry)
+        table.append({
+            "id": entry.id, "label": entry.label, "score": entry.score.value, "se": entry.score.se,
+            "cost": round(entry.cost, 3),
+            "behind": behind.gain if behind else 0.0, "behind_se": behind.se if behind else 0.0,
+            "tie": tie or entry is best,
+        })  # fmt: skip
+    chosen = min(tied, key=lambda entry: entry.cost)
+    others = [entry.id for entry in entries if entry.id != chosen.id]
+    if chosen is best:
+        why = f"{chosen.id} has the best score, {chosen.score.value:.5f} ± {chosen.score.se:.5f}"
+    else:
+        why = (
+            f"{chosen.id} ties with {best.id} (best score, {best.score.value:.5f}) "
+            f"and costs {chosen.cost:.0f} instead of {best.cost:.0f} worker seconds"
+        )
+    return Selection(chosen.id, others[0] if others else None, RULE, why, tuple(table))
+
+
+def _on(judge: Scorer, entry: _Entry, repeats: int) -> _Entry:
+    """An entry scored on the repeats that all have: scores on different folds do not compare."""
+    oof = entry.oof
+    if len(oof.raw) == repeats:
+        return entry
+    decoded = oof.decoded[:repeats] if oof.decoded is not None else None
+    return replace(
+        entry, score=judge.score(OutOfFold(oof.raw[:repeats], oof.fold[:repeats], decoded, oof.settings))
+    )

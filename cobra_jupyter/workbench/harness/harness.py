@@ -1,0 +1,477 @@
+"""The harness: it alone holds labels, runs trials and keeps results. Its public methods are what `cobra`
+calls.
+
+Every method takes the call it serves (progress, cancellation) and JSON values; it returns {"kind", "data"},
+which is shown in the cell and written to the run's record. What a cell displays afterwards counts for
+nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter import competition as competitions
+from cobra_jupyter.workbench import audit
+from cobra_jupyter.workbench.errors import NotReady
+from cobra_jupyter.workbench.harness.jobs import Job, Jobs
+from cobra_jupyter.workbench.harness.numbering import Numbers
+from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, lay
+from cobra_jupyter.workbench.harness.resources import UNLIMITED, Resources
+from cobra_jupyter.workbench.harness.scope import Emit, ProtocolScope, RunServices, check_fraction, forbidden
+from cobra_jupyter.workbench.hashing import sha256
+from cobra_jupyter.workbench.protocol.views import Views
+from cobra_jupyter.workbench.rpc import Call
+from cobra_jupyter.workbench.scoring import predictions
+from cobra_jupyter.workbench.scoring.custom import CustomMetric
+from cobra_jupyter.workbench.scoring.scorer import OutOfFold
+from cobra_jupyter.workbench.search import scaling
+from cobra_jupyter.workbench.search.ablation import Ablate, Fidelity
+from cobra_jupyter.workbench.search.candidates import Candidates
+from cobra_jupyter.workbench.search.scaling import TooExpensive
+from cobra_jupyter.workbench.search.studies import Studies
+from cobra_jupyter.workbench.search.trials import Spec
+from cobra_jupyter.workbench.timed_decisions import TimedDecisions
+from cobra_jupyter.workbench.workers.pool import Pool
+from cobra_jupyter.workbench.workers.worker import Work
+
+Result = dict[str, Any]
+BESIDE = 4  # cores from which a scout's trials leave room for the lead's
+ENFORCED = (
+    "Labels are held by the harness process. A fit gets its training side's labels only, and `ctx.data` "
+    "without those of held-out rows; a Python audit hook refuses to open other views, other fits' folders "
+    "and label files. Not enforced without isolation: code that reads files through native libraries or "
+    "child processes, that leaves labels in a file elsewhere for the fit of another fold, or that a cell fed "
+    "with labels read in the kernel, as kernel and workers run as the same user."
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a harness runs. `folder` is the run's; `competition` may be given later by `open`."""
+
+    folder: Path
+    competition: str | None
+    options: dict[str, str]
+    seed: int
+    slots: int
+    memory_bytes: int
+    started: float  # epoch seconds
+    budget: float | None  # seconds; None = no limit
+    gpus: int = 0  # those that workers see
+    recorded: Path | None = None  # the ledger of a run to replay: what hung on the clock is taken from it
+
+
+class Harness:
+    """One competition, one run."""
+
+    def __init__(self, settings: Settings, emit: Emit, ask: Callable[[str, dict[str, Any]], Any]) -> None:
+        self.settings, self._emit, self._ask = settings, emit, ask
+        self.decisions = TimedDecisions(self._tell, settings.recorded)
+        machine = {"slots": settings.slots, "memory_mb": settings.memory_bytes / 2**20}
+        self.resources = Resources(settings.started, settings.budget, machine, self.decisions)
+        self.pool = Pool(settings.slots, settings.memory_bytes, self._data_view, self.decisions.patience)
+        self.candidates = Candidates(settings.folder / "code")
+        self.studies = Studies(settings.folder / "studies.db", lambda: self.pool.busy)
+        self.jobs, self.numbers = Jobs(emit), Numbers(self.decisions)
+        self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
+        self.under: dict[int, ProtocolScope] = {}  # by number, all protocols
+        self.leaking: list[str] = []  # columns, by the latest audit
+        self._in_force: ProtocolScope | None = None
+        self._competition: competitions.Competition | None = None
+        self._data: competitions.Data | None = None
+        self._custom: CustomMetric | None = None
+        self._all_views: list[Views] = []
+        self._solution: dict[str, Any] | None = None
+        self._options: dict[str, str] = {}
+        threading.Thread(target=self.pool.warm, name="warm", daemon=True).start()
+
+    def _tell(self, kind: str, data: dict[str, Any]) -> None:
+        self._emit(kind, data)
+
+    @property
+    def frozen(self) -> ProtocolScope:
+        """The protocol in force; a call asks once, when it begins. Raises NotReady where there is none."""
+        if self._in_force is None:
+            raise NotReady("no protocol is frozen: call cobra.protocol() first")
+        return self._in_force
+
+    def status(self, call: Call) -> Result:
+        """Time, resources, what runs."""
+        return _result("status", {
+            "seconds_left": round(self.resources.seconds_left, 1), "reserve": round(self.resources.reserve, 1),
+            "budget": self.settings.budget,
+            "jobs": self._job_records(call, self.jobs.all()), "slots": self.settings.slots,
+            "memory_mb": self.settings.memory_bytes // 2**20, "protocol": len(self.under),
+        })  # fmt: skip
+
+    # ---- competition and protocol
+
+    def open(self, call: Call, folder: str | None = None, options: Mapping[str, str] | None = None) -> Result:
+        """Read the competition folder."""
+        where = self.settings.competition or folder
+        if not where:
+            raise NotReady("name the competition's folder: cobra.open('path/to/competition')")
+        if self._competition is not None:
+            opened = self._competition.folder
+            if folder and not opened.is_relative_to(Path(folder).resolve()):
+                raise NotReady(f"{opened} is open here; for another competition restart the kernel")
+            if not options:
+                return _result("card", self._card(self._competition))
+        self._options = {**self.settings.options, **dict(options or {})}
+        self._competition = competitions.read(where, self._options)
+        self.table_hashes = _table_hashes(self._competition)
+        self._data = competitions.load(self._competition)
+        self._in_force = None  # what was frozen was frozen for what was known before
+        return self._publish("card", self._card(self._competition))
+
+    def _card(self, competition: competitions.Competition) -> dict[str, Any]:
+        return {
+            **competitions.card(competition),
+            "enforced": ENFORCED,
+            "settings": self._options,
+            "sha256": self.table_hashes,
+        }
+
+    def protocol(
+        self, call: Call, split: str | None = None, folds: int | None = None, repeats: int | None = None,
+        groups: str | None = None, time: str | None = None, metric: str | None = None,
+        vault: bool | None = None, leave_out: list[str] | None = None,
+    ) -> Result:  # fmt: skip
+        """Freeze split, folds and metric; test the metric before it is trusted. Columns that the audit found leaking
+        are left out unless `leave_out` says otherwise."""
+        (competition, data), custom = self._opened(), self._custom
+        if metric and custom and custom.name != metric:
+            custom = None
+        asked = {"split": split, "folds": folds, "repeats": repeats, "groups": groups, "time": time,
+                 "metric": metric, "vault": vault, "leave_out": leave_out}  # fmt: skip
+        unused = self.leaking if leave_out is None else leave_out
+        basis = lay(competition, data, custom, asked, unused, len(self.under) + 1, self.settings.seed)
+        self.decisions.of(call).note("machine", self.resources.machine)
+        self._custom = custom
+        self._start_protocol(basis)
+        asked["leave_out"] = list(basis.protocol.leave_out)
+        facts = {"sanity": basis.sanity, "wants": basis.metric.wants, "asked": asked}
+        return self._publish("protocol", {**basis.protocol.record(), **facts})
+
+    def _start_protocol(self, basis: ProtocolInputs) -> None:
+        common = RunServices(
+            self.settings.folder, self.pool, self.candidates, self.resources, self.decisions, self.studies,
+            self.numbers.trial, self._tell, "cuda" if self.settings.gpus else "cpu",
+        )  # fmt: skip
+        frozen = ProtocolScope(common, basis, self.under.get(len(self.under)))
+        self._all_views.append(frozen.views)
+        self._competition = basis.competition
+        self.under[frozen.number] = self._in_force = frozen
+
+    def _data_view(self, work: Work) -> Path:
+        """The data folder a worker asked for: that of its fold, made now if need be."""
+        wanted = Path(work.allowed[0])
+        (views,) = (views for views in self._all_views if views.folder == wanted.parent)
+        return views.data_at(wanted)
+
+    # ---- cells: candidates, shared artefacts, metrics
+
+    def candidate(self, call: Call, name: str, source: str) -> Result:
+        """Save a candidate cell as its next version."""
+        candidate, new = self.candidates.add(name, source)
+        record = {**candidate.record(), "new": new, "path": f"code/{candidate.key}.py"}
+        return self._publish("candidate", record) if new else _result("candidate", record)
+
+    def shared(self, call: Call, name: str, source: str) -> Result:
+        """Make a label-free artefact for all train and test rows."""
+        frozen = self.frozen
+        made = frozen.artefacts.make(name, source, self.resources.limit(call), call.cancelled)
+        return self._publish("shared", {**made, "protocol": frozen.number})
+
+    def metric(self, call: Call, name: str, source: str) -> Result:
+        """Take an agent- or person-written metric; it is used by the next `protocol`."""
+        folder, (competition, _) = self.settings.folder, self._opened()
+        scores = folder / "views" / "scores"  # where candidates cannot look
+        closed = forbidden(competition, folder)
+        self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, closed)
+        path = f"code/{self._custom.path.name}"
+        digest = sha256(self._custom.path)
+        return self._publish("metric", {"name": name, **self._custom.facts, "path": path, "digest": digest})
+
+    # ---- trials
+
+    def trial(
+        self, call: Call, candidate: str, config: Mapping[str, Any] | None = None,
+        folds: int | list[int] | None = None,
+        fraction: float = 1.0, seed: int = 0, repeats: int = 1, timeout: float | None = None,
+        background: bool = False,
+    ) -> Result:  # fmt: skip
+        """Run one trial."""
+        frozen = self.frozen
+        spec = frozen.spec(call, candidate, config, folds, fraction, seed, repeats, timeout)
+        if background:
+            return self._background(f"trial of {spec.candidate.key}", call, frozen, spec)
+        return self._run_trial(call, frozen, spec, call.cancelled)
+
+    def restart_trial(self, call: Call, asked: Mapping[str, Any]) -> None:
+        """A job of an earlier life, as `_background` recorded it. Raises ValueError where it cannot start."""
+        frozen = self.under[asked["protocol"]]
+        spec = frozen.spec(call, **asked["args"])
+        self._background(f"trial of {spec.candidate.key}", call, frozen, spec)
+
+    def _background(self, what: str, call: Call, frozen: ProtocolScope, spec: Spec) -> Result:
+        """Start a job. All that it hangs on is settled now, so that it can be started again as it was."""
+        spec = replace(frozen.trials.settled(spec), background=True)
+        args = {
+            "candidate": spec.candidate.key, "config": spec.config, "folds": list(spec.folds),
+            "fraction": spec.fraction, "seed": spec.seed, "repeats": spec.repeats, "timeout": spec.timeout,
+        }  # fmt: skip
+        asked = {"call": "trial", "args": args, "protocol": frozen.number}
+        id = self.decisions.of(call).take("id", self.jobs.new_id)
+        job = self.jobs.start(id, what, asked, lambda stop: self._run_trial(call, frozen, spec, stop))
+        return _result("job", job.record())
+
+    def _run_trial(self, call: Call, frozen: ProtocolScope, spec: Spec, cancelled: threading.Event) -> Result:
+        def on_fit(fit: Any, done: int, total: int) -> None:
+            call.progress(done=done, total=total, what=spec.candidate.key, failed=fit.status == "failed")
+
+        return _result("trial", frozen.trials.run(spec, cancelled, on_fit).record())
+
+    # ---- ablation
+
+    def ablate(
+        self, call: Call, candidate: str, factors: Mapping[str, list[Any]] | list[str] | None = None,
+        config: Mapping[str, Any] | None = None, seconds: float | None = None,
+        fraction: float | None = None, folds: list[int] | None = None, seed: int = 0,
+    ) -> Result:  # fmt: skip
+        """Test factors one at a time on small data, then combinations of the winners."""
+        frozen, found = self.frozen, self.candidates.get(candidate)
+        chosen = found.levels(factors)
+        left = self.resources.left(call)
+        seconds = min(seconds or 0.2 * self.resources.seconds, max(left, 0.0))
+        if seconds < 1:
+            raise TooExpensive(f"no time is left for an ablation ({left:.0f} s)")
+        id = self.numbers.of(call, "a")
+        ablate = Ablate(
+            frozen.trials, found, dict(config or {}), chosen, seed, seconds, max(1.0, min(180.0, seconds / 3)),
+            call.cancelled, lambda table: call.progress(ablation=table.record()), id,
+            self.resources.slots, self.decisions.of(call),
+        )  # fmt: skip
+        fidelity = None
+        if fraction is not None or folds is not None:
+            fidelity = Fidelity(check_fraction(1.0 if fraction is None else fraction), frozen.folds(folds))
+        table = ablate.run(fidelity)
+        frozen.ablations.append(table)
+        frozen.ideas.ablation(table)
+        facts = {**table.record(), "notes": found.notes, **frozen.judgement(ablate.judge)}
+        return self._publish("ablation", facts)
+
+    def effects(self, call: Call) -> Result:
+        """All effects measured so far, strongest first."""
+        return _result("effects", self.frozen.effects())
+
+    # ---- full size
+
+    def probe(
+        self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, repeats: int | None = None
+    ) -> Result:
+        """Measure small fits and predict the full trial's time and memory."""
+        return self._publish("probe", self.frozen.probe(call, candidate, config, repeats).record())
+
+    def scale(
+        self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, seed: int = 0,
+        repeats: int | None = None, background: bool = False,
+    ) -> Result:  # fmt: skip
+        """Run the full-size trial if its predicted cost fits what is left."""
+        frozen = self.frozen
+        repeats = repeats or frozen.protocol.repeats
+        probe = frozen.probe(call, candidate, config, repeats)
+        probe, repeats = scaling.affordable(probe, repeats, self.resources.left(call))
+        timeout = max(30.0, 4 * probe.trial_seconds)
+        spec = frozen.spec(call, candidate, config, seed=seed, repeats=repeats, timeout=timeout)
+        if background:
+            return self._background(f"full-size {spec.candidate.key}", call, frozen, spec)
+        return self._run_trial(call, frozen, spec, call.cancelled)
+
+    # ---- blend, selection, submission
+
+    def blend(self, call: Call, trials: list[str] | None = None, seconds: float | None = None) -> Result:
+        """Weights for the full-size trials, judged by nested folds."""
+        frozen = self.frozen
+        limit = seconds * self.resources.slots if seconds else self.resources.proof_limit(call)
+        pool = frozen.full(call, trials)
+        blend = frozen.finalists.blend(self.numbers.of(call, "b"), pool, limit)
+        frozen.ideas.blend(blend)
+        return self._publish("blend", {**blend.record(), **frozen.judgement()})
+
+    def select(self, call: Call) -> Result:
+        """Choose what to submit, by cross-validation alone."""
+        return self._select(call, self.frozen)
+
+    def _select(self, call: Call, frozen: ProtocolScope) -> Result:
+        selection = frozen.finalists.select(frozen.full(call), call.cancelled)
+        return self._publish("selection", {**selection.record(), **frozen.judgement()})
+
+    def submit(self, call: Call, what: str | None = None) -> Result:
+        """Predict the test rows with the selected (or named) trial or blend, decode, check, write."""
+        frozen = self.frozen
+        if what is None:
+            if self.decisions.of(call).take("choose", lambda: frozen.finalists.selection is None):
+                self._select(call, frozen)
+            assert frozen.finalists.selected
+            what = frozen.finalists.selected.chosen
+        record = {**frozen.finalists.submit(what, call.cancelled), **frozen.judgement()}
+        self.restore_submission(record)
+        return self._publish("submission", record)
+
+    def restore_submission(self, record: Mapping[str, Any]) -> None:
+        """Know a submission as the latest."""
+        self.resources.to_prove = record["cost"]
+        self._solution = self.under[record["protocol"]].described(record)
+
+    def solution(self, call: Call) -> Result:
+        """All that `solution.ipynb` needs of what was submitted last, under whichever protocol that was."""
+        if self._solution is None:
+            raise NotReady("nothing was submitted")
+        return _result("solution", self._solution)
+
+    # ---- audit, jobs, the agent
+
+    def oof(self, call: Call, id: str) -> Result:
+        """Out-of-fold predictions of a trial or blend of any protocol, in a file that the caller may read."""
+        frozen, oof = self._out_of_fold(id)
+        if oof is None and self.decisions.recorded:  # it was known by then
+            self.frozen.trials.await_all([id], call.cancelled)
+            frozen, oof = self._out_of_fold(id)
+        if frozen is None or oof is None:
+            raise ValueError(f"there is no finished trial or blend {id!r}")
+        written = predictions.write(self.settings.folder / "oof" / f"{id}.npz", oof)
+        names = predictions.columns(frozen.context())
+        return _result("oof", {"id": id, **written, "columns": names, "protocol": frozen.number})
+
+    def _out_of_fold(self, id: str) -> tuple[ProtocolScope | None, OutOfFold | None]:
+        for frozen in self.under.values():
+            if (oof := frozen.out_of_fold(id)) is not None:
+                return frozen, oof
+        return None, None
+
+    def audit(
+        self, call: Call, candidate: str | None = None, config: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+    ) -> Result:  # fmt: skip
+        """Checks of data, protocol and trials; of a candidate, whether labels reach it that must not."""
+        frozen, (competition, data) = self._in_force, self._opened()
+        deciding = self.decisions.of(call)
+        clock = audit.Clock(seconds or audit.SECONDS, deciding.known("audit"))
+        if candidate is not None:
+            frozen = self.frozen
+            spec = frozen.spec(call, candidate, config)
+            found = audit.permutation_probe(
+                frozen.trials, data.train, data.test, frozen.competition, spec, self._all_views, call.cancelled
+            )  # fmt: skip
+        elif frozen is None:
+            found = audit.findings(competition, data.train, data.test, None, None, clock=clock)
+        else:
+            found = frozen.findings(call, clock)
+        if clock.said:
+            deciding.note("audit", clock.said)
+        known = frozen.protocol.leave_out if frozen else ()
+        leaking = list(dict.fromkeys([*known, *audit.leaking_columns(found)]))
+        if candidate is None:
+            self.leaking = leaking
+        facts = {"probed": candidate, "leaking": leaking}
+        return self._publish("audit", {"findings": [each.record() for each in audit.ordered(found)], **facts})
+
+    def jobs_(self, call: Call) -> Result:
+        return _result("jobs", {"jobs": self._job_records(call, self.jobs.all())})
+
+    def _job_records(self, call: Call, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+        """The jobs as they stood at this moment; in a replay, as they stood then."""
+        if not jobs:
+            return []
+        ended: list[str] = self.decisions.of(call).take(
+            "ended", lambda: [job.id for job in jobs if job.state != "running"]
+        )
+        if self.decisions.recorded:
+            self.jobs.wait([job.id for job in jobs if job.id in ended], UNLIMITED, call.cancelled)
+        return [job.record(running=job.id not in ended) for job in jobs]
+
+    def wait(self, call: Call, ids: list[str] | None = None, seconds: float | None = None) -> Result:
+        """Wait for background jobs."""
+        limit = self.resources.seconds_left - self.resources.reserve if seconds is None else seconds
+        if self.decisions.of(call).known("ended") is None:
+            self.jobs.wait(ids, max(0.0, limit), call.cancelled)
+        return _result("jobs", {"jobs": self._job_records(call, self.jobs.named(ids))})
+
+    # ---- what concerns the agent whose cell calls: the runner answers
+
+    def delegate(
+        self, call: Call, role: str, brief: str, background: bool | None = None, agent: str = "lead"
+    ) -> Result:
+        """Hand a task to another agent; a scout works beside the one that asks where there are cores for both."""
+        asked = {"role": role, "brief": brief, "agent": agent}
+        if background is None:
+            background = role == "scout" and self.resources.slots >= BESIDE
+        return self.delegate_in_background(call, asked) if background else self._delegated(asked)
+
+    def delegate_in_background(self, call: Call, asked: dict[str, Any]) -> Result:
+        id = self.decisions.of(call).take("id", self.jobs.new_id)
+        job = self.jobs.start(
+            id, f"{asked['role']}: {asked['brief'][:60]}", {"call": "delegate", "args": asked},
+            lambda stop: self._delegated(asked),
+        )  # fmt: skip
+        return _result("job", job.record())
+
+    def _delegated(self, asked: dict[str, Any]) -> Result:
+        return _result("brief", self._ask("delegate", asked))
+
+    def recall(self, call: Call, id: str, agent: str = "lead") -> Result:
+        """Read an earlier record."""
+        return _result("recall", self._ask("recall", {"id": id, "agent": agent}))
+
+    def finish(self, call: Call, why: str = "", agent: str = "lead") -> Result:
+        """The agent's last word: tell the runner that the work is done."""
+        return _result("finish", {"why": why, "answer": self._ask("finish", {"why": why, "agent": agent})})
+
+    # ---- a run that goes on
+
+    @contextlib.contextmanager
+    def silently(self) -> Iterator[None]:
+        """Within, nothing is written to the record: it is there already."""
+        emit, self._emit = self._emit, lambda kind, data: None
+        try:
+            yield
+        finally:
+            self._emit = emit
+
+    def close(self) -> None:
+        self.jobs.cancel_all()
+        self.pool.close()
+        self.studies.close()
+
+    # ---- what must have come before
+
+    def _opened(self) -> tuple[competitions.Competition, competitions.Data]:
+        if self._competition is None or self._data is None:
+            raise NotReady("no competition is open: call cobra.open() first")
+        return self._competition, self._data
+
+    def _publish(self, kind: str, data: dict[str, Any]) -> Result:
+        self._emit(kind, data)
+        return _result(kind, data)
+
+
+PUBLIC = (
+    "open", "protocol", "candidate", "shared", "metric", "trial", "ablate", "effects", "probe", "scale",
+    "blend",
+    "select", "submit", "solution", "oof", "audit", "wait", "status",
+)  # fmt: skip
+
+
+def _result(kind: str, data: dict[str, Any]) -> Result:
+    return {"kind": kind, "data": data}
+
+
+def _table_hashes(competition: competitions.Competition) -> dict[str, str]:
+    tables = (competition.train, competition.test, competition.sample, competition.labels)
+    paths = sorted({table.path for table in tables if table is not None})
+    return {path: sha256(competition.folder / path) for path in paths}

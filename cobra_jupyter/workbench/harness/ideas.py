@@ -1,0 +1,86 @@
+"""Ideas tried, and whether they helped: each against the best of its family, in pairs.
+
+A family is a candidate's name, whatever its version. An idea is a code and configuration that its family has not
+tried before: a full-size trial or an ablation. Development goes on from any gain that a judge calls better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cobra_jupyter.workbench.ensemble.blending import Blend
+from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Scorer
+from cobra_jupyter.workbench.search.ablation import Ablation
+from cobra_jupyter.workbench.search.trials import Trial, config_key
+
+BLEND = "blend"  # the family of blends
+
+
+@dataclass(frozen=True)
+class Idea:
+    """`id` of a trial, ablation or blend against `best`, the best of its family before (None: the first).
+    `gain` > 0 is better, in the metric's units; `new`: not tried before in this family."""
+
+    id: str
+    family: str
+    protocol: int
+    best: str | None
+    gain: float | None
+    se: float | None
+    progress: bool
+    new: bool
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Ideas:
+    """The ideas of one protocol, in the order in which they were done."""
+
+    def __init__(self, judge: Scorer, emit: Callable[[str, dict[str, Any]], None]) -> None:
+        self._judge, self._emit = judge, emit
+        self._best: dict[str, tuple[str, OutOfFold]] = {}
+        self._tried: set[tuple[str, str]] = set()
+
+    def trial(self, trial: Trial) -> None:
+        """Take a full-size trial."""
+        if trial.oof is None:
+            return
+        candidate = trial.spec.candidate
+        new = self._first(candidate.name, f"{candidate.digest} {config_key(trial.spec.config)}")
+        self._compare(trial.id, candidate.name, trial.oof, new)
+
+    def blend(self, blend: Blend) -> None:
+        if blend.oof is not None:
+            members = " ".join(sorted(id for id, _ in blend.members))
+            self._compare(blend.id, BLEND, blend.oof, self._first(BLEND, members))
+
+    def ablation(self, table: Ablation) -> None:
+        """An ablation is an idea on small data: what its best combination gained on its own baseline."""
+        family, _, _ = table.candidate.rpartition("_v")
+        new = self._first(family, f"{table.candidate} {table.fidelity} {config_key(dict(table.importance))}")
+        progress = Difference(table.best_gain, table.best_se, 0).verdict == "better"
+        self._publish(Idea(
+            table.id, family, self._judge.protocol.number, table.baseline, table.best_gain, table.best_se, progress, new
+        ))  # fmt: skip
+
+    def _first(self, family: str, what: str) -> bool:
+        new = (family, what) not in self._tried
+        self._tried.add((family, what))
+        return new
+
+    def _compare(self, id: str, family: str, oof: OutOfFold, new: bool) -> None:
+        number, known = self._judge.protocol.number, self._best.get(family)
+        if known is None:
+            self._best[family] = (id, oof)
+            self._publish(Idea(id, family, number, None, None, None, True, new))
+            return
+        found = self._judge.difference(known[1], oof)
+        if found.gain > 0:
+            self._best[family] = (id, oof)
+        better = found.verdict == "better"
+        self._publish(Idea(id, family, number, known[0], found.gain, found.se, better, new))
+
+    def _publish(self, idea: Idea) -> None:
+        self._emit("idea", idea.record())

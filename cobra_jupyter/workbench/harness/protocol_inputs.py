@@ -1,0 +1,72 @@
+"""What a protocol is frozen upon: data, labels, a split of the units, and a metric that was tested before it is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cobra_jupyter import competition as competitions
+from cobra_jupyter.workbench.errors import NotReady
+from cobra_jupyter.workbench.protocol import protocol
+from cobra_jupyter.workbench.protocol.protocol import Folds, Protocol
+from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring.custom import CustomMetric
+from cobra_jupyter.workbench.scoring.metrics import Metric
+
+TASKS = ("binary", "multiclass", "multilabel", "regression")
+
+
+@dataclass(frozen=True)
+class ProtocolInputs:
+    """`evaluate` scores a metric that was written in a cell; `sanity` says how the metric stood its test."""
+
+    competition: competitions.Competition
+    data: competitions.Data
+    truth: Any
+    protocol: Protocol
+    folds: Folds
+    metric: Metric
+    evaluate: Callable[..., Any] | None
+    sanity: dict[str, Any]
+
+
+def lay(
+    competition: competitions.Competition, data: competitions.Data, custom: CustomMetric | None,
+    asked: Mapping[str, Any], leave_out: Sequence[str], number: int, seed: int,
+) -> ProtocolInputs:  # fmt: skip
+    """Split units and test the metric. `asked` goes before what the competition says. Raises NotReady, ValueError."""
+    competition = _judged_by(competition, custom, asked["metric"])
+    truth = protocol.truth_of(competition, data.train)
+    frozen, folds = protocol.freeze(
+        competition, data.train, data.test, number=number, seed=seed,
+        split=asked["split"] or competition.split, folds=asked["folds"], repeats=asked["repeats"],
+        groups=asked["groups"] or competition.groups, time=asked["time"] or competition.time,
+        vault=asked["vault"], leave_out=list(leave_out),
+    )  # fmt: skip
+    metric = custom.metric if custom else metrics.get(frozen.metric)
+    sanity = metrics.sanity(metric, truth, competition.task, competition.classes, seed)
+    if not sanity["holds"]:
+        raise NotReady(
+            f"the metric {metric.name} failed its sanity check: {sanity['reason']}. "
+            "Set another with metric=… or a %%metric cell."
+        )
+    evaluate = custom.evaluate if custom else None
+    return ProtocolInputs(competition, data, truth, frozen, folds, metric, evaluate, sanity)
+
+
+def _judged_by(
+    competition: competitions.Competition, custom: CustomMetric | None, name: str | None
+) -> competitions.Competition:
+    """The competition with the metric that judges. Raises NotReady where none can."""
+    if custom:
+        competition = replace(competition, metric=custom.name, direction=custom.metric.direction)
+    elif name:
+        known = metrics.get(name)
+        competition = replace(competition, metric=known.name, direction=known.direction)
+    asked = " ".join(competition.questions)
+    if competition.metric is None or competition.direction is None:
+        raise NotReady(asked or "no metric: give one with metric=… or a %%metric cell")
+    if competition.task not in TASKS:
+        raise NotReady(asked or f"task {competition.task} cannot be judged here yet: set task=… or kind=…")
+    return competition

@@ -1,0 +1,149 @@
+"""Scores, choices and submissions made again from what a run stored, and compared with what its record says."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cobra_jupyter.workbench.harness.restore import Data, Restoring
+from cobra_jupyter.workbench.rpc import Call
+from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score
+
+if TYPE_CHECKING:
+    from cobra_jupyter.workbench.harness.harness import Harness
+
+SAME = 1e-9  # relative; sums may be added up in another order
+
+
+@dataclass
+class Check:
+    """`count` things were compared; `problems` says what differs."""
+
+    what: str
+    count: int = 0
+    problems: list[str] | None = None
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def verify(harness: Harness, records: Iterable[tuple[str, Data]], call: Call) -> list[Check]:
+    """Restore a harness from a run's record and compare everything that can be made again."""
+    verifying = _Verifying(harness, call)
+
+    def miss(what: str, kind: str, error: Exception) -> None:
+        verifying.miss(SORT.get(kind, "inputs"), what)
+
+    verifying.take_all(records, (Exception,), miss)  # whatever does not work is a finding
+    return list(verifying.checks.values())
+
+
+SORT = {
+    "trial": "trials",
+    "fit": "trials",
+    "blend": "blends",
+    "selection": "selection",
+    "submission": "submission",
+}
+
+
+class _Verifying(Restoring):
+    """Restores, and looks twice."""
+
+    def __init__(self, harness: Harness, call: Call) -> None:
+        super().__init__(harness, call)
+        self.checks = {
+            name: Check(name, 0, []) for name in ("inputs", "trials", "blends", "selection", "submission")
+        }
+
+    def miss(self, check: str, problem: str) -> None:
+        problems = self.checks[check].problems
+        assert problems is not None
+        problems.append(problem)
+
+    def take_card(self, data: Data) -> None:
+        super().take_card(data)
+        self.checks["inputs"].count += 1
+
+    def take_protocol(self, data: Data) -> None:
+        super().take_protocol(data)
+        self.checks["inputs"].count += 1
+
+    def take_candidate(self, data: Data) -> None:
+        super().take_candidate(data)
+        self.checks["inputs"].count += 1
+
+    def take_shared(self, data: Data) -> None:
+        self.checks["inputs"].count += 1
+        if not self.harness.under[data["protocol"]].artefacts.restore(data):
+            raise ValueError("its files are not those recorded")
+
+    def take_trial(self, data: Data) -> None:
+        super().take_trial(data)
+        trials = self.harness.under[data["protocol"]].trials
+        (trial,) = [t for t in trials.finished() if t.id == data["id"]]
+        if data["full"] != (
+            data["fraction"] >= 1
+            and len(data["folds"]) == trials.judge.protocol.folds
+            and trial.score is not None
+        ):
+            self.miss("trials", f"{data['id']}: whether it is full-size is not as recorded")
+        if trial.oof is not None:
+            self.checks["trials"].count += 1
+            self._compare_score("trials", data["id"], data, trials.judge.score(trial.oof))
+
+    def take_blend(self, data: Data) -> None:
+        super().take_blend(data)
+        self.checks["blends"].count += 1
+        frozen = self.harness.under[data["protocol"]]
+        judge, blend = frozen.judge, frozen.finalists.blends[data["id"]]
+        assert blend.oof is not None
+        self._compare_score("blends", data["id"], data, judge.score(blend.oof))
+        weights = [weight for _, weight in blend.members]
+        mixed = [
+            np.sum([w * t.oof.raw[r] for w, t in zip(weights, blend.trials, strict=True) if t.oof], axis=0)
+            for r in range(len(blend.oof.raw))
+        ]
+        in_sample = judge.score(OutOfFold(tuple(mixed), blend.oof.fold), with_se=False).value
+        self._compare("blends", f"{data['id']}, in sample", data["in_sample"], in_sample)
+
+    def take_selection(self, data: Data) -> None:
+        finalists = self.harness.under[data["protocol"]].finalists
+        made = finalists.select(finalists.trials(), self.call.cancelled)
+        self.checks["selection"].count += 1
+        if (made.chosen, made.vetoed) != (data["chosen"], data["vetoed"]):
+            self.miss("selection", f"by the rule it is {made.chosen}, {data['chosen']} was recorded")
+        super().take_selection(data)
+
+    def take_submission(self, data: Data) -> None:
+        super().take_submission(data)
+        self.checks["submission"].count += 1
+        finalists = self.harness.under[data["protocol"]].finalists
+        if finalists.selection and data["what"] != finalists.selection.chosen:
+            self.miss("selection", f"{finalists.selection.chosen} was chosen, {data['what']} was submitted")
+        _, score = finalists.members(data["what"])
+        self._compare("submission", f"{data['what']}, score", data["score"], score.value)
+        self._compare("submission", f"{data['what']}, SE", data["se"], score.se)
+        table = finalists.submission(data["what"], self.call.cancelled)
+        if hashlib.sha256(table.to_csv(index=False).encode()).hexdigest() != data["sha256"]:
+            self.miss(
+                "submission", f"{data['what']}: the stored predictions make another file than was recorded"
+            )
+
+    def _compare_score(self, check: str, what: str, data: Data, made: Score) -> None:
+        self._compare(check, what, data["score"], made.value)
+        self._compare(check, f"{what}, SE", data["se"], made.se)
+        if dict(made.params) != data["params"]:
+            self.miss(check, f"{what}: decoded with {made.params}, {data['params']} was recorded")
+        for recorded, value in zip(data["fold_scores"], made.folds, strict=False):
+            if recorded is not None and value is not None:
+                self._compare(check, f"{what}, a fold", recorded, value)
+
+    def _compare(self, check: str, what: str, recorded: float, made: float) -> None:
+        if not math.isclose(recorded, made, rel_tol=SAME, abs_tol=SAME):
+            self.miss(check, f"{what}: {recorded!r} was recorded, {made!r} comes of the stored predictions")

@@ -1,0 +1,266 @@
+"""A frozen protocol with all that belongs to it alone. A call takes the one in force when it begins and keeps to it: what
+it finds belongs to that protocol, whatever is frozen meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cobra_jupyter import competition as competitions
+from cobra_jupyter.workbench import audit
+from cobra_jupyter.workbench.ensemble import submission
+from cobra_jupyter.workbench.ensemble.finalists import Finalists
+from cobra_jupyter.workbench.harness.ideas import Ideas
+from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs
+from cobra_jupyter.workbench.harness.resources import Resources
+from cobra_jupyter.workbench.protocol.views import Views
+from cobra_jupyter.workbench.rpc import Call
+from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Scorer
+from cobra_jupyter.workbench.search import scaling
+from cobra_jupyter.workbench.search.ablation import Ablation
+from cobra_jupyter.workbench.search.candidates import Candidates
+from cobra_jupyter.workbench.search.scaling import TooExpensive
+from cobra_jupyter.workbench.search.shared import Artefacts
+from cobra_jupyter.workbench.search.studies import Studies
+from cobra_jupyter.workbench.search.trials import Spec, Trial, Trials
+from cobra_jupyter.workbench.timed_decisions import TimedDecisions
+from cobra_jupyter.workbench.workers.pool import Pool
+
+Emit = Callable[[str, dict[str, Any]], None]
+OWN = (
+    "views",
+    "trials",
+    "blends",
+    "oof",
+)  # folders of a run that no candidate may read: what lies there knows labels
+
+
+@dataclass(frozen=True)
+class RunServices:
+    """What the protocols of a run have in common. `folder` is the run's; `number` numbers the trial with a key."""
+
+    folder: Path
+    pool: Pool
+    candidates: Candidates
+    resources: Resources
+    decisions: TimedDecisions
+    studies: Studies
+    number: Callable[[str], str]
+    emit: Emit
+    device: str
+
+
+class ProtocolScope:
+    """One protocol: who judges, what folds may see, and what was tried."""
+
+    def __init__(self, common: RunServices, basis: ProtocolInputs, before: ProtocolScope | None) -> None:
+        """Artefacts that were made for the same rows `before` are there again."""
+        self.common, self.competition, self.data = common, basis.competition, basis.data
+        self.protocol = basis.protocol
+        self.judge = Scorer(
+            basis.protocol, basis.folds, basis.truth, basis.metric, basis.competition.classes, basis.evaluate
+        )
+        self.views = _views(common.folder, basis)
+        closed = forbidden(basis.competition, common.folder)
+        self.artefacts = Artefacts(common.folder / "shared", common.pool, self.views, self.context, closed)
+        if before:
+            self.artefacts.take(before.artefacts)
+        self.trials = Trials(
+            common.folder / "trials", common.pool, self.views, self.judge, self.context, closed,
+            common.number, self.artefacts.paths, self._on_trial,
+            lambda record: common.emit("fit", record), common.decisions,
+        )  # fmt: skip
+        self.finalists = Finalists(
+            common.folder, self.competition, self.data, self.judge, self.views, self.trials
+        )
+        self.ideas = Ideas(self.judge, common.emit)
+        self.ablations: list[Ablation] = []
+
+    @property
+    def number(self) -> int:
+        return self.protocol.number
+
+    def context(self) -> dict[str, Any]:
+        """What candidates are told, besides what differs from fit to fit."""
+        c = self.competition
+        columns = {name: kind for name, kind in c.columns.items() if name not in self.protocol.leave_out}
+        return {
+            "targets": list(c.targets), "id": c.id, "task": c.task, "classes": list(c.classes), "columns": columns,
+            "tables": c.csv_options(), "metric": c.metric, "direction": c.direction, "n_jobs": 1,
+            "device": self.common.device,
+        }  # fmt: skip
+
+    def judgement(self, stand_in: Scorer | None = None) -> dict[str, Any]:
+        """Metric, direction, protocol; where effects are measured in a metric that stands for it, that one."""
+        judge = stand_in or self.judge
+        facts = {"metric": judge.metric.name, "direction": judge.metric.direction, "protocol": self.number}
+        return facts if judge is self.judge else {**facts, "stands_for": self.judge.metric.name}
+
+    # ---- trials
+
+    def spec(
+        self, call: Call, candidate: str, config: Mapping[str, Any] | None = None,
+        folds: int | list[int] | None = None, fraction: float = 1.0, seed: int = 0, repeats: int = 1,
+        timeout: float | None = None,
+    ) -> Spec:  # fmt: skip
+        """What a trial is to do. Raises ValueError, CandidateError, TooExpensive."""
+        chosen = self.folds(folds)
+        check_fraction(fraction)
+        if not 1 <= repeats <= self.protocol.repeats:
+            raise ValueError(f"the protocol has {self.protocol.repeats} repeats, {repeats} were asked for")
+        found, limit = self.common.candidates.get(candidate), self.common.resources.limit(call, timeout)
+        return Spec(found, found.config(config), chosen, repeats, float(fraction), int(seed), limit)
+
+    def folds(self, folds: int | list[int] | None) -> tuple[int, ...]:
+        count = self.protocol.folds
+        if folds is None:
+            return tuple(range(count))
+        chosen = tuple(sorted({folds} if isinstance(folds, int) else set(folds)))
+        if not chosen or not all(0 <= fold < count for fold in chosen):
+            raise ValueError(f"folds are numbered 0 … {count - 1}, not {folds}")
+        return chosen
+
+    def finished(self, call: Call, counts: Callable[[Trial], bool] = lambda trial: True) -> list[Trial]:
+        """The finished trials that count, as they stood at this moment. In a replay those that stood then are waited
+        for, as long as anything runs."""
+        known = self.common.decisions.of(call).take(
+            "finished", lambda: [trial.id for trial in self.trials.finished() if counts(trial)]
+        )
+        if self.common.decisions.recorded:
+            self.trials.await_all(known, call.cancelled)
+        return [trial for trial in self.trials.finished() if trial.id in set(known)]
+
+    def full(self, call: Call, ids: Sequence[str] | None = None) -> list[Trial]:
+        """Finished full-size trials (those named). Raises NotReady where there are none."""
+        return self.finalists.trials(ids, self.finished(call, lambda t: t.full and t.oof is not None))
+
+    def out_of_fold(self, id: str) -> OutOfFold | None:
+        """What a trial or blend said of rows that it had not seen; None where it is not known here. Raises ValueError
+        where it failed."""
+        if blend := self.finalists.blends.get(id):
+            return blend.oof
+        trial = next((trial for trial in self.trials.finished() if trial.id == id), None)
+        if trial and trial.oof is None:
+            raise ValueError(f"{id} failed: it has no out-of-fold predictions")
+        return trial.oof if trial else None
+
+    def _on_trial(self, trial: Trial) -> None:
+        if trial.full:
+            self.finalists.selection = None  # made without this one
+        self.common.emit("trial", trial.record())
+        self.common.studies.add(trial, self.protocol.direction)
+        if trial.full:
+            self.ideas.trial(trial)
+
+    # ---- what else is measured
+
+    def probe(
+        self, call: Call, candidate: str, config: Mapping[str, Any] | None, repeats: int | None
+    ) -> scaling.Probe:
+        """Measure small fits and predict the full trial's time and memory. Raises TooExpensive where they fail."""
+        spec = self.spec(call, candidate, config)
+
+        def of_this(trial: Trial) -> bool:
+            same = trial.spec.candidate == spec.candidate and trial.spec.config == spec.config
+            return same and trial.score is not None
+
+        known = self.finished(call, of_this)
+        sizes = {t.spec.fraction for t in known}
+        last = self.protocol.folds - 1  # of a time split the one that learns from most rows
+        n = len(self.judge.folds.training(0, last))
+        small = {min(1.0, 1_000 / n), min(1.0, 4_000 / n)} - sizes if 1.0 not in sizes else set()
+        for fraction in sorted(small) if len(sizes) < 2 else ():
+            trial = self.trials.run(replace(spec, folds=(last,), fraction=fraction), call.cancelled)
+            if trial.score is None:
+                raise TooExpensive(
+                    f"{spec.candidate.key} failed on {fraction:.0%} of the rows: "
+                    f"{trial.failure and trial.failure.message}"
+                )
+            known.append(trial)
+        folds, resources = self.protocol.folds * (repeats or self.protocol.repeats), self.common.resources
+        return scaling.predict(known, n, folds, resources.slots, resources.memory_mb)
+
+    def effects(self) -> dict[str, Any]:
+        """All effects measured so far, strongest first."""
+        rows = [
+            {**vars(effect), "candidate": table.candidate, "fidelity": table.fidelity, "ablation": table.id}
+            for table in self.ablations for effect in table.effects
+        ]  # fmt: skip
+        rows.sort(key=lambda row: -(row["gain"] if row["gain"] is not None else -np.inf))
+        best = [{"candidate": t.candidate, "config": t.best, "trial": t.best_trial} for t in self.ablations]
+        return {"effects": rows, "best": best, **self.judgement(self.judge.smooth)}
+
+    def findings(self, call: Call, clock: audit.Clock) -> list[audit.Finding]:
+        """What an audit says of data, folds, trials and vault."""
+        found = audit.findings(
+            self.competition, self.data.train, self.data.test, self.protocol, self.judge.folds,
+            metric=self.judge.metric, clock=clock,
+        )  # fmt: skip
+        found += audit.of_trials(self.judge, self.finished(call), self.ablations)
+        return found + self._vault_finding(call.cancelled)
+
+    def _vault_finding(self, cancelled: threading.Event) -> list[audit.Finding]:
+        """Only of what a selection has asked the vault about already."""
+        chosen = self.finalists.selection
+        if chosen is None or not chosen.vault or not len(self.judge.folds.vault):
+            return []
+        _, score = self.finalists.members(chosen.chosen)
+        prediction = self.finalists.on_vault(chosen.chosen, cancelled)
+        return list(audit.vault(self.judge, chosen.chosen, score, prediction))
+
+    # ---- what a solution needs
+
+    def described(self, submitted: Mapping[str, Any]) -> dict[str, Any]:
+        """All that `solution.ipynb` needs of a submission."""
+        c, what = self.competition, submitted["what"]
+        members, score = self.finalists.members(what)
+        return {
+            "what": what, "load": competitions.load_code(c), "protocol_code": self.protocol.code,
+            "folder": str(c.folder), "id": c.id, "sha256": submitted["sha256"], "context": self.context(),
+            "members": [self._member(trial, weight) for trial, weight in members], "layout": c.layout,
+            "outputs": list(c.outputs), "class_places": submission.class_places(c),
+            "wants": self.judge.metric.wants, "params": score.params,
+            "own_decode": self.finalists.decodes_itself(what), "slots": self.common.pool.slots,
+            "time_ordered": self.views.time_ordered, "time": self.protocol.time, **self.judgement(),
+        }  # fmt: skip
+
+    def _member(self, trial: Trial, weight: float) -> dict[str, Any]:
+        candidate, spec = trial.spec.candidate, trial.spec
+        return {
+            "trial": trial.id, "name": candidate.key, "source": self.common.candidates.source(candidate),
+            "config": spec.config, "weight": weight, "folds": list(spec.folds), "repeats": spec.repeats,
+            "seed": spec.seed, "cost": trial.cost, "seconds_given": max(f.seconds_given for f in trial.fits),
+            "label": trial.label, "functions": list(candidate.functions),
+            "shared": self.artefacts.sources(self.trials.shared_of(spec)),
+            "models": [
+                {"repeat": f.repeat, "fold": f.fold, "path": f"trials/{Path(f.folder).name}/model.pkl"}
+                for f in trial.fits
+            ],
+        }  # fmt: skip
+
+
+def _views(folder: Path, basis: ProtocolInputs) -> Views:
+    unused = list(basis.protocol.leave_out)
+    return Views(
+        folder / "views" / f"p{basis.protocol.number}", basis.competition, basis.data.train.drop(columns=unused),
+        basis.data.test.drop(columns=unused, errors="ignore"), basis.truth, basis.protocol, basis.folds,
+    )  # fmt: skip
+
+
+def forbidden(competition: competitions.Competition, folder: Path) -> tuple[str, ...]:
+    """What code that an agent wrote may not read; `folder` is the run's."""
+    there = competition.folder
+    labels = [str(there / source) for source in competition.label_sources]
+    private = [str(place / "private") for place in (there, there.parent, there.parent.parent)]
+    return (*(str(folder / name) for name in OWN), *labels, *private)
+
+
+def check_fraction(fraction: float) -> float:
+    if not 0 < fraction <= 1:
+        raise ValueError(f"fraction is a share of the training rows, above 0 and at most 1, not {fraction}")
+    return fraction

@@ -1,0 +1,179 @@
+"""What one fold may see: labelled rows, rows asked for, and a data folder without the labels of held-out
+rows.
+
+Everything lies in one private folder, is written when first needed and mapped by the workers. Workers may
+open their own view only."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol, moments, subsample
+from cobra_jupyter.workbench.workers.frames import write_frame
+
+Key = tuple[int, int]  # (repeat, fold)
+
+
+class Views:
+    """The views of one protocol."""
+
+    def __init__(
+        self, folder: Path, competition: Any, train: pd.DataFrame, test: pd.DataFrame, truth: Any,
+        protocol: Protocol, folds: Folds,
+    ) -> None:  # fmt: skip
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._competition = competition
+        self._train, self._test, self._truth = train, test, truth
+        self._protocol, self._folds = protocol, folds
+        self._lock = threading.RLock()
+        self.time_ordered = protocol.split == "time"
+        self.rows = (
+            f"{train.shape} {test.shape} {list(train)} {competition.targets}"  # whose artefacts may be used
+        )
+        self._unit_codes = self._time_ranks() if self.time_ordered else folds.units
+
+    def _time_ranks(self) -> Positions:
+        when = moments(self._train[self._protocol.time])
+        return np.asarray(when.rank(method="first", na_option="bottom"), np.int64)
+
+    def train(self, key: Key) -> Path:
+        """Labelled rows of a fold's training side."""
+        return self._frame(f"train-{key[0]}-{key[1]}", lambda: self._train.iloc[self._folds.training(*key)])
+
+    def units(self, key: Key) -> Path:
+        return self._array(f"units-{key[0]}-{key[1]}", lambda: self._unit_codes[self._folds.training(*key)])
+
+    def positions(self, key: Key, fraction: float, seed: int) -> Path | None:
+        """Which of a fold's training rows a small-data trial fits on; None for all of them."""
+        if fraction >= 1:
+            return None
+
+        def choose() -> Any:
+            training = self._folds.training(*key)
+            if self.time_ordered:  # the most recent rows
+                order = training[np.argsort(self._unit_codes[training])]
+                chosen = np.sort(order[-max(2, round(fraction * len(order))) :])
+            else:
+                chosen = subsample(self._folds.units, training, self._truth, fraction, seed)
+            return np.searchsorted(training, chosen) if _sorted(training) else _locate(training, chosen)
+
+        return self._array(f"positions-{key[0]}-{key[1]}-{fraction:g}-{seed}", choose)
+
+    def held_out(self, key: Key) -> Path:
+        """The rows a fold is asked to predict, without labels."""
+        return self._frame(
+            f"rows-{key[0]}-{key[1]}", lambda: self._unlabelled(self._train).iloc[self._folds.held_out(*key)]
+        )
+
+    def vault(self) -> Path:
+        return self._frame("vault", lambda: self._unlabelled(self._train).iloc[self._folds.vault])
+
+    def test(self) -> Path:
+        return self._frame("test", lambda: self._test)
+
+    def all_rows(self) -> Path:
+        """Every train row without labels, for shared artefacts."""
+        return self._frame("all", lambda: self._unlabelled(self._train))
+
+    def data_path(self, key: Key | None) -> Path:
+        return self.folder / ("data-unlabelled" if key is None else f"data-{key[0]}-{key[1]}")
+
+    def data(self, key: Key | None) -> Path:
+        """The competition folder as a fold may see it: label sources cut to its training rows (None: no
+        labels at all), everything else linked."""
+        target = self.data_path(key)
+        with self._lock:
+            if not target.exists():
+                part = target.with_name(target.name + ".part")
+                part.mkdir()
+                self._link(part, key)
+                part.replace(target)
+        return target
+
+    def data_at(self, path: Path) -> Path:
+        """The data folder of that `data_path`, made now if need be."""
+        if path == self.data_path(None):
+            return self.data(None)
+        _, repeat, fold = path.name.split("-")
+        return self.data((int(repeat), int(fold)))
+
+    def _link(self, part: Path, key: Key | None) -> None:
+        table = self._competition.train
+        own = {table.path} if table is not None else set()  # written anew, so never linked
+        competition = self._competition
+        left_out = {"private", *own, *competition.label_sources, *competition.links}
+        _link_without(competition.folder, part, left_out)
+        if table is not None and not table.member:
+            rows = (
+                self._unlabelled(self._train) if key is None else self._train.iloc[self._folds.training(*key)]
+            )
+            _write_table(rows, part / table.path, table.options)
+
+    def _unlabelled(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.drop(columns=list(self._competition.targets))
+
+    def _frame(self, name: str, make: Any) -> Path:
+        path = self.folder / f"{name}.frame"
+        with self._lock:
+            if not path.exists():
+                write_frame(make(), path)
+        return path
+
+    def _array(self, name: str, make: Any) -> Path:
+        path = self.folder / f"{name}.npy"
+        with self._lock:
+            if not path.exists():
+                part = path.with_suffix(".part.npy")
+                np.save(part, make())
+                part.replace(path)
+        return path
+
+
+def _sorted(values: Positions) -> bool:
+    return bool((values[1:] >= values[:-1]).all())
+
+
+def _locate(values: Positions, wanted: Positions) -> Positions:
+    order = np.argsort(values)
+    return np.sort(order[np.searchsorted(values[order], wanted)])
+
+
+def _link_without(source: Path, target: Path, left_out: Iterable[str]) -> None:
+    """Links to everything in `source` but the paths left out; a folder that holds one of them is made
+    anew."""
+    left_out = set(left_out)
+    target.mkdir(exist_ok=True)
+    for path in source.iterdir():
+        within = {name.removeprefix(path.name + "/") for name in left_out if name.startswith(path.name + "/")}
+        if path.name in left_out or path.is_symlink():
+            continue
+        if within:
+            _link_without(path, target / path.name, within)
+        else:
+            (target / path.name).symlink_to(path.resolve())
+
+
+def _write_table(rows: pd.DataFrame, path: Path, options: dict[str, Any]) -> None:
+    """Write rows so that they are read like the original; formats that need missing libraries are left
+    out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    suffixes = "".join(path.suffixes[-2:]).lower()
+    if ".jsonl" in suffixes or ".ndjson" in suffixes or options.get("lines"):
+        rows.to_json(path, orient="records", lines=True)
+    elif ".json" in suffixes:
+        rows.to_json(path, orient="records")
+    elif ".parquet" in suffixes:
+        try:
+            rows.to_parquet(path, index=False)
+        except ImportError:
+            return
+    else:
+        kept = {name: options[name] for name in ("sep", "decimal", "encoding") if name in options}
+        rows.to_csv(path, index=False, **kept)

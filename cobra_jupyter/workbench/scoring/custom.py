@@ -1,0 +1,91 @@
+"""A metric written in a `%%metric` cell: read like a candidate, never run in the harness."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cobra_jupyter.workbench import syntax
+from cobra_jupyter.workbench.protocol.protocol import Positions
+from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
+from cobra_jupyter.workbench.workers.pool import Pool
+from cobra_jupyter.workbench.workers.worker import Work
+
+Array = np.ndarray[Any, Any]
+TASKS = frozenset({"binary", "multiclass", "multilabel", "regression"})
+SECONDS = 120  # for one call, bootstrap draws included
+
+
+class CustomMetric:
+    """A metric cell, saved as a versioned file; each call runs in a worker. `scores` holds the arrays of a
+    call while it runs: they hold truth, so the folder must be one that candidates cannot open."""
+
+    def __init__(
+        self, name: str, source: str, code: Path, scores: Path, pool: Pool, forbidden: tuple[str, ...]
+    ) -> None:
+        self.name, self.facts = name, metric_facts(name, source)
+        self._scores, self._pool, self._forbidden = scores, pool, forbidden
+        code.mkdir(parents=True, exist_ok=True)
+        versions = sorted(code.glob(f"metric_{name}_v*.py"))
+        same = [path for path in versions if path.read_text(encoding="utf-8") == source]
+        self.path = same[-1] if same else code / f"metric_{name}_v{len(versions) + 1}.py"
+        self.path.write_text(source, encoding="utf-8")
+        direction, wants, best = (self.facts[fact] for fact in ("direction", "wants", "best"))
+        self.metric = Metric(name, direction, wants, TASKS, self._one, perfect=best)
+
+    def _one(self, truth: Array, prediction: Array) -> float:
+        return self.evaluate(truth, [prediction], [])[0][0]
+
+    def evaluate(
+        self, truth: Array, predictions: list[Array], draws: Sequence[Positions]
+    ) -> tuple[list[float], Array]:
+        """Scores of predictions, and of resampled rows (predictions, draws on which all are defined)."""
+        self._scores.mkdir(parents=True, exist_ok=True)
+        out = Path(tempfile.mkdtemp(prefix=f"{self.path.stem}-", dir=self._scores))
+        arrays = out / "arrays.npz"
+        ends = np.cumsum([len(draw) for draw in draws])
+        rows = np.concatenate(draws) if len(draws) else np.empty(0, np.int64)
+        np.savez(arrays, truth=truth, predictions=np.stack(predictions), rows=rows, ends=ends)
+        done = self._pool.run(
+            Work("score", out, self.path, arrays=arrays, forbidden=self._forbidden), SECONDS
+        )
+        arrays.unlink()
+        if done.failure:
+            raise MetricUndefined(f"{self.name}: {done.failure.message}")
+        scores = [float(score) for score in done.answer["scores"]]
+        if not np.isfinite(scores).all():
+            raise MetricUndefined(f"{self.name} gave {scores}")
+        samples = np.load(out / "samples.npy", allow_pickle=False)
+        samples = samples[:, np.isfinite(samples).all(axis=0)]
+        if len(draws) and samples.shape[1] < 2:
+            raise MetricUndefined(f"{self.name} is undefined on nearly every resample of these rows")
+        return scores, samples
+
+
+def metric_facts(name: str, source: str) -> dict[str, Any]:
+    """DIRECTION, WANTS and BEST of a metric cell. Raises ValueError naming what is missing."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
+        raise ValueError(
+            f"{name!r} is no name for a metric: lower-case letters, digits and _, first a letter"
+        )
+    tree = syntax.parse(name, source, ValueError)
+    values: dict[str, Any] = {"WANTS": "value"}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            variable = node.targets[0].id
+            if variable in ("DIRECTION", "WANTS", "BEST"):
+                values[variable] = ast.literal_eval(node.value)
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "metric" for node in tree.body):
+        raise ValueError(f"{name}: define metric(truth, prediction) -> float")
+    if values.get("DIRECTION") not in ("maximize", "minimize"):
+        raise ValueError(f'{name}: set DIRECTION = "maximize" or "minimize"')
+    if values["WANTS"] not in ("probability", "label", "value"):
+        raise ValueError(f'{name}: WANTS is "probability", "label" or "value"')
+    best = values.get("BEST", 1.0 if values["DIRECTION"] == "maximize" else 0.0)
+    return {"direction": values["DIRECTION"], "wants": values["WANTS"], "best": float(best)}

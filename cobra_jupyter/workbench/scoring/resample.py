@@ -1,0 +1,128 @@
+"""How sure a score is: the paired bootstrap over units, and the standard error it gives."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cobra_jupyter.workbench.scoring.losses import Array, MetricUndefined
+
+if TYPE_CHECKING:
+    from cobra_jupyter.workbench.scoring.metrics import Metric
+
+GENERIC_DRAWS = 100
+GENERIC_UNITS = 10_000
+CHUNK = 4_000_000  # numbers held at once
+
+
+def drawn_units(metric: Metric, n_units: int, max_units: int = 20_000) -> int:
+    """How many of n_units a draw of `bootstrap` holds (the m of m-out-of-n)."""
+    fast = metric.row_loss is not None
+    return min(n_units, max_units if fast else min(max_units, GENERIC_UNITS))
+
+
+def standard_error(samples: Array, n_units: int, m_units: int) -> Any:
+    """SE of scores or of their differences from bootstrap samples (..., draws): float, or (...,) for a stack.
+
+    Draws of m of n units spread more than the whole sample would: hence sqrt(m / n).
+    """
+    spread = np.std(np.asarray(samples, dtype=float), axis=-1, ddof=1) * np.sqrt(m_units / n_units)
+    return float(spread) if np.ndim(spread) == 0 else spread
+
+
+def bootstrap(
+    metric: Metric,
+    truth: Array,
+    predictions: Sequence[Array],
+    units: Array,
+    draws: int = 200,
+    seed: int = 0,
+    max_units: int = 20_000,
+) -> Array:
+    """Scores of resampled units, the same resample for every prediction: (len(predictions), at most draws).
+
+    predictions: in the form the metric wants. units: (n,) codes; a unit's rows are drawn together,
+    `drawn_units` units a draw. A metric without row losses gets at most 100 draws; draws on which it is
+    undefined are left out, and fewer than two that are defined raise `MetricUndefined`. Equal seeds and
+    units: equal draws.
+    """
+    truth, arrays = np.asarray(truth), [np.asarray(p) for p in predictions]
+    _, codes, sizes = np.unique(np.asarray(units), return_inverse=True, return_counts=True)
+    codes = codes.reshape(-1)
+    if not (len(truth) == len(codes) and all(len(p) == len(codes) for p in arrays)):
+        raise ValueError("truth, units and every prediction need the same number of rows")
+    if len(codes) == 0:
+        raise MetricUndefined(f"{metric.name} needs at least one row")
+    m, rng = drawn_units(metric, len(sizes), max_units), np.random.default_rng(seed)
+    if metric.row_loss is not None and metric.reduce is not None:
+        losses = [metric.row_loss(truth, p) for p in arrays]
+        table = np.stack(losses, axis=1)  # (n, P) or (n, P, K)
+        means = _resampled_means(table.reshape(len(table), -1), codes, sizes, m, draws, rng)
+        return np.asarray(metric.reduce(means.reshape(draws, *table.shape[1:]))).T
+    return _resampled_scores(metric, truth, arrays, codes, sizes, m, min(draws, GENERIC_DRAWS), rng)
+
+
+def _resampled_means(
+    losses: Array, codes: Array, sizes: Array, m: int, draws: int, rng: np.random.Generator
+) -> Array:
+    """Mean losses per row (draws, K) over m units drawn with replacement, from losses (n, K)."""
+    n_units = len(sizes)
+    if n_units == len(codes):
+        sums = np.empty_like(losses)
+        sums[codes] = losses
+    else:
+        sums = np.stack([np.bincount(codes, column, n_units) for column in losses.T], axis=1)
+    table = np.ascontiguousarray(np.hstack([sums, sizes[:, None].astype(float)]))
+    totals = np.empty((draws, table.shape[1]))
+    if m < n_units:  # few of many: gather
+        ones = np.ones(m)
+        for d in range(draws):
+            totals[d] = ones @ table.take(rng.integers(n_units, size=m), axis=0)
+    else:  # all: counts per unit, then one matrix product
+        step = max(1, CHUNK // n_units)
+        for start in range(0, draws, step):
+            k = min(step, draws - start)
+            drawn = rng.integers(n_units, size=(k, m)) + n_units * np.arange(k)[:, None]
+            counts = np.bincount(drawn.ravel(), minlength=k * n_units).reshape(k, n_units)
+            totals[start : start + k] = counts.astype(float) @ table
+    return np.asarray(totals[:, :-1] / totals[:, -1:])
+
+
+def _resampled_scores(
+    metric: Metric, truth: Array, arrays: list[Array], codes: Array, sizes: Array, m: int, draws: int,
+    rng: np.random.Generator,
+) -> Array:  # fmt: skip
+    """Scores (P, at most draws) of resampled rows; up to twice as many tries where some are undefined."""
+    order, ends = np.argsort(codes, kind="stable"), np.cumsum(sizes)
+    found: list[Array] = []
+    for _ in range(2 * draws):
+        drawn = rng.integers(len(sizes), size=m)
+        length = sizes[drawn]
+        # the drawn units' rows: each unit's first place in `order`, then counting up
+        first = np.repeat(ends[drawn] - np.cumsum(length), length)
+        scores = _scores(metric, truth, arrays, order[first + np.arange(length.sum())])
+        if scores is not None:
+            found.append(scores)
+        if len(found) == draws:
+            break
+    if len(found) < 2:
+        raise MetricUndefined(f"{metric.name} is undefined on nearly every resample of these rows")
+    return np.stack(found, axis=1)
+
+
+def _scores(metric: Metric, truth: Array, arrays: list[Array], rows: Array) -> Array | None:
+    """Scores (P,) on these rows, or None where undefined; a mean of columns takes those defined for all P."""
+    sample = truth[rows]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if metric.columns is not None:
+            table = np.stack([metric.columns(sample, p[rows]) for p in arrays])
+            defined = np.isfinite(table).all(axis=0)
+            return np.asarray(table[:, defined].mean(axis=1)) if defined.any() else None
+        try:
+            return np.array([metric.function(sample, p[rows]) for p in arrays])
+        except MetricUndefined:
+            return None

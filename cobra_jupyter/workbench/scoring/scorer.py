@@ -1,0 +1,216 @@
+"""Scores, standard errors and paired differences: the only place where predictions meet labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol
+from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
+
+Array = np.ndarray[Any, Any]
+DRAWS = 200
+CONFIRM = 0.75  # standard errors of gain on which development goes on
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Raw out-of-fold predictions: `raw[repeat]` (n, width) with NaN rows where no fold was predicted,
+    `fold[repeat]` (n,) the fold of each row, -1 where none. `decoded[repeat]` (settings, n, columns) where a
+    candidate decodes."""
+
+    raw: tuple[Array, ...]
+    fold: tuple[Positions, ...]
+    decoded: tuple[Array, ...] | None = None
+    settings: tuple[dict[str, Any], ...] = ()
+
+    def rows(self, repeat: int) -> Positions:
+        return np.flatnonzero(self.fold[repeat] >= 0)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A cross-validated score: mean over repeats of the score on all out-of-fold rows; SE by bootstrap over
+    units."""
+
+    value: float
+    se: float
+    folds: tuple[float | None, ...]
+    rows: int
+    params: dict[str, Any]
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`gain` > 0 means b is better than a, in the metric's units; SE from a paired bootstrap over units."""
+
+    gain: float
+    se: float
+    rows: int
+
+    @property
+    def verdict(self) -> str:
+        if self.gain > CONFIRM * self.se:
+            return "better"
+        return "worse" if self.gain < -CONFIRM * self.se else "unclear"
+
+
+class Scorer:
+    """Judges raw predictions under one protocol."""
+
+    def __init__(
+        self, protocol: Protocol, folds: Folds, truth: Array, metric: Metric, classes: Sequence[Any],
+        evaluate: Callable[[Array, list[Array], list[Positions]], tuple[list[float], Array]] | None = None,
+    ) -> None:  # fmt: skip
+        self.protocol, self.folds, self.truth, self.metric = protocol, folds, truth, metric
+        self.sign = metrics.sign(metric)
+        self._classes = classes
+        self._evaluate = evaluate  # an agent-written metric runs elsewhere
+        self._grid = [{}] if evaluate else metrics.decode_grid(metric, protocol.task, classes)
+
+    @cached_property
+    def smooth(self) -> Scorer:
+        """For metrics of labels the same rows judged by log loss, in which small differences of probabilities show
+        long before a label flips; else this judge."""
+        protocol = self.protocol
+        if self._evaluate or self.metric.wants != "label" or protocol.task not in ("binary", "multiclass"):
+            return self
+        return Scorer(protocol, self.folds, self.truth, metrics.get("log_loss"), self._classes)
+
+    def collect(self, parts: dict[tuple[int, int], Array]) -> OutOfFold:
+        """Out-of-fold predictions from raw predictions per (repeat, fold)."""
+        width = next(iter(parts.values())).shape[1]
+        raws, owners = [], []
+        for repeat in sorted({r for r, _ in parts}):
+            raw = np.full((len(self.truth), width), np.nan)
+            owner = np.full(len(self.truth), -1, np.int64)
+            for (r, fold), part in parts.items():
+                if r == repeat:
+                    rows = self.folds.held_out(repeat, fold)
+                    raw[rows], owner[rows] = part, fold
+            raws.append(raw)
+            owners.append(owner)
+        return OutOfFold(tuple(raws), tuple(owners))
+
+    def score(self, oof: OutOfFold, with_se: bool = True) -> Score:
+        """Raises MetricUndefined where the rows predicted give no score (one class only, say)."""
+        values, per_fold, samples = [], [], []
+        params: dict[str, Any] = {}
+        units = m = 1
+        for repeat in range(len(oof.raw)):
+            rows = oof.rows(repeat)
+            prediction, params = self.decoded(oof, repeat)
+            (value,), drawn = self._scores(rows, [prediction[rows]], with_se)
+            values.append(value)
+            if with_se:
+                samples.append(drawn[0])
+                units, m = self.drawn(rows)
+            for fold in np.unique(oof.fold[repeat][rows]):
+                per_fold.append(self._one(np.flatnonzero(oof.fold[repeat] == fold), prediction))
+        se = 0.0
+        if with_se:
+            least = min(len(s) for s in samples)
+            se = metrics.standard_error(np.mean([s[:least] for s in samples], axis=0), units, m)
+        return Score(float(np.mean(values)), se, tuple(per_fold), len(oof.rows(0)), params)
+
+    def difference(self, a: OutOfFold, b: OutOfFold) -> Difference:
+        """The paired difference on the rows both predicted."""
+        gains, samples, shared = [], [], 0
+        units = m = 1
+        for repeat in range(min(len(a.raw), len(b.raw))):
+            rows = np.flatnonzero((a.fold[repeat] >= 0) & (b.fold[repeat] >= 0))
+            if not len(rows):
+                continue
+            pair = [self.decoded(oof, repeat)[0][rows] for oof in (a, b)]
+            (va, vb), drawn = self._scores(rows, pair, True)
+            gains.append(self.sign * (vb - va))
+            samples.append(self.sign * (drawn[1] - drawn[0]))
+            units, m = self.drawn(rows)
+            shared = len(rows)
+        if not gains:
+            raise ValueError("these two share no out-of-fold rows")
+        least = min(len(s) for s in samples)
+        se = metrics.standard_error(np.mean([s[:least] for s in samples], axis=0), units, m)
+        return Difference(float(np.mean(gains)), se, shared)
+
+    def score_rows(self, rows: Positions, predictions: list[Array]) -> tuple[list[float], Array]:
+        """Scores and bootstrap samples of decoded predictions of given rows (the vault)."""
+        return self._scores(rows, predictions, True)
+
+    def drawn(self, rows: Positions) -> tuple[int, int]:
+        """How many units these rows have, and how many of them a bootstrap draw holds."""
+        units = len(np.unique(self.folds.units[rows]))
+        return units, units if self._evaluate else metrics.drawn_units(self.metric, units)
+
+    def decoded(self, oof: OutOfFold, repeat: int) -> tuple[Array, dict[str, Any]]:
+        """Predictions as the metric wants them. Where decoding has parameters, each fold's are chosen on the
+        other folds' rows, so that the score stays out-of-fold; the parameters returned are chosen on all
+        rows."""
+        options, settings = self._options(oof, repeat)
+        if len(options) == 1:
+            return options[0], settings[0]
+        owner = oof.fold[repeat]
+        known = np.flatnonzero(owner >= 0)
+        final = options[0].copy()
+        for fold in np.unique(owner[known]):
+            here, others = np.flatnonzero(owner == fold), known[owner[known] != fold]
+            if len(others):
+                final[here] = options[self._best(options, others)][here]
+        return final, settings[self._best(options, known)]
+
+    def _options(self, oof: OutOfFold, repeat: int) -> tuple[list[Array], list[dict[str, Any]]]:
+        if oof.decoded is not None:
+            return list(oof.decoded[repeat]), list(oof.settings)
+        known = oof.fold[repeat] >= 0
+        options = []
+        for params in self._grid:
+            part = metrics.decode(oof.raw[repeat][known], self.metric.wants, self.protocol.task, params)
+            whole = np.zeros((len(known), *part.shape[1:]), part.dtype)
+            whole[known] = part
+            options.append(whole)
+        return options, list(self._grid)
+
+    def _best(self, options: list[Array], rows: Positions) -> int:
+        found = [self._one(rows, option) for option in options]
+        ranked = [(-np.inf if value is None else self.sign * value) for value in found]
+        return int(np.argmax(ranked))
+
+    def _one(self, rows: Positions, prediction: Array) -> float | None:
+        try:
+            return self._scores(rows, [prediction[rows]], False)[0][0]
+        except MetricUndefined:
+            return None
+
+    def _scores(
+        self, rows: Positions, predictions: list[Array], with_samples: bool
+    ) -> tuple[list[float], Array]:
+        truth, units = self.truth[rows], self.folds.units[rows]
+        if self._evaluate:
+            draws = _draws(units) if with_samples else []
+            return self._evaluate(truth, predictions, draws)
+        values = [float(self.metric.function(truth, prediction)) for prediction in predictions]
+        none: Array = np.empty((len(values), 0))
+        samples = (
+            metrics.bootstrap(self.metric, truth, predictions, units, draws=DRAWS) if with_samples else none
+        )
+        return values, samples
+
+
+def _draws(units: Positions, draws: int = 60) -> list[Positions]:
+    """Rows of whole units drawn with replacement, for a metric that is scored elsewhere."""
+    rng = np.random.default_rng(0)
+    names, codes = np.unique(units, return_inverse=True)
+    if len(names) == len(units):
+        return [rng.integers(len(units), size=len(units)) for _ in range(draws)]
+    members = [np.flatnonzero(codes == code) for code in range(len(names))]
+    return [
+        np.concatenate([members[i] for i in rng.integers(len(names), size=len(names))]) for _ in range(draws)
+    ]

@@ -1,0 +1,1 @@
+"""Candidates, trials and ablations."""

@@ -1,0 +1,105 @@
+"""Label-free artefacts made once for all rows: tokens, features of files, embeddings. Content-addressed,
+mapped."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cobra_jupyter.workbench import syntax
+from cobra_jupyter.workbench.hashing import sha256
+from cobra_jupyter.workbench.protocol.views import Views
+from cobra_jupyter.workbench.workers.pool import Pool
+from cobra_jupyter.workbench.workers.worker import Work
+
+
+class SharedError(ValueError):
+    """A %%shared cell that came to nothing; the message says why."""
+
+
+class Artefacts:
+    """The shared artefacts of a protocol: name → frames of train and test rows."""
+
+    def __init__(
+        self,
+        folder: Path,
+        pool: Pool,
+        views: Views,
+        context: Callable[[], dict[str, Any]],
+        forbidden: tuple[str, ...],
+    ) -> None:
+        self._folder, self._pool, self._views, self._context, self._forbidden = (
+            folder,
+            pool,
+            views,
+            context,
+            forbidden,
+        )
+        self._paths: dict[str, list[Path]] = {}
+
+    def take(self, before: Artefacts) -> None:
+        """Have what is made for the same rows under an earlier protocol, also what is being made at this moment."""
+        if before._views.rows == self._views.rows:
+            self._paths = before._paths
+
+    def paths(self) -> dict[str, list[Path]]:
+        return dict(self._paths)
+
+    def sources(self, shared: Mapping[str, list[Path]]) -> dict[str, str]:
+        """Texts of the cells that made these artefacts."""
+        made = {name: paths[0].parent.name.removesuffix("_train") for name, paths in shared.items()}
+        return {
+            name: (self._folder / f"{stem}.py").read_text(encoding="utf-8") for name, stem in made.items()
+        }
+
+    def restore(self, record: Mapping[str, Any]) -> bool:
+        """Take a recorded artefact from its files. → False where they are not those recorded."""
+        run = self._folder.parent
+        files = {run / path: recorded for path, recorded in record["files"].items()}
+        if not all(file.exists() and sha256(file) == recorded for file, recorded in files.items()):
+            return False
+        self._paths[record["name"]] = [file for file in files if file.suffix == ".frame"]
+        return True
+
+    def make(self, name: str, source: str, seconds: float, cancelled: threading.Event) -> dict[str, Any]:
+        """Run `make(rows, ctx)` for train and for test rows. Raises SharedError."""
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
+            raise SharedError(f"{name!r} is no name for an artefact: lower-case letters, digits and _")
+        tree = syntax.parse(name, source, SharedError)
+        if not any(isinstance(node, ast.FunctionDef) and node.name == "make" for node in tree.body):
+            raise SharedError(f"{name}: define make(rows, ctx), returning one row per row of `rows`")
+        digest = hashlib.sha256(f"{name}\n{source}\n{self._views.rows}".encode()).hexdigest()[:16]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{name}_{digest}.py"
+        path.write_text(source, encoding="utf-8")
+        made, took = [], 0.0
+        for side, rows in (("train", self._views.all_rows()), ("test", self._views.test())):
+            out = self._folder / f"{name}_{digest}_{side}"
+            if not (out / "columns.json").exists():  # written last
+                data = self._views.data(None)
+                context = {**self._context(), "config": {}, "seed": 0, "side": side}
+                work = Work(
+                    "make", out, path, context, rows=(rows,), forbidden=self._forbidden, allowed=(str(data),)
+                )
+                done = self._pool.run(work, seconds, cancelled)
+                if done.failure:
+                    why = f"{done.failure.kind}: {done.failure.message} {done.failure.place or ''}"
+                    raise SharedError(f"{name} ({side} rows): {why.strip()}")
+                took += done.seconds
+                (out / "columns.json").write_text(json.dumps(done.answer["columns"][:200]))
+            made.append(out / "made.frame")
+        self._paths[name] = made
+        return {
+            "files": {str(file.relative_to(self._folder.parent)): sha256(file) for file in [*made, path]},
+            "name": name,
+            "digest": digest,
+            "columns": json.loads((made[0].parent / "columns.json").read_text()),
+            "seconds": round(took, 3),
+            "path": f"shared/{path.name}",
+        }

@@ -1,0 +1,541 @@
+"""Trials: a candidate with a config, on some folds, on a share of the data. Equal work is done once."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cobra_jupyter.workbench.hashing import sha256
+from cobra_jupyter.workbench.protocol.views import Key, Views
+from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
+from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
+from cobra_jupyter.workbench.search.candidates import Candidate
+from cobra_jupyter.workbench.timed_decisions import KnownFit, TimedDecisions
+from cobra_jupyter.workbench.workers.pool import Failure, Pool
+from cobra_jupyter.workbench.workers.worker import Work, check_raw
+
+Array = np.ndarray[Any, Any]
+PATIENCE = 10.0  # seconds without any work, in which a trial that is waited for may still begin
+LONG = 5.0  # seconds; a longer fit is recorded when it ends, so that it is kept whatever becomes of its trial
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a trial is to do. `folds` are fold numbers of the protocol; with all of them, `repeats` may exceed
+    1."""
+
+    candidate: Candidate
+    config: dict[str, Any]
+    folds: tuple[int, ...]
+    repeats: int
+    fraction: float
+    seed: int
+    timeout: float
+    shared: Mapping[str, list[Path]] | None = None  # artefacts it may read; None until it is settled
+    background: bool = False
+
+    def shared_record(self) -> dict[str, list[str]]:
+        """The artefacts by name: paths below the run's folder."""
+        shared = self.shared or {}
+        return {name: [f"shared/{p.parent.name}/{p.name}" for p in paths] for name, paths in shared.items()}
+
+    @property
+    def keys(self) -> list[Key]:
+        return [(repeat, fold) for repeat in range(self.repeats) for fold in self.folds]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fold's fit. `status` is ok, partial (predicted from a snapshot) or failed."""
+
+    digest: str
+    repeat: int
+    fold: int
+    status: str
+    folder: str
+    seed: int
+    rows: int = 0
+    seconds: float = 0.0
+    fit_seconds: float = 0.0
+    predict_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    rss_mb: float = 0.0
+    seconds_given: float = 0.0
+    sha256: str = ""  # of the raw prediction's file
+    warnings: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+    def record(self) -> dict[str, Any]:
+        """JSON for the ledger: enough to know the fit again, prediction and all."""
+        return {
+            "repeat": self.repeat, "fold": self.fold, "digest": self.digest, "status": self.status,
+            "rows": self.rows, "seed": self.seed, "seconds": round(self.seconds, 3),
+            "seconds_given": self.seconds_given, "fit_seconds": round(self.fit_seconds, 3),
+            "predict_seconds": round(self.predict_seconds, 3), "rss_mb": round(self.rss_mb, 1),
+            "raw": f"trials/{Path(self.folder).name}/raw0.npy", "sha256": self.sha256,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial. `score` is None when it failed."""
+
+    id: str
+    spec: Spec
+    protocol: int
+    status: str
+    score: Score | None
+    fits: tuple[Fit, ...]
+    seconds: float
+    failure: Failure | None = None
+    oof: OutOfFold | None = field(default=None, repr=False, compare=False)
+    full: bool = False  # every fold of at least one repeat, all data
+
+    @property
+    def cost(self) -> float:
+        """Seconds of worker time: what the trial costs, however many ran beside each other."""
+        return sum(fit.seconds for fit in self.fits)
+
+    @property
+    def rss_mb(self) -> float:
+        return max((fit.rss_mb for fit in self.fits), default=0.0)
+
+    @property
+    def label(self) -> str:
+        chosen = {k: v for k, v in self.spec.config.items() if v != self.spec.candidate.config().get(k)}
+        inner = ", ".join(f"{k}={v}" for k, v in chosen.items())
+        return f"{self.spec.candidate.name}({inner})"
+
+    def record(self) -> dict[str, Any]:
+        """JSON for the ledger and the cell: everything but predictions."""
+        spec = self.spec
+        return {
+            "id": self.id, "candidate": spec.candidate.key, "name": spec.candidate.name, "label": self.label,
+            "config": spec.config, "folds": list(spec.folds), "repeats": spec.repeats,
+            "fraction": spec.fraction,
+            "seed": spec.seed, "protocol": self.protocol, "status": self.status, "full": self.full,
+            "score": self.score.value if self.score else None, "se": self.score.se if self.score else None,
+            "fold_scores": list(self.score.folds) if self.score else [],
+            "rows": self.score.rows if self.score else 0, "params": self.score.params if self.score else {},
+            "seconds": round(self.seconds, 3), "cost": round(self.cost, 3), "rss_mb": round(self.rss_mb, 1),
+            "fits": [fit.record() for fit in self.fits],
+            "shared": spec.shared_record(),
+            "warnings": sorted({w for f in self.fits for w in f.warnings}),
+            "failure": self.failure.record() if self.failure else None,
+        }  # fmt: skip
+
+
+class DecodeFailed(RuntimeError):  # noqa: N818
+    """A candidate's own decode came to nothing."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def decode_settings(candidate: Candidate) -> list[dict[str, Any]]:
+    """Every combination of a candidate's DECODE levels, at most 60; [{}] where it has none."""
+    grid = itertools.product(*candidate.decode.values())
+    return [dict(zip(candidate.decode, values, strict=True)) for values in itertools.islice(grid, 60)] or [{}]
+
+
+class Trials:
+    """Runs trials under one protocol and remembers every fit, so that equal work is done once."""
+
+    def __init__(
+        self, folder: Path, pool: Pool, views: Views, judge: Scorer,
+        make_context: Callable[[], dict[str, Any]],
+        forbidden: tuple[str, ...], next_id: Callable[[str], str], shared: Callable[[], dict[str, list[Path]]],
+        on_trial: Callable[[Trial], None] = lambda trial: None,
+        on_fit: Callable[[dict[str, Any]], None] = lambda record: None,
+        decisions: TimedDecisions | None = None,
+    ) -> None:  # fmt: skip
+        """`next_id` numbers the trial with the key that it is given."""
+        self.folder, self.pool, self.views, self.judge = folder, pool, views, judge
+        self._make_context, self._forbidden, self._next_id, self._shared = (
+            make_context,
+            forbidden,
+            next_id,
+            shared,
+        )
+        self._on_trial, self._on_fit = on_trial, on_fit
+        self._decisions = decisions or TimedDecisions(lambda kind, data: None)
+        self._fits: dict[str, Future[Fit]] = {}
+        self._trials: dict[str, Trial] = {}
+        self._running: dict[str, threading.Event] = {}  # by trial key: set when that trial has ended
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(64, thread_name_prefix="fit")
+
+    def known(self, spec: Spec) -> Trial | None:
+        """The trial that did exactly this; one that ran out of less time than `spec` gives does not count."""
+        trial = self._trials.get(self._trial_key(spec))
+        return None if trial and any(_retry(fit, spec) for fit in trial.fits) else trial
+
+    def run(
+        self, spec: Spec, cancelled: threading.Event, on_fit: Callable[[Fit, int, int], None] | None = None
+    ) -> Trial:
+        """Run a trial, or return the one that did exactly this, waiting for it where it runs now."""
+        spec = self.settled(spec)
+        while True:
+            if trial := self.known(spec):
+                return trial
+            key, mine = self._trial_key(spec), threading.Event()
+            with self._lock:
+                other = self._running.setdefault(key, mine)
+            if other is mine:
+                break
+            other.wait()
+            if cancelled.is_set():
+                break
+        try:
+            return self._run(spec, cancelled, on_fit)
+        finally:
+            mine.set()
+            with self._lock:
+                if self._running.get(key) is mine:
+                    del self._running[key]
+
+    def _run(
+        self, spec: Spec, cancelled: threading.Event, on_fit: Callable[[Fit, int, int], None] | None
+    ) -> Trial:
+        begun = time.monotonic()
+        futures = [self._fit_future(spec, key, cancelled) for key in spec.keys]
+        fits: list[Fit] = []
+        for number, (key, future) in enumerate(zip(spec.keys, futures, strict=True)):
+            fit = future.result()
+            if _cancelled(fit) and not cancelled.is_set():  # another trial shared it and was cancelled
+                fit = self._fit_future(spec, key, cancelled).result()
+            fits.append(fit)
+            if on_fit:
+                on_fit(fits[-1], number + 1, len(futures))
+        trial = self._judged(spec, tuple(fits), time.monotonic() - begun)
+        if trial.failure is None or trial.failure.kind != "cancelled":
+            with self._lock:
+                self._trials[self._trial_key(spec)] = trial
+            self._write(trial)
+            self._on_trial(trial)
+        return trial
+
+    def _trial_key(self, spec: Spec) -> str:
+        return "|".join(self._digest(spec, key) for key in spec.keys)
+
+    def _digest(self, spec: Spec, key: Key) -> str:
+        what = [
+            spec.candidate.key, spec.candidate.digest, spec.config, key, spec.fraction, spec.seed,
+            self.judge.protocol.digest,
+            {name: [p.parent.name for p in paths] for name, paths in self.shared_of(spec).items()},
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:20]
+
+    def settled(self, spec: Spec) -> Spec:
+        """With the shared artefacts that stand now: what is made later changes nothing of it."""
+        return spec if spec.shared is not None else replace(spec, shared=self.shared_of(spec))
+
+    def shared_of(self, spec: Spec) -> dict[str, list[Path]]:
+        """The shared artefacts a candidate names in its source; only these are opened for it."""
+        if spec.shared is not None:
+            return dict(spec.shared)
+        source = Path(spec.candidate.path).read_text(encoding="utf-8")
+        return {
+            name: paths
+            for name, paths in self._shared().items()
+            if f'"{name}"' in source or f"'{name}'" in source
+        }
+
+    def _fit_future(self, spec: Spec, key: Key, cancelled: threading.Event) -> Future[Fit]:
+        digest = self._digest(spec, key)
+        with self._lock:
+            known = self._fits.get(digest)
+            if known is not None and not (
+                known.done() and (known.exception() or _retry(known.result(), spec))
+            ):
+                return known
+            out = self.folder / (digest if known is None else f"{digest}-{uuid.uuid4().hex[:6]}")
+            future = self._fits[digest] = self._threads.submit(self._fit, spec, key, digest, out, cancelled)
+            return future
+
+    def _fit(self, spec: Spec, key: Key, digest: str, out: Path, cancelled: threading.Event) -> Fit:
+        shutil.rmtree(out, ignore_errors=True)  # of an earlier life
+        known = self._decisions.fit(digest)
+        if known is not None and known.lost:
+            self._decisions.fitted(digest)
+            return _as_it_was(known, out)
+        fit = self._fit_now(spec, key, digest, out, cancelled)
+        if not _cancelled(fit):
+            self._decisions.fitted(digest)
+        if known is not None and fit.failure is None:
+            fit = replace(fit, **known.measures())
+        if fit.status == "ok" and fit.seconds >= LONG:
+            self._on_fit(self._fit_record(fit, spec))
+        return fit
+
+    def _fit_now(self, spec: Spec, key: Key, digest: str, out: Path, cancelled: threading.Event) -> Fit:
+        work = self.work("fit", spec, key, out, rows=(self.views.held_out(key),))
+        outcome = self.pool.run(work, spec.timeout, cancelled, spec.background)
+        facts: dict[str, Any] = {
+            "digest": digest, "repeat": key[0], "fold": key[1], "folder": str(out),
+            "seed": self.seed(spec, key),
+            "seconds": round(outcome.seconds, 3), "seconds_given": spec.timeout,  # as recorded: costs decide ties
+        }  # fmt: skip
+        if outcome.failure is None:
+            if broken := self._broken(out / "raw0.npy", key):
+                return Fit(status="failed", failure=broken, **facts)
+            return Fit(status="ok", **facts, **_facts(outcome.answer), sha256=sha256(out / "raw0.npy"))
+        if outcome.failure.kind == "timeout" and (out / "snapshot.pkl").exists():
+            (out / "snapshot.pkl").replace(out / "model.pkl")
+            work = self.work("predict", spec, key, out, rows=(self.views.held_out(key),))
+            again = self.pool.run(replace(work, model=out / "model.pkl"), 120, cancelled)
+            if again.failure is None:
+                return Fit(
+                    status="partial", failure=outcome.failure, **facts, sha256=sha256(out / "raw0.npy")
+                )
+        return Fit(status="failed", failure=outcome.failure, **facts)
+
+    def _fit_record(self, fit: Fit, spec: Spec) -> dict[str, Any]:
+        """A fit for the ledger, with what it needs to be known without its trial."""
+        return {
+            **fit.record(), "candidate": spec.candidate.key, "config": spec.config, "fraction": spec.fraction,
+            "trial_seed": spec.seed, "protocol": self.judge.protocol.number, "shared": spec.shared_record(),
+        }  # fmt: skip
+
+    def _broken(self, raw: Path, key: Key) -> Failure | None:
+        """The worker checked its prediction, but agent-written code ran in it: what the file holds counts."""
+        context, rows = self._make_context(), len(self.judge.folds.held_out(*key))
+        try:
+            array = np.load(raw, allow_pickle=False)
+            check_raw(array, rows, context["task"], len(context["classes"]), len(context["targets"]))
+        except (OSError, ValueError) as error:
+            return Failure("invalid_prediction", str(error), rule=str(error).split(":")[0])
+        return None
+
+    def seed(self, spec: Spec, key: Key) -> int:
+        """Each fit its own seed, so that repeats and folds average over it."""
+        return spec.seed + 100 * key[0] + key[1]
+
+    def work(self, kind: str, spec: Spec, key: Key, out: Path, rows: tuple[Path, ...]) -> Work:
+        data = self.views.data_path(key)
+        return Work(
+            kind=kind, out=out, source=Path(spec.candidate.path),
+            context={**self._make_context(), "config": spec.config, "seed": self.seed(spec, key),
+                     "_time_ordered": self.views.time_ordered},
+            train=self.views.train(key), units=self.views.units(key),
+            positions=self.views.positions(key, spec.fraction, spec.seed),
+            rows=rows, model=self.folder / self._digest(spec, key) / "model.pkl",
+            keep_model=spec.fraction >= 1, shared=self.shared_of(spec),
+            forbidden=self._forbidden, allowed=(str(data),),
+        )  # fmt: skip
+
+    def _judged(self, spec: Spec, fits: tuple[Fit, ...], seconds: float) -> Trial:
+        protocol = self.judge.protocol
+        full = spec.fraction >= 1 and len(spec.folds) == protocol.folds
+        common: dict[str, Any] = {
+            "id": self._next_id("|".join(fit.digest for fit in fits)),
+            "spec": spec,
+            "protocol": protocol.number,
+            "fits": fits,
+            "seconds": seconds,
+        }
+        for fit in fits:
+            if fit.status == "failed":
+                return Trial(**common, status="failed", score=None, failure=fit.failure)
+        try:
+            oof = self.out_of_fold(spec, fits)
+            score = self.judge.score(oof)
+        except DecodeFailed as error:
+            return Trial(**common, status="failed", score=None, failure=error.failure)
+        except MetricUndefined as error:
+            failure = Failure("invalid_prediction", f"no score: {error}", rule="scorable")
+            return Trial(**common, status="failed", score=None, failure=failure)
+        status = "partial" if any(f.status == "partial" for f in fits) else "ok"
+        failure_ = next((f.failure for f in fits if f.failure), None)
+        return Trial(**common, status=status, score=score, oof=oof, full=full, failure=failure_)
+
+    def out_of_fold(self, spec: Spec, fits: tuple[Fit, ...]) -> OutOfFold:
+        """The stored predictions of these fits together."""
+        parts = {(f.repeat, f.fold): np.load(Path(f.folder) / "raw0.npy", allow_pickle=False) for f in fits}
+        oof = self.judge.collect(parts)
+        return self._decoded(spec, fits, oof) if "decode" in spec.candidate.functions else oof
+
+    def _decoded(self, spec: Spec, fits: tuple[Fit, ...], oof: OutOfFold) -> OutOfFold:
+        """Run the candidate's own decode, label-free, for every setting of its DECODE grid."""
+        settings = decode_settings(spec.candidate)
+        decoded: list[Array] = []
+        for repeat in range(len(oof.raw)):
+            whole: Array | None = None
+            for fit in (f for f in fits if f.repeat == repeat):
+                key = (fit.repeat, fit.fold)
+                parts = self.decode(
+                    spec, key, Path(fit.folder) / "raw0.npy", self.views.held_out(key), "decode"
+                )
+                if whole is None:
+                    whole = np.zeros(
+                        (len(settings), len(oof.fold[repeat]), *parts[0].shape[1:]), parts[0].dtype
+                    )
+                whole[:, self.judge.folds.held_out(*key)] = np.stack(parts)
+            assert whole is not None
+            decoded.append(whole)
+        return OutOfFold(oof.raw, oof.fold, tuple(decoded), tuple(settings))
+
+    def decode(self, spec: Spec, key: Key, raw: Path, rows: Path, name: str) -> list[Array]:
+        """What the candidate's decode makes of raw predictions, per setting: codes (n,) for labels, else (n,
+        columns)."""
+        out = self.folder / self._digest(spec, key) / name
+        settings = decode_settings(spec.candidate)
+        work = self.work("decode", spec, key, out, (rows,))
+        work = replace(
+            work, arrays=raw, context={**work.context, "config": {**spec.config, "__decode__": settings}}
+        )
+        outcome = self.pool.run(work, max(spec.timeout, 60))
+        if outcome.failure:
+            raise DecodeFailed(outcome.failure)
+        arrays = [np.load(out / f"decoded{i}.npy", allow_pickle=False) for i in range(len(settings))]
+        if self.judge.metric.wants == "label" and self.judge.protocol.task in ("binary", "multiclass"):
+            return [self._codes(array) for array in arrays]
+        return arrays
+
+    def _codes(self, labels: Array) -> Array:
+        codes = {str(value): code for code, value in enumerate(self._make_context()["classes"])}
+        unknown = {str(v) for v in labels.ravel()} - set(codes)
+        if unknown:
+            what = f"labels: decode() returned {sorted(unknown)[:3]}, which are no classes of the target"
+            raise DecodeFailed(Failure("invalid_prediction", what, rule="labels"))
+        return np.array([codes[str(v)] for v in labels.ravel()], np.int64)
+
+    def _write(self, trial: Trial) -> None:
+        folder = self.folder / trial.id
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "trial.json").write_text(json.dumps(trial.record(), indent=1, allow_nan=False))
+
+    def predict(self, trial: Trial, rows: Path, name: str, cancelled: threading.Event) -> Array:
+        """The bag of a trial's fold models on other rows (test, vault): mean raw prediction (n, width).
+
+        Raises RuntimeError naming the fold whose model would not predict.
+        """
+        futures = [
+            self._threads.submit(
+                self._predict_one, trial, (fit.repeat, fit.fold), Path(fit.folder), rows, name, cancelled
+            )
+            for fit in trial.fits
+        ]
+        raws = [future.result() for future in futures]
+        return np.asarray(np.mean(raws, axis=0))
+
+    def _predict_one(
+        self, trial: Trial, key: Key, folder: Path, rows: Path, name: str, cancelled: threading.Event
+    ) -> Array:
+        out = folder / name
+        if not (out / "done").exists():
+            refit = not (folder / "model.pkl").exists()
+            work = self.work("fit" if refit else "predict", trial.spec, key, out, (rows,))
+            work = replace(work, model=folder / "model.pkl")  # of this fit, whatever was shared since
+            outcome = self.pool.run(work, max(trial.spec.timeout, 60), cancelled)
+            if outcome.failure:
+                raise RuntimeError(
+                    f"{trial.id}: fold {key[1]} did not predict {name}: {outcome.failure.message}"
+                )
+            (out / "done").touch()
+        return np.asarray(np.load(out / "raw0.npy", allow_pickle=False))
+
+    def restore(self, record: Mapping[str, Any], candidate: Candidate) -> Trial:
+        """A recorded trial with its stored predictions. Raises ValueError where they are not those recorded."""
+        fits = record["fits"]
+        spec = Spec(
+            candidate, dict(record["config"]), tuple(record["folds"]), record["repeats"], record["fraction"],
+            record["seed"], max(fit["seconds_given"] for fit in fits), self.recorded_shared(record["shared"]),
+        )  # fmt: skip
+        failure = Failure(**record["failure"]) if record["failure"] else None
+        restored = tuple(self.restore_fit(fit, spec, failure) for fit in fits)
+        scored = record["score"] is not None
+        score = Score(record["score"], record["se"], tuple(record["fold_scores"]), record["rows"],
+                      dict(record["params"])) if scored else None  # fmt: skip
+        trial = Trial(
+            record["id"], spec, record["protocol"], record["status"], score, restored, record["seconds"],
+            failure, self.out_of_fold(spec, restored) if scored else None, record["full"],
+        )  # fmt: skip
+        self._trials[self._trial_key(spec)] = trial
+        return trial
+
+    def recorded_shared(self, shared: Mapping[str, list[str]]) -> dict[str, list[Path]]:
+        return {name: [self.folder.parent / path for path in paths] for name, paths in shared.items()}
+
+    def restore_fit(self, record: Mapping[str, Any], spec: Spec, failure: Failure | None = None) -> Fit:
+        """A recorded fit; its prediction must be the one recorded."""
+        out = self.folder / Path(record["raw"]).parent.name
+        key = (record["repeat"], record["fold"])
+        if self._digest(spec, key) != record["digest"]:
+            raise ValueError(f"a fit of {spec.candidate.key} was made from other code, data or folds")
+        if record["status"] != "failed" and sha256(out / "raw0.npy") != record["sha256"]:
+            raise ValueError(f"{record['raw']} is not the prediction that was recorded")
+        kept = {name: value for name, value in record.items() if name != "raw"}
+        fit = Fit(folder=str(out), failure=failure if record["status"] != "ok" else None, **kept)
+        done: Future[Fit] = Future()
+        done.set_result(fit)
+        self._fits[fit.digest] = done
+        return fit
+
+    def await_all(self, ids: Sequence[str], cancelled: threading.Event) -> None:
+        """Wait until these trials have finished, as long as anything runs."""
+        idle = 0.0
+        while idle < PATIENCE and not cancelled.is_set():
+            if set(ids) <= {trial.id for trial in list(self._trials.values())}:
+                return
+            idle = 0.0 if self.pool.busy or self._running else idle + 0.05
+            time.sleep(0.05)
+
+    def finished(self) -> list[Trial]:
+        return sorted(self._trials.copy().values(), key=lambda trial: int(trial.id[1:]))
+
+
+def _as_it_was(known: KnownFit, out: Path) -> Fit:
+    """A fit that ran out of time or memory in the run that is replayed: it does so again, and where it had a snapshot
+    it has the prediction of that."""
+    record, failure = known.record, Failure(**(known.failure or {}))
+    kept = {name: value for name, value in record.items() if name != "raw"}
+    made = (known.run / record["raw"]).parent
+    if record["status"] == "partial":
+        try:
+            shutil.copytree(made, out)
+            if sha256(out / "raw0.npy") != record["sha256"]:
+                raise ValueError("it was changed after it was recorded")
+        except (OSError, ValueError) as error:
+            message = f"{failure.message} (and the prediction of its snapshot cannot be read: {error})"
+            kept, failure = {**kept, "status": "failed", "sha256": ""}, replace(failure, message=message)
+    return Fit(folder=str(out), failure=failure, **kept)
+
+
+def _cancelled(fit: Fit) -> bool:
+    return fit.failure is not None and fit.failure.kind == "cancelled"
+
+
+def _retry(fit: Fit, spec: Spec) -> bool:
+    """Cancelled work, and work that ran out of less time than there is now, may be done again."""
+    if fit.failure is None:
+        return False
+    return fit.failure.kind == "cancelled" or (
+        fit.failure.kind == "timeout" and fit.seconds_given < spec.timeout
+    )
+
+
+def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "rows": int(answer.get("rows", 0)), "fit_seconds": float(answer.get("fit_seconds", 0)),
+        "predict_seconds": float(answer.get("predict_seconds", 0)),
+        "cpu_seconds": float(answer.get("cpu_seconds", 0)),
+        "rss_mb": float(answer.get("rss_mb", 0)), "warnings": tuple(answer.get("warnings", ())),
+    }  # fmt: skip
+
+
+def config_key(config: Mapping[str, Any]) -> str:
+    return json.dumps(dict(config), sort_keys=True)

@@ -1,0 +1,1 @@
+"""Worker processes: one fit each, forked from a warm server."""

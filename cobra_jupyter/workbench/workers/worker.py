@@ -1,0 +1,346 @@
+"""One piece of work in a forked process: fit and predict, predict from a model, make a shared artefact,
+score.
+
+The process was forked from a warm server, so its libraries are loaded. It opens its own frames first, then
+closes the door behind itself (`guard`), and only then runs agent-written code. It answers with JSON over its
+pipe and with files in its own folder: the harness never unpickles anything of it."""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib.util
+import json
+import multiprocessing
+import os
+import pickle
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cobra_jupyter.workbench.workers.fit_context import Context, seed_everything
+from cobra_jupyter.workbench.workers.frames import read_frame, write_frame
+
+MODEL_BYTES = 2 * 2**30  # a larger model is not kept; its test rows need a refit
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one worker does. Paths are the harness's; `train` and `rows` are frame files."""
+
+    kind: str  # "fit" | "predict" | "make" | "decode" | "score"
+    out: Path
+    source: Path
+    context: dict[str, Any] = field(default_factory=dict)
+    train: Path | None = None
+    positions: Path | None = None  # rows of `train` to fit on (a small-data trial); all when None
+    units: Path | None = None
+    rows: tuple[Path, ...] = ()
+    model: Path | None = None
+    arrays: Path | None = None  # "score" and "decode": what they work on
+    keep_model: bool = True
+    shared: dict[str, list[Path]] = field(default_factory=dict)
+    forbidden: tuple[str, ...] = ()  # folders and files agent code must not open
+    allowed: tuple[str, ...] = ()
+
+
+class InvalidPrediction(ValueError):  # noqa: N818
+    """What a candidate returned breaks a rule; the message begins with the rule's name."""
+
+
+def wait_for_work(pipe: Connection) -> None:
+    """Entry point of a worker process: say that it is there, wait for the one piece of work, do it."""
+    os.setsid()
+    pipe.send_bytes(b"here")
+    try:
+        work, seconds = pipe.recv()  # from the harness, so it may be unpickled
+    except EOFError:
+        os._exit(0)
+    main(work, seconds, pipe)
+
+
+def main(work: Work, seconds: float, pipe: Connection) -> None:
+    """Do the work within `seconds`; never raises."""
+    threading.Thread(target=_end_with_harness, name="watch", daemon=True).start()
+    work.out.mkdir(parents=True, exist_ok=True)
+    _redirect_output(work.out / "output.log")
+    faulthandler.enable()
+    os.chdir(work.out)
+    started = time.monotonic()
+    try:
+        answer = _do(work, started + seconds, pipe)
+    except BaseException as error:  # SystemExit and KeyboardInterrupt of agent code included
+        answer = _failure(error, work.source)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    answer["seconds"] = time.monotonic() - started
+    answer["cpu_seconds"] = usage.ru_utime + usage.ru_stime
+    answer["rss_mb"] = usage.ru_maxrss / 1024 if sys.platform == "linux" else usage.ru_maxrss / 2**20
+    pipe.send_bytes(json.dumps(answer, default=str).encode())
+    pipe.close()
+    os._exit(0)  # no atexit, no thread of a library may hold the slot
+
+
+def _end_with_harness() -> None:
+    """Should the harness be killed outright, no one else would end us."""
+    harness = multiprocessing.parent_process()
+    assert harness
+    connection.wait([harness.sentinel])
+    os.killpg(0, signal.SIGKILL)
+
+
+def _redirect_output(path: Path) -> None:
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+
+
+def _do(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+    return {"fit": _fit, "predict": _predict, "make": _make, "decode": _decode, "score": _score}[work.kind](
+        work, deadline, pipe
+    )
+
+
+def _context(work: Work, deadline: float, pipe: Connection, units: Any) -> Context:
+    def ask_for_data() -> Path:
+        pipe.send_bytes(b'{"ask": "data"}')
+        return Path(json.loads(pipe.recv_bytes())["data"])
+
+    seed_everything(work.context["seed"])
+    ctx = Context(**work.context, out=work.out, deadline=deadline, _units=units, _data=ask_for_data)
+    opened = {str(path): read_frame(path) for paths in work.shared.values() for path in paths}
+    ctx._shared = work.shared
+    ctx._read_shared = lambda path: opened[str(path)]
+    if ctx.n_jobs != 1:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(ctx.n_jobs)
+    return ctx
+
+
+def _fit(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+    assert work.train
+    assert work.units
+    train, units = read_frame(work.train), np.load(work.units)
+    if work.positions:
+        chosen = np.load(work.positions)
+        train, units = train.iloc[chosen], units[chosen]
+    frames = [read_frame(path) for path in work.rows]
+    ctx = _context(work, deadline, pipe, units)
+    guard(work)
+    module = load_module(work.source)
+    answer: dict[str, Any] = {"status": "ok", "rows": len(train), "entered": time.time()}
+    begun = time.monotonic()
+    if hasattr(module, "fit_predict"):
+        raws = [module.fit_predict(train, rows, ctx) for rows in frames]
+        answer["fit_seconds"] = time.monotonic() - begun
+    else:
+        model = module.fit(train, ctx)
+        answer["fit_seconds"] = time.monotonic() - begun
+        answer["model"] = _keep_model(model, work)
+        raws = [module.predict(model, rows, ctx) for rows in frames]
+    answer["predict_seconds"] = time.monotonic() - begun - answer["fit_seconds"]
+    for number, (raw, rows) in enumerate(zip(raws, frames, strict=True)):
+        answer["warnings"] = _write_raw(raw, rows, ctx, work.out / f"raw{number}.npy")
+    return answer
+
+
+def _predict(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+    frames = [read_frame(path) for path in work.rows]
+    ctx = _context(work, deadline, pipe, None)
+    assert work.model
+    stored = work.model.read_bytes()
+    guard(work)
+    module = load_module(work.source)
+    model = pickle.loads(stored)  # agent-made, so opened here, behind the guard
+    answer: dict[str, Any] = {"status": "ok", "entered": time.time()}
+    for number, rows in enumerate(frames):
+        answer["warnings"] = _write_raw(
+            module.predict(model, rows, ctx), rows, ctx, work.out / f"raw{number}.npy"
+        )
+    return answer
+
+
+def _make(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+    (rows,) = (read_frame(path) for path in work.rows)
+    ctx = _context(work, deadline, pipe, None)
+    guard(work)
+    module = load_module(work.source)
+    made = module.make(rows, ctx)
+    frame = made if isinstance(made, pd.DataFrame) else pd.DataFrame(np.asarray(made))
+    if len(frame) != len(rows):
+        raise InvalidPrediction(f"rows: make() returned {len(frame)} rows for {len(rows)}")
+    frame.index = rows.index
+    write_frame(frame, work.out / "made.frame")
+    return {"status": "ok", "columns": [str(c) for c in frame.columns], "rows": len(frame)}
+
+
+def _decode(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+    """Run a candidate's own decode(raw, rows, params) for every setting; label-free."""
+    (rows,) = (read_frame(path) for path in work.rows)
+    ctx = _context(work, deadline, pipe, None)
+    assert work.arrays
+    raw = np.load(work.arrays)
+    guard(work)
+    module = load_module(work.source)
+    settings = work.context["config"]["__decode__"]
+    for number, params in enumerate(settings):
+        decoded = np.asarray(module.decode(raw, rows, params))
+        if len(decoded) != len(rows):
+            raise InvalidPrediction(f"rows: decode() returned {len(decoded)} values for {len(rows)} rows")
+        columns = decoded.reshape(len(rows), -1)
+        np.save(
+            work.out / f"decoded{number}.npy", columns.astype(str) if columns.dtype.kind in "OUS" else columns
+        )
+    del ctx
+    return {"status": "ok"}
+
+
+def _score(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+    """Score with an agent-written metric. It sees truth, as it must; it runs here so that it sees nothing
+    else."""
+    assert work.arrays
+    with np.load(work.arrays) as stored:
+        truth, predictions = stored["truth"], stored["predictions"]
+        draws = np.split(stored["rows"], stored["ends"][:-1]) if len(stored["ends"]) else []
+    guard(work)
+    metric = load_module(work.source).metric
+    scores = [float(metric(truth, prediction)) for prediction in predictions]
+    samples = [
+        [_resampled(metric, truth[draw], prediction[draw]) for draw in draws] for prediction in predictions
+    ]
+    np.save(work.out / "samples.npy", np.asarray(samples, float).reshape(len(scores), len(draws)))
+    return {"status": "ok", "scores": scores}
+
+
+def _resampled(metric: Callable[..., Any], truth: Any, prediction: Any) -> float:
+    try:
+        return float(metric(truth, prediction))
+    except Exception:  # a draw without positives, say; the harness leaves it out
+        return float("nan")
+
+
+def load_module(path: Path) -> ModuleType:
+    """Import a candidate's file under its own name, so that its classes can be pickled."""
+    name = path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def guard(work: Work) -> None:
+    """From here on, opening what this work may not see fails. An audit hook cannot be removed, but it does
+    not bind native code or child processes: what holds without isolation is said in the run's record."""
+    forbidden = tuple(os.path.realpath(path) for path in work.forbidden)
+    allowed = tuple(os.path.realpath(path) for path in (*work.allowed, str(work.out)))
+
+    def within(path: str, roots: tuple[str, ...]) -> bool:
+        return any(path == root or path.startswith(root + os.sep) for root in roots)
+
+    def look(event: str, arguments: tuple[Any, ...]) -> None:  # runs at every audited event: be quick
+        if event not in ("open", "os.listdir", "os.scandir", "os.link", "os.rename", "shutil.copyfile"):
+            return
+        target: Any = arguments[0]
+        if isinstance(target, (str, bytes, os.PathLike)):
+            path = os.path.realpath(os.fsdecode(target))
+            if within(path, forbidden) and not within(path, allowed):
+                raise PermissionError(
+                    f"{path} is not part of this fold's view; read ctx.data, which holds what a fold may see"
+                )
+
+    sys.addaudithook(look)
+
+
+def _keep_model(model: Any, work: Work) -> str | None:
+    if not work.keep_model:
+        return None
+    path = work.out / "model.pkl"
+    try:
+        stored = pickle.dumps(model, protocol=5)
+    except Exception as error:
+        print(f"cobra: the model cannot be pickled ({error}); test rows will need a refit")
+        return None
+    if len(stored) > MODEL_BYTES:
+        return None
+    path.write_bytes(stored)
+    return str(path)
+
+
+def _write_raw(raw: Any, rows: pd.DataFrame, ctx: Context, path: Path) -> list[str]:
+    checked, warnings = check_raw(raw, len(rows), ctx.task, len(ctx.classes), len(ctx.targets))
+    np.save(path, checked)
+    return warnings
+
+
+def check_raw(
+    raw: Any, n: int, task: str, classes: int, targets: int
+) -> tuple[np.ndarray[Any, Any], list[str]]:
+    """A raw prediction in its standard shape, and warnings. Raises InvalidPrediction naming the broken rule.
+
+    Rules: numbers (it is numeric), rows (one per row asked for), shape (columns as the task has them),
+    finite, probabilities (none negative, no row sums to 0; rows are rescaled to sum to 1)."""
+    if raw is None:
+        raise InvalidPrediction("numbers: the raw prediction is None")
+    try:
+        array = np.asarray(raw, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidPrediction(f"numbers: the raw prediction is not numeric ({error})") from error
+    array = array.reshape(-1, 1) if array.ndim == 1 else array
+    if array.ndim != 2 or len(array) != n:
+        raise InvalidPrediction(f"rows: {n} rows were asked for, the prediction has shape {np.shape(raw)}")
+    if not np.isfinite(array).all():
+        raise InvalidPrediction(
+            f"finite: {int((~np.isfinite(array)).any(axis=1).sum())} of {n} rows hold NaN or infinity"
+        )
+    if task == "binary" and array.shape[1] == 1:
+        if array.min() < 0 or array.max() > 1:
+            raise InvalidPrediction("probabilities: values lie outside 0…1")
+        array = np.hstack([1 - array, array])
+    width = classes if task in ("binary", "multiclass") else targets
+    if array.shape[1] != width:
+        raise InvalidPrediction(
+            f"shape: {width} columns are needed for a {task} task, the prediction has {array.shape[1]}"
+        )
+    if task in ("binary", "multiclass"):
+        if array.min() < 0 or (array.sum(axis=1) <= 0).any():
+            raise InvalidPrediction("probabilities: some are negative, or a row sums to 0")
+        array = array / array.sum(axis=1, keepdims=True)
+    elif task == "multilabel" and (array.min() < 0 or array.max() > 1):
+        raise InvalidPrediction("probabilities: values lie outside 0…1")
+    constant = n > 1 and bool((array == array[0]).all())
+    return array, ["every row has the same prediction"] if constant else []
+
+
+def _failure(error: BaseException, source: Path) -> dict[str, Any]:
+    """A typed failure: kind, message, rule, and the deepest place in the candidate's own file."""
+    traceback.print_exception(error)
+    kind = "out_of_memory" if isinstance(error, MemoryError) else "error"
+    rule = None
+    if isinstance(error, InvalidPrediction):
+        kind, rule = "invalid_prediction", str(error).split(":")[0]
+    place = None
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in frames:
+        if frame.filename == str(source):
+            place = f"{source.name}:{frame.lineno} in {frame.name}: {frame.line}"
+    message = f"{type(error).__name__}: {error}" if kind != "invalid_prediction" else str(error)
+    return {"status": "failed", "kind": kind, "message": message[:2000], "rule": rule, "place": place}

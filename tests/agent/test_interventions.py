@@ -1,0 +1,334 @@
+"""What a person did in an agent's notebook: told to the agent once, and kept in the record."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cobra_jupyter.agent import interventions as deeds_module
+from cobra_jupyter.agent.history import rebuild
+from cobra_jupyter.agent.interventions import Deed, Interventions
+from cobra_jupyter.agent.page import Page
+from cobra_jupyter.agent.reply import parse
+from cobra_jupyter.notebook import edits
+from cobra_jupyter.notebook.document import Document
+from cobra_jupyter.notebook.merge import touched
+from cobra_jupyter.records.ledger import Ledger, Record, read
+
+Json = dict[str, Any]
+
+
+class Stage:
+    """An agent's notebook with its record; the agent writes replies, a person edits."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = Ledger(folder / "ledger.jsonl")
+        self.document = Document()
+        self.interventions = Interventions(self.document, self.ledger, "lead")
+        self.turn = 0
+
+    def begin(self) -> Page:
+        self.turn += 1
+        return Page(self.document, {"cobra": {"agent": "lead", "role": "lead", "turn": self.turn}})
+
+    def end(self, page: Page, text: str) -> None:
+        page.show(parse(text))
+        cells = {"markdown": page.markdown, "code": page.code}
+        about = {"agent": "lead", "turn": self.turn, "role": "lead", "knew": 0}
+        self.ledger.append("reply", {**about, "text": text, "cells": cells})
+
+    def reply(self, text: str = "# Words\n\n```python\ncode\n```\n") -> Page:
+        page = self.begin()
+        self.end(page, text)
+        return page
+
+    def edit(self, *given: Json) -> None:
+        assert edits.apply(self.document, list(given), "tab") == []
+
+    def records(self, kind: str) -> list[Json]:
+        return [record.data for record in self.all() if record.kind == kind]
+
+    def all(self) -> list[Record]:
+        return list(read(self.ledger.path))
+
+    def rebuilt(self) -> Document:
+        self.interventions.record()
+        return rebuild(self.all(), self.ledger.path.parent, {})
+
+    def must_be_rebuilt(self) -> None:
+        assert state(self.rebuilt()) == state(self.document)
+
+
+def state(document: Document) -> list[tuple[str, str, str]]:
+    return [(c, document.cell(c)["cell_type"], document.source_of(c)) for c in document]
+
+
+def source(cell: str | None, text: str) -> Json:
+    return {"edit": "source", "cell_id": cell, "text": text}
+
+
+def insert(cell: str, after: str | None = None, text: str = "mine", kind: str = "code") -> Json:
+    made = {"cell_type": kind, "id": cell, "source": text, "metadata": {}}
+    return {"edit": "insert", "cell": made, "after": after}
+
+
+Scenario = Callable[[Stage], None]
+
+
+@pytest.fixture
+def act(tmp_path: Path) -> Callable[[Scenario], Stage]:
+    """Runs what happens within an event loop."""
+
+    def play(scenario: Scenario) -> Stage:
+        async def inside() -> Stage:
+            stage = Stage(tmp_path)
+            scenario(stage)
+            return stage
+
+        return asyncio.run(inside())
+
+    return play
+
+
+def told(stage: Stage) -> list[Deed]:
+    return stage.interventions.tell("handed back")
+
+
+def test_what_a_person_did_is_told_in_the_notebooks_order(act: Callable[[Scenario], Stage]) -> None:
+    def scenario(stage: Stage) -> None:
+        first, second, third = (stage.reply() for _ in range(3))
+        stage.edit(
+            source(third.code, "code + 1"), {"edit": "delete", "cell_id": second.code},
+            {"edit": "move", "cell_id": third.markdown, "after": first.markdown}, insert("mine", first.code),
+        )  # fmt: skip
+        stage.interventions.ran("mine", "error", "ZeroDivisionError")
+        stage.interventions.ran(str(first.code), "ok", "42")
+        found = [(deed.what, deed.cell, deed.text) for deed in told(stage)]
+        assert found == [
+            (("moved",), third.markdown, ""), (("run",), first.code, "code"), (("added", "run"), "mine", "mine"),
+            (("changed",), third.code, "@@ -1 +1 @@\n-code\n+code + 1"), (("deleted",), second.code, "code"),
+        ]  # fmt: skip
+
+    (handback,) = act(scenario).records("handback")
+    assert handback["why"] == "handed back"
+    assert "ZeroDivisionError" in handback["text"]
+    assert "It ended error" in handback["text"]
+    assert [deed["status"] for deed in handback["deeds"]] == [None, "ok", "error", None, None]
+
+
+def test_each_deed_is_told_once(act: Callable[[Scenario], Stage]) -> None:
+    def scenario(stage: Stage) -> None:
+        page = stage.reply()
+        stage.edit(source(page.code, "mine"))
+        assert len(told(stage)) == 1
+        assert told(stage) == []
+        stage.edit(source(page.code, "code"))
+        assert [deed.text for deed in told(stage)] == ["@@ -1 +1 @@\n-mine\n+code"]
+
+    assert len(act(scenario).records("handback")) == 2
+
+
+def test_what_the_agent_does_is_no_deed(act: Callable[[Scenario], Stage]) -> None:
+    def scenario(stage: Stage) -> None:
+        page = stage.reply()
+        stage.document.source(str(page.markdown), "agent's")
+        stage.document.move(str(page.code), None)
+        stage.document.delete(str(page.markdown))
+        stage.begin().show(parse("# Begun"))
+        assert told(stage) == []
+        assert stage.interventions.quiet
+
+    assert act(scenario).records("handback") == []
+
+
+def test_what_a_person_undid_is_no_deed(act: Callable[[Scenario], Stage]) -> None:
+    def scenario(stage: Stage) -> None:
+        page = stage.reply()
+        stage.edit(source(page.code, "mine"), source(page.code, "code"))
+        stage.edit(insert("mine"), {"edit": "delete", "cell_id": "mine"})
+        stage.edit(insert("empty", text=" \n"))
+        assert told(stage) == []
+
+    act(scenario)
+
+
+def test_a_type_that_was_changed_is_told(act: Callable[[Scenario], Stage]) -> None:
+    def scenario(stage: Stage) -> None:
+        page = stage.reply()
+        cell = {"cell_type": "raw", "id": page.code, "source": "new", "metadata": {}}
+        stage.edit({"edit": "replace", "cell": cell})
+        (deed,) = told(stage)
+        assert (deed.what, deed.kind) == (("changed",), "raw")
+        stage.must_be_rebuilt()
+
+    act(scenario)
+
+
+def test_long_cells_and_outputs_are_told_in_part(act: Callable[[Scenario], Stage]) -> None:
+    def scenario(stage: Stage) -> None:
+        stage.edit(insert("mine", text="x" * 100_000))
+        stage.interventions.ran("mine", "ok", "y" * 100_000)
+        (deed,) = told(stage)
+        assert len(str(deed)) < 7_000
+
+    act(scenario)
+
+
+def test_a_person_at_work_is_not_quiet(
+    act: Callable[[Scenario], Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(deeds_module.time, "monotonic", lambda: now[0])
+
+    def scenario(stage: Stage) -> None:
+        page = stage.reply()
+        stage.edit(source(page.code, "mine"))
+        assert not stage.interventions.quiet
+        now[0] += deeds_module.QUIET
+        assert stage.interventions.quiet
+
+    act(scenario)
+
+
+def test_many_edits_are_one_line_of_the_record_once_the_person_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deeds_module, "SETTLED", 0.05)
+
+    async def scenario() -> None:
+        stage = Stage(tmp_path)
+        page = stage.reply()
+        for number in range(20):
+            stage.edit(source(page.code, str(number)))
+        assert stage.records("edit") == []
+        await asyncio.sleep(0.2)
+        (record,) = stage.records("edit")
+        assert record["edits"] == [source(page.code, "19")]
+
+    asyncio.run(scenario())
+
+
+def test_nothing_done_is_nothing_recorded(act: Callable[[Scenario], Stage]) -> None:
+    def scenario(stage: Stage) -> None:
+        stage.reply()
+        stage.begin().show(parse("# Begun"))
+        stage.interventions.record()
+        stage.interventions.close()
+
+    assert act(scenario).records("edit") == []
+
+
+def test_a_record_leads_to_the_same_notebook(act: Callable[[Scenario], Stage]) -> None:
+    def scenario(stage: Stage) -> None:
+        first, second = stage.reply(), stage.reply()
+        stage.edit(
+            insert("a", first.markdown), insert("b", "a", "text", "markdown"), source(first.code, "changed"),
+            {"edit": "move", "cell_id": second.code, "after": None}, {"edit": "delete", "cell_id": second.markdown},
+        )  # fmt: skip
+        stage.must_be_rebuilt()
+        stage.edit({"edit": "delete", "cell_id": "a"}, insert("a", None, "came back"))
+        stage.must_be_rebuilt()
+        assert touched(stage.rebuilt(), "a")
+
+    act(scenario)
+
+
+def test_outputs_that_a_person_cleared_are_cleared_in_the_record(act: Callable[[Scenario], Stage]) -> None:
+    def scenario(stage: Stage) -> None:
+        page = stage.reply()
+        stage.edit({"edit": "clear", "cell_id": page.code})
+        stage.interventions.record()
+
+    (record,) = act(scenario).records("edit")
+    assert [edit["edit"] for edit in record["edits"]] == ["clear"]
+
+
+def mid_reply(stage: Stage, does: Callable[[Page], None], early: bool) -> None:
+    """A person does something while a reply comes; it is recorded before the reply's line or after."""
+    stage.reply()
+    page = stage.begin()
+    page.show(parse("# Words and\n\n```python\none = 1\n"))
+    does(page)
+    if early:
+        stage.interventions.record()
+    stage.end(page, "# Words and\n\n```python\none = 1\ntwo = 2\n```\n")
+    stage.must_be_rebuilt()
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize(
+    "what", ["write code", "write text", "delete code", "delete text", "move", "insert", "type"]
+)
+def test_what_a_person_does_in_a_reply_that_still_comes_is_rebuilt(
+    act: Callable[[Scenario], Stage], what: str, early: bool
+) -> None:
+    def scenario(stage: Stage) -> None:
+        def does(page: Page) -> None:
+            typed = {"cell_type": "raw", "id": page.code, "source": "one = 1\n", "metadata": {}}
+            stage.edit({
+                "write code": source(page.code, "mine"), "write text": source(page.markdown, "mine"),
+                "delete code": {"edit": "delete", "cell_id": page.code},
+                "delete text": {"edit": "delete", "cell_id": page.markdown},
+                "move": {"edit": "move", "cell_id": page.code, "after": None},
+                "insert": insert("mine", page.markdown), "type": {"edit": "replace", "cell": typed},
+            }[what])  # fmt: skip
+
+        mid_reply(stage, does, early)
+
+    act(scenario)
+
+
+def test_what_a_person_wrote_in_a_reply_that_never_ended_is_rebuilt(act: Callable[[Scenario], Stage]) -> None:
+    def scenario(stage: Stage) -> None:
+        page = stage.begin()
+        page.show(parse("# Words\n\n```python\none = 1\n"))
+        stage.edit(source(page.code, "mine"))
+        page.clear()
+        stage.must_be_rebuilt()
+        assert [text for _, _, text in state(stage.document)] == ["mine"]
+
+    act(scenario)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_whatever_is_done_the_record_leads_to_the_same_notebook(
+    act: Callable[[Scenario], Stage], seed: int
+) -> None:
+    chance = random.Random(seed)
+
+    def edit(stage: Stage, number: int) -> None:
+        cells = list(stage.document)
+        if not cells or chance.random() < 0.25:
+            stage.edit(insert(f"p{number}", chance.choice([None, *cells])))
+            return
+        cell = chance.choice(cells)
+        typed = {"cell_type": chance.choice(["raw", "code"]), "id": cell, "source": "t", "metadata": {}}
+        after = chance.choice([None, *[other for other in cells if other != cell]])
+        stage.edit(chance.choice([
+            source(cell, str(number)), {"edit": "delete", "cell_id": cell}, {"edit": "replace", "cell": typed},
+            {"edit": "move", "cell_id": cell, "after": after},
+        ]))  # fmt: skip
+
+    def scenario(stage: Stage) -> None:
+        number = 0
+        for _ in range(8):
+            page, text = stage.begin(), "# Words and words\n\n```python\none = 1\ntwo = 2\n```\n"
+            for end in sorted(chance.sample(range(1, len(text)), 4)):
+                page.show(parse(text[:end]))
+                number += 1
+                if chance.random() < 0.6:
+                    edit(stage, number)
+                if chance.random() < 0.3:
+                    stage.interventions.record()
+            if chance.random() < 0.2:
+                page.clear()
+            else:
+                stage.end(page, text)
+        stage.must_be_rebuilt()
+
+    act(scenario)

@@ -1,0 +1,120 @@
+"""A harness made anew from a record is what the one before it was, in what a resumed run builds upon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cobra_jupyter.workbench.harness.restore import RestoreError, restore
+from tests.conftest import Bench, FakeCall
+from tests.workbench.audit.test_leaving_out import tell
+from tests.workbench.scoring.test_scorer import CUSTOM
+from tests.workbench.sources import LINEAR
+
+
+@pytest.fixture
+def again() -> Iterator[Callable[[Bench], Bench]]:
+    """Makes a bench on the folder of another, restored from its records."""
+    made: list[Bench] = []
+
+    def make(old: Bench) -> Bench:
+        made.append(Bench(old.run, old.public))
+        restore(made[-1].harness, old.records, FakeCall())
+        return made[-1]
+
+    yield make
+    for bench in made:
+        bench.close()
+
+
+def test_columns_that_an_audit_found_leaking_stay_out_of_a_protocol_frozen_after_it(
+    benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+) -> None:
+    old = benches(rows=400, change=tell)
+    old.open()
+    assert old.audit()["leaking"] == ["told"]
+    new = again(old)
+    assert new.kinds() == [], "nothing is recorded twice"
+    assert new.protocol()["leave_out"] == ["told"]
+
+
+def test_a_protocol_with_columns_left_out_is_the_same_again(
+    benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+) -> None:
+    old = benches(rows=400, change=tell)
+    old.open()
+    old.audit()
+    old.protocol(repeats=1)
+    new = again(old)
+    assert new.harness.frozen.judge.protocol == old.harness.frozen.judge.protocol
+    assert "told" not in new.harness.frozen.context()["columns"]
+
+
+def test_a_metric_of_ones_own_judges_as_before(
+    benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+) -> None:
+    old = benches(task="regression")
+    old.open()
+    old.metric("my_rmse", CUSTOM)
+    old.protocol(repeats=1)
+    old.candidate("linear", LINEAR)
+    before = old.trial("linear")
+    new = again(old)
+    assert new.trial("linear")["id"] == before["id"], "it is known"
+    other = new.trial("linear", seed=1)
+    assert other["id"] == "t002"
+    assert other["score"] == pytest.approx(before["score"], rel=0.05)
+
+
+def test_trials_stay_with_the_protocol_they_were_judged_by(
+    benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+) -> None:
+    old = benches(task="regression").ready(repeats=1)
+    old.candidate("linear", LINEAR)
+    first = old.trial("linear")
+    old.protocol(repeats=1, metric="mae")
+    second = old.trial("linear")
+    new = again(old)
+    assert [len(frozen.trials.finished()) for frozen in new.harness.under.values()] == [1, 1]
+    assert new.trial("linear")["id"] == second["id"] != first["id"]
+    assert new.harness.frozen.judge.protocol.number == 2
+
+
+def test_what_was_changed_meanwhile_is_refused_by_name(
+    benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+) -> None:
+    old = benches(task="regression")
+    old.open()
+    old.metric("my_rmse", CUSTOM)
+    old.protocol(repeats=1)
+    old.candidate("linear", LINEAR)
+    old.trial("linear")
+    for path, change in (
+        ("code/metric_my_rmse_v1.py", lambda text: text.replace("** 2", "** 4")),
+        ("code/linear_v1.py", lambda text: text + "\n"),
+    ):
+        whole = (old.run / path).read_text()
+        (old.run / path).write_text(change(whole))
+        with pytest.raises(RestoreError, match=path):
+            again(old)
+        (old.run / path).write_text(whole)
+    raw = next(old.run.glob("trials/*/raw0.npy"))
+    np.save(raw, np.load(raw) + 1)
+    with pytest.raises(RestoreError, match=r"fit|trial"):
+        again(old)
+
+
+@pytest.mark.parametrize("name", ["train.csv", "test.csv", "sample_submission.csv"])
+def test_tables_that_changed_meanwhile_are_refused_by_name(
+    name: str, benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+) -> None:
+    """Even where folds and labels are the same: predictions of both sides could not be told apart."""
+    old = benches(task="regression").ready(repeats=1)
+    table = pd.read_csv(old.public / name)
+    table["a" if "a" in table else "y"] += 1
+    table.to_csv(old.public / name, index=False)
+    with pytest.raises(RestoreError, match=name):
+        again(old)

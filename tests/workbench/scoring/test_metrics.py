@@ -1,0 +1,465 @@
+"""Every metric against numbers worked out by hand, against scikit-learn, and against its own sanity check."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+from scipy import stats
+
+from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring.metrics import Metric, MetricError, MetricUndefined
+
+NAMES = [
+    "accuracy",
+    "balanced_accuracy",
+    "f1",
+    "f1_macro",
+    "f1_micro",
+    "f1_weighted",
+    "matthews_corrcoef",
+    "quadratic_weighted_kappa",
+    "roc_auc",
+    "mean_columnwise_roc_auc",
+    "average_precision",
+    "log_loss",
+    "multi_column_log_loss",
+    "brier_score",
+    "rmse",
+    "mean_columnwise_rmse",
+    "mse",
+    "mae",
+    "median_absolute_error",
+    "rmsle",
+    "mean_columnwise_rmsle",
+    "mape",
+    "smape",
+    "r2",
+    "pearson",
+    "spearman",
+]
+
+# binary: positives score .8 and .3, negatives .1 and .4
+Y2, P2 = np.array([0, 1, 0, 1]), np.array([0.1, 0.8, 0.4, 0.3])
+PAIR2 = np.c_[1 - P2, P2]
+# three classes, four rows; the last row is called 2 but is 0
+Y3, L3 = np.array([0, 1, 2, 0]), np.array([0, 1, 2, 2])
+P3 = np.array([[0.5, 0.3, 0.2], [0.2, 0.6, 0.2], [0.1, 0.1, 0.8], [0.3, 0.3, 0.4]])
+# two columns of 0/1
+YT, PT = np.array([[0, 1], [1, 0], [1, 1]]), np.array([[0.5, 0.8], [0.4, 0.5], [0.8, 0.5]])
+# numbers: errors 1, -1, 2 and, in a second column, 0, 0, 3
+V, W = np.array([[1.0, 10], [2, 20], [4, 30]]), np.array([[2.0, 10], [1, 20], [6, 33]])
+ln = np.log
+
+BY_HAND: list[tuple[str, Any, Any, float]] = [
+    ("accuracy", Y3, L3, 3 / 4),  # three of four right
+    ("accuracy", np.array(["a", "b", "b"]), np.array(["a", "b", "a"]), 2 / 3),
+    ("accuracy", YT, np.array([[0, 1], [1, 1], [1, 1]]), 2 / 3),  # the second row has one column wrong
+    ("balanced_accuracy", Y3, L3, (1 / 2 + 1 + 1) / 3),  # recalls of 0, 1, 2
+    ("roc_auc", Y2, PAIR2, 3 / 4),  # of the pairs only (.3, .4) is in the wrong order
+    ("roc_auc", Y2, np.c_[[0.5] * 4, [0.5] * 4], 1 / 2),  # all tied
+    # class 0: (.5, .3) against (.2, .1) → 1; class 1: .6 above .3, .1, .3 → 1; class 2: .8 on top → 1
+    ("roc_auc", Y3, P3, 1.0),
+    # column 0: (.4, .8) against .5 → 1/2; column 1: (.8, .5) against .5 → (1 + 1/2) / 2 = 3/4
+    ("roc_auc", YT, PT, 5 / 8),
+    ("mean_columnwise_roc_auc", YT, PT, 5 / 8),
+    # descending: .8 hit (1/1), .4 miss, .3 hit (2/3)
+    ("average_precision", Y2, PAIR2, (1 + 2 / 3) / 2),
+    ("log_loss", Y2, PAIR2, -(ln(0.9) + ln(0.8) + ln(0.6) + ln(0.3)) / 4),
+    ("log_loss", Y3, 2 * P3, -(ln(0.5) + ln(0.6) + ln(0.8) + ln(0.3)) / 4),  # rows are rescaled to 1
+    ("log_loss", np.array([0]), np.array([[0.0, 1.0]]), -ln(1e-15)),  # clipped
+    ("log_loss", np.array([0, 1]), np.array([[0.0, 0.0], [0.0, 1.0]]), -ln(1e-15) / 2),  # no mass at all
+    # columns: .5, .4, .8 and .8, .5, .5
+    ("multi_column_log_loss", YT, PT, -(ln(0.5) + ln(0.4) + ln(0.8) + ln(0.8) + 2 * ln(0.5)) / 6),
+    ("brier_score", Y2, PAIR2, (0.01 + 0.04 + 0.16 + 0.49) / 4),
+    # rows: .25+.09+.04, .04+.16+.04, .01+.01+.04, .49+.09+.16
+    ("brier_score", Y3, P3, (0.38 + 0.24 + 0.06 + 0.74) / 4),
+    ("f1", np.array([1, 1, 0, 0, 1]), np.array([1, 0, 1, 0, 1]), 2 / 3),  # 2 hits, 3 called, 3 true
+    # F1 of 0: 2·1/(2+1); of 1: 1; of 2: 2·1/(1+2)
+    ("f1_macro", Y3, L3, (2 / 3 + 1 + 2 / 3) / 3),
+    ("f1_micro", Y3, L3, 3 / 4),  # equals accuracy
+    ("f1_weighted", Y3, L3, (2 * 2 / 3 + 1 + 2 / 3) / 4),
+    (
+        "f1_macro",
+        YT,
+        np.array([[0, 1], [1, 1], [1, 1]]),
+        (1 + 4 / 5) / 2,
+    ),  # column 1: 2 hits, 3 called, 2 true
+    # hits 2, false alarms 1, misses 1, rejections 1: (2·1 - 1·1) / √(3·3·2·2)
+    ("matthews_corrcoef", np.array([1, 1, 0, 0, 1]), np.array([1, 0, 1, 0, 1]), 1 / 6),
+    # Σ(t-p)² = 4 over 4 rows: 1; variances 11/16 both, mean 3/4 and 5/4: 22/16 + 1/4 ...
+    ("quadratic_weighted_kappa", Y3, L3, 1 - 1 / (11 / 16 + 11 / 16 + 1 / 4)),
+    ("mse", V, W, (1 + 1 + 4 + 0 + 0 + 9) / 6),
+    ("rmse", V[:, :1], W[:, :1], np.sqrt(2)),
+    ("rmse", V, W, np.sqrt(15 / 6)),
+    ("mean_columnwise_rmse", V, W, (np.sqrt(2) + np.sqrt(3)) / 2),
+    ("mae", V[:, 0], W[:, 0], 4 / 3),
+    ("median_absolute_error", V, W, (1 + 0) / 2),
+    ("rmsle", np.array([0.0, np.e - 1]), np.array([0.0, 0.0]), np.sqrt(1 / 2)),
+    ("rmsle", np.array([0.0, np.e - 1]), np.array([-0.5, np.e - 1]), 0.0),  # below zero counts as zero
+    ("mean_columnwise_rmsle", np.array([[0.0, np.e - 1]]), np.array([[0.0, 0.0]]), 1 / 2),
+    ("mape", V[:, 0], W[:, 0], (1 + 1 / 2 + 1 / 2) / 3),
+    ("smape", V[:, 0], W[:, 0], 200 * (1 / 3 + 1 / 3 + 2 / 10) / 3),
+    ("smape", np.zeros(2), np.zeros(2), 0.0),
+    # Σ errors² = 6, Σ(y - 7/3)² = 21 - 49/3
+    ("r2", V[:, 0], W[:, 0], 1 - 6 / (21 - 49 / 3)),
+    ("pearson", np.array([0.0, 1, 2]), np.array([0.0, 2, 1]), 1 / 2),
+    ("spearman", np.array([1.0, 10, 100]), np.array([0.0, 7, 5]), 1 / 2),  # ranks 1 2 3 and 1 3 2
+]
+
+
+def test_all_names_are_there_and_each_has_an_example() -> None:
+    assert sorted(metrics.names()) == sorted(NAMES)
+    assert {name for name, *_ in BY_HAND} == set(NAMES)
+
+
+@pytest.mark.parametrize(("name", "truth", "prediction", "score"), BY_HAND)
+def test_score_is_what_the_hand_finds(name: str, truth: Any, prediction: Any, score: float) -> None:
+    assert metrics.get(name).function(truth, prediction) == pytest.approx(score, rel=1e-9, abs=1e-12)
+
+
+def _random(task: str, n: int = 300) -> tuple[Any, Any, list[Any]]:
+    """Truth, a fair raw prediction, classes."""
+    rng = np.random.default_rng(7)
+    if task == "regression":
+        truth = rng.gamma(2.0, 3.0, (n, 2))
+        return truth, np.abs(truth + rng.normal(size=truth.shape)), []
+    if task == "multilabel":
+        truth = (rng.random((n, 3)) < [0.5, 0.3, 0.2]).astype(int)
+        return truth, np.clip(0.4 * truth + 0.6 * rng.random(truth.shape).round(1), 0, 1), []
+    k = 2 if task == "binary" else 4
+    truth = rng.choice(k, n, p=np.arange(1, k + 1)[::-1] / np.arange(1, k + 1).sum())
+    raw = rng.random((n, k)).round(2) + 0.05 + 0.7 * np.eye(k)[truth]
+    return truth, raw / raw.sum(axis=1, keepdims=True), list(range(k))
+
+
+def _each_column(score: Any) -> Any:
+    return lambda y, p: np.mean([score(y[:, j], p[:, j]) for j in range(y.shape[1])])
+
+
+PEERS: dict[str, dict[str, Any]] = {
+    "accuracy": {"": sk.accuracy_score},
+    "balanced_accuracy": {"": sk.balanced_accuracy_score},
+    "roc_auc": {
+        "binary": lambda y, p: sk.roc_auc_score(y, p[:, 1]),
+        "multiclass": lambda y, p: sk.roc_auc_score(y, p, multi_class="ovr"),
+        "multilabel": sk.roc_auc_score,
+    },
+    "log_loss": {
+        "multilabel": _each_column(sk.log_loss),
+        "": sk.log_loss,
+    },
+    "f1": {"": sk.f1_score},
+    "f1_macro": {"": lambda y, p: sk.f1_score(y, p, average="macro")},
+    "f1_micro": {"": lambda y, p: sk.f1_score(y, p, average="micro")},
+    "f1_weighted": {"": lambda y, p: sk.f1_score(y, p, average="weighted")},
+    "matthews_corrcoef": {"": sk.matthews_corrcoef},
+    "quadratic_weighted_kappa": {"": lambda y, p: sk.cohen_kappa_score(y, p, weights="quadratic")},
+    "average_precision": {
+        "binary": lambda y, p: sk.average_precision_score(y, p[:, 1]),
+        "": sk.average_precision_score,
+    },
+    "brier_score": {"binary": lambda y, p: sk.brier_score_loss(y, p[:, 1])},
+    "mse": {"": sk.mean_squared_error},
+    "mean_columnwise_rmse": {"": sk.root_mean_squared_error},
+    "mae": {"": sk.mean_absolute_error},
+    "median_absolute_error": {"": sk.median_absolute_error},
+    "mean_columnwise_rmsle": {"": sk.root_mean_squared_log_error},
+    "mape": {"": sk.mean_absolute_percentage_error},
+    "r2": {"": sk.r2_score},
+    "pearson": {"": _each_column(lambda y, p: stats.pearsonr(y, p).statistic)},
+    "spearman": {"": _each_column(lambda y, p: stats.spearmanr(y, p).statistic)},
+}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_score_equals_that_of_scikit_learn(name: str) -> None:
+    metric = metrics.get(name)
+    for task in metric.tasks:
+        peer = PEERS[name].get(task) or PEERS[name].get("")
+        if peer:
+            truth, raw, _ = _random(task)
+            prediction = metrics.decode(raw, metric.wants, task)
+            assert metric.function(truth, prediction) == pytest.approx(peer(truth, prediction), rel=1e-9), (
+                task
+            )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mean_losses_make_the_score(name: str) -> None:
+    metric = metrics.get(name)
+    for task in metric.tasks:
+        truth, raw, _ = _random(task)
+        prediction = metrics.decode(raw, metric.wants, task)
+        score = metric.function(truth, prediction)
+        if metric.row_loss and metric.reduce:
+            losses = metric.row_loss(truth, prediction)
+            assert len(losses) == len(truth)
+            assert float(metric.reduce(losses.mean(axis=0))) == pytest.approx(score)
+        if metric.columns:
+            assert metric.columns(truth, prediction).mean() == pytest.approx(score)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sanity_holds_on_every_task_of_a_metric(name: str) -> None:
+    for task in metrics.get(name).tasks:
+        truth, _, classes = _random(task)
+        found = metrics.sanity(metrics.get(name), truth, task, classes, np.random.default_rng(0))
+        assert found["holds"], (task, found)
+        assert metrics.better(name, found["perfect"], found["shuffled"])
+        assert metrics.better(name, found["perfect"], found["constant"])
+
+
+def test_sanity_says_why_it_does_not_hold() -> None:
+    def says(name: str, truth: Any, task: str, classes: Any = (0, 1)) -> str:
+        found = metrics.sanity(name, np.asarray(truth), task, classes, 0)
+        assert not found["holds"]
+        return str(found["reason"])
+
+    assert "one class" in says("roc_auc", [1, 1, 1], "binary")
+    assert "no better than" in says("rmse", [[3.0], [3.0]], "regression")
+    assert "not defined for task" in says("rmse", [0, 1], "binary")
+    turned = Metric("turned", "minimize", "label", frozenset({"binary"}), metrics.get("accuracy").function)
+    found = metrics.sanity(turned, np.array([0, 1] * 9), "binary", [0, 1], 0)
+    assert not found["holds"]
+    assert "no better than the shuffled" in found["reason"]
+
+
+def test_sanity_accepts_a_metric_of_another_scale() -> None:
+    def percent(truth: Any, called: Any) -> float:
+        return 100 * metrics.get("accuracy").function(truth, called)
+
+    metric = Metric("percent", "maximize", "label", frozenset({"binary"}), percent)
+    assert metrics.sanity(metric, np.array([0, 1] * 9), "binary", [0, 1], 0)["holds"]
+
+
+@pytest.mark.parametrize(
+    ("name", "truth", "prediction"),
+    [
+        ("roc_auc", np.ones(3, int), np.full((3, 2), 0.5)),
+        ("roc_auc", np.array([0, 1, 1]), np.full((3, 3), 1 / 3)),  # class 2 is missing
+        ("average_precision", np.zeros(3, int), np.full((3, 2), 0.5)),
+        ("f1", np.zeros(3, int), np.ones(3, int)),
+        ("matthews_corrcoef", np.ones(3, int), np.ones(3, int)),
+        ("quadratic_weighted_kappa", np.ones(3, int), np.ones(3, int)),
+        ("r2", np.ones((3, 1)), np.ones((3, 1))),
+        ("pearson", np.arange(3.0), np.ones(3)),
+        ("spearman", np.ones(3), np.arange(3.0)),
+        ("rmsle", np.array([-2.0, 1.0]), np.ones(2)),
+        ("rmse", np.ones(2), np.array([1.0, np.nan])),
+        ("log_loss", np.zeros(0, int), np.zeros((0, 2))),
+        ("accuracy", np.zeros(0, int), np.zeros(0, int)),
+    ],
+)
+def test_what_has_no_value_is_refused_without_a_warning(name: str, truth: Any, prediction: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(MetricUndefined, match=name):
+            metrics.get(name).function(truth, prediction)
+
+
+def test_rows_must_agree() -> None:
+    with pytest.raises(ValueError, match="3 rows of truth but 2"):
+        metrics.get("mae").function(np.ones(3), np.ones(2))
+
+
+def test_kappa_keeps_the_distance_of_classes_that_do_not_occur() -> None:
+    truth, called = np.array([0, 4, 4, 1]), np.array([0, 4, 1, 1])
+    expected = sk.cohen_kappa_score(truth, called, weights="quadratic", labels=range(5))
+    assert metrics.get("qwk").function(truth, called) == pytest.approx(expected)
+
+
+def test_metrics_are_found_by_synonym_and_else_the_close_one_is_named() -> None:
+    pairs = {
+        "AUC": "roc_auc",
+        "log loss": "log_loss",
+        "multi-class log loss": "log_loss",
+        "QWK": "quadratic_weighted_kappa",
+        "kappa": "quadratic_weighted_kappa",
+        "Macro-F1": "f1_macro",
+        "MCRMSE": "mean_columnwise_rmse",
+        "RMSLE": "rmsle",
+        "R^2": "r2",
+        "MCC": "matthews_corrcoef",
+    }
+    assert {synonym: metrics.get(synonym).name for synonym in pairs} == pairs
+    assert set(metrics.ALIASES.values()) <= set(NAMES)
+    assert not set(metrics.ALIASES) & set(NAMES)
+    with pytest.raises(MetricError) as caught:
+        metrics.get("acuracy")
+    assert "'accuracy'?" in str(caught.value)
+    assert "spearman" in str(caught.value)
+    with pytest.raises(KeyError):
+        metrics.get("")
+
+
+def test_every_task_has_a_default_that_serves_it() -> None:
+    for task in ("binary", "multiclass", "multilabel", "regression"):
+        assert task in metrics.get(metrics.default_for(task)).tasks
+    with pytest.raises(MetricError, match="unknown"):
+        metrics.default_for("unknown")
+
+
+def test_better_follows_the_direction() -> None:
+    assert metrics.better(metrics.get("auc"), 0.8, 0.7)
+    assert metrics.better("rmse", 0.7, 0.8)
+    assert not metrics.better("rmse", 0.7, 0.7)
+    assert metrics.sign("auc") == 1
+    assert metrics.sign("rmse") == -1
+
+
+def test_decode_makes_what_a_metric_wants() -> None:
+    assert metrics.decode(PAIR2, "label", "binary").tolist() == [0, 1, 0, 0]
+    assert metrics.decode(PAIR2, "label", "binary", {"threshold": 0.2}).tolist() == [0, 1, 1, 1]
+    assert metrics.decode(P3, "label", "multiclass").tolist() == [0, 1, 2, 2]
+    # expectations .7, 1, 1.7, 1.1
+    assert metrics.decode(P3, "label", "multiclass", {"rule": "expectation"}).tolist() == [1, 1, 2, 1]
+    assert metrics.decode(PT, "label", "multilabel", {"threshold": 0.45}).tolist() == [[1, 1], [0, 1], [1, 1]]
+    assert metrics.decode(P3, "probability", "multiclass") is P3
+    assert metrics.decode(np.array([[-1.0], [2.0]]), "value", "regression", {"minimum": 0.0}).tolist() == [
+        [0],
+        [2],
+    ]
+    with pytest.raises(MetricError, match="regression"):
+        metrics.decode(V, "label", "regression")
+
+
+def test_every_setting_of_every_grid_can_be_decoded_and_scored() -> None:
+    for name in NAMES:
+        metric = metrics.get(name)
+        for task in metric.tasks:
+            truth, raw, _ = _random(task)
+            grid = metrics.decode_grid(metric, task)
+            default = metrics.decode(raw, metric.wants, task)
+            assert (metrics.decode(raw, metric.wants, task, grid[0]) == default).all()
+            for params in grid:
+                assert np.isfinite(metric.function(truth, metrics.decode(raw, metric.wants, task, params)))
+
+
+def test_grids_fit_the_metric() -> None:
+    assert len(metrics.decode_grid("f1", "binary")) > 15
+    assert len(metrics.decode_grid("accuracy", "binary")) == 1
+    assert metrics.decode_grid("auc", "binary") == [{}]
+    assert metrics.decode_grid("qwk", "multiclass", [1, 2, 3])[1] == {"rule": "expectation"}
+    assert len(metrics.decode_grid("qwk", "multiclass", ["cat", "dog", "eel"])) == 1
+
+
+def _flips(n: int, right: float, seed: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, n)
+    return truth, np.where(rng.random(n) < right, truth, 1 - truth)
+
+
+@pytest.mark.parametrize("n", [2_000, 60_000])
+def test_standard_error_of_accuracy_is_the_analytic_one(n: int) -> None:
+    metric, (truth, called) = metrics.get("accuracy"), _flips(n, 0.8, 1)
+    samples = metrics.bootstrap(metric, truth, [called], np.arange(n), draws=1000)
+    error = metrics.standard_error(samples[0], n, metrics.drawn_units(metric, n))
+    assert samples.shape == (1, 1000)
+    assert error == pytest.approx(np.sqrt(0.8 * 0.2 / n), rel=0.15)
+    assert samples.mean() == pytest.approx(metric.function(truth, called), abs=3 * error)
+
+
+def test_generic_bootstrap_agrees_with_the_fast_one() -> None:
+    n, units = 3_000, np.repeat(np.arange(1_000), 3)
+    truth, called = _flips(n, 0.8, 2)
+    fast = metrics.get("accuracy")
+    slow = Metric("slow", "maximize", "label", fast.tasks, fast.function)
+    errors = [
+        metrics.standard_error(metrics.bootstrap(m, truth, [called], units, seed=s)[0], 1_000, 1_000)
+        for m, s in ((fast, 0), (slow, 1))
+    ]
+    assert errors[0] == pytest.approx(errors[1], rel=0.3)
+
+
+def test_pairing_shrinks_the_error_of_a_difference() -> None:
+    n = 4_000
+    truth, one = _flips(n, 0.8, 3)
+    other = np.where(np.arange(n) % 50 == 0, 1 - one, one)  # differs on one row in fifty
+    for name in ("accuracy", "f1_macro"):
+        samples = metrics.bootstrap(metrics.get(name), truth, [one, other], np.arange(n))
+        single = metrics.standard_error(samples, n, n)
+        paired = metrics.standard_error(samples[1] - samples[0], n, n)
+        assert single.shape == (2,)
+        assert paired < 0.5 * np.hypot(*single)
+
+
+def test_rows_that_err_together_make_the_error_larger() -> None:
+    n, size = 4_000, 20
+    units = np.repeat(np.arange(n // size), size)
+    truth, _ = _flips(n, 1.0, 4)
+    wrong = np.random.default_rng(4).random(n // size) < 0.2  # whole units are wrong
+    called = np.where(wrong[units], 1 - truth, truth)
+    metric = metrics.get("accuracy")
+    alone = metrics.standard_error(metrics.bootstrap(metric, truth, [called], np.arange(n)), n, n)[0]
+    together = metrics.standard_error(
+        metrics.bootstrap(metric, truth, [called], units), n // size, n // size
+    )[0]
+    assert together == pytest.approx(alone * np.sqrt(size), rel=0.25)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bootstrap_of_every_metric_and_task_lies_around_the_score(name: str) -> None:
+    metric = metrics.get(name)
+    for task in metric.tasks:
+        truth, raw, _ = _random(task)
+        prediction = metrics.decode(raw, metric.wants, task)
+        units = np.random.default_rng(0).permutation(len(truth)) // 2 * 10 + 5  # any codes, in any order
+        samples = metrics.bootstrap(metric, truth, [prediction, prediction], units, draws=60)
+        assert samples.shape == (2, 60)
+        assert np.isfinite(samples).all()
+        assert (samples[0] == samples[1]).all()
+        assert abs(samples[0].mean() - metric.function(truth, prediction)) < 2.5 * samples[0].std() + 1e-12
+        assert (samples == metrics.bootstrap(metric, truth, [prediction, prediction], units, draws=60)).all()
+
+
+def test_fewer_units_a_draw_are_corrected_for() -> None:
+    n = 8_000
+    truth, called = _flips(n, 0.7, 5)
+    for name in ("accuracy", "f1"):
+        metric = metrics.get(name)
+        m = metrics.drawn_units(metric, n, 500)
+        assert m == 500
+        full = metrics.bootstrap(metric, truth, [called], np.arange(n))
+        few = metrics.bootstrap(metric, truth, [called], np.arange(n), max_units=500)
+        errors = metrics.standard_error(full[0], n, n), metrics.standard_error(few[0], n, m)
+        assert errors[0] == pytest.approx(errors[1], rel=0.35)
+    assert metrics.drawn_units(metrics.get("auc"), 30_000) == 10_000
+    assert metrics.drawn_units(metrics.get("rmse"), 30_000) == 20_000
+
+
+def test_undefined_draws_are_left_out() -> None:
+    auc, rng = metrics.get("auc"), np.random.default_rng(0)
+    truth = np.array([1] + [0] * 9)
+    p = rng.random(10)
+    samples = metrics.bootstrap(auc, truth, [np.c_[1 - p, p]], np.arange(10))  # a third lack the positive
+    assert samples.shape[0] == 1
+    assert 50 < samples.shape[1] <= 100
+    assert np.isfinite(samples).all()
+    with pytest.raises(MetricUndefined, match="nearly every"):
+        metrics.bootstrap(auc, np.zeros(10, int), [np.c_[1 - p, p]], np.arange(10))
+
+
+def test_a_rare_column_does_not_empty_the_bootstrap() -> None:
+    rng = np.random.default_rng(0)
+    truth = (rng.random((500, 6)) < 0.3).astype(int)
+    truth[:, :5] = 0
+    truth[np.arange(5), np.arange(5)] = 1  # five columns have one positive each
+    samples = metrics.bootstrap(metrics.get("mean_auc"), truth, [rng.random((500, 6))], np.arange(500))
+    assert samples.shape == (1, 100)
+
+
+def test_bootstrap_is_quick() -> None:
+    n = 300_000
+    truth, called = _flips(n, 0.8, 6)
+    began = time.perf_counter()
+    metrics.bootstrap(metrics.get("accuracy"), truth, [called, truth], np.arange(n))
+    middle = time.perf_counter()
+    p = np.random.default_rng(0).random(8_000)
+    metrics.bootstrap(metrics.get("auc"), truth[:8_000], [np.c_[1 - p, p]] * 2, np.arange(8_000))
+    assert middle - began < 2  # 0.2 s on an idle core
+    assert time.perf_counter() - middle < 4  # 0.2 s
