@@ -31,6 +31,7 @@ check: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache  # layers, and no circles: [tool.importlinter] in pyproject.toml
 
 test-container: .venv-container/test  ## the kernel's side, on the versions of MLE-bench's container
 	.venv-container/bin/pytest tests/workbench tests/brains tests/competition

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from cobra_jupyter.agent import summary
 from cobra_jupyter.agent.budget import spoken
 from cobra_jupyter.agent.summary import Records, trim
-from cobra_jupyter.brains.context import Clock, Context, Task, Turn
+from cobra_jupyter.brains.context import Clock, Context, Prompt, Task, Turn
 from cobra_jupyter.workbench.display import pages
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -25,28 +24,8 @@ DESCRIPTION, CARD, PROTOCOL = 12_000, 6_000, 1_500  # characters
 CODE, OUTPUT, WORDS = 6_000, 4_000, 600  # characters of each recent turn
 PEOPLE = 12_000  # characters of each message and of what was done by hand
 BUDGET = 40_000  # tokens of a context; recent turns are told in fewer words before it is passed
-MOST_OUTPUT = 32_768  # tokens of a reply, thinking included
-_CHARACTERS = 3.5  # of a token, about
 
 Json = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """System instruction, then one message: what stays for the whole run, what changes. `corrections`: replies of
-    this turn that could not be run, each with what was wrong."""
-
-    system: str
-    stable: str
-    changing: str
-    corrections: tuple[tuple[str, str], ...] = ()
-    most_output: int = MOST_OUTPUT
-
-    @property
-    def tokens(self) -> int:
-        """About how many tokens it has."""
-        corrections = "".join(bad + words for bad, words in self.corrections)
-        return int(len(self.system + self.stable + self.changing + corrections) / _CHARACTERS)
 
 
 @cache

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from cobra_jupyter.agent.prompt import Prompt
+from typing import Any
 
 WORKBENCH_KINDS = frozenset({
     "card", "protocol", "candidate", "shared", "metric", "trial", "ablation", "probe", "blend", "selection",
@@ -68,11 +65,33 @@ class Clock:
         return math.inf if self.budget is None else self.at + self.free
 
 
+MOST_OUTPUT = 32_768  # tokens of a reply, thinking included
+_CHARACTERS = 3.5  # of a token, about
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """System instruction, then one message: what stays for the whole run, what changes. `corrections`: replies of
+    this turn that could not be run, each with what was wrong."""
+
+    system: str
+    stable: str
+    changing: str
+    corrections: tuple[tuple[str, str], ...] = ()
+    most_output: int = MOST_OUTPUT
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens it has."""
+        corrections = "".join(bad + words for bad, words in self.corrections)
+        return int(len(self.system + self.stable + self.changing + corrections) / _CHARACTERS)
+
+
 @dataclass(frozen=True)
 class Context:
     """The record as a brain needs it. `description` is the competition's own text; `corrections` are replies of
     this turn that could not be run, each with what was wrong; `lines` the place of each of `records`; `task` what
-    an agent other than the lead was called in for."""
+    an agent other than the lead was called in for; `render` puts it into words."""
 
     clock: Clock
     resources: dict[str, Any]
@@ -84,13 +103,14 @@ class Context:
     lines: tuple[int, ...] = field(default=(), repr=False)
     agent: str = "lead"
     task: Task | None = None
+    render: Callable[[Context], Prompt] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def prompt(self) -> Prompt:
         """The context in words, for brains that read."""
-        from cobra_jupyter.agent.prompt import render
-
-        return render(self)
+        if self.render is None:
+            raise RuntimeError("this context has no renderer: it cannot be put into words")
+        return self.render(self)
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         return [data for found, data in self.records if found == kind]

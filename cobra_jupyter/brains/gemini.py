@@ -25,8 +25,7 @@ from cobra_jupyter.brains.prices import Price
 from cobra_jupyter.brains.spending import Account
 
 if TYPE_CHECKING:
-    from cobra_jupyter.agent.prompt import Prompt
-    from cobra_jupyter.brains.context import Context
+    from cobra_jupyter.brains.context import Context, Prompt
 
 CHECKS, BETWEEN = 3, 0.5  # attempts to reach the provider before any work, seconds between two
 MARGIN = 1.3  # tokens per estimated token of a prompt, until the provider has counted one

@@ -15,8 +15,7 @@ from cobra_jupyter.brains.base import BrainGone, Finish, Usage
 from cobra_jupyter.brains.thoughts import Thoughts
 
 if TYPE_CHECKING:
-    from cobra_jupyter.agent.prompt import Prompt
-    from cobra_jupyter.brains.context import Context
+    from cobra_jupyter.brains.context import Context, Prompt
 
 LEAST_OUTPUT = 1_024  # tokens a reply needs; a quarter of the context where that is less
 UNKNOWN = 1 << 24  # tokens; tokenizers give enormous numbers where they know no limit

@@ -7,9 +7,10 @@ the same as plain pandas code, `card` a summary for display.
 from __future__ import annotations
 
 from cobra_jupyter.competition.cards import card
+from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.loading import load, load_code
 from cobra_jupyter.competition.reading import read
-from cobra_jupyter.competition.record import Competition, CompetitionError, Data, FileGroup
+from cobra_jupyter.competition.record import Competition, Data, FileGroup
 from cobra_jupyter.competition.tables import Table
 
 __all__ = [

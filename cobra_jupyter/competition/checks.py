@@ -8,10 +8,11 @@ import pandas as pd
 
 from cobra_jupyter.competition import files, roles
 from cobra_jupyter.competition.columns import distinct, listed, some
+from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.loading import INFINITE
 from cobra_jupyter.competition.metric_words import NUMERIC
-from cobra_jupyter.competition.record import CompetitionError, FileGroup
+from cobra_jupyter.competition.record import FileGroup
 from cobra_jupyter.competition.tables import Reader
 
 MOST_ODD_WORDS = 20

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from cobra_jupyter.competition.record import CompetitionError, FileGroup
+from cobra_jupyter.competition.errors import CompetitionError
+from cobra_jupyter.competition.record import FileGroup
 from cobra_jupyter.competition.tables import PACKED, table_stem, table_suffix, zip_members
 
 IMAGES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".dcm"}

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from cobra_jupyter.competition.columns import distinct, plain
+from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.metric_words import LABELS, NUMERIC, PROBABILITY
-from cobra_jupyter.competition.record import TASKS, CompetitionError
+from cobra_jupyter.competition.record import TASKS
 
 MOST_CLASSES = 1000
 FEW_NUMBERS = 20

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cobra_jupyter.competition import metric_words
+from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.labels import Labels
-from cobra_jupyter.competition.record import CompetitionError
 
 COLUMNWISE = {
     "roc_auc": "mean_columnwise_roc_auc",

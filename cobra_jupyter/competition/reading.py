@@ -10,9 +10,10 @@ import pandas as pd
 
 from cobra_jupyter.competition import cards, checks, files, kinds, metric, metric_words, oddities, roles
 from cobra_jupyter.competition.columns import listed
+from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.labels import Labels, asked_targets, describe, find_targets
-from cobra_jupyter.competition.record import Competition, CompetitionError, FileGroup
+from cobra_jupyter.competition.record import Competition, FileGroup
 from cobra_jupyter.competition.settings import check_columns, checked
 from cobra_jupyter.competition.sniffing import no_text
 from cobra_jupyter.competition.tables import Reader, Table, table_stem

@@ -17,10 +17,6 @@ KINDS = ("tabular", "text", "image", "other")
 SETTINGS = ("id", "target", "metric", "direction", "split", "groups", "time", "kind", "task")
 
 
-class CompetitionError(ValueError):
-    """A folder or a setting that cannot be used; the message names the file or option and the cure."""
-
-
 @dataclass(frozen=True)
 class FileGroup:
     """Files of one pattern, e.g. ``train/<id>/geometry.xyz``; members of an archive as

@@ -9,8 +9,8 @@ from itertools import permutations
 import pandas as pd
 
 from cobra_jupyter.competition.columns import listed, with_zeros
+from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.files import Listing, sample_names, table_paths
-from cobra_jupyter.competition.record import CompetitionError
 from cobra_jupyter.competition.tables import Reader, Table, table_stem, table_suffix, tables_at
 
 

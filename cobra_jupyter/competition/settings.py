@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 from cobra_jupyter.competition.columns import listed
+from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.metric_words import METRICS, best_match
-from cobra_jupyter.competition.record import KINDS, SETTINGS, TASKS, CompetitionError
+from cobra_jupyter.competition.record import KINDS, SETTINGS, TASKS
 
 SPLITS = ("kfold", "stratified", "group", "stratified_group", "time")
 DIRECTIONS = ("maximize", "minimize")

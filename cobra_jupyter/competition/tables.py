@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 import pandas as pd
 
 from cobra_jupyter.competition import sniffing
-from cobra_jupyter.competition.record import CompetitionError
+from cobra_jupyter.competition.errors import CompetitionError
 
 FORMATS = {
     ".csv": "pd.read_csv",

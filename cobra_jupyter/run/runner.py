@@ -374,7 +374,7 @@ class Runner:
         results = list(self._results)
         return Context(
             clock, self._resources, turns, tuple((r.kind, r.data) for r in results), agent.role,
-            self._description, lines=tuple(r.seq for r in results), agent=agent.name, task=agent.task,
+            self._description, lines=tuple(r.seq for r in results), agent=agent.name, task=agent.task, render=prompt.render,
         )  # fmt: skip
 
     # ---- what comes from the harness, in its threads

@@ -12,6 +12,7 @@ import google.auth
 import google.oauth2.credentials
 import pytest
 
+from cobra_jupyter.agent.prompt import render
 from cobra_jupyter.brains import prices
 from cobra_jupyter.brains.answer import Answer
 from cobra_jupyter.brains.base import BrainGone, Finish, TimeOver
@@ -45,7 +46,7 @@ def connection(fake: FakeGemini | str, patience: Patience = QUICK, **account: An
 
 def context(seconds: float | None = 600.0, **more: Any) -> Context:
     """With so many seconds free."""
-    return Context(Clock(seconds, seconds or 0.0, 0.0), {}, **more)
+    return Context(Clock(seconds, seconds or 0.0, 0.0), {}, render=render, **more)
 
 
 async def pieces(brain: Gemini, told: Context) -> list[str]:

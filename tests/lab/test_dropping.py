@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes import live
 from tests.fakes.relay import Relay
-from tests.lab import doings
+from tests.lab import actions
 from tests.lab.browser import Live, Server, Tab, until
 
 AWAY = 15.0  # seconds, longer than JupyterLab's first attempts to connect anew
@@ -35,14 +35,14 @@ def begun(server: Server, line: Relay, run: Callable[..., Live], tab: Callable[.
 
 def test_agent_and_person_go_on_while_the_connection_is_cut(line: Relay, begun: tuple[Live, Tab]) -> None:
     going, page = begun
-    mine = doings.add(page, "first = 1")
+    mine = actions.add(page, "first = 1")
     until(lambda: "first = 1" in [c["source"] for c in going.file()], "the run has the person's cell")
-    going.say(2, live.cell(doings.streaming(6), "Counting"))
+    going.say(2, live.cell(actions.streaming(6), "Counting"))
     page.shows("line 1 of it")
 
     line.cut()
     page.type_into(mine, "; second = 2", delay=10)
-    new = doings.add(page, "third = 3")
+    new = actions.add(page, "third = 3")
     going.seen(3)
     going.say(3, live.cell("y = x + 1\nprint('y', y)", "Unseen"))
     going.seen(4)
@@ -52,55 +52,55 @@ def test_agent_and_person_go_on_while_the_connection_is_cut(line: Relay, begun: 
     line.mend()
 
     page.shows("y 2")
-    assert all(line in page.outputs() for line in doings.lines(0, 30))
+    assert all(line in page.outputs() for line in actions.lines(0, 30))
     for text in ("first = 1; second = 2", "third = 3"):
         until(lambda text=text: text in [c["source"] for c in going.file()], f"the file has {text!r}")
-    assert (doings.source(page, mine), doings.source(page, new)) == ("first = 1; second = 2", "third = 3")
-    doings.recorded(going, "first = 1; second = 2", "third = 3")
-    doings.quiet(page)
-    doings.computes(page, "print('still', x + y)", "still 3")
+    assert (actions.source(page, mine), actions.source(page, new)) == ("first = 1; second = 2", "third = 3")
+    actions.recorded(going, "first = 1; second = 2", "third = 3")
+    actions.quiet(page)
+    actions.computes(page, "print('still', x + y)", "still 3")
     going.say(4, live.cell("print('seen', 'again')", "Seen"))
     page.shows("seen again")
-    doings.same(page, going)
-    doings.quiet(page)
+    actions.same(page, going)
+    actions.quiet(page)
 
 
 def test_outputs_of_the_persons_own_cell_come_after_the_cut(line: Relay, begun: tuple[Live, Tab]) -> None:
     going, page = begun
-    mine = doings.own(page, doings.streaming(6))
-    until(lambda: "line 2 of it" in doings.output(page, mine), "the person's cell runs")
+    mine = actions.own(page, actions.streaming(6))
+    until(lambda: "line 2 of it" in actions.output(page, mine), "the person's cell runs")
     line.cut()
     time.sleep(9)
-    assert "it is done" not in doings.output(page, mine)
+    assert "it is done" not in actions.output(page, mine)
     line.mend()
-    until(lambda: "it is done" in doings.output(page, mine), "the rest has come")
-    assert all(doings.output(page, mine).count(line) == 1 for line in doings.lines(10, 30))
+    until(lambda: "it is done" in actions.output(page, mine), "the rest has come")
+    assert all(actions.output(page, mine).count(line) == 1 for line in actions.lines(10, 30))
     until(
         lambda: page.js(
             "(nb, id) => [...nb.content.model.cells].find(c => c.id === id).executionCount", mine
         ),
         "its number",
     )
-    doings.same(page, going)
-    doings.computes(page, "print('still', x + 1)", "still 2")
+    actions.same(page, going)
+    actions.computes(page, "print('still', x + 1)", "still 2")
 
 
 def test_a_cell_that_still_runs_after_the_cut_has_all_its_output(
     line: Relay, begun: tuple[Live, Tab]
 ) -> None:
     going, page = begun
-    mine = doings.own(page, doings.streaming(14))
-    until(lambda: "line 2 of it" in doings.output(page, mine), "the person's cell runs")
+    mine = actions.own(page, actions.streaming(14))
+    until(lambda: "line 2 of it" in actions.output(page, mine), "the person's cell runs")
     line.cut()
     time.sleep(4)
     line.mend()
-    until(lambda: "it is done" in doings.output(page, mine), "it has ended")
+    until(lambda: "it is done" in actions.output(page, mine), "it has ended")
     until(
-        lambda: all(line in doings.output(page, mine) for line in doings.lines(0, 70)),
+        lambda: all(line in actions.output(page, mine) for line in actions.lines(0, 70)),
         "nothing is missing",
         10,
     )
-    doings.same(page, going)
+    actions.same(page, going)
 
 
 def test_saving_right_after_the_cut_asks_nothing(line: Relay, begun: tuple[Live, Tab]) -> None:
@@ -108,22 +108,22 @@ def test_saving_right_after_the_cut_asks_nothing(line: Relay, begun: tuple[Live,
     line.cut()
     going.say(2, live.cell("print('written', 'meanwhile')", "Meanwhile"))
     going.seen(3)
-    mine = doings.add(page, "mine = 5")
+    mine = actions.add(page, "mine = 5")
     line.mend()
     page.page.keyboard.press("Control+s")
     page.shows("written meanwhile")
     until(lambda: "mine = 5" in [c["source"] for c in going.file()], "the file has the person's cell")
     page.page.keyboard.press("Control+s")
-    assert doings.source(page, mine) == "mine = 5"
-    doings.same(page, going)
-    doings.quiet(page)
+    assert actions.source(page, mine) == "mine = 5"
+    actions.same(page, going)
+    actions.quiet(page)
 
 
 def test_a_tab_that_was_away_when_the_run_ended_shows_it_whole_and_undoes_nothing_of_it(
     line: Relay, begun: tuple[Live, Tab]
 ) -> None:
     going, page = begun
-    mine = doings.add(page, "mine = 5")
+    mine = actions.add(page, "mine = 5")
     until(lambda: "mine = 5" in [c["source"] for c in going.file()], "the run has the person's cell")
     line.cut()
     page.type_into(mine, " + 1", delay=10)
@@ -132,18 +132,18 @@ def test_a_tab_that_was_away_when_the_run_ended_shows_it_whole_and_undoes_nothin
     going.stop()
     line.mend()
     page.shows("written meanwhile")
-    assert doings.source(page, mine) == "mine = 5 + 1"
+    assert actions.source(page, mine) == "mine = 5 + 1"
     save(page, lambda: "mine = 5 + 1" in [source for source, _ in written(going)])
-    shown = [(cell["source"], doings.printed(json.loads(cell["outputs"] or "[]"))) for cell in page.cells()]
+    shown = [(cell["source"], actions.printed(json.loads(cell["outputs"] or "[]"))) for cell in page.cells()]
     assert written(going) == shown
-    doings.quiet(page)
+    actions.quiet(page)
 
-    another = doings.add(page, "another = 6")
+    another = actions.add(page, "another = 6")
     save(page, lambda: "another = 6" in [source for source, _ in written(going)])
     page.select(another)
     page.command("notebook:delete-cell")
     save(page, lambda: written(going) == shown)
-    doings.quiet(page)
+    actions.quiet(page)
 
 
 def save(page: Tab, done: Callable[[], bool]) -> None:
@@ -159,7 +159,7 @@ def save(page: Tab, done: Callable[[], bool]) -> None:
 def written(going: Live) -> list[tuple[str, str]]:
     """Source and printed output of each cell of the file of a run that is over."""
     cells = json.loads((going.out / "agent.ipynb").read_text(encoding="utf-8"))["cells"]
-    return [("".join(cell["source"]), doings.printed(cell.get("outputs", []))) for cell in cells]
+    return [("".join(cell["source"]), actions.printed(cell.get("outputs", []))) for cell in cells]
 
 
 def test_a_cell_run_while_the_connection_is_cut_is_the_runs_too(line: Relay, begun: tuple[Live, Tab]) -> None:
@@ -169,13 +169,13 @@ def test_a_cell_run_while_the_connection_is_cut_is_the_runs_too(line: Relay, beg
         lambda: page.js("nb => nb.sessionContext.session?.kernel?.connectionStatus") != "connected",
         "it is cut",
     )
-    mine = doings.own(page, "print('mine', x + 1)")
+    mine = actions.own(page, "print('mine', x + 1)")
     time.sleep(2)
     line.mend()
-    until(lambda: "mine 2" in doings.output(page, mine), "it has run")
+    until(lambda: "mine 2" in actions.output(page, mine), "it has run")
     until(
-        lambda: "mine 2" in "".join(doings.printed(c.get("outputs", [])) for c in going.file()),
+        lambda: "mine 2" in "".join(actions.printed(c.get("outputs", [])) for c in going.file()),
         "the run has it",
     )
     until(lambda: not page.dirty(), "nothing is left to be saved")
-    doings.same(page, going)
+    actions.same(page, going)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from tests.fakes import live
-from tests.lab import doings
+from tests.lab import actions
 from tests.lab.browser import Live, Server, Tab, until
 
 STATUS = "nb => nb.sessionContext.kernelDisplayStatus"
@@ -33,14 +33,14 @@ def test_the_tab_has_the_kernel_of_the_run(
     going = run(server)
     page = tab(server, going.path)
     page.shows("x = 1")
-    doings.computes(page, "print('x is', x); theirs = 4", "x is 1")
+    actions.computes(page, "print('x is', x); theirs = 4", "x is 1")
     going.say(2, live.cell("print('theirs is', theirs)", "Look"))
     page.shows("theirs is 4")
     beside = tab(server, going.path)
-    doings.computes(beside, "print('twice', theirs * 2)", "twice 8")
+    actions.computes(beside, "print('twice', theirs * 2)", "twice 8")
     sessions = [one for one in server.get("api/sessions") if one["path"] == going.path]
-    assert [one["kernel"]["id"] for one in sessions] == [doings.kernel(page)] == [doings.kernel(beside)]
-    assert [one["id"] for one in server.get("api/kernels")].count(doings.kernel(page)) == 1
+    assert [one["kernel"]["id"] for one in sessions] == [actions.kernel(page)] == [actions.kernel(beside)]
+    assert [one["id"] for one in server.get("api/kernels")].count(actions.kernel(page)) == 1
 
 
 def test_interrupt_from_the_menu_ends_the_agents_cell_and_pauses_the_run(
@@ -48,17 +48,17 @@ def test_interrupt_from_the_menu_ends_the_agents_cell_and_pauses_the_run(
 ) -> None:
     going = run(server)
     page = tab(server, going.path)
-    going.say(2, live.cell(doings.streaming(120), "Counting"))
+    going.say(2, live.cell(actions.streaming(120), "Counting"))
     page.shows("line 1 of it")
     menu(page, "Interrupt Kernel")
     page.shows("KeyboardInterrupt")
     going.state("paused")
-    doings.computes(page, "print('still', x + 1)", "still 2")
-    doings.quiet(page)
+    actions.computes(page, "print('still', x + 1)", "still 2")
+    actions.quiet(page)
     going.call("resume")
     going.say(3, live.cell("print('gone', 'on')", "On"))
     page.shows("gone on")
-    doings.same(page, going)
+    actions.same(page, going)
 
 
 def test_interrupt_of_the_persons_own_cell_does_not_pause_the_run(
@@ -67,14 +67,14 @@ def test_interrupt_of_the_persons_own_cell_does_not_pause_the_run(
     going = run(server)
     page = tab(server, going.path)
     page.shows("x = 1")
-    mine = doings.own(page, doings.streaming(120))
-    until(lambda: "line 1 of it" in doings.output(page, mine), "the person's cell runs")
+    mine = actions.own(page, actions.streaming(120))
+    until(lambda: "line 1 of it" in actions.output(page, mine), "the person's cell runs")
     menu(page, "Interrupt Kernel")
-    until(lambda: "KeyboardInterrupt" in doings.output(page, mine), "it is interrupted")
+    until(lambda: "KeyboardInterrupt" in actions.output(page, mine), "it is interrupted")
     going.say(2, live.cell("print('not', 'paused')", "On"))
     page.shows("not paused")
     assert going.call("status")["state"] == "running"
-    doings.same(page, going)
+    actions.same(page, going)
 
 
 def test_restart_from_the_menu_gives_a_kernel_with_what_the_agents_cells_left(
@@ -83,25 +83,25 @@ def test_restart_from_the_menu_gives_a_kernel_with_what_the_agents_cells_left(
     going = run(server)
     page = tab(server, going.path)
     page.shows("x = 1")
-    before = doings.kernel(page)
+    before = actions.kernel(page)
     going.say(2, live.cell("y = x + 1\nprint('y is', y)", "Y"))
     page.shows("y is 2")
     going.seen(3)
-    doings.computes(page, "mine = 5; print('mine is', mine)", "mine is 5")
+    actions.computes(page, "mine = 5; print('mine is', mine)", "mine is 5")
     menu(page, "Restart Kernel…")
     accept(page)
     until(lambda: page.dialog() is None, "the question is answered")
     idle(page)
     until(
-        lambda: "y is 2 False" in doings.output(page, doings.own(page, "print('y is', y, 'mine' in globals())")) or time.sleep(1),
+        lambda: "y is 2 False" in actions.output(page, actions.own(page, "print('y is', y, 'mine' in globals())")) or time.sleep(1),
         "a fresh kernel with the agent's variables", 40,
     )  # fmt: skip
     going.say(3, live.cell("print('sum', x + y)", "Sum"))
     page.shows("sum 3")
     assert going.call("status")["state"] == "running"
-    assert doings.kernel(page) == before
-    doings.same(page, going)
-    doings.quiet(page)
+    assert actions.kernel(page) == before
+    actions.same(page, going)
+    actions.quiet(page)
 
 
 def test_restart_while_the_agents_cell_runs(
@@ -109,15 +109,15 @@ def test_restart_while_the_agents_cell_runs(
 ) -> None:
     going = run(server)
     page = tab(server, going.path)
-    going.say(2, live.cell(doings.streaming(120), "Counting"))
+    going.say(2, live.cell(actions.streaming(120), "Counting"))
     page.shows("line 1 of it")
     menu(page, "Restart Kernel…")
     accept(page)
     going.say(3, live.cell("print('goes', 'on', x)", "On"))
     page.shows("goes on 1", 60)
-    doings.computes(page, "print('still', x + 1)", "still 2")
-    doings.same(page, going)
-    doings.quiet(page)
+    actions.computes(page, "print('still', x + 1)", "still 2")
+    actions.same(page, going)
+    actions.quiet(page)
 
 
 def test_the_runs_kernel_outlives_shut_down_from_the_menu(
@@ -126,7 +126,7 @@ def test_the_runs_kernel_outlives_shut_down_from_the_menu(
     going = run(server)
     page = tab(server, going.path)
     page.shows("x = 1")
-    doings.own(page, "mine = 40")
+    actions.own(page, "mine = 40")
     idle(page)
     menu(page, "Shut Down Kernel")
     until(lambda: page.js("nb => !nb.sessionContext.session?.kernel"), "the tab has no kernel")
@@ -134,8 +134,8 @@ def test_the_runs_kernel_outlives_shut_down_from_the_menu(
     page.shows("sees 41")
     page.page.context.close()
     again = tab(server, going.path)
-    doings.computes(again, "print('again', x + mine + 1)", "again 42")
-    doings.same(again, going)
+    actions.computes(again, "print('again', x + mine + 1)", "again 42")
+    actions.same(again, going)
 
 
 def test_the_runs_kernel_outlives_a_closed_session(
@@ -144,7 +144,7 @@ def test_the_runs_kernel_outlives_a_closed_session(
     going = run(server)
     page = tab(server, going.path)
     page.shows("x = 1")
-    doings.own(page, "mine = 40")
+    actions.own(page, "mine = 40")
     idle(page)
     (session,) = [one for one in server.get("api/sessions") if one["path"] == going.path]
     server.post(f"api/sessions/{session['id']}", method="DELETE")
@@ -152,7 +152,7 @@ def test_the_runs_kernel_outlives_a_closed_session(
     page.shows("sees 41")
     assert going.call("status")["state"] == "running"
     again = tab(server, going.path)
-    doings.computes(again, "print('again', x + mine + 1)", "again 42")
+    actions.computes(again, "print('again', x + mine + 1)", "again 42")
 
 
 def test_the_person_goes_on_in_the_tab_when_the_run_is_over(
@@ -164,13 +164,13 @@ def test_the_person_goes_on_in_the_tab_when_the_run_is_over(
     going.call("stop")
     until(lambda: going.process and going.process.poll() is not None, "the runner ends")
     until(lambda: server.get(f"cobra/runs/{page_run(going)}")["state"] == "stopped", "the server knows")
-    first = doings.own(page, "print('an ordinary', 'kernel')")
-    until(lambda: "an ordinary kernel" in doings.output(page, first), "it runs", 60)
-    doings.computes(page, "print('x' in globals())", "False")
+    first = actions.own(page, "print('an ordinary', 'kernel')")
+    until(lambda: "an ordinary kernel" in actions.output(page, first), "it runs", 60)
+    actions.computes(page, "print('x' in globals())", "False")
     page.page.keyboard.press("Control+s")
     until(lambda: not page.dirty(), "the tab is saved")
     assert "an ordinary" in (server.root / going.path).read_text()
-    doings.quiet(page)
+    actions.quiet(page)
 
 
 def page_run(going: Live) -> str:
@@ -187,11 +187,11 @@ def test_the_notebook_of_a_run_that_is_over_opens_with_an_ordinary_kernel(
     until(lambda: going.process and going.process.poll() is not None, "the runner ends")
     page = tab(server, going.path)
     page.shows("x = 1")
-    doings.computes(page, "print('an ordinary', 'kernel')", "an ordinary kernel")
+    actions.computes(page, "print('an ordinary', 'kernel')", "an ordinary kernel")
     page.page.keyboard.press("Control+s")
     until(lambda: not page.dirty(), "the tab is saved")
     assert "an ordinary" in (server.root / going.path).read_text()
-    doings.quiet(page)
+    actions.quiet(page)
 
 
 def test_a_server_that_culls_leaves_the_runs_kernel(
@@ -210,5 +210,5 @@ def test_a_server_that_culls_leaves_the_runs_kernel(
         "an idle kernel of others is culled",
     )
     time.sleep(2)
-    assert doings.kernel(page) in [one["id"] for one in server.get("api/kernels")]
-    doings.computes(page, "print('still', x + 1)", "still 2")
+    assert actions.kernel(page) in [one["id"] for one in server.get("api/kernels")]
+    actions.computes(page, "print('still', x + 1)", "still 2")

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 
 from tests.fakes import live
 from tests.fakes.relay import Relay
-from tests.lab import doings
+from tests.lab import actions
 from tests.lab.browser import TOKEN, Live, Server, Tab, until
 
 Servers = Callable[..., Server]
@@ -32,13 +32,13 @@ def live_notebook(page: Tab, going: Live) -> None:
     page.shows("x = 1")
     going.say(2, live.cell("print('it', 'streams')", "Streams"))
     page.shows("it streams")
-    doings.computes(page, "print('still', x + 1)", "still 2")
-    mine = doings.add(page, "mine = 5")
+    actions.computes(page, "print('still', x + 1)", "still 2")
+    mine = actions.add(page, "mine = 5")
     page.page.keyboard.press("Control+s")
     until(lambda: "mine = 5" in [c["source"] for c in going.file()], "the file has the person's cell")
-    assert doings.source(page, mine) == "mine = 5"
-    doings.same(page, going)
-    doings.quiet(page)
+    assert actions.source(page, mine) == "mine = 5"
+    actions.same(page, going)
+    actions.quiet(page)
 
 
 def panel(page: Tab) -> None:
@@ -159,18 +159,18 @@ def test_with_collaboration_cells_come_once_into_each_tab(
     going = run(server)
     page = tab(server, going.path)
     beside = tab(server, going.path)
-    going.say(2, live.cell(doings.streaming(3), "Counting", pace=200))
+    going.say(2, live.cell(actions.streaming(3), "Counting", pace=200))
     for one in (page, beside):
         one.shows("it is done")
         assert sum("line {i} of it" in cell["source"] for cell in one.cells()) == 1
         assert one.outputs().count("line 7 of it") == 1
-    mine = doings.add(page, "mine = 5")
-    until(lambda: doings.source(beside, mine) == "mine = 5", "the other tab has the person's cell")
+    mine = actions.add(page, "mine = 5")
+    until(lambda: actions.source(beside, mine) == "mine = 5", "the other tab has the person's cell")
     page.page.keyboard.press("Control+s")
     live_notebook(beside, going_on(going))
-    doings.same(page, going)
-    doings.same(beside, going)
-    doings.quiet(page)
+    actions.same(page, going)
+    actions.same(beside, going)
+    actions.quiet(page)
     assert not shared(page)
     assert not shared(beside)
 
@@ -184,8 +184,8 @@ def test_with_collaboration_other_notebooks_are_shared(
     beside = tab(server, "other.ipynb")
     assert shared(page)
     assert shared(beside)
-    mine = doings.add(page, "mine = 5")
-    until(lambda: doings.source(beside, mine) == "mine = 5", "the other tab has the cell")
+    mine = actions.add(page, "mine = 5")
+    until(lambda: actions.source(beside, mine) == "mine = 5", "the other tab has the cell")
 
 
 def test_with_collaboration_a_run_that_was_renamed_opens_alone(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import live
-from tests.lab import doings
+from tests.lab import actions
 from tests.lab.browser import Live, Server, Tab, until
 
 CONTENTS = "([old, now]) => window.jupyterapp.serviceManager.contents.rename(old, now).then(m => m.path)"
@@ -34,14 +34,14 @@ def works_at(page: Tab, going: Live, path: Path) -> None:
     """The agent's next cell comes into the tab and into the file at its new place; the person saves there."""
     going.say(3, live.cell("print('after', 'the rename')", "After"))
     page.shows("after the rename")
-    mine = doings.add(page, "mine = 8")
+    mine = actions.add(page, "mine = 8")
     page.page.keyboard.press("Control+s")
     until(lambda: "mine = 8" in path.read_text(), f"saved in {path}")
     assert Path(going.call("flush", agent="lead")["path"]).resolve() == path
-    assert doings.source(page, mine) == "mine = 8"
-    doings.computes(page, "print('still', x + 1)", "still 2")
-    doings.same(page, going)
-    doings.quiet(page)
+    assert actions.source(page, mine) == "mine = 8"
+    actions.computes(page, "print('still', x + 1)", "still 2")
+    actions.same(page, going)
+    actions.quiet(page)
 
 
 @pytest.mark.parametrize("how", [CONTENTS, MANAGER], ids=["contents", "docmanager"])
@@ -51,16 +51,16 @@ def test_the_notebook_is_renamed_while_the_agent_streams(
     going = run(server)
     page = tab(server, going.path)
     page.shows("x = 1")
-    kernel = doings.kernel(page)
-    going.say(2, live.cell(doings.streaming(4), "Counting"))
+    kernel = actions.kernel(page)
+    going.say(2, live.cell(actions.streaming(4), "Counting"))
     page.shows("line 1 of it")
     new = going.path.replace("agent.ipynb", "better name.ipynb")
     rename(page, how, going.path, new)
     until(lambda: path_of(page) == new, "the tab has the new name")
     page.shows("it is done")
-    assert all(line in page.outputs() for line in doings.lines(0, 20))
+    assert all(line in page.outputs() for line in actions.lines(0, 20))
     works_at(page, going, server.root / new)
-    assert doings.kernel(page) == kernel
+    assert actions.kernel(page) == kernel
     assert not (server.root / going.path).exists()
     sessions = [one for one in server.get("api/sessions") if one["kernel"]["id"] == kernel]
     assert [one["path"] for one in sessions] == [new]
@@ -80,15 +80,15 @@ def test_the_folder_is_renamed_while_the_agent_streams(
         path = f"{new}/agent.ipynb"
     page = tab(server, going.path)
     page.shows("x = 1")
-    kernel, id = doings.kernel(page), going.entry.id
-    going.say(2, live.cell(doings.streaming(4), "Counting"))
+    kernel, id = actions.kernel(page), going.entry.id
+    going.say(2, live.cell(actions.streaming(4), "Counting"))
     page.shows("line 1 of it")
     rename(page, how, old, new)
     until(lambda: path_of(page) == path, "the tab has the new path")
     page.shows("it is done")
-    assert all(line in page.outputs() for line in doings.lines(0, 20))
+    assert all(line in page.outputs() for line in actions.lines(0, 20))
     works_at(page, going, server.root / path)
-    assert doings.kernel(page) == kernel
+    assert actions.kernel(page) == kernel
     status = server.get(f"cobra/runs/{id}")
     assert (status["state"], status["agents"][0]["notebook"]) == ("running", path)
     going.stop()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.fakes import live
-from tests.lab import doings
+from tests.lab import actions
 from tests.lab.browser import Live, Server, Tab, until
 
 
@@ -20,9 +20,9 @@ def test_a_tab_goes_on_over_a_restart_of_the_server(
     going = run(server)
     page = tab(server, going.path)
     page.shows("x = 1")
-    doings.computes(page, "mine = 20 + 3; print('mine is', mine)", "mine is 23")
-    before, runner = doings.kernel(page), going.entry.pid
-    going.say(2, live.cell(doings.streaming(9), "Counting"))
+    actions.computes(page, "mine = 20 + 3; print('mine is', mine)", "mine is 23")
+    before, runner = actions.kernel(page), going.entry.pid
+    going.say(2, live.cell(actions.streaming(9), "Counting"))
     page.shows("line 3 of it")
 
     server.stop(how)
@@ -30,13 +30,13 @@ def test_a_tab_goes_on_over_a_restart_of_the_server(
 
     assert server.get(f"cobra/runs/{going.entry.id}")["state"] == "running"
     page.shows("it is done")
-    assert all(line in page.outputs() for line in doings.lines(0, 45))
-    assert (going.entry.pid, doings.kernel(page)) == (runner, before)
-    doings.computes(page, "print('still', mine + x)", "still 24")
+    assert all(line in page.outputs() for line in actions.lines(0, 45))
+    assert (going.entry.pid, actions.kernel(page)) == (runner, before)
+    actions.computes(page, "print('still', mine + x)", "still 24")
     going.say(3, live.cell("print('after all', x)", "After it"))
     page.shows("after all 1")
-    doings.same(page, going)
-    doings.quiet(page)
+    actions.same(page, going)
+    actions.quiet(page)
 
 
 def test_two_restarts_in_a_row(
@@ -46,16 +46,16 @@ def test_two_restarts_in_a_row(
     going = run(server)
     page = tab(server, going.path)
     page.shows("x = 1")
-    going.say(2, live.cell(doings.streaming(12), "Counting"))
+    going.say(2, live.cell(actions.streaming(12), "Counting"))
     page.shows("line 1 of it")
     for how in (signal.SIGKILL, signal.SIGTERM):
         server.stop(how)
         server.start()
     page.shows("it is done")
-    assert all(line in page.outputs() for line in doings.lines(0, 60))
-    doings.computes(page, "print('still', x + 1)", "still 2")
-    doings.same(page, going)
-    doings.quiet(page)
+    assert all(line in page.outputs() for line in actions.lines(0, 60))
+    actions.computes(page, "print('still', x + 1)", "still 2")
+    actions.same(page, going)
+    actions.quiet(page)
 
 
 def test_what_is_typed_while_the_server_is_away_is_kept(
@@ -65,9 +65,9 @@ def test_what_is_typed_while_the_server_is_away_is_kept(
     going = run(server)
     page = tab(server, going.path)
     page.shows("x = 1")
-    mine = doings.add(page, "first = 1")
+    mine = actions.add(page, "first = 1")
     until(lambda: "first = 1" in [c["source"] for c in going.file()], "the run has the person's cell")
-    going.say(2, live.cell(doings.streaming(4), "Counting"))
+    going.say(2, live.cell(actions.streaming(4), "Counting"))
     page.shows("line 1 of it")
     server.stop(signal.SIGKILL)
     page.type_into(mine, "; second = 2", delay=10)
@@ -76,10 +76,10 @@ def test_what_is_typed_while_the_server_is_away_is_kept(
     until(
         lambda: "first = 1; second = 2" in [c["source"] for c in going.file()], "the run has what was typed"
     )
-    assert doings.source(page, mine) == "first = 1; second = 2"
-    doings.recorded(going, "first = 1; second = 2")
-    doings.same(page, going)
-    doings.quiet(page)
+    assert actions.source(page, mine) == "first = 1; second = 2"
+    actions.recorded(going, "first = 1; second = 2")
+    actions.same(page, going)
+    actions.quiet(page)
 
 
 def test_saving_after_a_restart_asks_nothing(
@@ -93,15 +93,15 @@ def test_saving_after_a_restart_asks_nothing(
     going.say(2, live.cell("print('written', 'meanwhile')", "Meanwhile"))
     going.seen(3)
     server.start()
-    mine = doings.add(page, "mine = 5")
+    mine = actions.add(page, "mine = 5")
     page.page.keyboard.press("Control+s")
     page.shows("written meanwhile")
     until(lambda: "mine = 5" in [c["source"] for c in going.file()], "the file has the person's cell")
     page.page.keyboard.press("Control+s")
     until(lambda: not page.dirty(), "the tab is saved")
-    assert doings.source(page, mine) == "mine = 5"
-    doings.same(page, going)
-    doings.quiet(page)
+    assert actions.source(page, mine) == "mine = 5"
+    actions.same(page, going)
+    actions.quiet(page)
 
 
 def test_a_browser_that_was_closed_over_the_restart_finds_all(
@@ -111,9 +111,9 @@ def test_a_browser_that_was_closed_over_the_restart_finds_all(
     going = run(server)
     page = tab(server, going.path)
     page.shows("x = 1")
-    before = doings.kernel(page)
-    doings.own(page, "mine = 77")
-    going.say(2, live.cell(doings.streaming(3), "Counting"))
+    before = actions.kernel(page)
+    actions.own(page, "mine = 77")
+    going.say(2, live.cell(actions.streaming(3), "Counting"))
     page.shows("line 1 of it")
     page.page.context.close()
     server.stop(signal.SIGKILL)
@@ -121,7 +121,7 @@ def test_a_browser_that_was_closed_over_the_restart_finds_all(
     assert [one["id"] for one in server.get("cobra/runs")["runs"]] == [going.entry.id]
     again = tab(server, going.path)
     again.shows("it is done")
-    assert all(line in again.outputs() for line in doings.lines(0, 15))
-    assert doings.kernel(again) == before
-    doings.computes(again, "print('still', mine + x)", "still 78")
-    doings.same(again, going)
+    assert all(line in again.outputs() for line in actions.lines(0, 15))
+    assert actions.kernel(again) == before
+    actions.computes(again, "print('still', mine + x)", "still 78")
+    actions.same(again, going)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter.workbench.audit.finding import Finding
-from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring import resample
 from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
 from cobra_jupyter.workbench.scoring.scorer import Score, Scorer
 
@@ -85,7 +85,7 @@ def vault(judge: Scorer, id: str, score: Score, prediction: Array) -> Iterator[F
         (value,), samples = judge.score_rows(rows, [prediction])
     except MetricUndefined:
         return
-    se = float(np.hypot(score.se, metrics.standard_error(samples[0], *judge.drawn(rows))))
+    se = float(np.hypot(score.se, resample.standard_error(samples[0], *judge.drawn(rows))))
     fall = judge.sign * (score.value - value)
     grave = fall > GRAVE * se
     yield Finding(

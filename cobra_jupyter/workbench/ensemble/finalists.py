@@ -19,7 +19,7 @@ from cobra_jupyter.workbench.ensemble.selection import Selection, rank
 from cobra_jupyter.workbench.errors import NotReady
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.protocol.views import Views
-from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring import metrics, resample
 from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.trials import Trial, Trials, decode_settings
@@ -114,7 +114,7 @@ class Finalists:
         except MetricUndefined as error:
             return replace(selection, vault=f"the vault tells nothing: {error}")
         loss = self._judge.sign * (values[1] - values[0])
-        se = metrics.standard_error(samples[1] - samples[0], *self._judge.drawn(rows))
+        se = resample.standard_error(samples[1] - samples[0], *self._judge.drawn(rows))
         vetoed = loss > 3 * se
         note = (
             f"vault of {len(rows)} rows: chosen {values[0]:.5f}, runner-up {values[1]:.5f}, "

@@ -19,11 +19,10 @@ import numpy as np
 
 from cobra_jupyter.workbench.scoring import losses
 from cobra_jupyter.workbench.scoring.losses import Array, MetricUndefined
-from cobra_jupyter.workbench.scoring.resample import bootstrap, drawn_units, standard_error
 
 __all__ = [
-    "Metric", "MetricError", "MetricUndefined", "better", "bootstrap", "decode", "decode_grid", "default_for",
-    "drawn_units", "get", "names", "sanity", "sign", "standard_error",
+    "Metric", "MetricError", "MetricUndefined", "better", "decode", "decode_grid", "default_for",
+    "get", "names", "sanity", "sign",
 ]  # fmt: skip
 
 Params = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol
-from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring import metrics, resample
 from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
 
 Array = np.ndarray[Any, Any]
@@ -118,7 +118,7 @@ class Scorer:
         se = 0.0
         if with_se:
             least = min(len(s) for s in samples)
-            se = metrics.standard_error(np.mean([s[:least] for s in samples], axis=0), units, m)
+            se = resample.standard_error(np.mean([s[:least] for s in samples], axis=0), units, m)
         return Score(float(np.mean(values)), se, tuple(per_fold), len(oof.rows(0)), params)
 
     def difference(self, a: OutOfFold, b: OutOfFold) -> Difference:
@@ -138,7 +138,7 @@ class Scorer:
         if not gains:
             raise ValueError("these two share no out-of-fold rows")
         least = min(len(s) for s in samples)
-        se = metrics.standard_error(np.mean([s[:least] for s in samples], axis=0), units, m)
+        se = resample.standard_error(np.mean([s[:least] for s in samples], axis=0), units, m)
         return Difference(float(np.mean(gains)), se, shared)
 
     def score_rows(self, rows: Positions, predictions: list[Array]) -> tuple[list[float], Array]:
@@ -148,7 +148,7 @@ class Scorer:
     def drawn(self, rows: Positions) -> tuple[int, int]:
         """How many units these rows have, and how many of them a bootstrap draw holds."""
         units = len(np.unique(self.folds.units[rows]))
-        return units, units if self._evaluate else metrics.drawn_units(self.metric, units)
+        return units, units if self._evaluate else resample.drawn_units(self.metric, units)
 
     def decoded(self, oof: OutOfFold, repeat: int) -> tuple[Array, dict[str, Any]]:
         """Predictions as the metric wants them. Where decoding has parameters, each fold's are chosen on the
@@ -199,7 +199,7 @@ class Scorer:
         values = [float(self.metric.function(truth, prediction)) for prediction in predictions]
         none: Array = np.empty((len(values), 0))
         samples = (
-            metrics.bootstrap(self.metric, truth, predictions, units, draws=DRAWS) if with_samples else none
+            resample.bootstrap(self.metric, truth, predictions, units, draws=DRAWS) if with_samples else none
         )
         return values, samples
 

@@ -11,7 +11,7 @@ import pytest
 import sklearn.metrics as sk
 from scipy import stats
 
-from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring import metrics, resample
 from cobra_jupyter.workbench.scoring.metrics import Metric, MetricError, MetricUndefined
 
 NAMES = [
@@ -357,8 +357,8 @@ def _flips(n: int, right: float, seed: int) -> tuple[Any, Any]:
 @pytest.mark.parametrize("n", [2_000, 60_000])
 def test_standard_error_of_accuracy_is_the_analytic_one(n: int) -> None:
     metric, (truth, called) = metrics.get("accuracy"), _flips(n, 0.8, 1)
-    samples = metrics.bootstrap(metric, truth, [called], np.arange(n), draws=1000)
-    error = metrics.standard_error(samples[0], n, metrics.drawn_units(metric, n))
+    samples = resample.bootstrap(metric, truth, [called], np.arange(n), draws=1000)
+    error = resample.standard_error(samples[0], n, resample.drawn_units(metric, n))
     assert samples.shape == (1, 1000)
     assert error == pytest.approx(np.sqrt(0.8 * 0.2 / n), rel=0.15)
     assert samples.mean() == pytest.approx(metric.function(truth, called), abs=3 * error)
@@ -370,7 +370,7 @@ def test_generic_bootstrap_agrees_with_the_fast_one() -> None:
     fast = metrics.get("accuracy")
     slow = Metric("slow", "maximize", "label", fast.tasks, fast.function)
     errors = [
-        metrics.standard_error(metrics.bootstrap(m, truth, [called], units, seed=s)[0], 1_000, 1_000)
+        resample.standard_error(resample.bootstrap(m, truth, [called], units, seed=s)[0], 1_000, 1_000)
         for m, s in ((fast, 0), (slow, 1))
     ]
     assert errors[0] == pytest.approx(errors[1], rel=0.3)
@@ -381,9 +381,9 @@ def test_pairing_shrinks_the_error_of_a_difference() -> None:
     truth, one = _flips(n, 0.8, 3)
     other = np.where(np.arange(n) % 50 == 0, 1 - one, one)  # differs on one row in fifty
     for name in ("accuracy", "f1_macro"):
-        samples = metrics.bootstrap(metrics.get(name), truth, [one, other], np.arange(n))
-        single = metrics.standard_error(samples, n, n)
-        paired = metrics.standard_error(samples[1] - samples[0], n, n)
+        samples = resample.bootstrap(metrics.get(name), truth, [one, other], np.arange(n))
+        single = resample.standard_error(samples, n, n)
+        paired = resample.standard_error(samples[1] - samples[0], n, n)
         assert single.shape == (2,)
         assert paired < 0.5 * np.hypot(*single)
 
@@ -395,9 +395,9 @@ def test_rows_that_err_together_make_the_error_larger() -> None:
     wrong = np.random.default_rng(4).random(n // size) < 0.2  # whole units are wrong
     called = np.where(wrong[units], 1 - truth, truth)
     metric = metrics.get("accuracy")
-    alone = metrics.standard_error(metrics.bootstrap(metric, truth, [called], np.arange(n)), n, n)[0]
-    together = metrics.standard_error(
-        metrics.bootstrap(metric, truth, [called], units), n // size, n // size
+    alone = resample.standard_error(resample.bootstrap(metric, truth, [called], np.arange(n)), n, n)[0]
+    together = resample.standard_error(
+        resample.bootstrap(metric, truth, [called], units), n // size, n // size
     )[0]
     assert together == pytest.approx(alone * np.sqrt(size), rel=0.25)
 
@@ -409,12 +409,12 @@ def test_bootstrap_of_every_metric_and_task_lies_around_the_score(name: str) -> 
         truth, raw, _ = _random(task)
         prediction = metrics.decode(raw, metric.wants, task)
         units = np.random.default_rng(0).permutation(len(truth)) // 2 * 10 + 5  # any codes, in any order
-        samples = metrics.bootstrap(metric, truth, [prediction, prediction], units, draws=60)
+        samples = resample.bootstrap(metric, truth, [prediction, prediction], units, draws=60)
         assert samples.shape == (2, 60)
         assert np.isfinite(samples).all()
         assert (samples[0] == samples[1]).all()
         assert abs(samples[0].mean() - metric.function(truth, prediction)) < 2.5 * samples[0].std() + 1e-12
-        assert (samples == metrics.bootstrap(metric, truth, [prediction, prediction], units, draws=60)).all()
+        assert (samples == resample.bootstrap(metric, truth, [prediction, prediction], units, draws=60)).all()
 
 
 def test_fewer_units_a_draw_are_corrected_for() -> None:
@@ -422,26 +422,26 @@ def test_fewer_units_a_draw_are_corrected_for() -> None:
     truth, called = _flips(n, 0.7, 5)
     for name in ("accuracy", "f1"):
         metric = metrics.get(name)
-        m = metrics.drawn_units(metric, n, 500)
+        m = resample.drawn_units(metric, n, 500)
         assert m == 500
-        full = metrics.bootstrap(metric, truth, [called], np.arange(n))
-        few = metrics.bootstrap(metric, truth, [called], np.arange(n), max_units=500)
-        errors = metrics.standard_error(full[0], n, n), metrics.standard_error(few[0], n, m)
+        full = resample.bootstrap(metric, truth, [called], np.arange(n))
+        few = resample.bootstrap(metric, truth, [called], np.arange(n), max_units=500)
+        errors = resample.standard_error(full[0], n, n), resample.standard_error(few[0], n, m)
         assert errors[0] == pytest.approx(errors[1], rel=0.35)
-    assert metrics.drawn_units(metrics.get("auc"), 30_000) == 10_000
-    assert metrics.drawn_units(metrics.get("rmse"), 30_000) == 20_000
+    assert resample.drawn_units(metrics.get("auc"), 30_000) == 10_000
+    assert resample.drawn_units(metrics.get("rmse"), 30_000) == 20_000
 
 
 def test_undefined_draws_are_left_out() -> None:
     auc, rng = metrics.get("auc"), np.random.default_rng(0)
     truth = np.array([1] + [0] * 9)
     p = rng.random(10)
-    samples = metrics.bootstrap(auc, truth, [np.c_[1 - p, p]], np.arange(10))  # a third lack the positive
+    samples = resample.bootstrap(auc, truth, [np.c_[1 - p, p]], np.arange(10))  # a third lack the positive
     assert samples.shape[0] == 1
     assert 50 < samples.shape[1] <= 100
     assert np.isfinite(samples).all()
     with pytest.raises(MetricUndefined, match="nearly every"):
-        metrics.bootstrap(auc, np.zeros(10, int), [np.c_[1 - p, p]], np.arange(10))
+        resample.bootstrap(auc, np.zeros(10, int), [np.c_[1 - p, p]], np.arange(10))
 
 
 def test_a_rare_column_does_not_empty_the_bootstrap() -> None:
@@ -449,7 +449,7 @@ def test_a_rare_column_does_not_empty_the_bootstrap() -> None:
     truth = (rng.random((500, 6)) < 0.3).astype(int)
     truth[:, :5] = 0
     truth[np.arange(5), np.arange(5)] = 1  # five columns have one positive each
-    samples = metrics.bootstrap(metrics.get("mean_auc"), truth, [rng.random((500, 6))], np.arange(500))
+    samples = resample.bootstrap(metrics.get("mean_auc"), truth, [rng.random((500, 6))], np.arange(500))
     assert samples.shape == (1, 100)
 
 
@@ -457,9 +457,9 @@ def test_bootstrap_is_quick() -> None:
     n = 300_000
     truth, called = _flips(n, 0.8, 6)
     began = time.perf_counter()
-    metrics.bootstrap(metrics.get("accuracy"), truth, [called, truth], np.arange(n))
+    resample.bootstrap(metrics.get("accuracy"), truth, [called, truth], np.arange(n))
     middle = time.perf_counter()
     p = np.random.default_rng(0).random(8_000)
-    metrics.bootstrap(metrics.get("auc"), truth[:8_000], [np.c_[1 - p, p]] * 2, np.arange(8_000))
+    resample.bootstrap(metrics.get("auc"), truth[:8_000], [np.c_[1 - p, p]] * 2, np.arange(8_000))
     assert middle - began < 2  # 0.2 s on an idle core
     assert time.perf_counter() - middle < 4  # 0.2 s
