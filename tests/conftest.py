@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -12,12 +13,15 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
+
+if TYPE_CHECKING:
+    from tests.fakes.recorded import RecordedRun
 
 for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):  # no test may ask a real provider
     os.environ.pop(name, None)
@@ -142,28 +146,35 @@ class Bench:
         self.harness.studies.close()
 
 
-def stop_server() -> None:
-    """End the server that the first bench started, and leave this process as it was."""
+def adopt_orphans_no_longer() -> None:
+    """Undo what a pool did to this process; the warm server stays for the next pool."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: adopt orphans no longer
+        ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error, ChildProcessError):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
+
+
+@pytest.fixture(scope="session")
+def warm_server() -> Iterator[None]:
+    """The server that the first pool of this process starts serves all later ones, and ends with the session."""
+    yield
     server = forkserver._forkserver
     if server._forkserver_pid is not None:
         os.kill(server._forkserver_pid, signal.SIGKILL)
         server._stop()
-    for child in psutil.Process().children():
-        if child.status() == psutil.STATUS_ZOMBIE:
-            os.waitpid(child.pid, os.WNOHANG)
 
 
 @pytest.fixture(scope="module")
-def warm_server() -> Iterator[None]:
-    """Benches share a warm server; tests/workbench keeps it from one module to the next."""
+def pools(warm_server: None) -> Iterator[None]:
+    """Pools may work in this process; no child of theirs is left to the next module."""
     yield
-    stop_server()
+    adopt_orphans_no_longer()
 
 
 @pytest.fixture(scope="module")
-def benches(tmp_path_factory: pytest.TempPathFactory, warm_server: None) -> Iterator[Callable[..., Bench]]:
+def benches(tmp_path_factory: pytest.TempPathFactory, pools: None) -> Iterator[Callable[..., Bench]]:
     """Makes benches: `benches(task=…, rows=…)` as in `make_competition`; `settings` are the harness's."""
     made: list[Bench] = []
 
@@ -176,3 +187,12 @@ def benches(tmp_path_factory: pytest.TempPathFactory, warm_server: None) -> Iter
     yield make
     for bench in made:
         bench.close()
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
+    """The one recorded run of this session, shared by its workers."""
+    from tests.fakes.recorded import recorded_run
+
+    own = tmp_path_factory.getbasetemp()
+    return recorded_run((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "recorded")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 
-from cobra_jupyter.notebook import solution
 from cobra_jupyter.run.proof import compare
 from tests.conftest import Bench
+from tests.fakes.solutions import reproduced, run_alone, run_in_fork
 
 LINEAR = """
 import numpy as np
@@ -65,31 +61,6 @@ def decode(raw, rows, params):
 """
 
 
-def run_as_script(bench: Bench, folder: Path, retrain: bool = True, processes: int = 1) -> Path:
-    """Run the cells in a fresh Python, as a kernel would."""
-    described = bench.solution()
-    notebook = nbformat.from_dict(solution.build(described, retrain, {"competition": "made"}))
-    nbformat.validate(notebook)
-    lines = []
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        if cell.source.startswith("%%writefile"):
-            name, _, source = cell.source.removeprefix("%%writefile ").partition("\n")
-            (folder / name).write_text(source)
-        else:
-            lines.append(cell.source)
-    (folder / "solution.py").write_text(
-        "\n\n".join(lines).replace("PROCESSES = 2", f"PROCESSES = {processes}")
-    )
-    environment = {**os.environ, "COBRA_RUN": str(bench.run), "PYTHONPATH": ""}
-    done = subprocess.run(
-        [sys.executable, "solution.py"], cwd=folder, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "submission.csv"
-
-
 def grouped(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(colour=[f"c{i % 37}" for i in range(len(frame))])
 
@@ -127,7 +98,7 @@ def test_a_blend_is_reproduced_byte_for_byte(
     bench.trial("cubed", seed=5)
     blend = bench.blend()
     bench.submit(blend["id"])
-    assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path))[0] == "identical"
+    assert compare(bench.run / "submission.csv", reproduced(bench, tmp_path, run_in_fork))[0] == "identical"
 
 
 def test_shared_artefacts_and_fit_predict_are_reproduced(
@@ -137,7 +108,7 @@ def test_shared_artefacts_and_fit_predict_are_reproduced(
     bench.shared("doubled", DOUBLED)
     bench.candidate("pair", PAIR)
     bench.submit(bench.trial("pair")["id"])
-    made = run_as_script(bench, tmp_path, processes=2)
+    made = reproduced(bench, tmp_path, run_alone, processes=2)
     assert compare(bench.run / "submission.csv", made)[0] == "identical"
 
 
@@ -153,7 +124,7 @@ def test_a_candidates_own_decoding_is_reproduced(benches: Callable[..., Bench], 
     trial = bench.trial("own")
     bench.submit(trial["id"])
     assert set(pd.read_csv(bench.run / "submission.csv")["y"]) == {"yes", "no"}
-    assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path))[0] == "identical"
+    assert compare(bench.run / "submission.csv", reproduced(bench, tmp_path, run_in_fork))[0] == "identical"
 
 
 def test_a_costly_winner_is_proven_from_its_saved_models(
@@ -162,9 +133,8 @@ def test_a_costly_winner_is_proven_from_its_saved_models(
     bench = benches(task="regression").ready()
     bench.candidate("straight", LINEAR.format(power=1))
     bench.submit(bench.trial("straight")["id"])
-    assert (
-        compare(bench.run / "submission.csv", run_as_script(bench, tmp_path, retrain=False))[0] == "identical"
-    )
+    made = reproduced(bench, tmp_path, run_in_fork, retrain=False)
+    assert compare(bench.run / "submission.csv", made)[0] == "identical"
 
 
 @pytest.mark.parametrize(

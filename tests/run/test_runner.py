@@ -208,7 +208,7 @@ def test_an_interrupt_leaves_the_submission_in_place_and_nothing_running(
     left = [
         p
         for p in psutil.Process().children(recursive=True)
-        if "ipykernel" in " ".join(p.cmdline()) or "cobra_jupyter.workbench" in " ".join(p.cmdline())
+        if "ipykernel" in " ".join(p.cmdline()) or "-m cobra_jupyter.workbench" in " ".join(p.cmdline())
     ]
     assert left == []
 
