@@ -99,9 +99,9 @@ class Bench:
 
     def __init__(self, run: Path, public: Path, **settings: Any) -> None:
         from cobra_jupyter.workbench.harness.harness import Harness, Settings
-        from cobra_jupyter.workbench.workers import pool
+        from cobra_jupyter.workbench.workers import processes
 
-        pool.limit_threads(os.environ)
+        processes.limit_threads(os.environ)
         facts = {
             "folder": run, "competition": str(public), "options": {}, "seed": 0, "slots": 2,
             "memory_bytes": 4 * 2**30, "started": time.time(), "budget": None, **settings,

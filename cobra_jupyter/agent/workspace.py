@@ -14,9 +14,9 @@ from cobra_jupyter.agent.history import log_of, rebuild
 from cobra_jupyter.agent.interventions import Interventions
 from cobra_jupyter.agent.loop import Agent, digest, message_of
 from cobra_jupyter.agent.person_cells import PersonCells, Visit
+from cobra_jupyter.kernel.base import Kernel
 from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost
-from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.notebook.coerce import about
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile
@@ -40,7 +40,7 @@ class Workspace:
     interventions: Interventions
     ledger: Ledger
     agent: Agent | None = None
-    kernel: KernelSession | None = None
+    kernel: Kernel | None = None
     person_cells: PersonCells = field(init=False)
 
     def __post_init__(self) -> None:

@@ -35,7 +35,8 @@ from cobra_jupyter.workbench.search.scaling import TooExpensive
 from cobra_jupyter.workbench.search.studies import Studies
 from cobra_jupyter.workbench.search.trials import Spec
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
-from cobra_jupyter.workbench.workers.pool import Pool
+from cobra_jupyter.workbench.workers.pool import MakePool
+from cobra_jupyter.workbench.workers.processes import ProcessPool
 from cobra_jupyter.workbench.workers.worker import Work
 
 Result = dict[str, Any]
@@ -68,12 +69,15 @@ class Settings:
 class Harness:
     """One competition, one run."""
 
-    def __init__(self, settings: Settings, emit: Emit, ask: Callable[[str, dict[str, Any]], Any]) -> None:
+    def __init__(
+        self, settings: Settings, emit: Emit, ask: Callable[[str, dict[str, Any]], Any],
+        make_pool: MakePool = ProcessPool,
+    ) -> None:  # fmt: skip
         self.settings, self._emit, self._ask = settings, emit, ask
         self.decisions = TimedDecisions(self._tell, settings.recorded)
         machine = {"slots": settings.slots, "memory_mb": settings.memory_bytes / 2**20}
         self.resources = Resources(settings.started, settings.budget, machine, self.decisions)
-        self.pool = Pool(settings.slots, settings.memory_bytes, self._data_view, self.decisions.patience)
+        self.pool = make_pool(settings.slots, settings.memory_bytes, self._data_view, self.decisions.patience)
         self.candidates = Candidates(settings.folder / "code")
         self.studies = Studies(settings.folder / "studies.db", lambda: self.pool.busy)
         self.jobs, self.numbers = Jobs(emit), Numbers(self.decisions)

@@ -21,6 +21,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -79,10 +80,7 @@ def main(work: Work, seconds: float, pipe: Connection) -> None:
     faulthandler.enable()
     os.chdir(work.out)
     started = time.monotonic()
-    try:
-        answer = _do(work, started + seconds, pipe)
-    except BaseException as error:  # SystemExit and KeyboardInterrupt of agent code included
-        answer = _failure(error, work.source)
+    answer = do(work, started + seconds, Surroundings(partial(_ask_for_data, pipe), guard))
     sys.stdout.flush()
     sys.stderr.flush()
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -110,19 +108,32 @@ def _redirect_output(path: Path) -> None:
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
 
 
-def _do(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
-    return {"fit": _fit, "predict": _predict, "make": _make, "decode": _decode, "score": _score}[work.kind](
-        work, deadline, pipe
-    )
+def _ask_for_data(pipe: Connection) -> Path:
+    pipe.send_bytes(b'{"ask": "data"}')
+    return Path(json.loads(pipe.recv_bytes())["data"])
 
 
-def _context(work: Work, deadline: float, pipe: Connection, units: Any) -> Context:
-    def ask_for_data() -> Path:
-        pipe.send_bytes(b'{"ask": "data"}')
-        return Path(json.loads(pipe.recv_bytes())["data"])
+@dataclass(frozen=True)
+class Surroundings:
+    """What work needs of the process it runs in: the data folder of its fold, when a candidate asks for it; and `guard`,
+    called when the work's own files are open and agent-written code comes next."""
 
+    data: Callable[[], Path]
+    guard: Callable[[Work], None]
+
+
+def do(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
+    """Do the work by `deadline` (`time.monotonic`). → the answer; a failure is one too."""
+    doing = {"fit": _fit, "predict": _predict, "make": _make, "decode": _decode, "score": _score}[work.kind]
+    try:
+        return doing(work, deadline, around)
+    except BaseException as error:  # SystemExit and KeyboardInterrupt of agent code included
+        return _failure(error, work.source)
+
+
+def _context(work: Work, deadline: float, around: Surroundings, units: Any) -> Context:
     seed_everything(work.context["seed"])
-    ctx = Context(**work.context, out=work.out, deadline=deadline, _units=units, _data=ask_for_data)
+    ctx = Context(**work.context, out=work.out, deadline=deadline, _units=units, _data=around.data)
     opened = {str(path): read_frame(path) for paths in work.shared.values() for path in paths}
     ctx._shared = work.shared
     ctx._read_shared = lambda path: opened[str(path)]
@@ -133,7 +144,7 @@ def _context(work: Work, deadline: float, pipe: Connection, units: Any) -> Conte
     return ctx
 
 
-def _fit(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+def _fit(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
     assert work.train
     assert work.units
     train, units = read_frame(work.train), np.load(work.units)
@@ -141,8 +152,8 @@ def _fit(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
         chosen = np.load(work.positions)
         train, units = train.iloc[chosen], units[chosen]
     frames = [read_frame(path) for path in work.rows]
-    ctx = _context(work, deadline, pipe, units)
-    guard(work)
+    ctx = _context(work, deadline, around, units)
+    around.guard(work)
     module = load_module(work.source)
     answer: dict[str, Any] = {"status": "ok", "rows": len(train), "entered": time.time()}
     begun = time.monotonic()
@@ -160,12 +171,12 @@ def _fit(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
     return answer
 
 
-def _predict(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+def _predict(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
     frames = [read_frame(path) for path in work.rows]
-    ctx = _context(work, deadline, pipe, None)
+    ctx = _context(work, deadline, around, None)
     assert work.model
     stored = work.model.read_bytes()
-    guard(work)
+    around.guard(work)
     module = load_module(work.source)
     model = pickle.loads(stored)  # agent-made, so opened here, behind the guard
     answer: dict[str, Any] = {"status": "ok", "entered": time.time()}
@@ -176,10 +187,10 @@ def _predict(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
     return answer
 
 
-def _make(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+def _make(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
     (rows,) = (read_frame(path) for path in work.rows)
-    ctx = _context(work, deadline, pipe, None)
-    guard(work)
+    ctx = _context(work, deadline, around, None)
+    around.guard(work)
     module = load_module(work.source)
     made = module.make(rows, ctx)
     frame = made if isinstance(made, pd.DataFrame) else pd.DataFrame(np.asarray(made))
@@ -190,13 +201,13 @@ def _make(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
     return {"status": "ok", "columns": [str(c) for c in frame.columns], "rows": len(frame)}
 
 
-def _decode(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+def _decode(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
     """Run a candidate's own decode(raw, rows, params) for every setting; label-free."""
     (rows,) = (read_frame(path) for path in work.rows)
-    ctx = _context(work, deadline, pipe, None)
+    ctx = _context(work, deadline, around, None)
     assert work.arrays
     raw = np.load(work.arrays)
-    guard(work)
+    around.guard(work)
     module = load_module(work.source)
     settings = work.context["config"]["__decode__"]
     for number, params in enumerate(settings):
@@ -211,14 +222,14 @@ def _decode(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
     return {"status": "ok"}
 
 
-def _score(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+def _score(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
     """Score with an agent-written metric. It sees truth, as it must; it runs here so that it sees nothing
     else."""
     assert work.arrays
     with np.load(work.arrays) as stored:
         truth, predictions = stored["truth"], stored["predictions"]
         draws = np.split(stored["rows"], stored["ends"][:-1]) if len(stored["ends"]) else []
-    guard(work)
+    around.guard(work)
     metric = load_module(work.source).metric
     scores = [float(metric(truth, prediction)) for prediction in predictions]
     samples = [
