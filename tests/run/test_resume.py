@@ -21,10 +21,10 @@ from cobra_jupyter.records.ledger import Ledger, Record
 from cobra_jupyter.run import folders, verify
 from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.runner import BadInput, Result, Runner
-from tests.inprocess import MACHINERY
 from tests.fakes.lives import BUDGET, CELLS, MOMENTS, script
 from tests.fakes.recorded import RecordedRun
 from tests.fakes.scripted import Scripted
+from tests.inprocess import MACHINERY
 from tests.run.ends import of, same_end
 
 

@@ -23,8 +23,8 @@ import pytest
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.records.ledger import START, _chained
 from cobra_jupyter.run import verify
-from tests.inprocess import MACHINERY
 from tests.fakes.recorded import RecordedRun
+from tests.inprocess import MACHINERY
 
 
 @pytest.fixture
