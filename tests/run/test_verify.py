@@ -42,7 +42,7 @@ def verified(run: Path, rerun: bool = False) -> dict[str, dict[str, Any]]:
 def commanded(
     run: Path, capsys: pytest.CaptureFixture[str], *words: str
 ) -> tuple[int, dict[str, dict[str, Any]]]:
-    """What the command says, with a harness in a process of its own, and its exit code."""
+    """What the command says, and its exit code."""
     code = cli.main(["verify", str(run), "--json", *words])
     checks = json.loads(capsys.readouterr().out)["checks"]
     return code, {check["name"]: check for check in checks}
@@ -89,9 +89,9 @@ def rechain(run: Path, change: Callable[[str, dict[str, Any]], None]) -> None:
 
 
 def test_a_run_that_nobody_touched_holds_and_trains_to_the_same_again(
-    run: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Takes long as it trains everything anew, in a real kernel."""
+    monkeypatch.setattr(verify, "verify", partial(verify.verify, machinery=MACHINERY))
     code, checks = commanded(run, capsys, "--rerun")
     assert code == cli.OK
     assert {name for name, check in checks.items() if check["holds"]} == {
@@ -100,14 +100,12 @@ def test_a_run_that_nobody_touched_holds_and_trains_to_the_same_again(
     }  # fmt: skip
 
 
-def test_the_list_reads_as_a_list(
-    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(verify, "verify", partial(verify.verify, machinery=MACHINERY))
-    assert cli.main(["verify", str(run)]) == cli.OK
+def test_the_list_reads_as_a_list(recorded: RecordedRun, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a harness in a process of its own."""
+    assert cli.main(["verify", str(recorded.whole)]) == cli.OK
     said = capsys.readouterr().out.splitlines()
     assert all(line.startswith("✓ ") for line in said[:-1])
-    assert said[-1] == f"{run.name}: everything holds"
+    assert said[-1] == f"{recorded.whole.name}: everything holds"
 
 
 @pytest.mark.parametrize("damage", ["drop a line", "cut the tail", "edit a score", "add a line"])
@@ -183,6 +181,7 @@ def test_other_forged_facts_are_found_too(kind: str, field: str, check: str, run
 
 
 def test_a_run_does_not_judge_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a harness in a process of its own, which has to take its code from here."""
     judge = run / "pack" / "cobra_jupyter" / "workbench" / "harness" / "recheck.py"
     judge.write_text(judge.read_text().replace("problems.append(problem)", "pass"))
     assert "problems.append" not in judge.read_text()
