@@ -22,6 +22,7 @@ from pathlib import Path
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.records.ledger import Record
 from cobra_jupyter.run import folders
+from cobra_jupyter.run.machinery import PROCESSES, Machinery
 from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.runner import Runner
 from tests.fakes.scripted import Scripted
@@ -81,7 +82,9 @@ def script() -> Scripted:
     return brain
 
 
-def main(folder: Path, out: Path, death: str | None, copies: Path | None) -> None:
+def main(
+    folder: Path, out: Path, death: str | None, copies: Path | None, machinery: Machinery = PROCESSES
+) -> None:
     kind, nth, how = (
         ([*death.split(":"), *("", "1", "kill")[death.count(":") + 1 :]]) if death else ("", "1", "")
     )
@@ -98,7 +101,7 @@ def main(folder: Path, out: Path, death: str | None, copies: Path | None) -> Non
     options = Options(folder, out, "playbook", BUDGET, 0, None, {}, time.time())
     if resume:
         options = folders.options_of(folders.load(str(out)), None)
-    runner = Runner(options, script(), on_record, resume=resume)
+    runner = Runner(options, script(), on_record, resume=resume, machinery=machinery)
     try:
         result = asyncio.run(runner.run())
     except OSError as error:
