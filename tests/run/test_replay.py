@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
+from cobra_jupyter.brains import recording
 from cobra_jupyter.brains.base import Brain, Finish
 from cobra_jupyter.brains.context import Context
-from cobra_jupyter.brains.recording import recorded
 from cobra_jupyter.brains.replay import Recording, replays
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.notebook.normalise import differences, normalised
@@ -26,6 +26,7 @@ from cobra_jupyter.run import folders
 from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.runner import Runner
 from tests.conftest import make_competition
+from tests.fakes.recorded import RecordedRun
 from tests.fakes.scripted import Scripted
 from tests.inprocess import MACHINERY
 from tests.run.ends import of, sha256
@@ -84,14 +85,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with all that may hang on the clock, and beside it a file of its replies."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    (brain,) = recorded([Scripted(CELLS)], out.parent / "replies.jsonl", ["the script is over"])
+    (brain,) = recording.recorded([Scripted(CELLS)], out.parent / "replies.jsonl", ["the script is over"])
     live(Options(folder, out, "scripted", 150.0, 3, None, {}, time.time()), brain)
     return out
 
 
-def live(options: Options, lead: Brain, *others: Brain, resume: bool = False, **more: Any) -> None:
+def live(options: Options, lead: Brain, *others: Brain, resume: bool = False) -> None:
     """A run whose kernel, harness and workers are in this process, and see its variables."""
-    asyncio.run(Runner(options, lead, others=others, resume=resume, machinery=MACHINERY, **more).run())
+    asyncio.run(Runner(options, lead, others=others, resume=resume, machinery=MACHINERY).run())
 
 
 def replay_of(source: Path, folder: Path, out: Path) -> Options:
@@ -128,20 +129,35 @@ def test_a_recorded_run_replays_to_the_same_notebook_and_submission(
     same(out, whole)
 
 
-def test_the_command_replays_a_run_with_its_budget_and_seed(
-    folder: Path, whole: Path, tmp_path: Path
-) -> None:
-    """Takes long: a whole run with processes of its own, on another clock."""
+def test_the_command_replays_a_run(recorded: RecordedRun, tmp_path: Path) -> None:
+    """Takes long: a whole run with processes of its own, as the recorded one had."""
     out = tmp_path / "again"
-    words = ["run", str(folder), "--brain", "replay", "--replay", str(whole), "--out", str(out)]
+    words = [
+        "run",
+        str(recorded.competition),
+        "--brain",
+        "replay",
+        "--replay",
+        str(recorded.whole),
+        "--out",
+        str(out),
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "cobra_jupyter.cli", *words], cwd=ROOT, env={**os.environ, **OTHER},
-        capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
+        [sys.executable, "-m", "cobra_jupyter.cli", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert done.returncode == 0, done.stderr
-    same(out, whole)
-    (asked,) = of(out, "run")
-    assert (asked["brain"], asked["budget"], asked["seed"]) == ("replay", 150.0, 3)
+    same(out, recorded.whole)
+    assert of(out, "run")[0]["brain"] == "replay"
+
+
+def test_a_replay_has_the_budget_and_seed_of_its_recording(folder: Path, whole: Path, tmp_path: Path) -> None:
+    given = replace(replay_of(whole, folder, tmp_path / "again"), budget=600.0, seed=0)
+    asked = cli._as_recorded(given)
+    assert (asked.budget, asked.seed) == (150.0, 3)
 
 
 def test_a_replay_that_was_stopped_is_resumed_to_the_same_notebook(
@@ -231,6 +247,8 @@ AGENTS = {
 def test_a_run_of_several_agents_replays_to_the_same_notebooks(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Takes long: two runs of several agents, each with processes of its own, where outputs of kernels that run beside
+    each other come in their order."""
     notebooks = ("agent.ipynb", "agents/scout-1.ipynb", "agents/auditor-1.ipynb")
     seen_of: list[list[dict[str, Any]]] = []
     out = tmp_path / "whole"
@@ -238,7 +256,8 @@ def test_a_run_of_several_agents_replays_to_the_same_notebooks(
     for clock in (FAST, {"TEST_PACE": "0.3"}):
         for name, value in clock.items():
             monkeypatch.setenv(name, value)
-        live(Options(folder, out, "several", 2400.0, 0, None, {}, time.time()), *brains)
+        options = Options(folder, out, "several", 2400.0, 0, None, {}, time.time())
+        asyncio.run(Runner(options, brains[0], others=brains[1:]).run())
         found = [nbformat.read(out / name, as_version=4) for name in notebooks]
         seen_of.append([normalised(notebook, out) for notebook in found])
         brains, out = replays(Recording(out)), tmp_path / "again"

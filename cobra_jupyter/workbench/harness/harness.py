@@ -219,7 +219,8 @@ class Harness:
     def restart_trial(self, call: Call, asked: Mapping[str, Any]) -> None:
         """A job of an earlier life, as `_background` recorded it. Raises ValueError where it cannot start."""
         frozen = self.under[asked["protocol"]]
-        spec = frozen.spec(call, **asked["args"])
+        known_then = frozen.trials.recorded_shared(asked["shared"])
+        spec = replace(frozen.spec(call, **asked["args"]), shared=known_then)
         self._background(f"trial of {spec.candidate.key}", call, frozen, spec)
 
     def _background(self, what: str, call: Call, frozen: ProtocolScope, spec: Spec) -> Result:
@@ -229,7 +230,7 @@ class Harness:
             "candidate": spec.candidate.key, "config": spec.config, "folds": list(spec.folds),
             "fraction": spec.fraction, "seed": spec.seed, "repeats": spec.repeats, "timeout": spec.timeout,
         }  # fmt: skip
-        asked = {"call": "trial", "args": args, "protocol": frozen.number}
+        asked = {"call": "trial", "args": args, "protocol": frozen.number, "shared": spec.shared_record()}
         id = self.decisions.of(call).take("id", self.jobs.new_id)
         job = self.jobs.start(id, what, asked, lambda stop: self._run_trial(call, frozen, spec, stop))
         return _result("job", job.record())
