@@ -97,7 +97,8 @@ class Bench:
     """A harness in this process: its public methods, called as cells call them, with plain data as
     results."""
 
-    def __init__(self, run: Path, public: Path, **settings: Any) -> None:
+    def __init__(self, run: Path, public: Path, make_pool: Any = None, **settings: Any) -> None:
+        """`make_pool`: where work runs; by default in forked processes, as in a run."""
         from cobra_jupyter.workbench.harness.harness import Harness, Settings
         from cobra_jupyter.workbench.workers import processes
 
@@ -108,7 +109,12 @@ class Bench:
         }  # fmt: skip
         self.run, self.public = run, public
         self.records: list[tuple[str, dict[str, Any]]] = []
-        self.harness = Harness(Settings(**facts), self._record, lambda what, args: {"asked": what})
+        self.harness = Harness(
+            Settings(**facts),
+            self._record,
+            lambda what, args: {"asked": what},
+            make_pool or processes.ProcessPool,
+        )
 
     def _record(self, kind: str, data: dict[str, Any]) -> None:
         json.dumps(data, allow_nan=False)
@@ -139,10 +145,16 @@ class Bench:
 
     def close(self) -> None:
         """Leave the warm server to the next bench."""
+        from cobra_jupyter.workbench.workers.processes import ProcessPool
+
+        pool = self.harness.pool
         self.harness.jobs.cancel_all()
-        self.harness.pool._closed = True
-        for worker in self.harness.pool._waiting:
-            worker.pipe.close()  # at its end the worker leaves
+        if isinstance(pool, ProcessPool):
+            pool._closed = True
+            for worker in pool._waiting:
+                worker.pipe.close()  # at its end the worker leaves
+        else:
+            pool.close()
         self.harness.studies.close()
 
 
@@ -176,17 +188,34 @@ def pools(warm_server: None) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def benches(tmp_path_factory: pytest.TempPathFactory, pools: None) -> Iterator[Callable[..., Bench]]:
     """Makes benches: `benches(task=…, rows=…)` as in `make_competition`; `settings` are the harness's."""
+    with _benches(tmp_path_factory, None) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def light_benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Bench]]:
+    """The same without processes: for tests that ask nothing of workers but their results."""
+    from tests.inprocess.pool import InProcessPool
+
+    with _benches(tmp_path_factory, InProcessPool) as make:
+        yield make
+
+
+@contextlib.contextmanager
+def _benches(places: pytest.TempPathFactory, make_pool: Any) -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
 
     def make(public: Path | None = None, settings: dict[str, Any] | None = None, **options: Any) -> Bench:
-        folder = tmp_path_factory.mktemp("bench")
+        folder = places.mktemp("bench")
         public = public or make_competition(folder / "competition", **options)
-        made.append(Bench(folder / "run", public, **(settings or {})))
+        made.append(Bench(folder / "run", public, make_pool, **(settings or {})))
         return made[-1]
 
-    yield make
-    for bench in made:
-        bench.close()
+    try:
+        yield make
+    finally:
+        for bench in made:
+            bench.close()
 
 
 @pytest.fixture(scope="session")

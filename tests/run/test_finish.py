@@ -32,8 +32,8 @@ def predict(model, rows, ctx):
 
 
 @pytest.fixture(scope="module")
-def submitted(benches: Callable[..., Bench]) -> Bench:
-    bench = benches(task="binary").ready()
+def submitted(light_benches: Callable[..., Bench]) -> Bench:
+    bench = light_benches(task="binary").ready()
     bench.candidate("logistic", LOGISTIC)
     bench.submit(bench.trial("logistic")["id"])
     return bench
