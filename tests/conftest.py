@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ class Bench:
     """A harness in this process: its public methods, called as cells call them, with plain data as
     results."""
 
-    def __init__(self, run: Path, public: Path, **settings: Any) -> None:
+    def __init__(self, run: Path, public: Path, make_pool: Any = None, **settings: Any) -> None:
         from cobra_jupyter.workbench.harness.harness import Harness, Settings
         from cobra_jupyter.workbench.workers import processes
 
@@ -104,7 +105,12 @@ class Bench:
         }  # fmt: skip
         self.run, self.public = run, public
         self.records: list[tuple[str, dict[str, Any]]] = []
-        self.harness = Harness(Settings(**facts), self._record, lambda what, args: {"asked": what})
+        self.harness = Harness(
+            Settings(**facts),
+            self._record,
+            lambda what, args: {"asked": what},
+            make_pool or processes.ProcessPool,
+        )
 
     def _record(self, kind: str, data: dict[str, Any]) -> None:
         json.dumps(data, allow_nan=False)
@@ -135,15 +141,21 @@ class Bench:
 
     def close(self) -> None:
         """Leave the warm server to the next bench."""
+        from tests.inprocess.pool import InProcessPool
+
+        pool = self.harness.pool
         self.harness.jobs.cancel_all()
-        self.harness.pool._closed = True
-        for worker in self.harness.pool._waiting:
-            worker.pipe.close()  # at its end the worker leaves
+        if isinstance(pool, InProcessPool):
+            pool.close()
+        else:
+            pool._closed = True
+            for worker in pool._waiting:
+                worker.pipe.close()  # at its end the worker leaves
         self.harness.studies.close()
 
 
 def stop_server() -> None:
-    """End the server that the first bench started, and leave this process as it was."""
+    """End the server that the first bench started, if one did, and leave this process as it was."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: adopt orphans no longer
     server = forkserver._forkserver
@@ -153,6 +165,21 @@ def stop_server() -> None:
     for child in psutil.Process().children():
         if child.status() == psutil.STATUS_ZOMBIE:
             os.waitpid(child.pid, os.WNOHANG)
+
+
+def without_processes(patch: pytest.MonkeyPatch) -> None:
+    """Runs that the command begins in this process have kernel, harness and work in it too."""
+    from cobra_jupyter.cli import main as cli
+    from cobra_jupyter.run import runner
+    from tests.inprocess import MACHINERY
+
+    patch.setattr(runner, "Runner", partial(runner.Runner, machinery=MACHINERY))
+    patch.setattr(cli, "_process_start", time.time)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_processes(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -167,12 +194,35 @@ def benches(tmp_path_factory: pytest.TempPathFactory, warm_server: None) -> Iter
     """Makes benches: `benches(task=…, rows=…)` as in `make_competition`; `settings` are the harness's."""
     made: list[Bench] = []
 
-    def make(public: Path | None = None, settings: dict[str, Any] | None = None, **options: Any) -> Bench:
+    def make(
+        public: Path | None = None, settings: dict[str, Any] | None = None, make_pool: Any = None, **options: Any
+    ) -> Bench:  # fmt: skip
         folder = tmp_path_factory.mktemp("bench")
         public = public or make_competition(folder / "competition", **options)
-        made.append(Bench(folder / "run", public, **(settings or {})))
+        made.append(Bench(folder / "run", public, make_pool, **(settings or {})))
         return made[-1]
 
     yield make
     for bench in made:
         bench.close()
+
+
+LONG = 10.0  # seconds above which a test's docstring says why it takes them
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Whether a test has a docstring travels with its reports, from the workers too."""
+    item.user_properties.append(("stated", bool(getattr(getattr(item, "obj", None), "__doc__", None))))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name the ten slowest tests, fixtures included, and those that take long without a stated reason."""
+    reports = [r for found in terminalreporter.stats.values() for r in found if hasattr(r, "duration")]
+    seconds: dict[str, float] = {}
+    for report in reports:
+        seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
+    silent = {report.nodeid for report in reports if not dict(report.user_properties).get("stated", True)}
+    terminalreporter.section("the ten slowest tests")
+    for name, took in sorted(seconds.items(), key=lambda item: -item[1])[:10]:
+        why = "  (its docstring is to say why)" if took > LONG and name in silent else ""
+        terminalreporter.line(f"{took:7.1f} s  {name}{why}")
