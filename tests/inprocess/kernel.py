@@ -25,6 +25,7 @@ from tests.inprocess import threads
 from tests.inprocess.shell import Shell, shells
 
 _POLL = 0.05
+_LOOK = 0.2  # seconds after which the clock is read again: it may have been set
 
 
 class _Gone(BaseException):
@@ -219,7 +220,7 @@ class InProcessKernel:
         else:
             end = self._clock() + timeout
             while not cell.done.done() and (left := end - self._clock()) > 0:
-                await asyncio.wait({cell.done}, timeout=max(left, _POLL))
+                await asyncio.wait({cell.done}, timeout=min(max(left, _POLL), _LOOK))
         return cell.done.done()
 
     async def _end(self, cell: _Cell, grace: float) -> None:
