@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,16 +146,16 @@ class Bench:
 
     def close(self) -> None:
         """Leave the warm server to the next bench."""
-        from cobra_jupyter.workbench.workers.processes import ProcessPool
+        from tests.inprocess.pool import InProcessPool
 
         pool = self.harness.pool
         self.harness.jobs.cancel_all()
-        if isinstance(pool, ProcessPool):
+        if isinstance(pool, InProcessPool):
+            pool.close()
+        else:
             pool._closed = True
             for worker in pool._waiting:
                 worker.pipe.close()  # at its end the worker leaves
-        else:
-            pool.close()
         self.harness.studies.close()
 
 
@@ -176,6 +177,21 @@ def warm_server() -> Iterator[None]:
     if server._forkserver_pid is not None:
         os.kill(server._forkserver_pid, signal.SIGKILL)
         server._stop()
+
+
+def without_processes(patch: pytest.MonkeyPatch) -> None:
+    """Runs that the command begins in this process have kernel, harness and work in it too."""
+    from cobra_jupyter.cli import main as cli
+    from cobra_jupyter.run import runner
+    from tests.inprocess import MACHINERY
+
+    patch.setattr(runner, "Runner", partial(runner.Runner, machinery=MACHINERY))
+    patch.setattr(cli, "_process_start", time.time)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_processes(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -202,13 +218,15 @@ def light_benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 
 
 @contextlib.contextmanager
-def _benches(places: pytest.TempPathFactory, make_pool: Any) -> Iterator[Callable[..., Bench]]:
+def _benches(places: pytest.TempPathFactory, usual_pool: Any) -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
 
-    def make(public: Path | None = None, settings: dict[str, Any] | None = None, **options: Any) -> Bench:
+    def make(
+        public: Path | None = None, settings: dict[str, Any] | None = None, make_pool: Any = None, **options: Any
+    ) -> Bench:  # fmt: skip
         folder = places.mktemp("bench")
         public = public or make_competition(folder / "competition", **options)
-        made.append(Bench(folder / "run", public, make_pool, **(settings or {})))
+        made.append(Bench(folder / "run", public, make_pool or usual_pool, **(settings or {})))
         return made[-1]
 
     try:
@@ -225,3 +243,24 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
 
     own = tmp_path_factory.getbasetemp()
     return recorded_run((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "recorded")
+
+
+LONG = 10.0  # seconds above which a test's docstring says why it takes them
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Whether a test has a docstring travels with its reports, from the workers too."""
+    item.user_properties.append(("stated", bool(getattr(getattr(item, "obj", None), "__doc__", None))))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name the ten slowest tests, fixtures included, and those that take long without a stated reason."""
+    reports = [r for found in terminalreporter.stats.values() for r in found if hasattr(r, "duration")]
+    seconds: dict[str, float] = {}
+    for report in reports:
+        seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
+    silent = {report.nodeid for report in reports if not dict(report.user_properties).get("stated", True)}
+    terminalreporter.section("the ten slowest tests")
+    for name, took in sorted(seconds.items(), key=lambda item: -item[1])[:10]:
+        why = "  (its docstring is to say why)" if took > LONG and name in silent else ""
+        terminalreporter.line(f"{took:7.1f} s  {name}{why}")

@@ -16,6 +16,7 @@ import nbformat
 import pytest
 
 from cobra_jupyter.cli import demo
+from cobra_jupyter.cli import main as cli
 from cobra_jupyter.records.ledger import read, verify
 
 COBRA = [sys.executable, "-m", "cobra_jupyter.cli"]
@@ -44,6 +45,20 @@ def cobra(home: Path, *words: object, timeout: float = 280) -> subprocess.Comple
         text=True,
         timeout=timeout,
     )
+
+
+def here(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object
+) -> tuple[int, str, str]:
+    """The same in this process. → exit code, standard output, standard error"""
+    for name, value in environment(home).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(home)
+    try:
+        code = cli.main([str(word) for word in words])
+    except SystemExit as left:  # argparse
+        code = int(left.code or 0)
+    return code, *capsys.readouterr()
 
 
 @pytest.fixture(scope="module")
@@ -133,16 +148,17 @@ def test_secrets_of_the_environment_are_in_no_file(finished: tuple[dict[str, Any
 
 
 def test_status_and_export_find_the_latest_run(
-    home: Path, finished: tuple[dict[str, Any], str, float]
-) -> None:
+    home: Path, finished: tuple[dict[str, Any], str, float], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     status = cobra(home, "status")
     assert status.returncode == 0
     assert "finished" in status.stdout
     assert "proof identical" in status.stdout
     for kind, mark in (("html", "<html"), ("py", "cobra.protocol()"), ("ipynb", '"nbformat": 4')):
-        done = cobra(home, "export", "latest", "--to", kind)
-        assert done.returncode == 0, done.stderr
-        assert mark in Path(home, done.stdout.strip()).read_text()
+        code, stdout, stderr = here(home, monkeypatch, capsys, "export", "latest", "--to", kind)
+        assert code == 0, stderr
+        assert mark in Path(home, stdout.strip()).read_text()
 
 
 def test_an_interrupt_exits_130_with_the_submission_in_place_and_leaves_no_process(
@@ -200,7 +216,10 @@ def _words(process: Any) -> list[str]:
         (["export", "nowhere"], "no run there"),
     ],
 )
-def test_bad_input_is_exit_2_with_one_clear_message(tmp_path: Path, words: list[str], message: str) -> None:
+def test_bad_input_is_exit_2_with_one_clear_message(
+    tmp_path: Path, words: list[str], message: str, in_process: None, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
@@ -208,12 +227,19 @@ def test_bad_input_is_exit_2_with_one_clear_message(tmp_path: Path, words: list[
     if "made" in words:
         (folder,) = [path for path in demo.write(tmp_path / "demos") if "diabetes" in str(path)]
         (tmp_path / "made").symlink_to(folder)
-    done = cobra(tmp_path, *words)
-    assert done.returncode == 2, done.stderr
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    code, stdout, stderr = here(tmp_path, monkeypatch, capsys, *words)
+    assert code == 2, stderr
+    assert message in stderr
+    assert "Traceback" not in stderr
+    assert stdout == ""
     assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
+
+
+def test_a_process_that_refuses_bad_input_ends_with_exit_code_2(tmp_path: Path) -> None:
+    done = cobra(tmp_path, "run", "nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("cobra: nowhere: no such folder")
+    assert "Traceback" not in done.stderr
 
 
 def test_help_teaches_with_examples_and_exit_codes(tmp_path: Path) -> None:

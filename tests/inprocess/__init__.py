@@ -12,7 +12,8 @@ from importlib import metadata
 
 import psutil
 
-from cobra_jupyter.kernel.probe import LIBRARIES, KernelProbe, find_gpus
+from cobra_jupyter.kernel import probe as real
+from cobra_jupyter.kernel.probe import LIBRARIES, KernelProbe, kernel_spec
 from cobra_jupyter.run.machinery import Machinery
 from cobra_jupyter.run.proof import Proof, prove
 from tests.inprocess.harness import InProcessHarness
@@ -21,7 +22,8 @@ from tests.inprocess.kernel import InProcessKernel
 
 def probe(kernel_name: str | None = None) -> KernelProbe:
     """This process, as the probe of its kernel would find it, with two cores."""
-    return replace(_this(), kernel_name=kernel_name or "python3", gpus=find_gpus())
+    name, _ = kernel_spec(kernel_name)
+    return replace(_this(), kernel_name=name, gpus=real.find_gpus())
 
 
 @cache

@@ -25,6 +25,7 @@ from tests.inprocess import threads
 from tests.inprocess.shell import Shell, shells
 
 _POLL = 0.05
+_LOOK = 0.2  # seconds after which the clock is read again: it may have been set
 
 
 class _Gone(BaseException):
@@ -91,7 +92,8 @@ class InProcessKernel:
         self._shell: Shell | None = None
         self._lock = asyncio.Lock()
         self._cell: _Cell | None = None  # whoever's it is
-        self._ours = False
+        self._ours: _Cell | None = None
+        self._asked = 0  # executions of ours that are awaited
         self._why = ""
         self._stack = contextlib.ExitStack()
 
@@ -108,7 +110,7 @@ class InProcessKernel:
 
     @property
     def busy(self) -> bool:
-        return self._ours
+        return self._asked > 0
 
     async def start(self) -> None:
         if self._shell is not None:
@@ -131,20 +133,23 @@ class InProcessKernel:
                 except Exception as failure:  # the cell runs on; its caller learns of it at the end
                     failures.append(failure)
 
-        async with self._lock:
-            if self._shell is None:
-                raise KernelDied("the kernel is dead or was not started: restart it")
-            began = time.perf_counter()
-            self._ours, cell = True, self._begin(code, hear)
-            try:
+        shell, began = self._shell, time.perf_counter()
+        if shell is None:
+            raise KernelDied("the kernel is dead or was not started: restart it")
+        self._asked += 1
+        try:
+            async with self._lock:
+                if self._shell is not shell:  # it died of a cell before this one
+                    return Execution("died", "", time.perf_counter() - began, None, "KernelDied", self._why)
+                cell = self._ours = self._begin(code, hear)
                 late = not await self._in_time(cell, timeout)
                 if late:
                     await self._end(cell, self._grace)
-            finally:
-                self._ours = False
-            if failures:
-                raise failures[0]
-            return self._execution(cell, late, time.perf_counter() - began)
+        finally:
+            self._asked, self._ours = self._asked - 1, None
+        if failures:
+            raise failures[0]
+        return self._execution(cell, late, time.perf_counter() - began)
 
     async def person(self, code: str) -> str:
         """Run a person's cell. → the id of the request; what comes of it is told `on_foreign`."""
@@ -162,6 +167,7 @@ class InProcessKernel:
             async with self._lock:
                 if self._shell is shell:
                     await asyncio.wait({self._begin(code, hear).done})
+                if self._shell is shell:  # a dead kernel says nothing
                     self._tell(msg_id, {"output_type": "idle"})
 
         self._persons = asyncio.ensure_future(run())  # held, so that it is not lost
@@ -170,8 +176,8 @@ class InProcessKernel:
     async def interrupt(self, grace: float | None = None) -> None:
         if self._shell is None:
             raise KernelDied("the kernel is dead or was not started: restart it")
-        if self._cell is not None and self._ours:
-            await self._end(self._cell, self._grace if grace is None else grace)
+        if self._ours is not None:
+            await self._end(self._ours, self._grace if grace is None else grace)
         elif self._cell is not None:
             self._cell.interrupt()
 
@@ -214,7 +220,7 @@ class InProcessKernel:
         else:
             end = self._clock() + timeout
             while not cell.done.done() and (left := end - self._clock()) > 0:
-                await asyncio.wait({cell.done}, timeout=max(left, _POLL))
+                await asyncio.wait({cell.done}, timeout=min(max(left, _POLL), _LOOK))
         return cell.done.done()
 
     async def _end(self, cell: _Cell, grace: float) -> None:

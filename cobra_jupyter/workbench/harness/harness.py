@@ -451,6 +451,8 @@ class Harness:
     def close(self) -> None:
         self.jobs.cancel_all()
         self.pool.close()
+        for frozen in self.under.values():
+            frozen.trials.close()
         self.studies.close()
 
     # ---- what must have come before

@@ -183,6 +183,10 @@ class Trials:
         trial = self._trials.get(self._trial_key(spec))
         return None if trial and any(_retry(fit, spec) for fit in trial.fits) else trial
 
+    def close(self) -> None:
+        """Begin no more fits."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
     def run(
         self, spec: Spec, cancelled: threading.Event, on_fit: Callable[[Fit, int, int], None] | None = None
     ) -> Trial:
