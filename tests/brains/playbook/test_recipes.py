@@ -203,11 +203,6 @@ def test_without_lightgbm_boosting_still_works(folder, made, monkeypatch):
         check(run(RECIPES[0], task, folder, made)[-1], task)
 
 
-def test_the_common_block_is_the_same_in_every_recipe():
-    blocks = {recipe.source.split("# ---- from shared columns")[1] for recipe in RECIPES}
-    assert len(blocks) == 1
-
-
 @both
 def test_factors_are_noted_and_restricted_to_what_is_made(recipe):
     assert list(recipe.notes) == list(recipe.factors)
