@@ -104,7 +104,7 @@ class Recipe:
         """Config to begin with: the defaults; per-id files are joined where they are made, since that
         nearly always helps, while "relations" has to win its place."""
         config = {name: levels[0] for name, levels in self.factors.items()}
-        return config | ({"more": "files"} if "files" in made and "more" in config else {})
+        return config | ({"more": "files"} if "files" in made and "files" in self.shared else {})
 
 
 @cache

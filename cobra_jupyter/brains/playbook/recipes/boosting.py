@@ -52,7 +52,7 @@ def plan_of(rows: int, ctx: Any) -> dict[str, Any]:
     """How many trees, how fast, with which parameters."""
     fixed = ctx.config["pace"] == "fixed"
     rate = 0.03 if fixed else float(ctx.config["pace"])
-    own = {
+    own: dict[str, Any] = {
         "learning_rate": rate,
         "min_data_in_leaf": max(1, min(20, rows // 50)),
         "lambda_l2": 3.0,
