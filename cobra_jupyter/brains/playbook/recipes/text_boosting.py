@@ -22,7 +22,7 @@ from cobra_jupyter.brains.playbook.recipes.parts.beside import beside
 from cobra_jupyter.brains.playbook.recipes.parts.boosters import boosted
 from cobra_jupyter.brains.playbook.recipes.parts.labels import answers_within, folds_of, labels_of
 from cobra_jupyter.brains.playbook.recipes.parts.ngrams import learn_views, see
-from cobra_jupyter.brains.playbook.recipes.parts.sparse_lines import sparse_logistic, sparse_ridge
+from cobra_jupyter.brains.playbook.recipes.parts.stacking import learn_line, line, targets_of
 from cobra_jupyter.brains.playbook.recipes.parts.votes import learn_votes, memberships, vote, votes_of_others
 
 RECIPE = Recipe(order=2, cost=4, share=0.08, needs=("columns", "texts"), kinds=("text",), beside=("tabular",))
@@ -109,22 +109,6 @@ def features(votes: list[Array], joined: Any, others: pd.DataFrame, book: dict[s
         parts.append(pd.DataFrame(book["svd"].transform(joined), others.index).add_prefix("direction "))
     coded = {name: others[name].map(codes) for name, codes in book["categories"].items() if name in others}
     return pd.concat([*parts, others.assign(**coded)], axis=1).astype("float64")
-
-
-def targets_of(Y: Array, ctx: Any) -> Array:
-    """A column a linear model: each class against the rest, a label, or a number."""
-    return np.equal(Y, np.unique(Y)).astype("float64") if ctx.task == "multiclass" else Y
-
-
-def learn_line(X: Any, t: Array, ctx: Any) -> tuple[Array, float]:
-    """Weights and intercept of ridge or logistic regression."""
-    if len(np.unique(t)) < 2:
-        return np.zeros(X.shape[1]), float(t[0])
-    return sparse_ridge(X, t, 3.0) if ctx.task == "regression" else sparse_logistic(X, t, 20, ctx.seed)
-
-
-def line(X: Any, learnt: tuple[Array, float]) -> Array:
-    return np.asarray(X @ learnt[0] + learnt[1])
 
 
 def plan_of(rows: int, ctx: Any) -> dict[str, Any]:
