@@ -226,9 +226,11 @@ def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
 
 
 def _brain_options(parser: argparse.ArgumentParser) -> None:
+    from cobra_jupyter.brains import kinds
+
     brain = parser.add_argument_group("brain", "who writes the cells")
     brain.add_argument(
-        "--brain", default="auto", choices=("auto", "playbook", "gemini", "transformers", "replay"),
+        "--brain", default=kinds.AUTO, choices=kinds.names(),
         help="auto (default): gemini where a key is set, else the playbook, which needs none",
     )  # fmt: skip
     brain.add_argument(

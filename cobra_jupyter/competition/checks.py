@@ -11,7 +11,7 @@ from cobra_jupyter.competition.columns import distinct, listed, some
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.loading import INFINITE
-from cobra_jupyter.competition.metric_words import NUMERIC
+from cobra_jupyter.competition.metric_words import wants
 from cobra_jupyter.competition.record import FileGroup
 from cobra_jupyter.competition.tables import Reader
 
@@ -111,7 +111,7 @@ def number_labels(
     Raises CompetitionError where a label column is no column of numbers at all.
     """
     asked = found.settings.get("task")
-    if asked not in (None, "regression") or (asked is None and metric not in NUMERIC):
+    if asked not in (None, "regression") or (asked is None and wants(metric) != "value"):
         return
     train, table = tables.train_frame, tables.labels or tables.train
     if train is None or table is None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cobra_jupyter.competition.columns import distinct, plain
 from cobra_jupyter.competition.errors import CompetitionError
-from cobra_jupyter.competition.metric_words import LABELS, NUMERIC, PROBABILITY
+from cobra_jupyter.competition.metric_words import wants
 from cobra_jupyter.competition.record import TASKS
 
 MOST_CLASSES = 1000
@@ -173,13 +173,13 @@ def _task_of(values: pd.Series, metric: str | None) -> tuple[str, str]:
     several = distinct(values)
     numbers = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
     whole = numbers and bool((values % 1 == 0).all())
-    if numbers and metric in NUMERIC:
+    if numbers and wants(metric) == "value":
         return "regression", f"{values.name} is a number and {metric} compares numbers"
     if numbers and not whole:
         return "regression", f"{values.name} holds fractions"
     if several == 2:
         return "binary", f"{values.name} has two values"
-    if numbers and several > FEW_NUMBERS and metric not in (*LABELS, *PROBABILITY):
+    if numbers and several > FEW_NUMBERS and wants(metric) not in ("label", "probability"):
         return "regression", f"{values.name} holds {several} different whole numbers"
     if several > MOST_CLASSES or (several > FEW_NUMBERS and several > len(values) / 2):
         return (
@@ -241,7 +241,7 @@ def _classes(
 
 
 def _probability(given: pd.Series, metric: str | None, classes: tuple[Any, ...]) -> tuple[bool, str]:
-    if metric in PROBABILITY:
+    if wants(metric) == "probability":
         return True, f"{metric} judges probabilities"
     if metric is not None:
         return False, f"{metric} judges labels"

@@ -6,15 +6,10 @@ from cobra_jupyter.competition import metric_words
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.labels import Labels
+from cobra_jupyter.competition.metrics import METRICS
 
-COLUMNWISE = {
-    "roc_auc": "mean_columnwise_roc_auc",
-    "log_loss": "multi_column_log_loss",
-    "rmse": "mean_columnwise_rmse",
-    "rmsle": "mean_columnwise_rmsle",
-}
 LARGEST = 1e100
-FROM_ZERO = ("rmsle", "mean_columnwise_rmsle")
+COLUMNWISE = {metric.name: metric.columnwise for metric in METRICS.values() if metric.columnwise}
 SINGLE = {several: single for single, several in COLUMNWISE.items()}
 
 
@@ -42,7 +37,7 @@ def settle(labels: Labels, named: metric_words.Named, found: Findings) -> tuple[
 
 
 def _fitting(named: metric_words.Named, labels: Labels, found: Findings) -> str | None:
-    metric, known = named.metric, ", ".join(metric_words.METRICS)
+    metric, known = named.metric, ", ".join(METRICS)
     if metric is None:
         quote = f"the description says “{named.quote}”" if named.quote else "the description names none"
         found.hinder(
@@ -72,15 +67,7 @@ def _fitting(named: metric_words.Named, labels: Labels, found: Findings) -> str 
 
 def _fits(metric: str, labels: Labels) -> bool:
     """Whether a metric is defined for the task."""
-    if labels.task == "unknown":
-        return True
-    if labels.task == "regression":
-        return metric in metric_words.NUMERIC
-    if labels.task == "multilabel":
-        return metric in (*metric_words.PROBABILITY, "accuracy", "f1_macro", "f1_micro", "f1_weighted")
-    if metric == "f1":
-        return labels.task == "binary"
-    return metric in (*metric_words.PROBABILITY, *metric_words.LABELS) and metric != "multi_column_log_loss"
+    return labels.task == "unknown" or labels.task in METRICS[metric].tasks
 
 
 def check_values(metric: str | None, tables: Tables, labels: Labels) -> None:
@@ -90,7 +77,7 @@ def check_values(metric: str | None, tables: Tables, labels: Labels) -> None:
         return
     for name in labels.targets:
         low, high = float(train[name].min()), float(train[name].max())
-        if low < 0 and metric in FROM_ZERO:
+        if low < 0 and metric in METRICS and METRICS[metric].from_zero:
             raise CompetitionError(
                 f"{table.path}: {metric} needs labels of 0 and more, but {name} holds {low:g}; repair the column,"
                 " or give another metric with --set metric=…"

@@ -14,6 +14,7 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
 from cobra_jupyter.agent import budget
+from cobra_jupyter.brains import kinds
 from cobra_jupyter.records import states
 from cobra_jupyter.run import control, folders, registry
 from cobra_jupyter.server import brains, competitions, export, stored_runs
@@ -24,7 +25,6 @@ from cobra_jupyter.server.request_body import Body
 
 Json = dict[str, Any]
 LONGEST = 1 << 20  # bytes of a request
-BRAINS = ("auto", "playbook", "gemini")
 STOPPING = 30.0  # seconds: a runner answers these when they are done
 
 
@@ -86,7 +86,7 @@ class RunsHandler(CobraHandler):
         competition = await asyncio.to_thread(self.cobra.places.competition, body.text("folder"))
         self.cobra.places.check_apart(competition)
         options = [
-            "--brain", body.one_of("brain", BRAINS, "auto"), "--budget", _budget(body) or "10m",
+            "--brain", body.one_of("brain", kinds.names(in_lab=True), kinds.AUTO), "--budget", _budget(body) or "10m",
             "--approval", body.one_of("approval", states.APPROVALS, "none"),
         ]  # fmt: skip
         if (most := body.number("max_cost")) is not None:

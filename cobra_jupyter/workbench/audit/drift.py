@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from cobra_jupyter.competition.metrics.ranking import auc
 from cobra_jupyter.workbench.audit import quick
 from cobra_jupyter.workbench.audit.finding import Finding
 from cobra_jupyter.workbench.audit.sample import Sample, complements
-from cobra_jupyter.workbench.scoring.losses import auc
 
 Array = np.ndarray[Any, Any]
 EACH = 3_000  # rows of either table

@@ -56,7 +56,7 @@ class Quick:
         self.truth, merged = _few(np.asarray(sample.truth), self.task)
         known = _metric(sample, metric)
         self.metric = metrics.get("accuracy") if merged else known
-        logs = self.metric.name.endswith("rmsle") and self.task == "regression" and self.truth.min() >= 0
+        logs = self.metric.from_zero and self.task == "regression" and self.truth.min() >= 0
         self._goal = np.log1p(self.truth) if logs else self.truth
         self.logs = logs
         self._base: Array | None = None

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from cobra_jupyter.workbench.scoring.losses import Array, MetricUndefined
-
-if TYPE_CHECKING:
-    from cobra_jupyter.workbench.scoring.metrics import Metric
+from cobra_jupyter.competition.metrics import Array, Metric, MetricUndefined
 
 GENERIC_DRAWS = 100
 GENERIC_UNITS = 10_000

@@ -242,14 +242,6 @@ def test_test_rows_are_predicted_and_submitted(recipe, made):
     np.testing.assert_allclose(written[["amber", "blue", "coral"]].sum(axis=1), 1.0, atol=1e-6)
 
 
-def test_the_common_blocks_are_the_same() -> None:
-    assert len({recipe.source.split("# ---- from texts to n-grams")[1] for recipe in TEXT}) == 1
-    votes = {
-        NAMES[name].source.split("# ---- votes of naive Bayes")[1] for name in ("text_bayes", "text_boosting")
-    }
-    assert len(votes) == 1
-
-
 def test_texts_are_told_from_tables() -> None:
     texts = {"body": "text"}
     beside = texts | dict.fromkeys("abc", "number")

@@ -17,6 +17,8 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from cobra_jupyter.brains.playbook.recipes.parts.values import is_missing, labelled
+
 SEPARATOR = r"[/_|:;,\s-]+"
 TRUTH = {"true": 1, "yes": 1, "false": 0, "no": 0}
 
@@ -27,11 +29,6 @@ def finite(column: pd.Series) -> pd.Series:
         column = column.map(lambda value: TRUTH.get(str(value).strip().lower(), value))
     number = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
     return pd.Series(np.where(np.abs(number) < 1e30, number, np.nan), column.index, name=column.name)
-
-
-def is_missing(value: Any) -> bool:
-    """Lists, as json files have them, are values like others."""
-    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
 def strings(column: pd.Series) -> pd.Series:
@@ -62,8 +59,8 @@ def is_numeric(column: pd.Series) -> bool:
 
 
 def dates(column: pd.Series, sample: pd.Series) -> pd.Series:
-    """Points in time; where the sample's are written in several ways, or with the day before the month, each is
-    read by itself."""
+    """Points in time; where the sample's are written in several ways, or with the day before the month, each
+    is read by itself."""
     way: dict[str, Any] = {"errors": "coerce", "utc": True}
     known = sample.dropna().astype(str)
     few = known.iloc[:: max(1, len(known) // 2000)]
@@ -153,12 +150,6 @@ def other_side(names: list[str], ctx: Any) -> pd.DataFrame:
             table = labelled(pd.read_csv(ctx.data / path, **options), ctx)
             tables += [table[names]] if set(names) <= set(table) else []
     return max(tables, key=len)
-
-
-def labelled(table: pd.DataFrame, ctx: Any) -> pd.DataFrame:
-    """Rows with a finite label where the table has labels; others teach nothing and are left out everywhere."""
-    labels = table[[name for name in ctx.targets if name in table]]
-    return table[labels.notna().all(axis=1) & ~labels.isin([np.inf, -np.inf]).any(axis=1)]
 
 
 def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:

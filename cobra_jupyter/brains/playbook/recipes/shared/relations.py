@@ -14,17 +14,14 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from cobra_jupyter.brains.playbook.recipes.parts.values import is_missing, labelled
+
 
 def text(column: pd.Series) -> pd.Series:
     """Strings, missing where the value is missing; 3 and 3.0 are the same."""
     return column.map(
         lambda v: np.nan if is_missing(v) else f"{v:.9g}" if isinstance(v, float | int) else str(v)
     )
-
-
-def is_missing(value: Any) -> bool:
-    """Lists, as json files have them, are values like others."""
-    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
 def all_rows(rows: pd.DataFrame, names: list[str], ctx: Any) -> pd.DataFrame:
@@ -37,12 +34,6 @@ def all_rows(rows: pd.DataFrame, names: list[str], ctx: Any) -> pd.DataFrame:
     everything = pd.concat(frames, ignore_index=True).astype(object)
     twice = everything.duplicated().to_numpy() & (np.arange(len(everything)) >= len(rows))
     return everything[~twice].reset_index(drop=True)
-
-
-def labelled(table: pd.DataFrame, ctx: Any) -> pd.DataFrame:
-    """Rows with a finite label where the table has labels; others teach nothing and are left out everywhere."""
-    labels = table[[name for name in ctx.targets if name in table]]
-    return table[labels.notna().all(axis=1) & ~labels.isin([np.inf, -np.inf]).any(axis=1)]
 
 
 def keys_of(everything: pd.DataFrame, ctx: Any) -> dict[str, pd.Series]:

@@ -12,15 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cobra_jupyter.brains.playbook.recipes.parts.values import string
+
 MARKS = ",.;:!?'\"-()"
 LONGEST = 200_000  # characters of a text that are looked at
-
-
-def string(value: Any) -> str:
-    """Lists and dictionaries become their items, missing values nothing."""
-    if isinstance(value, list | tuple | dict | set):
-        return " ".join(map(str, value))[:LONGEST]
-    return "" if value is None or value is pd.NA or value != value else str(value)[:LONGEST]
 
 
 def statistics(text: str) -> dict[str, float]:
@@ -54,6 +49,6 @@ def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
     names = [name for name, kind in ctx.columns.items() if kind == "text" and name in rows]
     made: dict[str, pd.Series] = {}
     for name in names:
-        table = pd.DataFrame([statistics(string(value)) for value in rows[name]], rows.index)
+        table = pd.DataFrame([statistics(string(value, LONGEST)) for value in rows[name]], rows.index)
         made |= {f"text: {name} {what}": table[what] for what in table}
     return pd.DataFrame(made, index=rows.index).astype("float64")
