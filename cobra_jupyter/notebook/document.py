@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from cobra_jupyter.notebook.cell import CELL_TYPES, Cell, clean_cell
@@ -104,8 +104,10 @@ class Document:
         """The ids of the last cells, so many at most."""
         return self._order[-number:] if number else []
 
-    def in_order(self, cells: Iterable[str]) -> list[str]:
+    def in_order(self, cells: Collection[str]) -> list[str]:
         """Cells in the notebook's order; those that are not in it come last."""
+        if len(cells) < 2:
+            return list(cells)
         places = dict(zip(self._order, range(len(self._order)), strict=True))
         return sorted(cells, key=lambda cell: places.get(cell, len(places)))
 
