@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from cobra_jupyter.notebook.cell import CELL_TYPES, Cell, clean_cell
@@ -99,6 +99,17 @@ class Document:
     def __iter__(self) -> Iterator[str]:
         """The cells' ids in order."""
         return iter(tuple(self._order))
+
+    def last(self, number: int) -> list[str]:
+        """The ids of the last cells, so many at most."""
+        return self._order[-number:] if number else []
+
+    def in_order(self, cells: Collection[str]) -> list[str]:
+        """Cells in the notebook's order; those that are not in it come last."""
+        if len(cells) < 2:
+            return list(cells)
+        places = dict(zip(self._order, range(len(self._order)), strict=True))
+        return sorted(cells, key=lambda cell: places.get(cell, len(places)))
 
     def cell(self, cell_id: str) -> dict[str, Any]:
         """A cell as nbformat has it (strings joined, not to be changed)."""

@@ -10,15 +10,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
 from cobra_jupyter.records.ledger import Record
 from cobra_jupyter.records.timeline import Timeline
 from cobra_jupyter.workbench.display import charts
 from cobra_jupyter.workbench.display.pages import choice, competition, effects, findings, parts, trials, words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_TRIALS = 300  # of one table
@@ -75,6 +77,8 @@ def render(run: Mapping[str, Any], records: Sequence[Record]) -> str:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -6,8 +6,6 @@ import pprint
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import nbformat.v4 as v4
-
 Json = Mapping[str, Any]
 SMALL = 30.0  # worker seconds of training: where saved models predict, other processes would only cost their start
 
@@ -136,19 +134,18 @@ def build(solution: Json, retrain: bool = True, facts: Json | None = None) -> di
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"},
     }
-    made: dict[str, Any] = v4.new_notebook(cells=cells, metadata=metadata)  # type: ignore[no-untyped-call]
-    return made
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _code(source: str) -> Any:
-    return v4.new_code_cell(source)  # type: ignore[no-untyped-call]
+def _code(source: str) -> dict[str, Any]:
+    return {"cell_type": "code", "metadata": {}, "source": source, "execution_count": None, "outputs": []}
 
 
-def _text(source: str) -> Any:
-    return v4.new_markdown_cell(source)  # type: ignore[no-untyped-call]
+def _text(source: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "metadata": {}, "source": source}
 
 
-def _cells(s: Json, retrain: bool, facts: Json) -> Iterator[Any]:
+def _cells(s: Json, retrain: bool, facts: Json) -> Iterator[dict[str, Any]]:
     members = s["members"]
     yield _text(_title(s, facts))
     yield _code(SETTINGS.format(folder=s["folder"], slots=_processes(s, retrain), retrain=retrain))

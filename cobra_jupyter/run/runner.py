@@ -37,6 +37,7 @@ from cobra_jupyter.kernel.probe import KernelProbe
 from cobra_jupyter.kernel.wire import OnForeign
 from cobra_jupyter.notebook.file import NotebookWriteError
 from cobra_jupyter.records.ledger import Ledger, Record
+from cobra_jupyter.run.errors import BadInput
 from cobra_jupyter.run.finish import CLOSING, UNPROVEN, Finisher, Result
 from cobra_jupyter.run.machinery import PROCESSES, Machinery
 from cobra_jupyter.run.options import Options
@@ -54,10 +55,6 @@ HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call", "clock"}
 BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
 EARLY = 0.25  # of the budget: with more left than that, a model that finishes is asked whether it means it
 BESIDE = 4  # cores from which a scout may work beside the lead
-
-
-class BadInput(ValueError):  # noqa: N818 - the word of the exit code
-    """The run cannot begin or go on for what it was given; the message names file or option and the cure."""
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -17,8 +18,20 @@ import pytest
 
 from cobra_jupyter.cli import demo
 from cobra_jupyter.cli import main as cli
+from cobra_jupyter.cli.main import MENDABLE
 from cobra_jupyter.records.ledger import read, verify
 
+HEAVY = (
+    "numpy",
+    "pandas",
+    "sklearn",
+    "jupyter_client",
+    "zmq",
+    "nbformat",
+    "nbconvert",
+    "jinja2",
+    "google.genai",
+)
 COBRA = [sys.executable, "-m", "cobra_jupyter.cli"]
 KEYS = {
     "run", "competition", "metric", "direction", "protocol", "cv", "cv_se", "submission", "notebook", "solution",
@@ -240,6 +253,23 @@ def test_a_process_that_refuses_bad_input_ends_with_exit_code_2(tmp_path: Path) 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("cobra: nowhere: no such folder")
     assert "Traceback" not in done.stderr
+
+
+def test_a_refusal_loads_no_heavy_library(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom cobra_jupyter.cli.main import main\ncode = main(['status', '/nowhere'])\n"
+        f"print(code, [name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment(tmp_path), timeout=120
+    )
+    assert done.stdout.strip() == "2 []"
+    assert done.stderr.startswith("cobra: /nowhere: no run there")
+
+
+def test_every_error_that_a_person_can_mend_is_one() -> None:
+    for module, name in MENDABLE.items():
+        assert issubclass(getattr(importlib.import_module(module), name), Exception)
 
 
 def test_help_teaches_with_examples_and_exit_codes(tmp_path: Path) -> None:

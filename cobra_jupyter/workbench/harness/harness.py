@@ -16,7 +16,7 @@ from typing import Any
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import audit
-from cobra_jupyter.workbench.errors import NotReady
+from cobra_jupyter.workbench.errors import NotReady, TooExpensive
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
 from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, lay
@@ -31,7 +31,6 @@ from cobra_jupyter.workbench.scoring.scorer import OutOfFold
 from cobra_jupyter.workbench.search import scaling
 from cobra_jupyter.workbench.search.ablation import Ablate, Fidelity
 from cobra_jupyter.workbench.search.candidates import Candidates
-from cobra_jupyter.workbench.search.scaling import TooExpensive
 from cobra_jupyter.workbench.search.studies import Studies
 from cobra_jupyter.workbench.search.trials import Spec
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
