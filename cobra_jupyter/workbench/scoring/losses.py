@@ -1,8 +1,8 @@
 """The arithmetic behind the metrics: losses per row and scores of whole samples.
 
-Shapes as in `metrics`. Every function takes (truth, prediction); what has no value raises
-`MetricUndefined`. Scores that a bootstrap calls often are written out in numpy: scikit-learn's checks
-of its input take most of its time. The tests hold both equal.
+Shapes are as in `metrics`. Every function takes (truth, prediction) and raises `MetricUndefined` if there is
+no value. Scores that a bootstrap calls often are written in numpy, because scikit-learn spends most of its
+time checking its input. Tests compare both.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class MetricUndefined(ValueError):  # noqa: N818
 
 
 def matrix(values: Array) -> Array:
-    """(n,) or (n, T) as floats (n, T)."""
+    """Return (n,) or (n, T) as floats (n, T)."""
     array = np.asarray(values, dtype=float)
     return np.reshape(array, (len(array), -1)) if array.ndim == 1 else array
 
 
 def probabilities(truth: Array, prediction: Array) -> Array:
-    """(n, C) or (n, T); for codes, (n,) and (n, 1) are taken as P(positive)."""
+    """Return (n, C) or (n, T). If the truth is codes, (n,) and (n, 1) mean P(positive)."""
     array = matrix(prediction)
     if np.ndim(truth) == 1 and array.shape[1] == 1:
         array = np.hstack([1 - array, array])
@@ -40,7 +40,7 @@ def probabilities(truth: Array, prediction: Array) -> Array:
 
 
 def one_hot(truth: Array, width: int) -> Array:
-    """Codes (n,) as 0/1 (n, width); 0/1 (n, T) unchanged."""
+    """Return codes (n,) as 0/1 (n, width); 0/1 (n, T) stays unchanged."""
     array = np.asarray(truth)
     if array.ndim == 2:
         return array.astype(float)
@@ -51,7 +51,7 @@ def one_hot(truth: Array, width: int) -> Array:
 
 
 def labels(truth: Array, prediction: Array) -> tuple[Array, Array]:
-    """Both label arrays in one comparable type; numbers against strings are compared as strings."""
+    """Return both label arrays in one comparable type; numbers and strings are compared as strings."""
     left, right = np.asarray(truth), np.asarray(prediction)
     if (left.dtype.kind in "OUS") or (right.dtype.kind in "OUS"):
         left, right = left.astype(str), right.astype(str)
@@ -142,7 +142,7 @@ def mean_last(means: Array) -> Array:
 
 
 def columnwise(score: Callable[[Array, Array], float], truth: Array, prediction: Array) -> Array:
-    """Score of each column (T,), nan where undefined; codes: each class against the rest."""
+    """The score of each column (T,), nan if undefined. For codes: each class against the rest."""
     p = probabilities(truth, prediction)
     y = one_hot(truth, p.shape[1])
     if np.ndim(truth) == 1 and p.shape[1] == 2:
@@ -151,19 +151,20 @@ def columnwise(score: Callable[[Array, Array], float], truth: Array, prediction:
 
 
 def mean_of_columns(
-    columns: Callable[[Array, Array], Array], lack: str, truth: Array, prediction: Array
+    columns: Callable[[Array, Array], Array], missing: str, truth: Array, prediction: Array
 ) -> float:
-    """Mean score of the columns; `MetricUndefined` with the lack named where one has none."""
+    """The mean score of the columns. Raises MetricUndefined, naming what is missing, if a column has none."""
     scores = columns(truth, prediction)
-    missing = np.flatnonzero(~np.isfinite(scores))
-    if len(missing):
-        where = "" if len(scores) == 1 else f" in column {', '.join(map(str, missing[:5]))} of {len(scores)}"
-        raise MetricUndefined(lack + where)
+    undefined = np.flatnonzero(~np.isfinite(scores))
+    if len(undefined):
+        names = ", ".join(map(str, undefined[:5]))
+        where = "" if len(scores) == 1 else f" in column {names} of {len(scores)}"
+        raise MetricUndefined(missing + where)
     return float(scores.mean())
 
 
 def auc(y: Array, p: Array) -> float:
-    """Share of (positive, negative) pairs in the right order, ties half."""
+    """The share of (positive, negative) pairs in the right order; ties count half."""
     hits, sizes = _tied_counts(y, p)
     misses = sizes - hits
     pairs = hits.sum() * misses.sum()
@@ -172,7 +173,7 @@ def auc(y: Array, p: Array) -> float:
 
 
 def average_precision(y: Array, p: Array) -> float:
-    """Mean over the positives of the precision at their threshold."""
+    """The mean, over the positives, of the precision at their threshold."""
     hits, sizes = _tied_counts(y, p)
     hits, sizes = hits[::-1], sizes[::-1]
     found = np.cumsum(hits)
@@ -199,7 +200,7 @@ def spearman(y: Array, p: Array) -> float:
 
 
 def _ranks(values: Array) -> Array:
-    """Ranks (n,), ties sharing their mean."""
+    """Ranks (n,); ties get their mean rank."""
     _, codes, sizes = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(sizes) - (sizes - 1) / 2)[codes.reshape(-1)])
 
@@ -223,24 +224,24 @@ def f1(truth: Array, prediction: Array) -> float:
 
 
 def f1_average(average: str, truth: Array, prediction: Array) -> float:
-    """Mean F1 over classes or columns: plain, of pooled counts, or weighted by how often each occurs."""
+    """Mean F1 over classes or columns: plain, from pooled counts, or weighted by frequency."""
     left, right = labels(truth, prediction)
     if left.ndim == 2:
         if not left.any():
             raise MetricUndefined("F1 needs a positive label in some column")
         y, p = left == 1, right == 1
-        hits, occurs, called = (y & p).sum(axis=0), y.sum(axis=0), p.sum(axis=0)
+        hits, actual, predicted = (y & p).sum(axis=0), y.sum(axis=0), p.sum(axis=0)
     else:
         table = _confusion(left, right)
-        hits, occurs, called = table.diagonal(), table.sum(axis=1), table.sum(axis=0)
+        hits, actual, predicted = table.diagonal(), table.sum(axis=1), table.sum(axis=0)
     if average == "micro":
-        return float(2 * hits.sum() / (occurs.sum() + called.sum()))
-    f1s = 2 * hits / np.maximum(occurs + called, 1)
-    return float(np.average(f1s, weights=occurs if average == "weighted" else None))
+        return float(2 * hits.sum() / (actual.sum() + predicted.sum()))
+    f1s = 2 * hits / np.maximum(actual + predicted, 1)
+    return float(np.average(f1s, weights=actual if average == "weighted" else None))
 
 
 def _confusion(truth: Array, prediction: Array) -> Array:
-    """Counts (true class, called class) over the classes that occur in either."""
+    """Counts (true class, predicted class) of the classes that occur in either."""
     found, codes = np.unique(np.concatenate([truth, prediction]), return_inverse=True)
     k, codes = len(found), codes.reshape(-1)
     return np.bincount(codes[: len(truth)] * k + codes[len(truth) :], minlength=k * k).reshape(k, k)
@@ -251,14 +252,14 @@ def matthews(truth: Array, prediction: Array) -> float:
     if (left == left[0]).all():
         raise MetricUndefined("the Matthews correlation needs at least two classes in the truth")
     table = _confusion(left, right).astype(float)
-    n, occurs, called = table.sum(), table.sum(axis=1), table.sum(axis=0)
-    scale = np.sqrt(n**2 - occurs @ occurs) * np.sqrt(n**2 - called @ called)
-    return float((n * table.trace() - occurs @ called) / scale) if scale > 0 else 0.0
+    n, actual, predicted = table.sum(), table.sum(axis=1), table.sum(axis=0)
+    scale = np.sqrt(n**2 - actual @ actual) * np.sqrt(n**2 - predicted @ predicted)
+    return float((n * table.trace() - actual @ predicted) / scale) if scale > 0 else 0.0
 
 
 def quadratic_kappa(truth: Array, prediction: Array) -> float:
-    # 1 - observed / expected disagreement; in this form absent classes keep their distance, whereas scikit-
-    # learn numbers only the classes that occur
+    # 1 - observed / expected disagreement. In this form absent classes keep their distance; scikit-learn
+    # numbers only the classes that occur.
     y, p = np.asarray(truth, dtype=float), np.asarray(prediction, dtype=float).reshape(np.shape(truth))
     expected = y.var() + p.var() + (y.mean() - p.mean()) ** 2
     if expected == 0:
@@ -283,7 +284,7 @@ def r2(truth: Array, prediction: Array) -> float:
 
 
 def checked(name: str, score: Callable[[Array, Array], float], truth: Array, prediction: Array) -> float:
-    """The score, after the checks that hold for every metric."""
+    """The score, after the checks that apply to every metric."""
     if len(truth) != len(prediction):
         raise ValueError(f"{name}: {len(truth)} rows of truth but {len(prediction)} of prediction")
     if len(truth) == 0:
@@ -306,5 +307,5 @@ def score_of_means(
     truth: Array,
     prediction: Array,
 ) -> float:
-    """The score that mean losses give."""
+    """The score computed from mean losses."""
     return float(reduce(row_loss(truth, prediction).mean(axis=0)))
