@@ -374,13 +374,13 @@ class Document:
         holders = [self._cells[cell_id] for cell_id in self._displays.get(display_id, ())]
         if not holders:
             return None
-        kept, omitted = holders[0].outputs.fit(clean, replaces=display_id)
-        if kept is None:
+        fitted, omitted = holders[0].outputs.fit(clean, replaces=display_id)
+        if fitted is None:
             self.on_rest(holders[0].id, rest_of(clean, None), False)
             where = f": {self._log_name}" if self._log_name else ""
             data = {"text/plain": f"[{omitted:,} characters are not stored here{where}]"}
-            kept = {"data": data, "metadata": {}}
-        return self._display(display_id, kept["data"], kept["metadata"])
+            fitted = {"data": data, "metadata": {}}
+        return self._display(display_id, fitted["data"], fitted["metadata"])
 
     def _display(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> Operation:
         targets: list[list[Any]] = [

@@ -43,7 +43,7 @@ export function stateWords(
       return {
         label: trans.__('Paused'),
         meaning: trans.__(
-          'No new step until you resume. Background jobs continue; the clock is stopped.'
+          'No new step until you resume; background jobs go on. The clock is stopped.'
         )
       };
     case 'human':

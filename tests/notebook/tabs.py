@@ -187,9 +187,10 @@ class Tab:
     def _apply(self, operation: Operation) -> None:
         mine, theirs = self.model.cells.get(operation.cell_id), self.shadow.cells.get(operation.cell_id)
         agree = (mine is None and theirs is None) or (
-            mine is not None and theirs is not None
+            mine is not None
+            and theirs is not None
             and (mine["cell_type"], mine["source"]) == (theirs["cell_type"], theirs["source"])
-        )  # fmt: skip
+        )
         self.shadow.apply(operation)
         if agree and operation.by != self.name:
             self.model.apply(operation)

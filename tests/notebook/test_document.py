@@ -279,8 +279,8 @@ def test_output_is_stored_up_to_a_limit_and_the_rest_is_counted() -> None:
         document.output(cell_id, stream("x" * 100))
     document.output(cell_id, shown("y" * 10))
     document.count(cell_id, 1)
-    kept, note = outputs(document, cell_id)
-    assert kept["text"] == "x" * 1000
+    stored, note = outputs(document, cell_id)
+    assert stored["text"] == "x" * 1000
     assert "4,010 more." in note["data"]["text/plain"]
     assert "logs/all.log" in note["data"]["text/plain"]
 
@@ -313,9 +313,11 @@ def test_unstored_output_is_passed_on_whole_and_the_note_names_a_log_only_if_the
     document.clear(cell_id)
     document.output(cell_id, stream("y" * 11))
     assert rest == [
-        ("abc", True), ("def", False),
-        ('plain\n<b>\n[image/png: 81 characters, not stored]\n{"a": 1}\n', False), ("y", True),
-    ]  # fmt: skip
+        ("abc", True),
+        ("def", False),
+        ('plain\n<b>\n[image/png: 81 characters, not stored]\n{"a": 1}\n', False),
+        ("y", True),
+    ]
     assert outputs(document, cell_id)[1]["data"]["text/plain"] == (
         "[Output beyond 10 characters is not stored: 1 more so far.]"
     )

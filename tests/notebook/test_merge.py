@@ -109,7 +109,7 @@ def test_cell_that_returned_since_the_base_is_not_deleted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("agents", "persons", "stands", "mark"),
+    ("agents", "persons", "expected", "mark"),
     [
         ("agent's", None, "agent's", False),
         (None, "person's", "person's", True),
@@ -118,7 +118,7 @@ def test_cell_that_returned_since_the_base_is_not_deleted() -> None:
     ],
 )
 def test_persons_source_wins_if_both_changed_it(
-    agents: str | None, persons: str | None, stands: str, mark: bool
+    agents: str | None, persons: str | None, expected: str, mark: bool
 ) -> None:
     document = document_of("a")
     written = tab_of(document)
@@ -127,7 +127,7 @@ def test_persons_source_wins_if_both_changed_it(
     if agents:
         document.source("a", agents)
     save(document, written)
-    assert document.source_of("a") == stands
+    assert document.source_of("a") == expected
     assert touched(document, "a") is mark
 
 
@@ -150,9 +150,9 @@ def test_source_seen_before_its_cell_was_recreated_is_not_a_change() -> None:
     document = document_of("a")
     stale = tab_of(document)
     document.delete("a")
-    document.insert("code", "anew", cell_id="a")
+    document.insert("code", "again", cell_id="a")
     save(document, stale)
-    assert document.source_of("a") == "anew"
+    assert document.source_of("a") == "again"
 
 
 def test_cell_of_a_new_type_keeps_position_marks_and_text() -> None:

@@ -254,9 +254,9 @@ def test_full_trials_are_listed_best_first(page: Page) -> None:
     assert rows[1].index("t007") < rows[1].index("t001")
 
 
-@pytest.mark.parametrize("kept", range(len(whole())))
-def test_record_cut_anywhere_gives_a_report(kept: int) -> None:
-    found = whole()[:kept]
+@pytest.mark.parametrize("lines", range(len(whole())))
+def test_record_cut_anywhere_gives_a_report(lines: int) -> None:
+    found = whole()[:lines]
     assert "Provenance" in read(found).text
     assert "Provenance" in read(found, {}).text
 

@@ -362,6 +362,6 @@ function fingerprint(edit: JSONObject): string {
 
 function cellOf(id: string, view: ModelView): JSONObject {
   const { metadata, ...cell } = view.shared(id)!.toJSON();
-  const { trusted: _, ...kept } = metadata as JSONObject;
-  return { ...cell, metadata: kept } as unknown as JSONObject;
+  const { trusted: _, ...rest } = metadata as JSONObject;
+  return { ...cell, metadata: rest } as unknown as JSONObject;
 }
