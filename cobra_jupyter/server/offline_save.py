@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.notebook.coerce import about
+from cobra_jupyter.notebook.coerce import cobra_metadata
 from cobra_jupyter.notebook.document import NO_LIMIT, Document
 from cobra_jupyter.notebook.merge import base_of, merge
 
@@ -15,7 +15,7 @@ LAST = "last"  # in metadata.cobra
 
 def client_of(body: Json) -> str | None:
     """The tab that saves, where it says so."""
-    client = about(body).get("client")
+    client = cobra_metadata(body).get("client")
     return client if isinstance(client, str) else None
 
 
@@ -41,4 +41,4 @@ def merged(file: Path, body: Json) -> Json:
 
 def _last(document: Document) -> Any:
     """The tab that saved last and has seen all that stands in the file: nobody tells it the numbers of its own changes."""
-    return about({"metadata": document.notebook_metadata}).get(LAST)
+    return cobra_metadata({"metadata": document.notebook_metadata}).get(LAST)

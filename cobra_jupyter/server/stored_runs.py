@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cobra_jupyter.agent.team import notebook_of
-from cobra_jupyter.notebook.coerce import about
+from cobra_jupyter.notebook.coerce import cobra_metadata
 from cobra_jupyter.records import states
 from cobra_jupyter.records.ledger import Record
 from cobra_jupyter.run import folders, registry
@@ -142,7 +142,7 @@ def notebook(run: Path, agent: str, root: Path, seen: int | None = None) -> Json
     path = notebook_path(run, agent, root)
     try:
         text = path.read_text(encoding="utf-8")
-        if seen is not None and about(json.loads(text)).get("seq") == seen:
+        if seen is not None and cobra_metadata(json.loads(text)).get("seq") == seen:
             return {"seq": seen, "operations": [], "running": []}
         document = Document.read(text)
     except Exception as error:  # nbformat has errors of its own for every way to be broken

@@ -131,7 +131,12 @@ def test_no_prompt_holds_anything_of_one_competition_and_each_has_its_hash() -> 
 
 def test_the_example_in_the_reference_runs_as_it_stands(benches: Callable[..., Bench]) -> None:
     """A model has nothing else to learn the workbench from."""
-    lines = text_of("reference").split("    %%candidate boost\n")[1].split("What is learnt")[0].splitlines()
+    lines = (
+        text_of("reference")
+        .split("    %%candidate boost\n")[1]
+        .split("Return everything learned")[0]
+        .splitlines()
+    )
     bench = benches(task="regression", rows=150).ready(folds=3)
     assert bench.candidate("boost", textwrap.dedent("\n".join(lines)))["new"]
     trial = bench.trial("boost")
