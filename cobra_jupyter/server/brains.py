@@ -1,4 +1,4 @@
-"""Which brains a run may have here, and why not the others."""
+"""Says which brains are available on this server, and why the others are not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def describe(environment: Mapping[str, str] | None = None) -> Json:
-    """The default and all that there are; never a key."""
+    """Returns the default brain and all brains. Never contains a key."""
     ready, why = _gemini(os.environ if environment is None else environment)
     return {
         "default": "gemini" if ready else "playbook",
