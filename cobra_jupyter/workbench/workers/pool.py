@@ -1,8 +1,7 @@
-"""The warm server and its workers: one forked process per piece of work, with limits, and nothing left
-behind.
+"""Runs each piece of work in its own forked process, with limits on time and memory.
 
-A worker costs a few milliseconds because it is forked from a server in which the libraries are loaded
-already. It has a session of its own; when it ends, however it ends, its descendants end too."""
+A worker costs a few milliseconds because it is forked from a server that has already loaded the libraries. It
+has its own process session; when it ends for any reason, its descendants end too."""
 
 from __future__ import annotations
 
@@ -29,8 +28,10 @@ from cobra_jupyter.workbench import disk
 from cobra_jupyter.workbench.workers.worker import Work, wait_for_work
 
 PRELOAD = (
-    "cobra_jupyter.workbench.workers.worker", "cobra_jupyter.workbench.workers.preload", "lightgbm",
-)  # fmt: skip
+    "cobra_jupyter.workbench.workers.worker",
+    "cobra_jupyter.workbench.workers.preload",
+    "lightgbm",
+)
 THREAD_LIMITS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -44,8 +45,7 @@ MOST_WAITING = 8  # workers forked ahead
 
 @dataclass(frozen=True)
 class Failure:
-    """Why work came to nothing: kind is error, timeout, out_of_memory, killed, invalid_prediction or
-    cancelled."""
+    """Why work failed. Kind: error, timeout, out_of_memory, killed, invalid_prediction or cancelled."""
 
     kind: str
     message: str
@@ -59,8 +59,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a piece of work. `answer` is the worker's JSON; seconds are wall time including the
-    fork."""
+    """The result of a piece of work. `answer` is the worker's JSON, `seconds` wall time with the fork."""
 
     failure: Failure | None
     answer: dict[str, Any]
@@ -69,14 +68,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Worker:
-    """A forked process that waits for its one piece of work, and our end of its pipe."""
+    """A forked process that waits for its piece of work, and our end of its pipe."""
 
     process: Any
     pipe: connection.Connection
 
 
 class Queue:
-    """Lets `slots` in at once: first those whose results someone waits for, then background work; each in order."""
+    """Admits `slots` pieces of work at a time, in order; background work comes last."""
 
     def __init__(self, slots: int) -> None:
         self._room = slots
@@ -85,7 +84,7 @@ class Queue:
         self._numbers = itertools.count()
 
     def enter(self, cancelled: threading.Event, background: bool) -> bool:
-        """Wait for a slot. → False where it was cancelled before."""
+        """Waits for a slot. Returns False if the work is cancelled meanwhile."""
         with self._changed:
             ticket = (background, next(self._numbers))
             bisect.insort(self._waiting, ticket)
@@ -109,14 +108,17 @@ class Queue:
 class Pool:
     """Runs work in forked processes, at most `slots` at once. Thread-safe.
 
-    The next workers are forked ahead of time and wait: a trial pays neither for the fork nor for libraries.
-    """
+    The next workers are forked ahead of time and wait, so a trial pays neither for the fork nor for the
+    libraries."""
 
     def __init__(
-        self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None,
+        self,
+        slots: int,
+        memory_bytes: int,
+        data_view: Callable[[Work], Path] | None = None,
         patience: float = 1.0,
-    ) -> None:  # fmt: skip
-        self.slots, self.patience = slots, patience  # times the seconds that work is told it has
+    ) -> None:
+        self.slots, self.patience = slots, patience  # work is stopped after its seconds times `patience`
         self.memory_bytes = memory_bytes
         self._data_view = data_view
         self._queue = Queue(slots)
@@ -130,11 +132,11 @@ class Pool:
 
     @property
     def busy(self) -> bool:
-        """Whether any work runs."""
+        """Whether any work is running."""
         return bool(self._running)
 
     def warm(self) -> None:
-        """Start the server, load its libraries and fork the first workers, so that no trial pays for that."""
+        """Starts the server, loads its libraries and forks the first workers, before any trial needs them."""
         with self._starting:
             while len(self._waiting) < min(self.slots, MOST_WAITING) and not self._closed:
                 try:
@@ -148,11 +150,11 @@ class Pool:
         process = self._context.Process(target=wait_for_work, args=(theirs,), daemon=False)
         process.start()
         theirs.close()
-        ours.recv_bytes()  # it has arrived
+        ours.recv_bytes()  # the worker is ready
         return _Worker(process, ours)
 
     def _take(self) -> _Worker:
-        """A waiting worker; others take its place in the background."""
+        """Returns a waiting worker. The next one is forked in the background."""
         while True:
             with contextlib.suppress(IndexError):
                 worker = self._waiting.pop(0)
@@ -167,9 +169,9 @@ class Pool:
     def run(
         self, work: Work, seconds: float, cancelled: threading.Event | None = None, background: bool = False
     ) -> Outcome:
-        """Do `work` within `seconds` of wall time, waiting for a free slot first; once more where it was
-        killed from outside. Work in the `background` lets other work go first. Raises DiskFull where it failed
-        for want of room."""
+        """Waits for a free slot, then does `work` within `seconds` of wall time; repeats it once if it was
+        killed from outside. Work in the `background` lets other work go first. Raises DiskFull if the disk
+        was full."""
         cancelled = cancelled or threading.Event()
         if not self._queue.enter(cancelled, background):
             return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
@@ -187,14 +189,14 @@ class Pool:
 
     def _run(self, work: Work, seconds: float, cancelled: threading.Event) -> Outcome:
         worker = self._take()
-        begun = time.monotonic()  # a cold start is not the work's time
+        started = time.monotonic()  # a cold start is not the work's time
         pid = worker.process.pid
         self._running.add(pid)
         try:
-            with contextlib.suppress(OSError):  # it died meanwhile: seen below
+            with contextlib.suppress(OSError):  # if it has died, `_watch` notices
                 worker.pipe.send((work, seconds))
             answer, failure = self._watch(
-                worker.process, worker.pipe, work, begun + seconds * self.patience, cancelled
+                worker.process, worker.pipe, work, started + seconds * self.patience, cancelled
             )
         finally:
             _end(pid)
@@ -206,7 +208,7 @@ class Pool:
             failure = Failure("cancelled", "cancelled")
         if failure:
             failure = Failure(**{**failure.record(), "tail": _tail(work.out / "output.log")})
-        return Outcome(failure, answer, time.monotonic() - begun)
+        return Outcome(failure, answer, time.monotonic() - started)
 
     def _watch(
         self,
@@ -216,7 +218,7 @@ class Pool:
         deadline: float,
         cancelled: threading.Event,
     ) -> tuple[dict[str, Any], Failure | None]:
-        """Wait for the worker's answer; serve its question for the data folder; enforce time and memory."""
+        """Waits for the worker's answer, gives it its data folder on request, enforces time and memory."""
         for look in itertools.count(1):
             ready = connection.wait([pipe, process.sentinel], timeout=0.1)
             if pipe in ready:
@@ -237,7 +239,7 @@ class Pool:
             if time.monotonic() > deadline:
                 return {}, Failure(
                     "timeout",
-                    "not done within its time; give the trial more with timeout=…, or make it smaller",
+                    "not finished within its time; give the trial more with timeout=…, or make it smaller",
                 )
             used = _memory(process.pid, descendants=look % 10 == 0)
             if used > self.memory_bytes:
@@ -251,9 +253,9 @@ class Pool:
         code = process.exitcode
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            hint = ", most likely by the system for want of memory" if code == -signal.SIGKILL else ""
+            hint = ", most likely by the system because memory ran out" if code == -signal.SIGKILL else ""
             return Failure("killed", f"the process was ended by {name}{hint}", rule=name)
-        return Failure("killed", f"the process left without an answer (exit code {code})")
+        return Failure("killed", f"the process ended without an answer (exit code {code})")
 
     def _known(self) -> set[int]:
         tracker = getattr(resource_tracker._resource_tracker, "_pid", None)
@@ -262,10 +264,10 @@ class Pool:
         return {pid for pid in (tracker, server) if pid} | set(self._running) | waiting
 
     def close(self) -> None:
-        """End every worker, then the warm server."""
+        """Ends the warm server and every worker."""
         self._closed = True
         if server := _server():
-            _end(server)  # first: it may be loading libraries still, and is waited for below
+            _end(server)  # first, because `_starting` may be held until it has loaded the libraries
         with self._starting:
             waiting = [worker.process.pid for worker in self._waiting]
         for pid in [*waiting, *self._running]:
@@ -275,7 +277,7 @@ class Pool:
 
 
 def _from_outside(outcome: Outcome) -> bool:
-    """Whether someone killed the worker: a person, or the system for want of memory."""
+    """Whether a person, or the system when memory ran out, killed the worker."""
     return outcome.failure is not None and outcome.failure.rule in ("SIGKILL", "SIGTERM")
 
 
@@ -285,7 +287,7 @@ def _server() -> int | None:
 
 
 def limit_threads(environment: dict[str, str] | os._Environ[str]) -> None:
-    """One thread per worker, set before numerical libraries load: trials run beside each other instead."""
+    """Limits each worker to one thread, as trials run in parallel. Call it before numerical imports."""
     for name in THREAD_LIMITS:
         environment[name] = "1"
 
@@ -311,7 +313,7 @@ def _tail(path: Path) -> str:
 
 
 def _memory(pid: int, descendants: bool) -> int:
-    """Resident bytes of a process, and of its descendants where asked: finding them takes a walk over all processes."""
+    """Returns the resident bytes of a process. With `descendants` it must walk over all processes."""
     total = 0
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
@@ -322,20 +324,19 @@ def _memory(pid: int, descendants: bool) -> int:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of orphans below us (Linux), so that a worker's double-forked child cannot slip
-    away."""
+    """Makes this process adopt orphans below it (Linux), so that double-forked children cannot escape."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def _end(pid: int) -> None:
-    """Kill a worker, its session and all its descendants."""
+    """Kills a worker, its session and all its descendants."""
     family: list[psutil.Process] = []
     with contextlib.suppress(psutil.Error):
         worker = psutil.Process(pid)
         with contextlib.suppress(psutil.Error):
-            worker.suspend()  # so that it cannot fork while we look
+            worker.suspend()  # it must not fork while we list its children
         family = [*worker.children(recursive=True), worker]
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
@@ -345,7 +346,7 @@ def _end(pid: int) -> None:
 
 
 def _end_orphans(known: set[int]) -> None:
-    """Kill and reap what was left to us by workers that are gone."""
+    """Kills and reaps processes that ended workers left behind."""
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process().children():
             if child.pid in known:
