@@ -89,7 +89,7 @@ class Interventions:
         text = "\n".join(map(str, found))
         interventions = [asdict(deed) for deed in found]
         self._ledger.append(
-            "handback", {"agent": self._agent, "why": why, "text": text, "deeds": interventions}
+            "handback", {"agent": self._agent, "why": why, "text": text, "interventions": interventions}
         )
         return found
 
