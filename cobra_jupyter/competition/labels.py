@@ -18,7 +18,7 @@ FEW_NUMBERS = 20
 POSITIVE = {"1", "true", "yes", "y", "t", "positive", "pos"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Labels:
     """The targets and their form. ``output_classes`` has the class of each output (None if not in train)."""
 
@@ -113,12 +113,14 @@ def describe(
     task, why = (asked, "set by option") if asked else _task_of(values, metric)
     if task == "regression":
         _check_numbers(train, targets)
-        return Labels(targets, task, evidence={"task": why, "layout": "unchanged numbers"})
+        return Labels(targets=targets, task=task, evidence={"task": why, "layout": "unchanged numbers"})
     if task == "multilabel":
         return _several(train, targets, asked)
     if task not in TASKS:
         question = f"task: {why}; give it with --set task={'|'.join(TASKS)}, or write a candidate with decode"
-        return Labels(targets, "unknown", (), "label", (), {"task": why}, (question,))
+        return Labels(
+            targets=targets, task="unknown", layout="label", evidence={"task": why}, questions=(question,)
+        )
     return _classes(values, targets, task, why, sample, outputs, metric)
 
 
@@ -129,14 +131,8 @@ def _several(train: pd.DataFrame, targets: tuple[str, ...], asked: str | None) -
         for t in targets
     )
     if marks and asked in (None, "multilabel"):
-        return Labels(
-            targets,
-            "multilabel",
-            (),
-            "values",
-            (),
-            {"task": "all label columns are 0 or 1", "layout": layout},
-        )
+        evidence = {"task": "all label columns are 0 or 1", "layout": layout}
+        return Labels(targets=targets, task="multilabel", evidence=evidence)
     if asked == "multilabel":
         raise CompetitionError(
             f"task=multilabel: the columns {_few(targets)} contain other values than 0 and 1; try"
@@ -148,18 +144,11 @@ def _several(train: pd.DataFrame, targets: tuple[str, ...], asked: str | None) -
         )
     if asked == "regression" or all(pd.api.types.is_numeric_dtype(train[t].dtype) for t in targets):
         _check_numbers(train, targets)
-        return Labels(
-            targets,
-            "regression",
-            (),
-            "values",
-            (),
-            {"task": "all label columns are numbers", "layout": layout},
-        )
+        evidence = {"task": "all label columns are numbers", "layout": layout}
+        return Labels(targets=targets, task="regression", evidence=evidence)
     why = f"the label columns {_few(targets)} are neither numbers nor 0/1"
-    return Labels(
-        targets, "unknown", (), "values", (), {"task": why}, (f"task: {why}; give one with --set target=…",)
-    )
+    question = f"task: {why}; give one with --set target=…"
+    return Labels(targets=targets, task="unknown", evidence={"task": why}, questions=(question,))
 
 
 def _check_numbers(train: pd.DataFrame, targets: Sequence[str]) -> None:
@@ -205,12 +194,12 @@ def _per_class(
     classes = sorted_classes(values)
     unseen = sum(value is None for value in by_class)
     return Labels(
-        targets,
-        asked or ("binary" if len(classes) == 2 else "multiclass"),
-        classes,
-        "class_probabilities",
-        by_class,
-        {
+        targets=targets,
+        task=asked or ("binary" if len(classes) == 2 else "multiclass"),
+        classes=classes,
+        layout="class_probabilities",
+        output_classes=by_class,
+        evidence={
             "task": f"{targets[0]} has {len(classes)} different values",
             "layout": "the sample submission has one column per class",
         },
@@ -240,10 +229,15 @@ def _classes(
     if probability and task == "multiclass":
         why = f"{targets[0]} has {len(classes)} classes, the submission one column; {metric} needs more"
         return Labels(
-            targets, task, classes, "label", (), evidence, (f"metric: {why}; check --set metric and task",)
+            targets=targets,
+            task=task,
+            classes=classes,
+            layout="label",
+            evidence=evidence,
+            questions=(f"metric: {why}; check --set metric and task",),
         )
     layout = "probability" if probability else "label"
-    return Labels(targets, task, classes, layout, (), evidence, notes=notes)
+    return Labels(targets=targets, task=task, classes=classes, layout=layout, evidence=evidence, notes=notes)
 
 
 def _probability(given: pd.Series, metric: str | None, classes: tuple[Any, ...]) -> tuple[bool, str]:

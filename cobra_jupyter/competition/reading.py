@@ -272,7 +272,7 @@ def _labels(
 ) -> Labels:
     if not targets or tables.train_frame is None:
         found.evidence["task"] = "no table contains labels"
-        return Labels((), "unknown", layout="label" if len(outputs) == 1 else "values")
+        return Labels(targets=(), task="unknown", layout="label" if len(outputs) == 1 else "values")
     metric = found.settings.get("metric", metric)
     result = describe(tables.train_frame, targets, tables.sample_frame, outputs, metric, found.settings)
     found.evidence |= result.evidence

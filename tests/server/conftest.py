@@ -78,7 +78,7 @@ def ask(jp_fetch: Any, extension: Any) -> Ask:
         if method not in ("GET", "DELETE"):
             options["body"] = sent or b""
         try:
-            found = await jp_fetch(*path.split("/"), method=method, request_timeout=60, **options)
+            found = await jp_fetch(*path.split("/"), method=method, request_timeout=600, **options)
         except HTTPClientError as error:
             answered = error.response.body if error.response else b""
             return SimpleNamespace(code=error.code, **_read(answered))

@@ -36,6 +36,16 @@ class Pairs:
         return float(self.twins.mean()) if len(self.twins) else 0.0
 
 
+@dataclass(frozen=True)
+class Twins:
+    """Pairs of train rows, and the shares of train and test rows that have a twin."""
+
+    rows: Positions
+    others: Positions
+    share: float
+    in_test: float
+
+
 # ---- equal rows
 
 
@@ -51,7 +61,8 @@ def duplicates(sample: Sample) -> Iterator[Finding]:
         codes = pd.factorize(old)[0]
         first = np.unique(codes, return_index=True)[1][codes]
         pairs = np.flatnonzero(first != np.arange(len(train)))
-        yield _described(sample, "duplicate rows", "equal features", pairs, first[pairs], twins, seen)
+        found = Twins(pairs, first[pairs], twins, seen)
+        yield _described(sample, "duplicate rows", "equal features", found)
     if seen:
         yield Finding(
             "test rows seen in train",
@@ -73,16 +84,10 @@ def _hashes(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.Series, pd.Series]
 
 
 def _described(
-    sample: Sample,
-    check: str,
-    what: str,
-    rows: Positions,
-    others: Positions,
-    share: float,
-    in_test: float,
-    cure: dict[str, Any] | None = None,
+    sample: Sample, check: str, what: str, twins: Twins, cure: dict[str, Any] | None = None
 ) -> Finding:
     """Makes a finding about train rows with twins. It matters if folds separate twins and test has few."""
+    rows, others, share, in_test = twins.rows, twins.others, twins.share, twins.in_test
     parts = [
         f"{share:.1%} of the train rows have a twin with {what}, {in_test:.1%} of the test rows have one"
     ]
@@ -168,16 +173,9 @@ def near_duplicates(sample: Sample) -> Iterator[Finding]:
     gaps, _ = _nearest(known, scaled(few), reference, np.full(len(few), -1))
     in_test = float(((gaps > 0) & (gaps < CLOSE * usual)).mean()) if len(few) else 0.0
     rows, others = pairs.rows[pairs.twins], pairs.nearest[pairs.twins]
-    yield _described(
-        sample,
-        "near-duplicate rows",
-        f"nearly equal numbers (within {CLOSE:.0%} of the usual distance)",
-        rows,
-        others,
-        pairs.share,
-        in_test,
-        _source(sample, rows, others),
-    )
+    what = f"nearly equal numbers (within {CLOSE:.0%} of the usual distance)"
+    found = Twins(rows, others, pairs.share, in_test)
+    yield _described(sample, "near-duplicate rows", what, found, _source(sample, rows, others))
 
 
 def _continuous(sample: Sample, name: str) -> bool:
@@ -239,16 +237,9 @@ def near_texts(sample: Sample) -> Iterator[Finding]:
         sample.clock.check()
         seen, _ = _alike(known, shingles(few), reference, np.full(len(few), -1))
         rows, others = asked[twins], reference[places[twins]]
-        found = _described(
-            sample,
-            "near-duplicate texts",
-            f"nearly the same words in {name}",
-            rows,
-            others,
-            float(twins.mean()),
-            float(seen.mean()) if len(few) else 0.0,
-            _source(sample, rows, others),
-        )
+        pairs = Twins(rows, others, float(twins.mean()), float(seen.mean()) if len(few) else 0.0)
+        what, source = f"nearly the same words in {name}", _source(sample, rows, others)
+        found = _described(sample, "near-duplicate texts", what, pairs, source)
         first = " ".join(train.iloc[int(rows[0])].split())[:60]
         yield Finding(**{**vars(found), "evidence": f"{found.evidence}; e.g. “{first}…”", "columns": (name,)})
 
