@@ -1,4 +1,4 @@
-"""Which brains a run may have here, and why not the others."""
+"""Says which brains are available on this server, and why the others are not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 def describe(environment: Mapping[str, str] | None = None) -> Json:
-    """The default and all that there are; never a key."""
+    """Returns the default brain and all brains. Never contains a key."""
     known = os.environ if environment is None else environment
     offered = sorted((kind for kind in kinds().values() if kind.in_lab), key=lambda kind: not kind.preferred)
     found = {kind.name: kind.available(known) for kind in offered}

@@ -376,8 +376,8 @@ class Harness:
             found = audit.findings(competition, data.train, data.test, None, None, clock=clock)
         else:
             found = frozen.findings(call, clock)
-        if clock.said:
-            deciding.note("audit", clock.said)
+        if clock.answers:
+            deciding.note("audit", clock.answers)
         known = frozen.protocol.leave_out if frozen else ()
         leaking = list(dict.fromkeys([*known, *audit.leaking_columns(found)]))
         if candidate is None:

@@ -24,7 +24,8 @@ from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.candidates import Candidate
 from cobra_jupyter.workbench.timed_decisions import KnownFit, TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Failure, Pool
-from cobra_jupyter.workbench.workers.worker import Work, check_raw
+from cobra_jupyter.workbench.workers.predictions import check_raw
+from cobra_jupyter.workbench.workers.worker import Work
 
 Array = np.ndarray[Any, Any]
 PATIENCE = 10.0  # seconds without any work, in which a trial that is waited for may still begin
