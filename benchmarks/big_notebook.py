@@ -101,9 +101,9 @@ def append(run: Any, cell_id: str, sent: dict[str, float]) -> None:
 
 def measure(folder: Path, cells: int, rounds: int) -> dict[str, Any]:
     from playwright.sync_api import sync_playwright
+    from tests.lab.browser import TOKEN, Live, Server, Tab
 
     from benchmarks import tables
-    from tests.lab.browser import TOKEN, Live, Server, Tab
     from tests.lab.conftest import chromium
 
     server = Server(folder / "with", ("--LabApp.expose_app_in_browser=True",))
