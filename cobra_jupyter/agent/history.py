@@ -184,6 +184,6 @@ def _insert(
     for kind, text in (("markdown", markdown), ("code", code)):
         cell = cells[kind]
         if cell is not None and cell in document:  # a person wrote in it before the reply was whole
-            document.metadata(cell, {"cobra": {**about, **document.about(cell)}})
+            document.metadata(cell, {"cobra": {**about, **document.cobra_metadata(cell)}})
         elif cell is not None:
             document.insert(kind, text or "", cell_id=cell, metadata={"cobra": about})

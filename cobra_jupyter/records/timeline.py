@@ -323,7 +323,7 @@ def said(record: Record) -> str:
     if record.kind == "message":
         return words.cut(f"a person says: {data.get('text')}", 300)
     if record.kind == "handback":
-        return f"the agent is told what a person did ({data.get('why')}): {words.counted(len(data.get('deeds', ())), 'cell')}"
+        return f"the agent is told what a person did ({data.get('why')}): {words.counted(len(data.get('interventions', ())), 'cell')}"
     if record.kind == "ran":
         return f"a person ran a cell: {data.get('status')} {data.get('error') or ''}".strip()
     if record.kind == "edit":

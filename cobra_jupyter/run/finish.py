@@ -13,8 +13,9 @@ from cobra_jupyter.agent.team import notebook_of
 from cobra_jupyter.notebook import report, solution
 from cobra_jupyter.records.files import write_json
 from cobra_jupyter.records.ledger import Ledger, read
+from cobra_jupyter.run.machinery import PROCESSES, Machinery
 from cobra_jupyter.run.options import Options
-from cobra_jupyter.run.proof import Proof, prove
+from cobra_jupyter.run.proof import Proof
 from cobra_jupyter.workbench.harness.ownership import LEAD
 from cobra_jupyter.workbench.harness.resources import SECOND_PROOF
 from cobra_jupyter.workbench.hashing import sha256
@@ -55,6 +56,7 @@ class Finisher:
     latest: Mapping[str, dict[str, Any]]
     recording: Any = None
     id: str = ""  # of the run
+    machinery: Machinery = PROCESSES
 
     async def prove(self, described: dict[str, Any]) -> Proof:
         """Write `solution.ipynb`, run it in a fresh kernel, compare. Where training anew would take, or takes, too long,
@@ -80,7 +82,7 @@ class Finisher:
 
     async def _prove(self, described: dict[str, Any], retrain: bool, seconds: float) -> Proof:
         out, path = self.options.out, self.write_solution(described, retrain)
-        return await prove(
+        return await self.machinery.prove(
             path, out / "submission.csv", out / "proof", self.options.kernel, max(seconds, 1.0), retrain
         )
 

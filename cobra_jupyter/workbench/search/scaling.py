@@ -8,11 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from cobra_jupyter.workbench.errors import TooExpensive
 from cobra_jupyter.workbench.search.trials import Fit, Trial
-
-
-class TooExpensive(ValueError):  # noqa: N818
-    """The predicted cost exceeds what is left; the message gives the figures and what would fit."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.candidates import Candidate
 from cobra_jupyter.workbench.timed_decisions import KnownFit, TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Failure, Pool
-from cobra_jupyter.workbench.workers.worker import Work, check_raw
+from cobra_jupyter.workbench.workers.predictions import check_raw
+from cobra_jupyter.workbench.workers.worker import Work
 
 Array = np.ndarray[Any, Any]
 PATIENCE = 10.0  # seconds without any work, in which a trial that is waited for may still begin
@@ -182,6 +183,10 @@ class Trials:
         """The trial that did exactly this; one that ran out of less time than `spec` gives does not count."""
         trial = self._trials.get(self._trial_key(spec))
         return None if trial and any(_retry(fit, spec) for fit in trial.fits) else trial
+
+    def close(self) -> None:
+        """Begin no more fits."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def run(
         self, spec: Spec, cancelled: threading.Event, on_fit: Callable[[Fit, int, int], None] | None = None
