@@ -56,11 +56,13 @@ def _load_jupyter_server_extension(app: Any) -> None:
 def latency(folder: Path, lines: int) -> dict[str, Any]:
     """Lines of an agent's cell against their appearance, in milliseconds."""
     from playwright.sync_api import sync_playwright
-    from tests.lab.browser import Live, Server, Tab
 
     from benchmarks import tables
     from tests.fakes import live
     from tests.lab.conftest import chromium
+    from tests.lab.live_run import Live
+    from tests.lab.server import Server
+    from tests.lab.tab import Tab
 
     server = Server(folder, ("--LabApp.expose_app_in_browser=True",))
     server.start()
@@ -97,10 +99,12 @@ def loop_block(folder: Path, budget: str) -> dict[str, Any]:
     """The longest block of the server's event loop while a demo runs in an open tab, from its start by REST on; and
     that of an event loop with nothing to do in a process of its own, which the machine alone is to blame for."""
     from playwright.sync_api import sync_playwright
-    from tests.lab.browser import TOKEN, Server, Tab, until
 
     from cobra_jupyter.cli import demo
     from tests.lab.conftest import chromium
+    from tests.lab.server import TOKEN, Server
+    from tests.lab.tab import Tab
+    from tests.lab.waiting import until
 
     block, idle = folder / "block", folder / "idle"
     os.environ["COBRA_LOOP_BLOCK"] = str(block)
