@@ -25,7 +25,7 @@ test-lab: .venv/test .venv/lab .venv/chromium .venv/collaboration test-jest  ## 
 	$(BIN)/pytest tests/lab
 
 test-jest: labextension/node_modules  ## the front end's style, types and tests
-	cd labextension && $(JLPM) lint:check && $(JLPM) build:lib && $(JLPM) test
+	cd labextension && $(JLPM) lint:check && $(JLPM) types:check && $(JLPM) test
 
 check: .venv/test
 	$(BIN)/ruff check .

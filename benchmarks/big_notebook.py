@@ -62,7 +62,7 @@ def opening(page: Any, url: str, cells: int) -> float:
 def drawn(tab: Any) -> None:
     """Wait until JupyterLab, which draws the cells out of sight one by one when it is idle, has drawn them all."""
     left = "nb => nb.content.widgets.filter(widget => widget.isPlaceholder()).length"
-    from tests.lab.browser import until
+    from tests.lab.waiting import until
 
     until(lambda: tab.js(left) == 0, "all cells are drawn", 900)
     time.sleep(3)
@@ -103,8 +103,10 @@ def measure(folder: Path, cells: int, rounds: int) -> dict[str, Any]:
     from playwright.sync_api import sync_playwright
 
     from benchmarks import tables
-    from tests.lab.browser import TOKEN, Live, Server, Tab
     from tests.lab.conftest import chromium
+    from tests.lab.live_run import Live
+    from tests.lab.server import TOKEN, Server
+    from tests.lab.tab import Tab
 
     server = Server(folder / "with", ("--LabApp.expose_app_in_browser=True",))
     plain = Server(

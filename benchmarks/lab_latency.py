@@ -59,8 +59,10 @@ def latency(folder: Path, lines: int) -> dict[str, Any]:
 
     from benchmarks import tables
     from tests.fakes import live
-    from tests.lab.browser import Live, Server, Tab
     from tests.lab.conftest import chromium
+    from tests.lab.live_run import Live
+    from tests.lab.server import Server
+    from tests.lab.tab import Tab
 
     server = Server(folder, ("--LabApp.expose_app_in_browser=True",))
     server.start()
@@ -99,8 +101,10 @@ def loop_block(folder: Path, budget: str) -> dict[str, Any]:
     from playwright.sync_api import sync_playwright
 
     from cobra_jupyter.cli import demo
-    from tests.lab.browser import TOKEN, Server, Tab, until
     from tests.lab.conftest import chromium
+    from tests.lab.server import TOKEN, Server
+    from tests.lab.tab import Tab
+    from tests.lab.waiting import until
 
     block, idle = folder / "block", folder / "idle"
     os.environ["COBRA_LOOP_BLOCK"] = str(block)

@@ -23,6 +23,14 @@ const esModules = [
 const baseConfig = jestJupyterLab(__dirname);
 module.exports = {
   ...baseConfig,
+  transform: {
+    ...baseConfig.transform,
+    // only transpiled: `jlpm types:check` has checked the types, of the tests as well
+    '^.+\\.tsx?$': [
+      'ts-jest/legacy',
+      { tsconfig: './tsconfig.test.json', isolatedModules: true, diagnostics: false }
+    ]
+  },
   automock: false,
   collectCoverageFrom: ['src/**/*.{ts,tsx}', '!src/**/*.d.ts'],
   coverageReporters: ['text'],

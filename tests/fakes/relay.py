@@ -17,10 +17,12 @@ class Relay:
         self._whole = threading.Event()
         self._whole.set()
         self._open: set[socket.socket] = set()
+        self.refused: list[str] = []  # the paths that were asked for since it was cut
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
         """Every connection breaks; new ones are refused."""
+        self.refused = []
         self._whole.clear()
         for sock in list(self._open):
             self._shut(sock)
@@ -37,7 +39,7 @@ class Relay:
             while True:
                 near, _ = self._server.accept()
                 if not self._whole.is_set():
-                    near.close()
+                    threading.Thread(target=self._refuse, args=(near,), daemon=True).start()
                     continue
                 try:
                     far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
@@ -48,6 +50,14 @@ class Relay:
                 self._open |= {near, far}
                 for a, b in ((near, far), (far, near)):
                     threading.Thread(target=self._pump, args=(a, b), daemon=True).start()
+
+    def _refuse(self, near: socket.socket) -> None:
+        """Close a connection, once it has said what it was for."""
+        with contextlib.suppress(OSError):
+            near.settimeout(1)
+            words = near.recv(65_536).split(b" ", 2)
+            self.refused.append(words[1].decode("latin-1") if len(words) > 1 else "")
+        near.close()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):

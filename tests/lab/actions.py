@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 
-from tests.lab.browser import Live, Tab, until
+from tests.lab.live_run import Live
+from tests.lab.tab import Tab
+from tests.lab.waiting import until
 
 KERNEL = "nb => nb.sessionContext.session?.kernel?.id"
 
 
-def kernel(page: Tab) -> str:
+def kernel_of(page: Tab) -> str:
     """The id of the kernel that the tab talks to."""
     return str(page.js(KERNEL))
 
 
-def add(page: Tab, code: str) -> str:
+def add_cell(page: Tab, code: str) -> str:
     """Add a cell at the end and type into it. → its id"""
     page.select(page.cells()[-1]["id"])
     page.command("notebook:insert-cell-below")
@@ -29,28 +31,28 @@ def shift_enter(page: Tab, cell: str) -> None:
     page.page.keyboard.press("Shift+Enter")
 
 
-def own(page: Tab, code: str) -> str:
+def add_and_run(page: Tab, code: str) -> str:
     """Add a cell and run it. → its id"""
-    cell = add(page, code)
+    cell = add_cell(page, code)
     shift_enter(page, cell)
     return cell
 
 
 def computes(page: Tab, code: str, text: str) -> None:
     """A cell of the person's runs and shows its output."""
-    cell = own(page, code)
-    until(lambda: text in output(page, cell), f"{code!r} shows {text!r}")
+    cell = add_and_run(page, code)
+    until(lambda: text in output_of(page, cell), f"{code!r} shows {text!r}")
 
 
-def output(page: Tab, cell: str) -> str:
+def output_of(page: Tab, cell: str) -> str:
     return "".join(one["outputs"] for one in page.cells() if one["id"] == cell)
 
 
-def source(page: Tab, cell: str) -> str:
+def source_of(page: Tab, cell: str) -> str:
     return "".join(one["source"] for one in page.cells() if one["id"] == cell)
 
 
-def same(page: Tab, run: Live) -> None:
+def tab_and_file_agree(page: Tab, run: Live) -> None:
     """Tab and file hold the same cells, each once, with the same text and outputs."""
 
     def agree() -> bool:
@@ -80,7 +82,7 @@ def printed(outputs: list[dict[str, object]]) -> str:
     return "".join("".join(o["text"]) for o in outputs if o["output_type"] == "stream")  # type: ignore[arg-type]
 
 
-def recorded(run: Live, *words: str) -> None:
+def record_has(run: Live, *words: str) -> None:
     """The run's record tells of all of these texts, when the person has paused for a moment."""
 
     def found() -> bool:
@@ -90,16 +92,27 @@ def recorded(run: Live, *words: str) -> None:
     until(found, f"the record tells of {words}")
 
 
-def quiet(page: Tab) -> None:
+def no_dialog(page: Tab) -> None:
     """No dialog is open."""
     until(lambda: page.dialog() is None, f"no dialog: {page.dialog()!r}", 10)
 
 
-def lines(first: int, last: int) -> list[str]:
+def printed_lines(first: int, last: int) -> list[str]:
     return [f"line {number} of it" for number in range(first, last)]
 
 
-def streaming(seconds: float, step: float = 0.2) -> str:
-    """A cell that prints a line every so often."""
-    count = round(seconds / step)
-    return f"for i in range({count}):\n    print(f'line {{i}} of it', flush=True)\n    time.sleep({step})\nprint('it is', 'done')"
+def mark_of(tab: Tab, cell_id: str) -> str:
+    """What the cell's node shows: agent, person, nothing, or that it is not in the page."""
+    return tab.js(  # type: ignore[no-any-return]
+        """(nb, id) => {
+            const cell = nb.content.widgets.find(w => w.model.id === id);
+            if (!cell || !cell.node.isConnected) return 'not there';
+            const marks = ['agent', 'person'].filter(who => cell.hasClass(`jp-cobra-${who}Cell`));
+            return marks.join(' ') || 'nothing';
+        }""",
+        cell_id,
+    )
+
+
+def is_marked(tab: Tab, cell_id: str, who: str) -> None:
+    until(lambda: mark_of(tab, cell_id) == who, f"the cell is marked {who}, not {mark_of(tab, cell_id)}")

@@ -8,7 +8,9 @@ from typing import Any
 
 from cobra_jupyter.agent.history import rebuild
 from cobra_jupyter.records.ledger import read
-from tests.lab.browser import AWAY, Live, Tab, until
+from tests.lab.live_run import Live
+from tests.lab.tab import AWAY, Tab
+from tests.lab.waiting import until
 
 Cell = dict[str, Any]
 
@@ -20,10 +22,12 @@ def agree(going: Live, *tabs: Tab, seconds: float = 30) -> list[Cell]:
 
     def equal() -> bool:
         seen["file"] = [plain(cell) for cell in going.file()]
-        seen["record"] = recorded(going)
         for number, tab in enumerate(tabs):
             seen[f"tab {number}"] = shown(tab)
-        return all(cells == seen["file"] for cells in seen.values()) and not any(tab.dirty() for tab in tabs)
+        if any(cells != seen["file"] for name, cells in seen.items() if name != "record"):
+            return False
+        seen["record"] = recorded(going)
+        return bool(seen["record"] == seen["file"]) and not any(tab.dirty() for tab in tabs)
 
     try:
         until(equal, "tabs, file and record agree", seconds)

@@ -1,21 +1,26 @@
-"""Real JupyterLab in real Chromium. A worker has one server and one browser; each test a run and tabs of its own."""
+"""Real JupyterLab in real Chromium. A worker's tests share servers, loaded pages and a run (tests/lab/warm.py)."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.conftest import make_competition
-from tests.lab.browser import Live, Server, Tab
+from tests.fakes import live
+from tests.fakes.relay import Relay
+from tests.lab.live_run import Live
+from tests.lab.server import Server
+from tests.lab.tab import Tab
+from tests.lab.warm import Pages, Warm
 
-NUMBERS = itertools.count()  # runs on one server have folders of their own
 CURE = "no Chromium: `make test-lab` sets one up, or name yours in CHROMIUM"
+FAILED = pytest.StashKey[bool]()
+WARM = pytest.StashKey[Warm]()
 
 
 def chromium() -> str | None:
@@ -24,6 +29,17 @@ def chromium() -> str | None:
     return named or next(
         (path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Let fixtures know that a test failed, and show what servers and runs wrote."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+        if WARM in item.session.stash:
+            report.sections.extend(item.session.stash[WARM].logs())
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -39,81 +55,70 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def competition(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_competition(tmp_path_factory.mktemp("competition"), "regression", rows=120, test_rows=30)
+def pages(browser: Browser) -> Pages:
+    return Pages(browser)
 
 
 @pytest.fixture(scope="session")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("lab"), ("--LabApp.expose_app_in_browser=True",))
-    server.start()
-    yield server
-    server.stop()
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    competition = make_competition(
+        tmp_path_factory.mktemp("competition"), "regression", rows=120, test_rows=30
+    )
+    warm = Warm(tmp_path_factory.mktemp("lab"), competition, live.Starter())
+    request.session.stash[WARM] = warm
+    yield warm
+    warm.close()
 
 
 @pytest.fixture
-def server(shared_server: Server) -> Server:
-    """A server that the test leaves as it is."""
-    return shared_server
+def warm(request: pytest.FixtureRequest, shared: Warm) -> Iterator[Warm]:
+    """What the worker's tests share; whatever a failed test had of it is not used again."""
+    yield shared
+    shared.after_test(request.node.stash.get(FAILED, False))
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Makes servers for tests that end them or set them up otherwise."""
-    made: list[Server] = []
+def server(warm: Warm) -> Server:
+    """The server as everybody has it."""
+    return warm.server
+
+
+@pytest.fixture
+def line(warm: Warm) -> Iterator[Relay]:
+    """What the connections of the tabs go through."""
+    yield warm.relay
+    warm.relay.mend()
+
+
+@pytest.fixture
+def going(warm: Warm) -> Live:
+    """A run whose agent's first turn is over."""
+    return warm.run()
+
+
+@pytest.fixture
+def own_run(warm: Warm) -> Callable[..., Live]:
+    """Starts runs of the test's own, for what is about the run's process: `own_run("--approval", "costly")`."""
+    return warm.own_run
+
+
+@pytest.fixture
+def tab(request: pytest.FixtureRequest, warm: Warm, pages: Pages) -> Iterator[Callable[..., Tab]]:
+    """Opens notebooks, each in a tab of its own: `tab(going.path)`. `blank` loads nothing; `port=None` goes to the
+    server itself; `browser` names another one than the tests share."""
 
     def make(
-        *options: str, base: str = "/", app: str = "lab", expose: str = "LabApp", variables: dict[str, str] | None = None
-    ) -> Server:  # fmt: skip
-        folder = tmp_path / f"server{len(made)}"
-        server = Server(
-            folder, (f"--{expose}.expose_app_in_browser=True", *options), base, app, variables or {}
-        )
-        made.append(server)
-        server.start()
-        return server
+        path: str | None = None, server: Server | None = None, browser: str = "one", blank: bool = False
+    ) -> Tab:
+        port = warm.relay.port if server is None else None
+        found = (pages.blank if blank else pages.take)(server or warm.server, port, browser)
+        return found.show(path) if path else found
 
     yield make
-    for server in made:
-        server.stop()
+    assert not pages.put_back(request.node.stash.get(FAILED, False))
 
 
 @pytest.fixture
-def run(request: pytest.FixtureRequest, competition: Path) -> Iterator[Callable[..., Live]]:
-    """Starts runs: `run(server)`."""
-    made: list[Live] = []
-
-    def start(server: Server, *options: str) -> Live:
-        name = f"{request.node.originalname[5:40]}-{next(NUMBERS)}"
-        live = Live(server, name, competition)
-        made.append(live)
-        return live.start(*options)
-
-    yield start
-    for live in made:
-        live.stop()
-
-
-@pytest.fixture
-def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
-    """Opens tabs, each in a browser of its own unless `beside` another: `tab(server, path)`."""
-    contexts = []
-    tabs: list[Tab] = []
-
-    def make(
-        server: Server, path: str | None = None, beside: Tab | None = None, port: int | None = None,
-        workspace: str | None = None,
-    ) -> Tab:  # fmt: skip
-        if beside is None:
-            context = browser.new_context(viewport={"width": 1400, "height": 900})
-            contexts.append(context)
-        else:
-            context = beside.page.context
-        made = Tab(context.new_page(), server, port)
-        tabs.append(made)
-        return made.open(path, workspace) if path else made
-
-    yield make
-    for context in contexts:
-        context.close()
-    assert not [problem for made in tabs for problem in made.problems]
+def page(going: Live, tab: Callable[..., Tab]) -> Tab:
+    """A tab that shows the notebook of the run."""
+    return tab(going.path)

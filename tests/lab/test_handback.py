@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tests.fakes import live
 from tests.lab.agreement import agree
-from tests.lab.browser import Live, Server, Tab, until
+from tests.lab.live_run import Live
+from tests.lab.tab import Tab
+from tests.lab.waiting import until
 
-Run = Callable[..., Live]
-Open = Callable[..., Tab]
-SLOW = "for i in range(20):\n    print('line', i, flush=True)\n    time.sleep(0.1)"
+SLOW = "for i in range(20):\n    print('line', i, flush=True)\n    time.sleep(0.02)"
 
 
 def button(tab: Tab, label: str) -> None:
@@ -19,29 +17,23 @@ def button(tab: Tab, label: str) -> None:
     tab.page.locator("#jp-cobra-panel").get_by_role("button", name=label, exact=True).click()
 
 
-def code(tab: Tab) -> str:
-    return next(str(cell["id"]) for cell in tab.cells() if "x = 1" in cell["source"])
-
-
 def work(tab: Tab) -> None:
     """Change a cell of the agent's and run a new one with Shift-Enter."""
-    tab.type_into(code(tab), "\nx = 20")
+    tab.type_into(tab.cell_with("x = 1"), "\nx = 20")
     tab.page.keyboard.press("Shift+Enter")
-    tab.add_below(code(tab), "z = x * 2 + 2\nprint('mine is', z)")
+    tab.add_below(tab.cell_with("x = 1"), "z = x * 2 + 2\nprint('mine is', z)")
     tab.page.keyboard.press("Shift+Enter")
     tab.shows("mine is 42\\n")
 
 
-def read_first(told: str, number: int) -> None:
+def read_first(told: str) -> None:
     assert "+x = 20" in told
     assert "print('mine is', z)" in told
     assert "mine is 42" in told
-    assert told.index("mine is 42") < told.index(f"# Now: turn {number}")
+    assert told.index("mine is 42") < told.index("# Now: turn")
 
 
-def test_taken_over_in_the_panel_edited_run_and_handed_back(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    page = tab(server, going.path)
+def test_taken_over_in_the_panel_edited_run_and_handed_back(going: Live, page: Tab) -> None:
     going.say(2, live.cell(going.held(SLOW), "Slow"))
     page.shows("line 0")
     button(page, "Take over")
@@ -51,16 +43,14 @@ def test_taken_over_in_the_panel_edited_run_and_handed_back(server: Server, run:
     agree(going, page)
     button(page, "Hand back")
     going.state("running")
-    read_first(going.seen(3), 3)
+    read_first(going.seen(3))
     going.say(3, live.cell("print('after', z)"))
     page.shows("after 42\\n")
     sources = [cell["source"] for cell in agree(going, page)]
     assert sources.index("z = x * 2 + 2\nprint('mine is', z)") < sources.index("print('after', z)")
 
 
-def test_paused_edited_run_and_resumed_by_commands(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    page = tab(server, going.path)
+def test_paused_edited_run_and_resumed_by_commands(going: Live, page: Tab) -> None:
     going.say(2, live.cell(going.held(SLOW), "Slow"))
     page.shows("line 0")
     page.command("cobra:pause")
@@ -69,15 +59,13 @@ def test_paused_edited_run_and_resumed_by_commands(server: Server, run: Run, tab
     work(page)
     agree(going, page)
     page.command("cobra:resume")
-    read_first(going.seen(3), 3)
+    read_first(going.seen(3))
     going.say(3, live.cell("print('after', z)"))
     page.shows("after 42\\n")
     agree(going, page)
 
 
-def test_the_agent_reads_what_the_person_deleted(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    page = tab(server, going.path)
+def test_the_agent_reads_what_the_person_deleted(going: Live, page: Tab) -> None:
     going.say(2, live.cell(going.held(SLOW), "Slow"))
     page.shows("line 0")
     page.command("cobra:take-over")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -11,9 +12,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from cobra_jupyter.cli import demo
 from tests.fakes import live
-from tests.lab.browser import TOKEN, Live, Server, Tab, until
+from tests.lab.live_run import Live
+from tests.lab.server import Server
+from tests.lab.tab import Tab
+from tests.lab.waiting import until
 
-Run = Callable[..., Live]
+Runs = Callable[..., Live]
 Open = Callable[..., Tab]
 PATIENCE = 60_000.0  # milliseconds
 DEMO = "demo/demo-diabetes/prepared/public"
@@ -24,10 +28,7 @@ def launcher(server: Server, tab: Open) -> Tab:
     """A tab with nothing but the launcher in it."""
     if not (server.root / "demo").exists():
         demo.write(server.root / "demo")
-    page = tab(server)
-    page.page.goto(f"{server.url('lab')}?token={TOKEN}&reset")
-    page.page.locator(".jp-LauncherCard").first.wait_for(timeout=PATIENCE)
-    return page
+    return tab()
 
 
 def panel(page: Page) -> Locator:
@@ -47,11 +48,12 @@ def press(page: Page, label: str) -> None:
     panel(page).get_by_role("button", name=label, exact=True).click()
 
 
-def _open_at_right(server: Server, workspace: str) -> str | None:
-    """What the saved layout of a workspace shows in the right area."""
+def _layout_is_saved(server: Server, workspace: str, path: str) -> bool:
+    """Whether the saved layout of a workspace has a notebook in its middle and the panel at its right."""
     layout = server.get(f"lab/api/workspaces/{workspace}")["data"].get("layout-restorer:data", {})
     right = layout.get("right", {})
-    return right.get("current") if right.get("visible") else None
+    shown = right.get("visible") and right.get("current") == "jp-cobra-panel"
+    return bool(shown) and path in json.dumps(layout.get("main", {}))
 
 
 def test_a_newcomer_starts_pauses_edits_hands_back_and_stops(server: Server, launcher: Tab) -> None:
@@ -83,13 +85,16 @@ def test_a_newcomer_starts_pauses_edits_hands_back_and_stops(server: Server, lau
     assert (server.root / newest["run"] / "report.html").exists()
 
 
-def test_the_panel_and_its_run_are_there_again_after_a_reload(server: Server, run: Run, tab: Open) -> None:
-    first, second = run(server), run(server)
-    page = tab(server, first.path, workspace="again")
+def test_the_panel_and_its_run_are_there_again_after_a_reload(
+    server: Server, going: Live, own_run: Runs, tab: Open
+) -> None:
+    first, second = going, own_run()
+    page = tab(first.path)
     page.command("cobra:open-panel")
     says(page.page, "Running")
-    until(lambda: _open_at_right(server, "again") == "jp-cobra-panel", "the layout is saved")
-    page.page.goto(server.url("lab/workspaces/again"))
+    workspace = page.workspace
+    until(lambda: _layout_is_saved(server, workspace, first.path), "the layout is saved")
+    page.page.goto(server.url(f"lab/workspaces/{workspace}", page.port))
     page.ready()
     says(page.page, "Running")
     chosen = panel(page.page).locator("header select")
@@ -119,9 +124,7 @@ def test_a_run_that_cannot_be_is_refused_in_the_form_and_nothing_typed_is_lost(
     assert asked.locator("#jp-cobra-folder").input_value() == folder
 
 
-def test_a_message_reaches_the_agent_and_stands_in_the_log(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    page = tab(server, going.path)
+def test_a_message_reaches_the_agent_and_stands_in_the_log(going: Live, page: Tab) -> None:
     page.command("cobra:open-panel")
     box = panel(page.page).locator("textarea")
     box.fill("Mind the outliers.")
@@ -132,11 +135,9 @@ def test_a_message_reaches_the_agent_and_stands_in_the_log(server: Server, run: 
     assert "Mind the outliers." in going.seen(3)
 
 
-def test_a_cell_waits_in_the_panel_and_a_declined_one_does_not_run(
-    server: Server, run: Run, tab: Open
-) -> None:
-    going = run(server, "--approval", "costly")
-    page = tab(server, going.path)
+def test_a_cell_waits_in_the_panel_and_a_declined_one_does_not_run(own_run: Runs, tab: Open) -> None:
+    going = own_run("--approval", "costly")
+    page = tab(going.path)
     page.command("cobra:open-panel")
     going.say(2, live.cell("print('it', 'ran')  # cobra.scale()"))
     asked = panel(page.page).locator(".jp-cobra-approval")
@@ -151,11 +152,9 @@ def test_a_cell_waits_in_the_panel_and_a_declined_one_does_not_run(
     assert "it ran" not in page.outputs()
 
 
-def test_a_runner_that_died_is_said_and_its_run_goes_on_from_the_panel(
-    server: Server, run: Run, tab: Open
-) -> None:
-    going = run(server)
-    page = tab(server, going.path)
+def test_a_runner_that_died_is_said_and_its_run_goes_on_from_the_panel(own_run: Runs, tab: Open) -> None:
+    going = own_run()
+    page = tab(going.path)
     page.command("cobra:open-panel")
     says(page.page, "Running")
     os.killpg(going.entry.pid, signal.SIGKILL)
@@ -167,7 +166,5 @@ def test_a_runner_that_died_is_said_and_its_run_goes_on_from_the_panel(
     assert page.dialog() is None
 
 
-def test_the_status_bar_shows_the_run(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    page = tab(server, going.path)
+def test_the_status_bar_shows_the_run(going: Live, page: Tab) -> None:
     expect(page.page.locator("#jp-main-statusbar")).to_contain_text("Running", timeout=PATIENCE)

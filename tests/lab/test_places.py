@@ -1,8 +1,9 @@
-"""JupyterLab in other places: under JupyterHub's paths, with a password, behind a proxy, as Notebook 7, with
-jupyter-collaboration."""
+"""JupyterLab set up otherwise: under JupyterHub's paths, with settings of an operator and of a person, behind a proxy with
+a password, as Notebook 7, with jupyter-collaboration. A worker starts each of these servers once."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -10,16 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from jupyter_server.auth import passwd
+from playwright.sync_api import Browser, Request
 
 from tests.fakes import live
 from tests.fakes.relay import Relay
 from tests.lab import actions
-from tests.lab.browser import TOKEN, Live, Server, Tab, until
+from tests.lab.agreement import agree, lines
+from tests.lab.live_run import Live
+from tests.lab.server import TOKEN, Server
+from tests.lab.tab import Tab
+from tests.lab.waiting import until
+from tests.lab.warm import Warm
 
-Servers = Callable[..., Server]
-Runs = Callable[..., Live]
 Tabs = Callable[..., Tab]
+STREAM = "for i in range(60):\n    print('line', i, flush=True)\n    time.sleep(0.02)"
+SETTINGS: dict[str, dict[str, Any]] = {
+    "notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "full"},
+    "docmanager-extension/plugin.jupyterlab-settings": {"autosaveInterval": 1},
+}
 SOCKET = """url => new Promise(done => {
     const socket = new WebSocket(url);
     socket.onopen = () => { socket.close(); done('open'); };
@@ -27,18 +37,18 @@ SOCKET = """url => new Promise(done => {
 })"""
 
 
-def live_notebook(page: Tab, going: Live) -> None:
-    """Cells come into the tab, the person's go out, the kernel is the run's and the panel knows the run."""
+def live_notebook(page: Tab, going: Live, turn: int = 2) -> None:
+    """Cells come into the tab, the person's go out and the kernel is the run's."""
     page.shows("x = 1")
-    going.say(2, live.cell("print('it', 'streams')", "Streams"))
+    going.say(turn, live.cell("print('it', 'streams')", "Streams"))
     page.shows("it streams")
     actions.computes(page, "print('still', x + 1)", "still 2")
-    mine = actions.add(page, "mine = 5")
+    mine = actions.add_cell(page, "mine = 5")
     page.page.keyboard.press("Control+s")
     until(lambda: "mine = 5" in [c["source"] for c in going.file()], "the file has the person's cell")
-    assert actions.source(page, mine) == "mine = 5"
-    actions.same(page, going)
-    actions.quiet(page)
+    assert actions.source_of(page, mine) == "mine = 5"
+    actions.tab_and_file_agree(page, going)
+    actions.no_dialog(page)
 
 
 def panel(page: Tab) -> None:
@@ -49,76 +59,157 @@ def panel(page: Tab) -> None:
     until(lambda: "running" in panel.inner_text().lower(), "the panel shows that the run is going")
 
 
-def test_under_the_paths_of_jupyterhub(own_server: Servers, run: Runs, tab: Tabs) -> None:
-    server = own_server(base="/user/jane/")
-    going = run(server)
-    page = tab(server, going.path)
+@pytest.fixture
+def hub(warm: Warm) -> Server:
+    """A server under JupyterHub's paths whose operator ends idle kernels, and whose user has notebooks windowed and saved
+    every second."""
+    home = warm.folder / "hub" / "home"
+    for plugin, setting in SETTINGS.items():
+        place = home / "settings/@jupyterlab" / plugin
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps(setting))
+    return warm.variant(
+        "hub", "--MappingKernelManager.cull_idle_timeout=2", "--MappingKernelManager.cull_interval=1",
+        "--MappingKernelManager.cull_connected=True", base="/user/jane/",
+    )  # fmt: skip
+
+
+def test_under_the_paths_of_jupyterhub(hub: Server, going: Live, tab: Tabs) -> None:
+    page = tab(going.path, hub)
     live_notebook(page, going)
     panel(page)
-    assert server.get(f"cobra/runs/{going.entry.id}")["state"] == "running"
+    assert hub.get(f"cobra/runs/{going.entry.id}")["state"] == "running"
 
 
-def test_with_a_password(own_server: Servers, run: Runs, tab: Tabs) -> None:
-    from jupyter_server.auth import passwd
+def test_a_server_that_culls_leaves_the_runs_kernel(hub: Server, going: Live, tab: Tabs) -> None:
+    page = tab(going.path, hub)
 
-    server = own_server(f"--PasswordIdentityProvider.hashed_password={passwd('open sesame', 'sha1')}")
-    going = run(server)
-    page = tab(server)
-    page.page.goto(server.url(f"lab/tree/{going.path}"))
-    page.page.locator("#password_input").fill("open sesame")
-    page.page.locator("#login_submit").click()
-    page.ready()
-    live_notebook(page, going)
+    def last_active() -> str:
+        found = {one["id"]: one["last_activity"] for one in hub.get("api/kernels")}
+        return str(found[actions.kernel_of(page)])
+
+    actions.computes(page, "print('begin', x)", "begin 1")
+    until(
+        lambda: page.js("nb => nb.sessionContext.kernelDisplayStatus") == "idle", "the run's kernel is idle"
+    )
+    before = last_active()
+    for _ in range(2):  # younger than the run's: when it is culled, the run's would have been
+        other = hub.post("api/kernels", {"name": "python3"})["id"]
+        until(
+            lambda other=other: other not in [one["id"] for one in hub.get("api/kernels")],
+            "an idle kernel of others is culled",
+        )
+    assert last_active() == before, "the run's kernel was as idle"
+    actions.computes(page, "print('still', x + 1)", "still 2")
+
+
+def test_autosave_every_second_while_agent_and_person_write(hub: Server, going: Live, tab: Tabs) -> None:
+    page = tab(going.path, hub)
+    going.say(2, live.cell(going.held(STREAM), "Streaming"))
+    page.shows("line 0")
+    saved: list[str] = []
+    page.page.on("request", lambda request: saved.append(request.url) if saves(request) else None)
+    page.focus(page.cell_with("x = 1"))
+    page.page.keyboard.press("Control+End")
+    typed = ["\n# mine"]
+    page.page.keyboard.type(typed[0])
+
+    def types_on() -> bool:
+        typed.append(f" {len(typed)}")
+        page.page.keyboard.type(typed[-1])
+        return len(saved) > 1
+
+    until(types_on, "it has saved itself twice while the person types")
+    going.let_go()
+    page.shows("line 59")
+    cells = agree(going, page)
+    assert lines(cells) == [f"line {i}" for i in range(60)]
+    assert any("".join(typed) in cell["source"] for cell in cells)
+
+
+def saves(request: Request) -> bool:
+    return request.method == "PUT" and "/api/contents/" in request.url
+
+
+def test_marks_are_there_after_scrolling_through_a_long_notebook(hub: Server, going: Live, tab: Tabs) -> None:
+    page = tab(going.path, hub)
+    mine = page.add_below(page.cell_with("x = 1"), "mine = 1")
+    until(lambda: not page.dirty(), "it is clean")
+    cells = [
+        {
+            "edit": "insert", "after": mine,
+            "cell": {"cell_type": "markdown", "id": f"long{i}", "metadata": {}, "source": f"# Part {i}\n\nwords"},
+        }
+        for i in range(120)
+    ]  # fmt: skip
+    assert going.call("edit", agent="lead", client="somebody", edits=cells)["refused"] == []
+    going.say(2, live.cell("y = 2", "At the end"))
+    page.shows("At the end")
+    last = next(c["id"] for c in page.cells() if "At the end" in c["source"])
+    assert (
+        actions.mark_of(page, last) == "not there" or actions.mark_of(page, mine) == "not there"
+    )  # windowed
+    for cell, who in (
+        (last, "agent"),
+        (mine, "person"),
+        ("long60", "person"),
+        (last, "agent"),
+        (page.cell_with("x = 1"), "agent"),
+    ):
+        page.js(
+            "(nb, id) => nb.content.scrollToItem([...nb.content.model.cells].findIndex(c => c.id === id))",
+            cell,
+        )
+        actions.is_marked(page, cell, who)
 
 
 @pytest.fixture
-def proxy(own_server: Servers) -> Iterator[tuple[Server, Relay]]:
-    """Another port in front of a server that trusts who comes through it, under another name."""
-    server = own_server(
-        "--ServerApp.allow_remote_access=True", "--ServerApp.trust_xheaders=True",
+def proxy(warm: Warm) -> Iterator[tuple[Server, Relay]]:
+    """Another port in front of a server with a password that trusts who comes through it, under another name."""
+    server = warm.variant(
+        "proxied", "--ServerApp.allow_remote_access=True", "--ServerApp.trust_xheaders=True",
         "--ServerApp.local_hostnames=jupyter.example.org",
+        f"--PasswordIdentityProvider.hashed_password={passwd('open sesame', 'sha1')}",
     )  # fmt: skip
     relay = Relay(server.port)
     yield server, relay
     relay.close()
 
 
-def test_behind_a_proxy(proxy: tuple[Server, Relay], run: Runs, tab: Tabs) -> None:
+def test_behind_a_proxy_with_a_password(proxy: tuple[Server, Relay], going: Live, tab: Tabs) -> None:
     server, relay = proxy
-    going = run(server)
-    page = tab(server, going.path, port=relay.port)
+    page = tab(server=server, blank=True)
+    page.page.goto(server.url(f"lab/tree/{going.path}", relay.port))
+    page.page.locator("#password_input").fill("open sesame")
+    page.page.locator("#login_submit").click()
+    page.ready()
     live_notebook(page, going)
     assert page.page.evaluate("location.port") == str(relay.port)
 
 
-def test_notebook_7(own_server: Servers, run: Runs, tab: Tabs) -> None:
-    server = own_server(app="notebook", expose="JupyterNotebookApp")
-    going = run(server)
-    page = tab(server)
+def test_notebook_7(warm: Warm, going: Live, tab: Tabs) -> None:
+    server = warm.variant("notebook", app="notebook")
+    page = tab(server=server, blank=True)
     page.page.goto(f"{server.url('notebooks')}/{going.path}?token={TOKEN}")
     page.ready()
     live_notebook(page, going)
     panel(page)
 
 
-def test_a_page_of_another_origin_gets_no_socket(
-    server: Server, run: Runs, browser: Browser, tab: Tabs
-) -> None:
-    going = run(server)
-    page = tab(server, going.path).page
-    url = server.url(f"cobra/runs/{going.entry.id}/channel").replace("http", "ws", 1)
-    assert page.evaluate(SOCKET, url) == "open"
-    stranger = page.context.new_page()  # the same browser, with the same cookies
+def test_a_page_of_another_origin_gets_no_socket(going: Live, page: Tab) -> None:
+    url = page.server.url(f"cobra/runs/{going.entry.id}/channel", page.port).replace("http", "ws", 1)
+    assert page.page.evaluate(SOCKET, url) == "open"
+    stranger = page.page.context.new_page()  # the same browser, with the same cookies
     stranger.route(
         "http://evil.example/**", lambda route: route.fulfill(body="<p>Hello", content_type="text/html")
     )
     stranger.goto("http://evil.example/")
     assert stranger.evaluate(SOCKET, url) == "refused"
     assert stranger.evaluate(SOCKET, f"{url}?token=wrong") == "refused"
+    stranger.close()
 
 
-def test_who_has_no_token_gets_nothing(server: Server, run: Runs, browser: Browser) -> None:
-    going = run(server)
+def test_who_has_no_token_gets_nothing(server: Server, going: Live, browser: Browser) -> None:
     id = going.entry.id
     context = browser.new_context()
     page = context.new_page()
@@ -136,16 +227,16 @@ def test_who_has_no_token_gets_nothing(server: Server, run: Runs, browser: Brows
     context.close()
 
 
-@pytest.fixture(scope="session")
-def collaboration() -> dict[str, str]:
-    """jupyter-collaboration in a folder of its own; what makes a server see it."""
+@pytest.fixture
+def collaborating(warm: Warm) -> Server:
+    """A server with jupyter-collaboration, which lies in a folder of its own."""
     folder = Path(sys.prefix) / "collaboration"
     assert folder.is_dir(), f"no {folder}: `make test-lab` installs jupyter-collaboration there"
-    return {
+    return warm.variant("collaboration", variables={
         "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(folder)]),
         "JUPYTER_PATH": str(folder / "share" / "jupyter"),
         "JUPYTER_CONFIG_PATH": str(folder / "etc" / "jupyter"),
-    }
+    })  # fmt: skip
 
 
 def shared(page: Tab) -> bool:
@@ -153,59 +244,46 @@ def shared(page: Tab) -> bool:
 
 
 def test_with_collaboration_cells_come_once_into_each_tab(
-    own_server: Servers, run: Runs, tab: Tabs, collaboration: dict[str, str]
+    collaborating: Server, going: Live, tab: Tabs
 ) -> None:
-    server = own_server(variables=collaboration)
-    going = run(server)
-    page = tab(server, going.path)
-    beside = tab(server, going.path)
-    going.say(2, live.cell(actions.streaming(3), "Counting", pace=200))
+    page = tab(going.path, collaborating)
+    beside = tab(going.path, collaborating, browser="other")
+    going.say(2, live.cell(going.printing(20), "Counting", pace=400))
     for one in (page, beside):
         one.shows("it is done")
         assert sum("line {i} of it" in cell["source"] for cell in one.cells()) == 1
         assert one.outputs().count("line 7 of it") == 1
-    mine = actions.add(page, "mine = 5")
-    until(lambda: actions.source(beside, mine) == "mine = 5", "the other tab has the person's cell")
+    mine = actions.add_cell(page, "mine = 5")
+    until(lambda: actions.source_of(beside, mine) == "mine = 5", "the other tab has the person's cell")
     page.page.keyboard.press("Control+s")
-    live_notebook(beside, going_on(going))
-    actions.same(page, going)
-    actions.same(beside, going)
-    actions.quiet(page)
+    live_notebook(beside, going, 3)
+    actions.tab_and_file_agree(page, going)
+    actions.tab_and_file_agree(beside, going)
+    actions.no_dialog(page)
     assert not shared(page)
     assert not shared(beside)
 
 
-def test_with_collaboration_other_notebooks_are_shared(
-    own_server: Servers, tab: Tabs, collaboration: dict[str, str]
-) -> None:
-    server = own_server(variables=collaboration)
-    server.post("api/contents/other.ipynb", notebook(), method="PUT")
-    page = tab(server, "other.ipynb")
-    beside = tab(server, "other.ipynb")
+def test_with_collaboration_other_notebooks_are_shared(collaborating: Server, tab: Tabs) -> None:
+    collaborating.post("api/contents/other.ipynb", notebook(), method="PUT")
+    page = tab("other.ipynb", collaborating)
+    beside = tab("other.ipynb", collaborating, browser="other")
     assert shared(page)
     assert shared(beside)
-    mine = actions.add(page, "mine = 5")
-    until(lambda: actions.source(beside, mine) == "mine = 5", "the other tab has the cell")
+    mine = actions.add_cell(page, "mine = 5")
+    until(lambda: actions.source_of(beside, mine) == "mine = 5", "the other tab has the cell")
 
 
 def test_with_collaboration_a_run_that_was_renamed_opens_alone(
-    own_server: Servers, run: Runs, tab: Tabs, collaboration: dict[str, str]
+    collaborating: Server, own_run: Callable[..., Live], tab: Tabs
 ) -> None:
-    server = own_server(variables=collaboration)
-    going = run(server)
+    going, server = own_run(), collaborating
     new = going.path.replace("agent.ipynb", "better name.ipynb")
     server.post(f"api/contents/{going.path}", {"path": new}, method="PATCH")
     until(lambda: server.get(f"cobra/runs/{going.entry.id}")["agents"][0]["notebook"] == new, "the run knows")
-    page = tab(server, new)
+    page = tab(new, server)
     live_notebook(page, going)
     assert not shared(page)
-
-
-def going_on(going: Live) -> Live:
-    """The same run, one turn later to who dictates."""
-    say = going.say
-    going.say = lambda number, text: say(number + 1, text)  # type: ignore[method-assign]
-    return going
 
 
 def notebook() -> dict[str, Any]:

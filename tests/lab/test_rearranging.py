@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from tests.fakes import live
 from tests.lab.agreement import Cell, agree, lines
-from tests.lab.browser import Live, Server, Tab, until
+from tests.lab.live_run import Live
+from tests.lab.tab import Tab
+from tests.lab.waiting import until
 
-Run = Callable[..., Live]
-Open = Callable[..., Tab]
-STREAM = "for i in range(50):\n    print('line', i, flush=True)\n    time.sleep(0.05)"
+STREAM = "for i in range(50):\n    print('line', i, flush=True)\n    time.sleep(0.02)"
 LINES = [f"line {i}" for i in range(50)]
 
 
@@ -53,9 +52,8 @@ def find(cells: list[Cell], cell_id: str) -> Cell:
     return next(cell for cell in cells if cell["id"] == cell_id)
 
 
-def test_the_agents_cells_are_deleted(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_the_agents_cells_are_deleted(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     for cell in (work.text, work.code):
         work.tab.select(cell["id"])
         work.tab.page.keyboard.press("d")
@@ -68,9 +66,8 @@ def test_the_agents_cells_are_deleted(server: Server, run: Run, tab: Open) -> No
     assert "A markdown cell was deleted" in told
 
 
-def test_a_deleted_cell_that_the_person_takes_back_is_there_once(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_a_deleted_cell_that_the_person_takes_back_is_there_once(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     work.tab.select(work.code["id"])
     work.tab.command("notebook:delete-cell")
     until(lambda: work.code["id"] not in [c["id"] for c in going.file()], "it is gone from the file")
@@ -81,9 +78,8 @@ def test_a_deleted_cell_that_the_person_takes_back_is_there_once(server: Server,
     assert lines(cells) == LINES
 
 
-def test_the_cell_that_runs_is_deleted(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_the_cell_that_runs_is_deleted(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     running = work.running
     work.tab.select(running)
     work.tab.command("notebook:delete-cell")
@@ -101,9 +97,8 @@ def split(tab: Tab, cell: str) -> None:
     tab.command("notebook:split-cell-at-cursor")
 
 
-def test_a_cell_is_split(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_a_cell_is_split(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     split(work.tab, work.code["id"])
     until(lambda: len(work.ids()) > len(work.before) + 2, "there is a cell more")
     cells, told = work.end()
@@ -115,9 +110,8 @@ def test_a_cell_is_split(server: Server, run: Run, tab: Open) -> None:
     assert "A code cell was added" in told
 
 
-def test_the_cell_that_runs_is_split_and_its_output_stays_whole(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_the_cell_that_runs_is_split_and_its_output_stays_whole(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     running = work.running
     split(work.tab, running)
     cells, _ = work.end()
@@ -127,9 +121,8 @@ def test_the_cell_that_runs_is_split_and_its_output_stays_whole(server: Server, 
     assert lines(cells) == LINES
 
 
-def test_two_cells_are_merged(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_two_cells_are_merged(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     work.tab.add_below(work.code["id"], "mine = 1")
     work.tab.select(work.code["id"])
     work.tab.command("notebook:merge-cell-below")
@@ -141,9 +134,8 @@ def test_two_cells_are_merged(server: Server, run: Run, tab: Open) -> None:
     assert "mine = 1" in told
 
 
-def test_a_cell_is_moved(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_a_cell_is_moved(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     work.tab.select(work.code["id"])
     work.tab.command("notebook:move-cell-up")
     cells, told = work.end()
@@ -154,9 +146,8 @@ def test_a_cell_is_moved(server: Server, run: Run, tab: Open) -> None:
     assert "moved" in told
 
 
-def test_the_cell_that_runs_is_moved_and_its_output_stays_whole(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_the_cell_that_runs_is_moved_and_its_output_stays_whole(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     running = work.running
     work.tab.select(running)
     for _ in range(3):
@@ -167,9 +158,8 @@ def test_the_cell_that_runs_is_moved_and_its_output_stays_whole(server: Server, 
     assert lines([find(cells, running)]) == LINES
 
 
-def test_a_cell_becomes_markdown(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_a_cell_becomes_markdown(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     work.tab.select(work.code["id"])
     work.tab.command("notebook:change-cell-to-markdown")
     until(lambda: find(work.tab.cells(), work.code["id"])["kind"] == "markdown", "it is Markdown")
@@ -180,9 +170,8 @@ def test_a_cell_becomes_markdown(server: Server, run: Run, tab: Open) -> None:
     assert "A markdown cell was changed" in told
 
 
-def test_a_cell_is_copied_and_the_copy_is_the_persons(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_a_cell_is_copied_and_the_copy_is_the_persons(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     work.tab.select(work.code["id"])
     work.tab.command("notebook:copy-cell")
     work.tab.command("notebook:paste-cell-below")
@@ -198,9 +187,8 @@ def test_a_cell_is_copied_and_the_copy_is_the_persons(server: Server, run: Run, 
     assert "A code cell was added" in told
 
 
-def test_outputs_are_cleared(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_outputs_are_cleared(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     going.let_go()
     going.seen(3)
     work.tab.select(work.running)
@@ -213,11 +201,8 @@ def test_outputs_are_cleared(server: Server, run: Run, tab: Open) -> None:
     assert lines(cells, "went") == ["went on"]
 
 
-def test_outputs_cleared_while_they_come_are_gone_and_the_later_ones_stay(
-    server: Server, run: Run, tab: Open
-) -> None:
-    going = run(server)
-    work = Work(going, tab(server, going.path))
+def test_outputs_cleared_while_they_come_are_gone_and_the_later_ones_stay(going: Live, page: Tab) -> None:
+    work = Work(going, page)
     work.tab.shows("line 9")
     work.tab.select(work.running)
     work.tab.command("notebook:clear-cell-output")

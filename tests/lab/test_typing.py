@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from tests.fakes import live
 from tests.lab.agreement import agree, lines
-from tests.lab.browser import Live, Server, Tab, until
+from tests.lab.live_run import Live
+from tests.lab.tab import Tab
+from tests.lab.waiting import until
 
-Run = Callable[..., Live]
-Open = Callable[..., Tab]
-STREAM = "for i in range({}):\n    print('line', i, flush=True)\n    time.sleep(0.05)"
+STREAM = "for i in range({}):\n    print('line', i, flush=True)\n    time.sleep(0.02)"
 SENTENCE = "\n# every key stroke of a person counts while the agent is printing below 0123456789"
 
 
@@ -36,6 +35,10 @@ def source(tab: Tab, cell_id: str) -> str:
     return next((cell["source"] for cell in tab.cells() if cell["id"] == cell_id), "")
 
 
+def source_in_file(going: Live, cell_id: str) -> str:
+    return next((str(cell["source"]) for cell in going.file() if cell["id"] == cell_id), "")
+
+
 def growing(tab: Tab, kind: str, text: str) -> str:
     """Wait for a cell that is being written. → its id."""
     return str(until(
@@ -45,10 +48,8 @@ def growing(tab: Tab, kind: str, text: str) -> str:
 
 
 def test_what_is_typed_while_the_agent_streams_and_writes_below_is_whole_and_the_cursor_stays(
-    server: Server, run: Run, tab: Open
+    going: Live, page: Tab
 ) -> None:
-    going = run(server)
-    page = tab(server, going.path)
     cell = first_code(page)
     going.say(2, live.cell(STREAM.format(70), "Streaming"))
     going.say(3, live.cell("print('more')", "More cells", "word " * 20, pace=100))
@@ -65,18 +66,14 @@ def test_what_is_typed_while_the_agent_streams_and_writes_below_is_whole_and_the
     assert lines(cells) == [f"line {i}" for i in range(70)]
 
 
-def test_typing_at_the_start_of_a_cell_keeps_the_cursor_in_the_middle(
-    server: Server, run: Run, tab: Open
-) -> None:
-    going = run(server)
-    page = tab(server, going.path)
+def test_typing_at_the_start_of_a_cell_keeps_the_cursor_in_the_middle(going: Live, page: Tab) -> None:
     cell = first_code(page)
     going.say(2, live.cell(STREAM.format(50), "Streaming"))
     page.shows("line 0")
     page.focus(cell["id"])
     page.page.keyboard.press("Control+Home")
     words = "# typed before all that was there "
-    page.page.keyboard.type(words, delay=30)
+    page.page.keyboard.type(words)
     page.shows("line 49")
     assert cursor(page)["offset"] == len(words)
     cells = agree(going, page)
@@ -85,14 +82,14 @@ def test_typing_at_the_start_of_a_cell_keeps_the_cursor_in_the_middle(
 
 
 def test_the_person_has_the_text_that_the_agent_is_writing_and_its_rest_goes_on_in_a_new_cell(
-    server: Server, run: Run, tab: Open
+    going: Live, page: Tab
 ) -> None:
-    going = run(server)
-    page = tab(server, going.path)
-    words = " ".join(f"w{i}" for i in range(300))
-    going.say(2, live.cell("print('whole')", "Long", words, pace=120))
+    first, then = (" ".join(f"w{i}" for i in some) for some in (range(120), range(120, 160)))
+    going.say(2, live.cell("print('whole')", "Long", f"{first}{live.WAIT} {then}", pace=400))
     cell = growing(page, "markdown", "w9")
-    page.type_into(cell, " MY OWN WORDS", delay=30)
+    page.type_into(cell, " MY OWN WORDS")
+    until(lambda: " MY OWN WORDS" in source_in_file(going, cell), "the run has the person's words")
+    going.speak_on(2)
     page.shows("whole\\n")
     cells = agree(going, page)
     place = next(n for n, c in enumerate(cells) if c["id"] == cell)
@@ -100,21 +97,20 @@ def test_the_person_has_the_text_that_the_agent_is_writing_and_its_rest_goes_on_
     before, found, after = mine.partition(" MY OWN WORDS")
     assert found
     # not a word of the agent's is lost or said twice; what was on its way at the first key stroke stands after it
-    assert before + after + rest == f"## Long\n{words}"
+    assert before + after + rest == f"## Long\n{first} {then}"
     assert "print('whole')" in cells[place + 2]["source"]
 
 
 def test_the_person_has_the_code_that_the_agent_is_writing_which_is_run_whole_in_a_new_cell(
-    server: Server, run: Run, tab: Open
+    going: Live, page: Tab
 ) -> None:
-    going = run(server)
-    page = tab(server, going.path)
-    code = "\n".join(f"v{i} = {i}" for i in range(150)) + "\nprint('sum', v0 + v59)"
-    going.say(2, live.cell(code, "Long", pace=150))
+    first, then = ("\n".join(f"v{i} = {i}" for i in some) for some in (range(80), range(80, 110)))
+    code = f"{first}\n{then}\nprint('sum', v0 + v59)"
+    going.say(2, live.cell(code.replace(then, live.WAIT + then), "Long", pace=400))
     cell = growing(page, "code", "v9 = 9")
-    page.type_into(
-        cell, " # mine", delay=30
-    )  # not Enter, with which the editor trims the blanks about the cursor
+    page.type_into(cell, " # mine")  # not Enter, with which the editor trims the blanks about the cursor
+    until(lambda: " # mine" in source_in_file(going, cell), "the run has the person's words")
+    going.speak_on(2)
     page.shows("sum 59\\n")
     cells = agree(going, page)
     place = next(n for n, c in enumerate(cells) if c["id"] == cell)
@@ -125,11 +121,9 @@ def test_the_person_has_the_code_that_the_agent_is_writing_which_is_run_whole_in
     assert cells[place + 1]["source"] == code
 
 
-def test_undo_in_a_cell_takes_back_only_what_the_person_typed(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    page = tab(server, going.path)
+def test_undo_in_a_cell_takes_back_only_what_the_person_typed(going: Live, page: Tab) -> None:
     cell = first_code(page)
-    page.type_into(cell["id"], "\n# mine", delay=30)
+    page.type_into(cell["id"], "\n# mine")
     going.say(2, live.cell(STREAM.format(20), "Streaming", "word " * 20, pace=200))
     page.shows("line 19")
     for _ in range(12):
@@ -143,9 +137,7 @@ def test_undo_in_a_cell_takes_back_only_what_the_person_typed(server: Server, ru
     agree(going, page)
 
 
-def test_undo_of_cells_takes_back_only_the_persons(server: Server, run: Run, tab: Open) -> None:
-    going = run(server)
-    page = tab(server, going.path)
+def test_undo_of_cells_takes_back_only_the_persons(going: Live, page: Tab) -> None:
     cell = first_code(page)
     mine = page.add_below(cell["id"], "mine = 1")
     going.say(2, live.cell(STREAM.format(20), "Streaming"))

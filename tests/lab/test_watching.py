@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tests.fakes import live
-from tests.lab.browser import Live, Server, Tab, until
+from tests.lab.live_run import Live
+from tests.lab.tab import Tab
+from tests.lab.waiting import until
 
 
-def test_cells_and_outputs_appear_as_they_come(
-    server: Server, run: Callable[..., Live], tab: Callable[..., Tab]
-) -> None:
-    going = run(server)
-    page = tab(server, going.path)
+def test_cells_and_outputs_appear_as_they_come(going: Live, page: Tab) -> None:
     page.shows("Begin")
-    counts = "for i in range(7):\n    print('line', i, flush=True)\n    time.sleep(0.2)"
+    counts = "for i in range(7):\n    print('line', i, flush=True)\n    time.sleep(0.02)"
     going.say(2, live.cell(f"{going.held(counts)}\nprint('line', 7)", "Counting"))
     page.shows("Counting")
     page.shows("line 0")
