@@ -11,18 +11,14 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-import cobra_jupyter
 from cobra_jupyter.cli import demo
-from cobra_jupyter.records import ledger
+from cobra_jupyter.records import ledger, schema
 from cobra_jupyter.workbench.display import pages, rendering
 from tests.conftest import Bench, FakeCall
 from tests.workbench.samples import failed, results, running
 
-PACKAGE = Path(cobra_jupyter.__file__).parent
-SCHEMAS = [
-    json.loads((PACKAGE / name).read_text(encoding="utf-8"))
-    for name in ("workbench/schemas/results.json", "records/schemas/records.json")
-]
+FILES = (schema.RESULTS_FILE, schema.RECORDS_FILE)
+SCHEMAS = [json.loads(path.read_text(encoding="utf-8")) for path in FILES]
 REGISTRY: Registry[Any] = Registry().with_resources([(s["$id"], Resource.from_contents(s)) for s in SCHEMAS])
 RIDGE = '''
 """Ridge on the numbers."""
@@ -93,9 +89,14 @@ def session(
     return bench, shown
 
 
-@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema["$id"])
-def test_schemas_are_valid(schema: dict[str, Any]) -> None:
-    Draft202012Validator.check_schema(schema)
+@pytest.mark.parametrize("found", SCHEMAS, ids=lambda found: found["$id"])
+def test_schemas_are_valid(found: dict[str, Any]) -> None:
+    Draft202012Validator.check_schema(found)
+
+
+def test_the_schemas_are_those_of_the_types() -> None:
+    """Else: python -m cobra_jupyter.records.schema"""
+    assert [schema.results_schema(), schema.records_schema()] == SCHEMAS
 
 
 def test_every_kind_that_is_shown_has_a_schema() -> None:
