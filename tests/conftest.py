@@ -19,6 +19,8 @@ import pandas as pd
 import psutil
 import pytest
 
+from cobra_jupyter.workbench.rebuild import Line
+
 for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):  # no test may ask a real provider
     os.environ.pop(name, None)
 
@@ -109,6 +111,11 @@ class Bench:
     def _record(self, kind: str, data: dict[str, Any]) -> None:
         json.dumps(data, allow_nan=False)
         self.records.append((kind, data))
+
+    @property
+    def lines(self) -> list[Line]:
+        """The records as a harness reads them."""
+        return [Line(seq, 0.0, kind, data) for seq, (kind, data) in enumerate(self.records)]
 
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.records]

@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import difflib
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from cobra_jupyter.agent.history import retell
+from cobra_jupyter.agent.history import NotebookCells
 from cobra_jupyter.agent.summary import trim
 from cobra_jupyter.notebook.document import Document, Operation
 from cobra_jupyter.notebook.merge import longest_rising, touched
-from cobra_jupyter.records import blobs
+from cobra_jupyter.records import blobs, kinds
 from cobra_jupyter.records.ledger import Ledger, Record
+from cobra_jupyter.workbench.kind import as_record
 
 SETTLED = 2.0  # seconds after the last edit until it is recorded
 QUIET = 5.0  # seconds after the last edit until a running agent is told of it
@@ -60,6 +61,7 @@ class Interventions:
         self._acts: dict[str, dict[str, None]] = {}  # cell → what was done
         self._ran: dict[str, tuple[str, str]] = {}
         self._recorded = _copy(document)  # as the record tells of it
+        self._retold = NotebookCells(self._recorded, agent)
         self._cleared: dict[
             str, None
         ] = {}  # cells whose outputs a person cleared; the record does not know yet
@@ -87,9 +89,9 @@ class Interventions:
         if not found:
             return []
         text = "\n".join(map(str, found))
-        interventions = [asdict(deed) for deed in found]
+        deeds = [as_record(kinds.Deed, deed) for deed in found]
         self._ledger.append(
-            "handback", {"agent": self._agent, "why": why, "text": text, "deeds": interventions}
+            kinds.HANDBACK, kinds.HandBack(agent=self._agent, why=why, text=text, deeds=deeds)
         )
         return found
 
@@ -101,7 +103,7 @@ class Interventions:
         edits = self._edits()
         self._cleared = {}
         if edits:
-            self._ledger.append("edit", {"agent": self._agent, "edits": edits})
+            self._ledger.append(kinds.EDIT, kinds.Edits(agent=self._agent, edits=edits))
 
     def close(self) -> None:
         self._unsubscribe()
@@ -137,7 +139,7 @@ class Interventions:
         """A new line of the record, in any thread; those on cells come in the loop's."""
         if record.kind not in ("reply", "note", "edit") or record.data["agent"] != self._agent:
             return
-        retell(self._recorded, record, self._agent)
+        self._retold.take(record)
         if self._unsaid and record.kind != "edit":  # it may tell of cells that a person had in hand
             self._unsaid = False
             self._schedule()
@@ -147,28 +149,28 @@ class Interventions:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(SETTLED, self.record)
 
-    def _edits(self) -> list[dict[str, Any]]:
+    def _edits(self) -> list[kinds.Edit]:
         """What leads from the notebook that the record tells of to the one that is there. Cells of a reply that has
         not ended are left to its own line, unless a person wrote in them."""
         document, recorded = self._document, self._recorded
         there = [cell for cell in document if cell in recorded or touched(document, cell)]
         places = {cell: number for number, cell in enumerate(recorded)}
         stay = longest_rising([places[cell] for cell in there if cell in places])
-        edits: list[dict[str, Any]] = [
+        edits: list[kinds.Edit] = [
             {"edit": "delete", "cell_id": cell} for cell in recorded if cell not in document
         ]
         for before, cell in zip([None, *there], there, strict=False):
             edits += self._edits_of(cell, before, cell in places and places[cell] not in stay)
         return edits
 
-    def _edits_of(self, cell: str, before: str | None, moved: bool) -> list[dict[str, Any]]:
+    def _edits_of(self, cell: str, before: str | None, moved: bool) -> list[kinds.Edit]:
         kind, source = self._known[cell]
         made = {"cell_type": kind, "id": cell, "source": source, "metadata": {}}
         if cell not in self._recorded:
-            return [{"edit": "insert", "cell": made, "after": before, **self._shown(made)}]
-        found: list[dict[str, Any]] = []
+            return [{**self._whole("insert", made), "after": before}]
+        found: list[kinds.Edit] = []
         if self._recorded.kind_of(cell) != kind:
-            found.append({"edit": "replace", "cell": made, **self._shown(made)})
+            found.append(self._whole("replace", made))
         elif self._recorded.source_of(cell) != source:
             found.append({"edit": "source", "cell_id": cell, "text": source})
         if moved:
@@ -177,13 +179,15 @@ class Interventions:
             found.append({"edit": "clear", "cell_id": cell})
         return found
 
-    def _shown(self, made: dict[str, Any]) -> dict[str, str]:
-        """What a new cell came with, of a copy or of one that was taken back: its prompt number and outputs."""
-        if made["cell_type"] != "code":
-            return {}
-        cell = self._document.cell(made["id"])
-        made["execution_count"] = cell["execution_count"]
-        return {"outputs": blobs.store(self._ledger.path.parent, cell["outputs"])} if cell["outputs"] else {}
+    def _whole(self, edit: str, made: dict[str, Any]) -> kinds.Edit:
+        """A cell as a whole; a copy, or one that was taken back, comes with its prompt number and outputs."""
+        found = kinds.Edit(edit=edit, cell=made)
+        if made["cell_type"] == "code":
+            cell = self._document.cell(made["id"])
+            made["execution_count"] = cell["execution_count"]
+            if cell["outputs"]:
+                found["outputs"] = blobs.store(self._ledger.path.parent, cell["outputs"])
+        return found
 
     def _found(self) -> list[Deed]:
         order = {cell: number for number, cell in enumerate(self._document)}

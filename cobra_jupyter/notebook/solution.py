@@ -8,7 +8,8 @@ from typing import Any
 
 import nbformat.v4 as v4
 
-Json = Mapping[str, Any]
+from cobra_jupyter.workbench import results
+
 SMALL = 30.0  # worker seconds of training: where saved models predict, other processes would only cost their start
 
 SETTINGS = """\
@@ -127,7 +128,9 @@ for name in {names!r}:
     SHARED[name] = pd.concat(parts)"""
 
 
-def build(solution: Json, retrain: bool = True, facts: Json | None = None) -> dict[str, Any]:
+def build(
+    solution: results.Solution, retrain: bool = True, facts: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The notebook (nbformat dict) from the harness's description of what was submitted."""
     cells = list(_cells(solution, retrain, facts or {}))
     for number, cell in enumerate(cells):
@@ -148,7 +151,7 @@ def _text(source: str) -> Any:
     return v4.new_markdown_cell(source)  # type: ignore[no-untyped-call]
 
 
-def _cells(s: Json, retrain: bool, facts: Json) -> Iterator[Any]:
+def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iterator[Any]:
     members = s["members"]
     yield _text(_title(s, facts))
     yield _code(SETTINGS.format(folder=s["folder"], slots=_processes(s, retrain), retrain=retrain))
@@ -173,12 +176,12 @@ def _cells(s: Json, retrain: bool, facts: Json) -> Iterator[Any]:
     yield _code(_write(s))
 
 
-def _processes(s: Json, retrain: bool) -> int:
+def _processes(s: results.Solution, retrain: bool) -> int:
     small = not retrain and sum(member["cost"] for member in s["members"]) < SMALL
     return 1 if small else int(s["slots"])
 
 
-def _title(s: Json, facts: Json) -> str:
+def _title(s: results.Solution, facts: Mapping[str, Any]) -> str:
     score = (
         f", cross-validated {s['metric']} **{facts['score']:.5f} ± {facts['se']:.5f}**"
         if facts.get("score") is not None
@@ -192,7 +195,7 @@ def _title(s: Json, facts: Json) -> str:
     )  # fmt: skip
 
 
-def _protocol(s: Json) -> str:
+def _protocol(s: results.Solution) -> str:
     lines = [f"ID = {s['id']!r}  # the row key", s["protocol_code"]]
     if s["time_ordered"]:
         lines += [
@@ -201,7 +204,7 @@ def _protocol(s: Json) -> str:
     return "\n".join(lines)
 
 
-def _modules(members: list[Json]) -> Iterator[tuple[str, str]]:
+def _modules(members: list[results.SolutionMember]) -> Iterator[tuple[str, str]]:
     seen = set()
     for member in members:
         for name, source in [*member["shared"].items(), (member["name"], member["source"])]:
@@ -210,12 +213,12 @@ def _modules(members: list[Json]) -> Iterator[tuple[str, str]]:
                 yield name, source
 
 
-def _context(s: Json) -> str:
+def _context(s: results.Solution) -> str:
     written = pprint.pformat(s["context"], width=100, sort_dicts=False, compact=True).replace("\n", "\n    ")
     return CONTEXT.format(facts=written, inner=INNER_TIME if s["time_ordered"] else INNER)
 
 
-def _members(s: Json) -> str:
+def _members(s: results.Solution) -> str:
     rows = []
     for m in s["members"]:
         kept = {k: m[k] for k in ("name", "weight", "config", "folds", "repeats", "seed", "seconds_given")}
@@ -225,7 +228,7 @@ def _members(s: Json) -> str:
     return f"TASK = {s['context']['task']!r}\nMEMBERS = [\n{listed},\n]"
 
 
-def _write(s: Json) -> str:
+def _write(s: results.Solution) -> str:
     """Decoding and writing, in the words the layout needs."""
     params, outputs, classes = s["params"], list(s["outputs"]), s["context"]["classes"]
     lines = ["submission = sample.copy()"]
@@ -259,7 +262,7 @@ def _write(s: Json) -> str:
     return "\n".join(lines)
 
 
-def _codes(s: Json) -> str:
+def _codes(s: results.Solution) -> str:
     task, params = s["context"]["task"], s["params"]
     if task in ("binary", "multilabel"):
         column = "blend[:, -1]" if task == "binary" else "blend"
@@ -269,5 +272,5 @@ def _codes(s: Json) -> str:
     return "blend.argmax(axis=1)"
 
 
-def _own_decode(s: Json) -> str:
+def _own_decode(s: results.Solution) -> str:
     return f"importlib.import_module({s['members'][0]['name']!r}).decode(blend, test, {s['params']!r})"

@@ -18,9 +18,7 @@ from cobra_jupyter.workbench.results import (
     Role,
     Sha256,
 )
-
-AgentName = Annotated[str, "Whose: lead, scout-1, auditor-1 …"]
-Outputs = Annotated[str | None, "SHA-256 of what the notebook shows below the cell, kept in outputs/."]
+from cobra_jupyter.workbench.turns import AgentName, Outputs
 
 # ---- the run
 
@@ -190,31 +188,6 @@ class Reply(TypedDict):
     cells: Cells
 
 
-class Cell(TypedDict):
-    """A code cell that is about to run."""
-
-    agent: AgentName
-    turn: Count
-    cell: str
-    role: str
-    source: str
-
-
-class Execution(TypedDict):
-    """What came of a cell; output is the text a person would have seen, trimmed."""
-
-    agent: AgentName
-    turn: Count
-    cell: str
-    status: str
-    count: Count | None
-    seconds: Positive
-    ename: str
-    evalue: str
-    output: str
-    outputs: Outputs
-
-
 class Note(TypedDict):
     """Cells of the runner's own."""
 
@@ -237,34 +210,6 @@ class Finish(TypedDict):
 
     agent: AgentName
     why: str
-
-
-class CallError(TypedDict):
-    """Why a call was refused or failed."""
-
-    kind: str
-    message: str
-
-
-class Call(TypedDict):
-    """A cell's call of the workbench with its answer: inline, or the line that holds it."""
-
-    agent: AgentName
-    turn: Count
-    call: str
-    args: dict[str, Any]
-    record: Count | None
-    answer: dict[str, Any] | None
-    error: CallError | None
-
-
-class Clock(TypedDict):
-    """A decision that depended on the clock, so that a replay takes the same."""
-
-    what: Annotated[
-        str, "Agent, turn, call, its number among such calls of the turn's cell, and what was decided."
-    ]
-    value: Annotated[Any, "JSON, in the form of its decision."]
 
 
 # ---- other agents
@@ -411,13 +356,9 @@ DECISION: Kind[Decision] = Kind("decision")
 FILE: Kind[File] = Kind("file")
 PROOF: Kind[Proof] = Kind("proof")
 REPLY: Kind[Reply] = Kind("reply")
-CELL: Kind[Cell] = Kind("cell")
-EXECUTION: Kind[Execution] = Kind("execution")
 NOTE: Kind[Note] = Kind("note")
 KERNEL: Kind[Kernel] = Kind("kernel")
 FINISH: Kind[Finish] = Kind("finish")
-CALL: Kind[Call] = Kind("call")
-CLOCK: Kind[Clock] = Kind("clock")
 AGENT: Kind[Agent] = Kind("agent")
 RUNG: Kind[Rung] = Kind("rung")
 EDIT: Kind[Edits] = Kind("edit")

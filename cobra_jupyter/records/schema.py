@@ -10,7 +10,7 @@ from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get
 
 import cobra_jupyter
 from cobra_jupyter.records import kinds
-from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench import results, turns
 from cobra_jupyter.workbench.kind import Kind, Limit
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -42,7 +42,7 @@ def results_schema() -> Schema:
 
 def records_schema() -> Schema:
     """A line of the record, and one definition per kind for its data."""
-    own = {kind: of(data) for kind, data in types_of(kinds).items()}
+    own = {kind: of(data) for kind, data in (types_of(kinds) | types_of(turns)).items()}
     definitions = own | {kind: {"$ref": f"results.json#/$defs/{kind}"} for kind in RECORDED}
     sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
     return {
@@ -145,7 +145,7 @@ def text(value: Any, indent: str = "") -> str:
     line = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(line) <= WIDTH or not isinstance(value, dict | list):
         return line
-    deeper, opening, closing = f"{indent}  ", *("{}" if isinstance(value, dict) else "[]")
+    deeper, (opening, closing) = f"{indent}  ", "{}" if isinstance(value, dict) else "[]"
     if isinstance(value, dict):
         parts = [
             f"{json.dumps(key, ensure_ascii=False)}: {text(each, deeper)}" for key, each in value.items()

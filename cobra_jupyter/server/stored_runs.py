@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -88,7 +88,8 @@ def gone(identity: str, why: str) -> Json:
 
 def _status(run: Path, root: Path, found: Json) -> Json:
     recorded = read(run)
-    s, asked = recorded.standing, recorded.standing.asked
+    s = recorded.standing
+    asked: Mapping[str, Any] = s.asked or {}
     state = found["state"] if found["state"] in states.OVER else "died"
     approval = str(asked.get("approval") or "none")
     budget, used = float(found["budget"]), s.age(recorded.at)
@@ -189,7 +190,8 @@ def is_run(folder: Path) -> bool:
 
 def is_at_home(run: Path) -> bool:
     """Whether its folder has the name that it was given: a copy has another."""
-    return read(run).standing.asked.get("run") == run.name
+    asked = read(run).standing.asked
+    return asked is not None and asked.get("run") == run.name
 
 
 def has_begun(run: Path) -> bool:

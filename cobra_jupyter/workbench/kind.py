@@ -6,8 +6,11 @@ a `Kind[T]` and gives or takes a `T` lets the type checker find a wrong key."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 T = TypeVar("T", bound=Mapping[str, Any])
 
@@ -16,6 +19,11 @@ class Kind(str, Generic[T]):
     """The name of a kind of record whose data is a T."""
 
     __slots__ = ()
+
+
+def as_record(kind: type[T], value: DataclassInstance) -> T:
+    """A dataclass as a record whose keys are its fields."""
+    return cast("T", asdict(value))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ text in `Annotated` become descriptions there, a `Limit` becomes keywords."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict, final
 
 from cobra_jupyter.workbench.kind import Kind, Limit
 
@@ -29,6 +29,7 @@ CalledBy = Annotated[str, Limit(one_of=("lead", "ladder"))]
 # ---- competition and protocol
 
 
+@final
 class Labels(TypedDict):
     """Of labels: how often each stands there."""
 
@@ -36,6 +37,7 @@ class Labels(TypedDict):
     counts: dict[str, Count]
 
 
+@final
 class Numbers(TypedDict):
     """Of numbers: mean, SD and quantiles."""
 
@@ -72,7 +74,7 @@ class Card(TypedDict):
     time: str | None
     evidence: dict[str, str]
     questions: list[str]
-    obstacles: list[str]
+    obstacles: NotRequired[list[str]]
     notes: list[str]
     folder: str
     tables: dict[str, str | None]
@@ -86,6 +88,11 @@ class Card(TypedDict):
     test_missing: NotRequired[dict[str, float]]
     target_distribution: NotRequired[dict[str, Labels | Numbers]]
     rows_without_label: NotRequired[Count]
+    id_made: NotRequired[Annotated[list[str], "Tables whose row key was made from the order of rows."]]
+    test_by_position: NotRequired[bool]
+    train_without_id: NotRequired[bool]
+    infinite_labels: NotRequired[bool]
+    whole_labels: NotRequired[Annotated[list[str], "Targets of whole numbers, written as fractions."]]
     enforced: str
     settings: Annotated[dict[str, str], "What was set by option."]
     sha256: Annotated[dict[str, str], "Of the files that tables were read from."]
@@ -114,8 +121,8 @@ class ProtocolAsked(TypedDict):
     leave_out: list[str] | None
 
 
-class Protocol(TypedDict):
-    """How candidates are judged, frozen."""
+class ProtocolTerms(TypedDict):
+    """Split, metric and rows."""
 
     number: Number
     metric: str
@@ -134,18 +141,28 @@ class Protocol(TypedDict):
     code: str
     digest: Digest
     leave_out: Annotated[list[str], "Columns that no candidate sees."]
+
+
+class Protocol(ProtocolTerms):
+    """How candidates are judged, frozen."""
+
     sanity: Sanity
     wants: Wants
     asked: ProtocolAsked
 
 
-class Metric(TypedDict):
-    """A metric written in a cell."""
+class MetricFacts(TypedDict):
+    """What a metric says of itself."""
 
-    name: str
     direction: Direction
     wants: Wants
     best: float
+
+
+class Metric(MetricFacts):
+    """A metric written in a cell."""
+
+    name: str
     path: str
     digest: Sha256
 
@@ -153,8 +170,8 @@ class Metric(TypedDict):
 # ---- candidates and trials
 
 
-class Candidate(TypedDict):
-    """A version of a candidate."""
+class SavedCandidate(TypedDict):
+    """What a candidate's code says of itself."""
 
     name: str
     version: Count
@@ -165,11 +182,16 @@ class Candidate(TypedDict):
     functions: list[str]
     decode: dict[str, list[Any]]
     summary: str
+
+
+class Candidate(SavedCandidate):
+    """A version of a candidate."""
+
     new: bool
 
 
-class Shared(TypedDict):
-    """A label-free artefact."""
+class Artefact(TypedDict):
+    """The files of a label-free artefact."""
 
     name: str
     digest: Digest
@@ -177,6 +199,11 @@ class Shared(TypedDict):
     seconds: Positive
     path: str
     files: Annotated[dict[str, str], "Path and SHA-256 of what was made for train and test rows."]
+
+
+class Shared(Artefact):
+    """A label-free artefact."""
+
     protocol: Number
 
 
@@ -230,7 +257,7 @@ class Trial(TypedDict):
     full: bool
     score: float | None
     se: Positive | None
-    fold_scores: list[float]
+    fold_scores: list[float | None]
     rows: Count
     params: Config
     seconds: Positive
@@ -255,14 +282,19 @@ class Fit(FoldFit):
     shared: dict[str, list[str]]
 
 
-class OutOfFold(TypedDict):
-    """Out-of-fold predictions of a trial or blend, in a file."""
+class PredictionFile(TypedDict):
+    """A file of predictions."""
 
-    id: str
     path: str
     sha256: Sha256
     rows: Count
     predicted: Annotated[int, "Rows that a fold predicted.", Limit(minimum=0)]
+
+
+class OutOfFold(PredictionFile):
+    """Out-of-fold predictions of a trial or blend, in a file."""
+
+    id: str
     columns: list[str]
     protocol: Number
 
@@ -294,11 +326,19 @@ class Probe(TypedDict):
 
 
 class Judgement(TypedDict):
-    """Under which protocol, in which metric; `stands_for` only where effects are measured in a smoother one."""
+    """Under which protocol, in which metric."""
 
     metric: str
     direction: Direction
     protocol: Count
+
+
+class MeasuredIn(Judgement):
+    """Of effects, which may be measured in a smoother metric."""
+
+    stands_for: NotRequired[
+        Annotated[str, "The protocol's metric, where effects are measured in a smoother one."]
+    ]
 
 
 class Effect(TypedDict):
@@ -324,9 +364,6 @@ class Combination(TypedDict):
     se: Positive | None
     trial: str
     rung: Count
-
-
-StandsFor = Annotated[str, "The protocol's metric, where effects are measured in a smoother one."]
 
 
 class AblationTable(TypedDict):
@@ -358,7 +395,9 @@ class Ablation(AblationTable):
     metric: NotRequired[str]
     direction: NotRequired[Direction]
     protocol: NotRequired[Count]
-    stands_for: NotRequired[StandsFor]
+    stands_for: NotRequired[
+        Annotated[str, "The protocol's metric, where effects are measured in a smoother one."]
+    ]
 
 
 class PlacedEffect(Effect):
@@ -377,12 +416,11 @@ class BestConfig(TypedDict):
     trial: str
 
 
-class Effects(Judgement):
+class Effects(MeasuredIn):
     """All effects so far."""
 
     effects: list[PlacedEffect]
     best: list[BestConfig]
-    stands_for: NotRequired[StandsFor]
 
 
 class Idea(TypedDict):
@@ -418,14 +456,15 @@ class OverBest(TypedDict):
     rows: Count
 
 
-class Blend(Judgement):
-    """A weighted mean of trials; its score is nested."""
+class BlendTerms(TypedDict):
+    """Members, weights and scores of a blend."""
 
     id: str
+    protocol: Count
     members: list[Member]
     score: float
     se: Positive | None
-    fold_scores: list[float]
+    fold_scores: list[float | None]
     params: Config
     in_sample: float
     over_best: OverBest | None
@@ -435,6 +474,13 @@ class Blend(Judgement):
     seconds: Positive
     rows: Count
     sha256: Annotated[str, "Of the stored nested out-of-fold predictions.", Limit(pattern="^[0-9a-f]{64}$")]
+
+
+class Blend(BlendTerms):
+    """A weighted mean of trials; its score is nested."""
+
+    metric: str
+    direction: Direction
 
 
 class Entry(TypedDict):
@@ -448,11 +494,11 @@ class Entry(TypedDict):
     behind: float
     behind_se: Positive
     tie: bool
-    fold_scores: NotRequired[list[float]]
+    fold_scores: NotRequired[list[float | None]]
 
 
-class Selection(Judgement):
-    """What is to be submitted, among whom, by which rule."""
+class Selected(TypedDict):
+    """The choice and its reasons."""
 
     chosen: str
     runner_up: str | None
@@ -463,8 +509,12 @@ class Selection(Judgement):
     vetoed: bool
 
 
-class Submission(Judgement):
-    """A submission file, checked and written."""
+class Selection(Selected, Judgement):
+    """What is to be submitted, among whom, by which rule."""
+
+
+class Written(TypedDict):
+    """The file of a submission, and of what it is made."""
 
     what: str
     score: float
@@ -475,6 +525,10 @@ class Submission(Judgement):
     cost: Positive
     seconds: Positive
     members: list[Member]
+
+
+class Submission(Written, Judgement):
+    """A submission file, checked and written."""
 
 
 # ---- audit
@@ -635,7 +689,14 @@ class Solution(Judgement):
     slots: Count
     time_ordered: bool
     time: str | None
-    stands_for: NotRequired[StandsFor]
+
+
+def score_of(data: Trial | Blend | Submission) -> float:
+    """The score of what has one."""
+    found = data["score"]
+    if found is None:
+        raise ValueError(f"{data.get('id')} failed: it has no score")
+    return found
 
 
 CARD: Kind[Card] = Kind("card")

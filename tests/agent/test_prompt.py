@@ -17,7 +17,7 @@ LONG = "x = 1  # what a cell may hold\n" * 400
 def trial(n: int) -> dict[str, Any]:
     return {
         "id": f"t{n:03d}", "label": f"boost(leaves={n})", "protocol": 1, "score": 1.0 - n / 1000, "se": 0.01,
-        "full": n % 3 == 0, "fraction": 0.3, "folds": [0, 1], "cost": 4.0, "failure": None, "name": "boost",
+        "full": n % 3 == 0, "fraction": 0.3 if n % 3 else 1.0, "folds": [0, 1], "cost": 4.0, "seconds": 4.0, "failure": None, "name": "boost",
         "candidate": "boost_v1", "config": {"leaves": n},
     }  # fmt: skip
 
@@ -81,8 +81,12 @@ def test_within_a_block_a_turn_is_appended_and_nothing_before_it_changes() -> No
 
 def test_lessons_cite_the_two_trials_they_compare_and_ideas_their_effect() -> None:
     text = render(context(40)).changing
-    assert "factor6 = 1 instead of 0: +0.06000 ± 0.01000 rmse, better (confirmed) [t006 against t002" in text
-    assert "- t072 boost(leaves=72): 0.92800 ± 0.01000 (full size, 4 s)" in text  # the best of turns 1 to 36
+    assert (
+        "boost_v1: factor6=1 instead of 0: +0.060 ± 0.010 rmse, better, confirmed [t006 against t002, 30 %"
+        in text
+    )
+    best = "- t072 boost(leaves=72): score 0.92800 ± 0.01000; 2 folds, all rows; 4.0 s"
+    assert best in text  # of turns 1 to 36
 
 
 def test_the_first_turn_says_how_to_begin_and_what_there_is() -> None:

@@ -9,17 +9,14 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
 
 from cobra_jupyter.cli import demo
 from cobra_jupyter.records import ledger, schema
 from cobra_jupyter.workbench.display import pages, rendering
 from tests.conftest import Bench, FakeCall
+from tests.schemas import SCHEMAS, errors, errors_of_ledger
 from tests.workbench.samples import failed, results, running
 
-FILES = (schema.RESULTS_FILE, schema.RECORDS_FILE)
-SCHEMAS = [json.loads(path.read_text(encoding="utf-8")) for path in FILES]
-REGISTRY: Registry[Any] = Registry().with_resources([(s["$id"], Resource.from_contents(s)) for s in SCHEMAS])
 RIDGE = '''
 """Ridge on the numbers."""
 import numpy as np
@@ -39,13 +36,6 @@ def predict(model, rows, ctx):
 '''
 SHARED = "def make(rows, ctx):\n    return rows.select_dtypes('number').fillna(0.0)\n"
 METRIC = 'DIRECTION = "minimize"\ndef metric(truth, prediction):\n    return 0.0\n'
-
-
-def errors(name: str, kind: str | None, value: Any) -> list[str]:
-    """What a value does against a schema, or against one definition in it."""
-    where = {"$ref": f"{name}#/$defs/{kind}" if kind else name}
-    found = Draft202012Validator(where, registry=REGISTRY).iter_errors(value)
-    return [f"{kind} {error.json_path}: {error.message[:300]}" for error in found]
 
 
 @pytest.fixture(scope="module")
@@ -120,13 +110,13 @@ def test_every_line_of_a_session_keeps_to_the_schema(session: tuple[Bench, Any],
     bench, _ = session
     book = ledger.Ledger(tmp_path / "ledger.jsonl")
     for kind, data in bench.records:
-        book.append(kind, data)
+        book.write(kind, data)
     book.close()
     lines = [json.loads(line) for line in book.path.read_text(encoding="utf-8").splitlines()]
     assert {"card", "metric", "protocol", "trial", "ablation", "job", "blend", "submission"} <= {
         x["kind"] for x in lines
     }
-    assert [e for line in lines for e in errors("records.json", None, line)] == []
+    assert errors_of_ledger(book.path) == []
 
 
 def test_the_json_of_every_display_keeps_to_the_schema(

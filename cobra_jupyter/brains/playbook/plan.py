@@ -28,6 +28,8 @@ from cobra_jupyter.brains.playbook.step import (
     shared,
 )
 from cobra_jupyter.brains.playbook.view import View, opening
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.display.pages.describe import cross_validated
 
 ABLATION_SHARES = {  # of the budget
     "boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03,
@@ -101,7 +103,7 @@ def _beginning(view: View) -> Iterator[Step]:
 
 
 def _fallback(view: View) -> Iterator[Step]:
-    if view.context.last("submission"):
+    if view.context.last(results.SUBMISSION):
         return
     simple = min(view.recipes, key=lambda recipe: recipe.cost)
     yield from shared(view, simple.needs)
@@ -262,7 +264,7 @@ def _second_look(view: View) -> Iterator[Step]:
 
 def _ideas(view: View) -> Iterator[Idea]:
     """Those of the best family; every third one of the families behind it, for the blend."""
-    leaders: dict[str, tuple[Recipe, dict[str, Any]]] = {}
+    leaders: dict[str, tuple[Recipe, results.Trial]] = {}
     for recipe, trial in view.own():
         leaders.setdefault(recipe.name, (recipe, trial))
     own = [_variants(view, recipe, trial["config"]) for recipe, trial in leaders.values()]
@@ -295,13 +297,13 @@ def _variants(view: View, recipe: Recipe, base: Mapping[str, Any]) -> Iterator[I
 
 def _near(
     view: View, recipe: Recipe, base: Mapping[str, Any]
-) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
+) -> Iterator[tuple[dict[str, Any], results.Effect]]:
     """Levels that small data could not tell from the best, the most promising first."""
     found = view.ablation(recipe)
     effects = [
-        e for e in (found or {}).get("effects", ()) if e["gain"] is not None and e["verdict"] != "worse"
+        e for e in (found["effects"] if found else ()) if e["gain"] is not None and e["verdict"] != "worse"
     ]
-    for effect in sorted(effects, key=lambda e: -(e["gain"] + e["se"])):
+    for effect in sorted(effects, key=lambda e: -((e["gain"] or 0.0) + (e["se"] or 0.0))):
         if base.get(effect["factor"]) != effect["level"]:
             yield {effect["factor"]: effect["level"]}, effect
 
@@ -312,16 +314,16 @@ def _near(
 def _ending(view: View) -> Step:
     choose = "Choose and submit"
     if choose not in view.titles:
-        blend = "cobra.blend()\n" if len(view.full()) > 1 and not view.context.all("blend") else ""
+        blend = "cobra.blend()\n" if len(view.full()) > 1 and not view.context.all(results.BLEND) else ""
         code = (
             f"{blend}selection = cobra.select()\ncobra.submit()\ncobra.effects()"
             if view.full()
             else "cobra.status()"
         )
         return Step(choose, "By cross-validation alone, by the rule stated with the result.", code)
-    best = view.context.last("submission") or {}
+    best = view.context.last(results.SUBMISSION)
     why = (
-        f"submitted {best['what']}, {best['metric']} {best['score']:.5f} ± {best['se']:.5f} by cross-validation"
+        f"submitted {best['what']}, {cross_validated(best['metric'], best['score'], best['se'])}"
         if best
         else "nothing could be trained"
     )

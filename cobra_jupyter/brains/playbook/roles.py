@@ -20,6 +20,8 @@ from cobra_jupyter.brains.playbook.step import (
     shared,
 )
 from cobra_jupyter.brains.playbook.view import View
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.display.pages.describe import score
 
 LOAD = "%load_ext cobra_jupyter"
 SCREEN = 0.5  # of a scout's time: its ablation
@@ -53,7 +55,7 @@ def _audit(view: View) -> Iterator[Step]:
 
 
 def _findings(view: View) -> str:
-    audits = view.context.all("audit")[-2:]
+    audits = view.context.all(results.AUDIT)[-2:]
     grave = [f for audit in audits for f in audit["findings"] if f["severity"] == "leak"]
     told = [f"{each['check']}: {each['evidence']} {each['proposal']}" for each in grave[:4]]
     cure = defect(view)
@@ -83,9 +85,10 @@ def _judge(view: View) -> Iterator[Step]:
     if blends and small:
         best, few = blends[0], small[0]
         behind = view.sign * (best["score"] - few["score"])
+        noise = behind < 0.5 * (best["se"] or 0.0)
         words = (
-            f"{best['id']} leads with {best['score']:.5f} ± {best['se']:.5f}; {few['id']}, of at most three members, is "
-            f"{behind:.5f} behind: {'less than half a standard error' if behind < 0.5 * best['se'] else 'more than noise'}."
+            f"{best['id']} leads with {score(best)}; {few['id']}, of at most three members, is "
+            f"{behind:.5f} behind: {'less than half a standard error' if noise else 'more than noise'}."
         )
     yield Step("Report", "What the numbers say.", f"cobra.finish({json.dumps(words)})")
 

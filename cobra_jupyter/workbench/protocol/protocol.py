@@ -10,11 +10,14 @@ import json
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.kind import as_record
 
 SPLITS = ("kfold", "stratified", "group", "stratified_group", "time")
 DUPLICATES = "duplicates"  # groups= this word: rows with equal features are one unit
@@ -49,8 +52,8 @@ class Protocol:
     code: str
     digest: str
 
-    def record(self) -> dict[str, Any]:
-        return {**asdict(self), "leave_out": list(self.leave_out)}
+    def record(self) -> results.ProtocolTerms:
+        return {**as_record(results.ProtocolTerms, self), "leave_out": list(self.leave_out)}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.hashing import sha256
 
 if TYPE_CHECKING:  # the kernel needs no judge
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # the kernel needs no judge
 FOLD = "fold"
 
 
-def write(path: Path, oof: OutOfFold) -> dict[str, Any]:
+def write(path: Path, oof: OutOfFold) -> results.PredictionFile:
     """The first repeat as a file. → what is known of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{threading.get_ident()}.npz")  # others may ask for the same

@@ -18,14 +18,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection, forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from cobra_jupyter.workbench import disk
+from cobra_jupyter.workbench import disk, results
+from cobra_jupyter.workbench.kind import as_record
 from cobra_jupyter.workbench.workers.worker import Work, wait_for_work
 
 PRELOAD = (
@@ -53,8 +54,8 @@ class Failure:
     place: str | None = None
     tail: str = ""
 
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
+    def record(self) -> results.Failure:
+        return as_record(results.Failure, self)
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ class Pool:
         if failure and cancelled.is_set():
             failure = Failure("cancelled", "cancelled")
         if failure:
-            failure = Failure(**{**failure.record(), "tail": _tail(work.out / "output.log")})
+            failure = replace(failure, tail=_tail(work.out / "output.log"))
         return Outcome(failure, answer, time.monotonic() - begun)
 
     def _watch(
