@@ -91,7 +91,7 @@ class Interventions:
         text = "\n".join(map(str, found))
         deeds = [as_record(kinds.Deed, deed) for deed in found]
         self._ledger.append(
-            kinds.HANDBACK, kinds.HandBack(agent=self._agent, why=why, text=text, deeds=deeds)
+            kinds.HANDBACK, kinds.HandBack(agent=self._agent, why=why, text=text, interventions=deeds)
         )
         return found
 

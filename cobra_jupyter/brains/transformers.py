@@ -262,7 +262,7 @@ def _load(folder: Path) -> _Model:
         raise BrainGone(
             f"{folder} holds no model (no config.json): give --model a folder in Hugging Face's layout"
         )
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     tokenizer = AutoTokenizer.from_pretrained(folder, **local)
     if not tokenizer.chat_template:

@@ -9,6 +9,7 @@ from typing import Any
 import nbformat.v4 as v4
 
 from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.display.pages import words
 
 SMALL = 30.0  # worker seconds of training: where saved models predict, other processes would only cost their start
 
@@ -183,7 +184,7 @@ def _processes(s: results.Solution, retrain: bool) -> int:
 
 def _title(s: results.Solution, facts: Mapping[str, Any]) -> str:
     score = (
-        f", cross-validated {s['metric']} **{facts['score']:.5f} ± {facts['se']:.5f}**"
+        f", cross-validated {s['metric']} **{words.scored(facts['score'], facts['se'])}**"
         if facts.get("score") is not None
         else ""
     )

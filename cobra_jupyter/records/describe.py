@@ -112,7 +112,7 @@ def _human(data: kinds.Human) -> str:
 
 
 def _handback(data: kinds.HandBack) -> str:
-    cells = words.counted(len(data.get("deeds", ())), "cell")
+    cells = words.counted(len(data.get("interventions", ())), "cell")
     return f"the agent is told what a person did ({data.get('why')}): {cells}"
 
 

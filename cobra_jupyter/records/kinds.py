@@ -339,7 +339,7 @@ class HandBack(TypedDict):
     agent: AgentName
     why: str
     text: str
-    deeds: list[Deed]
+    interventions: list[Deed]
 
 
 class Moved(TypedDict):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cobra_jupyter.agent import interventions as deeds_module
+from cobra_jupyter.agent import interventions
 from cobra_jupyter.agent.history import rebuild
 from cobra_jupyter.agent.interventions import Deed, Interventions
 from cobra_jupyter.agent.page import Page
@@ -118,7 +118,7 @@ def test_what_a_person_did_is_told_in_the_notebooks_order(act: Callable[[Scenari
     assert handback["why"] == "handed back"
     assert "ZeroDivisionError" in handback["text"]
     assert "It ended error" in handback["text"]
-    assert [deed["status"] for deed in handback["deeds"]] == [None, "ok", "error", None, None]
+    assert [deed["status"] for deed in handback["interventions"]] == [None, "ok", "error", None, None]
 
 
 def test_each_deed_is_told_once(act: Callable[[Scenario], Stage]) -> None:
@@ -183,13 +183,13 @@ def test_a_person_at_work_is_not_quiet(
     act: Callable[[Scenario], Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(deeds_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(interventions.time, "monotonic", lambda: now[0])
 
     def scenario(stage: Stage) -> None:
         page = stage.reply()
         stage.edit(source(page.code, "mine"))
         assert not stage.interventions.quiet
-        now[0] += deeds_module.QUIET
+        now[0] += interventions.QUIET
         assert stage.interventions.quiet
 
     act(scenario)
@@ -198,7 +198,7 @@ def test_a_person_at_work_is_not_quiet(
 def test_many_edits_are_one_line_of_the_record_once_the_person_rests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deeds_module, "SETTLED", 0.05)
+    monkeypatch.setattr(interventions, "SETTLED", 0.05)
 
     async def scenario() -> None:
         stage = Stage(tmp_path)

@@ -41,13 +41,13 @@ def test_only_what_the_kernel_needs_is_packed_and_it_can_be_imported(tmp_path: P
         "workbench/trials.py",
         "workbench/words.txt",
     ]
-    code = "import cobra_jupyter.workbench.search.trials as t; print(t.NAME, t.__file__)"
+    code = "import cobra_jupyter.workbench.trials as t; print(t.NAME, t.__file__)"
     environment = {"PYTHONPATH": str(place)}
     command = [sys.executable, "-c", code]
     answer = subprocess.run(
         command, env=environment, cwd=place.parent, capture_output=True, text=True, check=True
     )
-    assert answer.stdout.split() == ["competition", str(place / "cobra_jupyter/workbench/search/trials.py")]
+    assert answer.stdout.split() == ["competition", str(place / "cobra_jupyter/workbench/trials.py")]
 
 
 def test_packing_again_replaces_what_was_there(tmp_path: Path) -> None:

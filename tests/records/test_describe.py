@@ -48,7 +48,7 @@ SAID: list[tuple[str, dict[str, Any], str]] = [
     ("message", {"text": "try  trees"}, "a person says: try trees"),
     (
         "handback",
-        {"why": "handed back", "deeds": [{}, {}]},
+        {"why": "handed back", "interventions": [{}, {}]},
         "the agent is told what a person did (handed back): 2 cells",
     ),
     ("ran", {"status": "error", "error": "KeyError: 1"}, "a person ran a cell: error KeyError: 1"),

@@ -154,7 +154,7 @@ def test_the_log_tells_what_matters_in_one_line_each(run: Run) -> None:
     run.state("pausing", "a person asked for it")
     run.say("message", text="look at the dates")
     run.say("ran", agent="lead", cell="d", status="error", error="ValueError: no")
-    run.say("handback", agent="lead", why="handed back", text="", deeds=[{}, {}])
+    run.say("handback", agent="lead", why="handed back", text="", interventions=[{}, {}])
     run.say("edit", agent="lead", edits=[])
     run.say("file", path="x", sha256="y")
     told = [(entry["kind"], entry["text"], entry.get("cell")) for entry in run.standing.log]

@@ -30,6 +30,7 @@ from cobra_jupyter.brains.playbook.step import (
 from cobra_jupyter.brains.playbook.view import View, opening
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages.describe import cross_validated
+from cobra_jupyter.workbench.display.pages.words import gained
 
 ABLATION_SHARES = {  # of the budget
     "boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03,
@@ -224,7 +225,7 @@ def _why(view: View, recipe: Recipe) -> str:
     if not changed:
         return f"The ablation found nothing better than the defaults of {recipe.name} ({found['fidelity']}); they run on all rows and folds."
     words = ", ".join(f"{k} = {v}" for k, v in changed.items())
-    return f"The best combination on small data ({found['fidelity']}): {words}; gain {found['best_gain']:+.5f} ± {found['best_se']:.5f}. Now on all rows and folds."
+    return f"The best combination on small data ({found['fidelity']}): {words}; gain {gained(found['best_gain'], found['best_se'])}. Now on all rows and folds."
 
 
 # ---- exploit: variants of the best, other seeds, for as long as they help
@@ -287,7 +288,7 @@ def _variants(view: View, recipe: Recipe, base: Mapping[str, Any]) -> Iterator[I
             change, effect = near[place]
             words = ", ".join(f"{k} = {v}" for k, v in change.items())
             yield recipe, {**base, **change}, 0, (
-                f"{words} was unresolved on small data ({effect['gain']:+.5f} ± {effect['se']:.5f}); at full size it may "
+                f"{words} was unresolved on small data ({gained(effect['gain'], effect['se'])}); at full size it may "
                 "differ, and a different model is welcome in the blend."
             )  # fmt: skip
         if place < len(seeds):

@@ -22,6 +22,7 @@ from cobra_jupyter.brains.playbook.step import (
 from cobra_jupyter.brains.playbook.view import View
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages.describe import score
+from cobra_jupyter.workbench.display.pages.words import gained
 
 LOAD = "%load_ext cobra_jupyter"
 SCREEN = 0.5  # of a scout's time: its ablation
@@ -149,10 +150,10 @@ def _outcome(view: View, recipe: Recipe, found: Mapping[str, Any] | None) -> str
         return f"{recipe.name}: no ablation could be finished in the time."
     strongest = sorted(found["importance"], key=lambda factor: -found["importance"][factor])[:2]
     words = (
-        f"{recipe.name} from another base ({found['id']}, {found['fidelity']}): {found['best_gain']:+.5f} ± "
-        f"{found['best_se']:.5f}; what matters most is {' and '.join(strongest) or 'nothing'}."
+        f"{recipe.name} from another base ({found['id']}, {found['fidelity']}): "
+        f"{gained(found['best_gain'], found['best_se'])}; what matters most is {' and '.join(strongest) or 'nothing'}."
     )
     full = [trial for trial in view.full(recipe.name) if trial["config"] == found["best"]]
     if full:
-        words += f" At full size {full[0]['id']} has {full[0]['score']:.5f} ± {full[0]['se']:.5f}."
+        words += f" At full size {full[0]['id']} has {score(full[0])}."
     return words
