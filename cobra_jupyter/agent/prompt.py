@@ -191,6 +191,8 @@ def _outcome(context: Context, job: results.Job) -> str:
     """A job's trial with its score, or why there is none."""
     trial = next((t for t in context.all(results.TRIAL) if t["id"] == job["result"]), None)
     if trial and trial["score"] is not None:
+        if context.role == "judge":  # which is given numbers alone
+            return f"{trial['id']}, {describe.score(trial)}"
         return describe.trial(trial, 120)
     return str(job["result"] or trim(str(job["error"] or ""), 300))
 

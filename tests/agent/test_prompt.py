@@ -106,6 +106,15 @@ def test_jobs_that_ended_since_the_last_turn_are_told() -> None:
     assert "j01" not in render(replace(told, lines=(*base.lines, 20))).changing
 
 
+def test_a_judge_is_told_of_a_job_without_the_name_of_its_trial() -> None:
+    base = context(3)
+    job = {"id": "j01", "what": "in the background", "state": "done", "error": None, "result": "t006"}
+    told = replace(base, records=(*base.records, ("job", job)), lines=(*base.lines, 99))
+    assert "Job j01 has ended: done t006 boost(leaves=6): score 0.99400 ± 0.01000" in render(told).changing
+    judge = replace(told, role="judge", turns=())
+    assert "Job j01 has ended: done t006, 0.99400 ± 0.01000." in render(judge).changing
+
+
 def test_a_debugger_reads_the_error_it_repairs() -> None:
     base = context(2)
     failed = replace(base.turns[-1], status="error", error="NameError: name 'y' is not defined")
