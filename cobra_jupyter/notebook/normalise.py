@@ -27,7 +27,7 @@ _WORKER_TIME = re.compile(r" \(… of worker time\)")  # shown only where it is 
 _PARTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (_TIME, _BLANK), (_COSTS, f"costs {_BLANK} instead of {_BLANK}"), (_RATIO, f"×{_BLANK}"), (_MEMORY, _BLANK),
     (_WORKER_TIME, ""),
-    (re.compile(r", \d+ tokens\b"), ""),
+    (re.compile(r", \d[\d,]* tokens?\b"), ""),
     (re.compile(r"\b0x[0-9a-f]{6,}\b"), "0x…"),  # where an object lies in memory
     (re.compile(r"[^\s'\"<>]*ipykernel_\d+/\d+\.py"), "<cell>"),
     (re.compile(r"(trials/[0-9a-f]{20})-[0-9a-f]{6}"), r"\1"),  # of a fit that was done again
