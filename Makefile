@@ -40,20 +40,16 @@ format: .venv/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/demo  ## speed and memory, a JSON line each
-	$(BIN)/python -m benchmarks.trial_overhead
-	$(BIN)/python -m benchmarks.loop_overhead
-	$(BIN)/python -m benchmarks.parallel
-	$(BIN)/python -m benchmarks.stream_latency
-	$(BIN)/python -m benchmarks.context
+bench: .venv/demo  ## speed and memory: kept in benchmarks/results.json, with what became worse
+	$(BIN)/python -m benchmarks.record bench
 
 bench-lab: .venv/test .venv/lab .venv/chromium  ## the same, of the live notebook in real Chromium
-	$(BIN)/python -m benchmarks.lab_latency
-	$(BIN)/python -m benchmarks.big_notebook
+	$(BIN)/python -m benchmarks.record bench-lab
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --upgrade pip  # an old resolver takes half as long again
 
 .venv/demo: .venv/bin/python pyproject.toml
 	$(BIN)/pip install -q -e .

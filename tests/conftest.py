@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -10,9 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,9 @@ import psutil
 import pytest
 
 from cobra_jupyter.workbench.rebuild import Line
+
+if TYPE_CHECKING:
+    from tests.fakes.recorded import RecordedRun
 
 for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):  # no test may ask a real provider
     os.environ.pop(name, None)
@@ -95,18 +100,24 @@ class Bench:
     """A harness in this process: its public methods, called as cells call them, with plain data as
     results."""
 
-    def __init__(self, run: Path, public: Path, **settings: Any) -> None:
+    def __init__(self, run: Path, public: Path, make_pool: Any = None, **settings: Any) -> None:
+        """`make_pool`: where work runs; by default in forked processes, as in a run."""
         from cobra_jupyter.workbench.harness.harness import Harness, Settings
-        from cobra_jupyter.workbench.workers import pool
+        from cobra_jupyter.workbench.workers import processes
 
-        pool.limit_threads(os.environ)
+        processes.limit_threads(os.environ)
         facts = {
             "folder": run, "competition": str(public), "options": {}, "seed": 0, "slots": 2,
             "memory_bytes": 4 * 2**30, "started": time.time(), "budget": None, **settings,
         }  # fmt: skip
         self.run, self.public = run, public
         self.records: list[tuple[str, dict[str, Any]]] = []
-        self.harness = Harness(Settings(**facts), self._record, lambda what, args: {"asked": what})
+        self.harness = Harness(
+            Settings(**facts),
+            self._record,
+            lambda what, args: {"asked": what},
+            make_pool or processes.ProcessPool,
+        )
 
     def _record(self, kind: str, data: dict[str, Any]) -> None:
         json.dumps(data, allow_nan=False)
@@ -142,44 +153,121 @@ class Bench:
 
     def close(self) -> None:
         """Leave the warm server to the next bench."""
+        from tests.inprocess.pool import InProcessPool
+
+        pool = self.harness.pool
         self.harness.jobs.cancel_all()
-        self.harness.pool._closed = True
-        for worker in self.harness.pool._waiting:
-            worker.pipe.close()  # at its end the worker leaves
+        if isinstance(pool, InProcessPool):
+            pool.close()
+        else:
+            pool._closed = True
+            for worker in pool._waiting:
+                worker.pipe.close()  # at its end the worker leaves
         self.harness.studies.close()
 
 
-def stop_server() -> None:
-    """End the server that the first bench started, and leave this process as it was."""
+def adopt_orphans_no_longer() -> None:
+    """Undo what a pool did to this process; the warm server stays for the next pool."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: adopt orphans no longer
+        ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error, ChildProcessError):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
+
+
+@pytest.fixture(scope="session")
+def warm_server() -> Iterator[None]:
+    """The server that the first pool of this process starts serves all later ones, and ends with the session."""
+    yield
     server = forkserver._forkserver
     if server._forkserver_pid is not None:
         os.kill(server._forkserver_pid, signal.SIGKILL)
         server._stop()
-    for child in psutil.Process().children():
-        if child.status() == psutil.STATUS_ZOMBIE:
-            os.waitpid(child.pid, os.WNOHANG)
+
+
+def without_processes(patch: pytest.MonkeyPatch) -> None:
+    """Runs that the command begins in this process have kernel, harness and work in it too."""
+    from cobra_jupyter.cli import main as cli
+    from cobra_jupyter.run import runner
+    from tests.inprocess import MACHINERY
+
+    patch.setattr(runner, "Runner", partial(runner.Runner, machinery=MACHINERY))
+    patch.setattr(cli, "_process_start", time.time)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_processes(monkeypatch)
 
 
 @pytest.fixture(scope="module")
-def warm_server() -> Iterator[None]:
-    """Benches share a warm server; tests/workbench keeps it from one module to the next."""
+def pools(warm_server: None) -> Iterator[None]:
+    """Pools may work in this process; no child of theirs is left to the next module."""
     yield
-    stop_server()
+    adopt_orphans_no_longer()
 
 
 @pytest.fixture(scope="module")
-def benches(tmp_path_factory: pytest.TempPathFactory, warm_server: None) -> Iterator[Callable[..., Bench]]:
+def benches(tmp_path_factory: pytest.TempPathFactory, pools: None) -> Iterator[Callable[..., Bench]]:
     """Makes benches: `benches(task=…, rows=…)` as in `make_competition`; `settings` are the harness's."""
+    with _benches(tmp_path_factory, None) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def light_benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Bench]]:
+    """The same without processes: for tests that ask nothing of workers but their results."""
+    from tests.inprocess.pool import InProcessPool
+
+    with _benches(tmp_path_factory, InProcessPool) as make:
+        yield make
+
+
+@contextlib.contextmanager
+def _benches(places: pytest.TempPathFactory, usual_pool: Any) -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
 
-    def make(public: Path | None = None, settings: dict[str, Any] | None = None, **options: Any) -> Bench:
-        folder = tmp_path_factory.mktemp("bench")
+    def make(
+        public: Path | None = None, settings: dict[str, Any] | None = None, make_pool: Any = None, **options: Any
+    ) -> Bench:  # fmt: skip
+        folder = places.mktemp("bench")
         public = public or make_competition(folder / "competition", **options)
-        made.append(Bench(folder / "run", public, **(settings or {})))
+        made.append(Bench(folder / "run", public, make_pool or usual_pool, **(settings or {})))
         return made[-1]
 
-    yield make
-    for bench in made:
-        bench.close()
+    try:
+        yield make
+    finally:
+        for bench in made:
+            bench.close()
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
+    """The one recorded run of this session, shared by its workers."""
+    from tests.fakes.recorded import recorded_run
+
+    own = tmp_path_factory.getbasetemp()
+    return recorded_run((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "recorded")
+
+
+LONG = 10.0  # seconds above which a test's docstring says why it takes them
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Whether a test has a docstring travels with its reports, from the workers too."""
+    item.user_properties.append(("stated", bool(getattr(getattr(item, "obj", None), "__doc__", None))))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name the ten slowest tests, fixtures included, and those that take long without a stated reason."""
+    reports = [r for found in terminalreporter.stats.values() for r in found if hasattr(r, "duration")]
+    seconds: dict[str, float] = {}
+    for report in reports:
+        seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
+    silent = {report.nodeid for report in reports if not dict(report.user_properties).get("stated", True)}
+    terminalreporter.section("the ten slowest tests")
+    for name, took in sorted(seconds.items(), key=lambda item: -item[1])[:10]:
+        why = "  (its docstring is to say why)" if took > LONG and name in silent else ""
+        terminalreporter.line(f"{took:7.1f} s  {name}{why}")

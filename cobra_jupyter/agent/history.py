@@ -190,7 +190,7 @@ class NotebookCells(Rebuilt):
         document = self.document
         for kind, cell, text in (("markdown", cells["markdown"], markdown), ("code", cells["code"], code)):
             if cell is not None and cell in document:  # a person wrote in it before the reply was whole
-                document.metadata(cell, {"cobra": {**about, **document.about(cell)}})
+                document.metadata(cell, {"cobra": {**about, **document.cobra_metadata(cell)}})
             elif cell is not None:
                 document.insert(kind, text or "", cell_id=cell, metadata={"cobra": about})
 

@@ -16,8 +16,8 @@ from cobra_jupyter.agent.page import Page
 from cobra_jupyter.agent.reply import Parsed, complaint, parse
 from cobra_jupyter.brains.base import Brain, BrainGone, Finish, TimeOver
 from cobra_jupyter.brains.context import Clock, Context, Task, Turn
+from cobra_jupyter.kernel.base import Execution
 from cobra_jupyter.kernel.executor import Executor
-from cobra_jupyter.kernel.session import Execution
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.records import blobs, kinds
 from cobra_jupyter.records.ledger import Ledger

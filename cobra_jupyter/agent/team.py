@@ -19,10 +19,10 @@ from cobra_jupyter.agent.tally import Tallies
 from cobra_jupyter.agent.workspace import Workspace, take
 from cobra_jupyter.brains.base import Brain, BrainGone
 from cobra_jupyter.brains.context import Context, Task, Turn
+from cobra_jupyter.kernel.base import Harness, Kernel
 from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.executor import Executor
-from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
-from cobra_jupyter.kernel.session import KernelSession
+from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 from cobra_jupyter.kernel.wire import OnForeign
 from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
 from cobra_jupyter.records import kinds
@@ -50,8 +50,8 @@ class Team:
 
     run: Path
     ledger: Ledger
-    harness: HarnessProcess
-    session: Callable[[Path, OnForeign], KernelSession]
+    harness: Harness
+    session: Callable[[Path, OnForeign], Kernel]
     brains: Callable[[str], Sequence[Brain]]
     context: Callable[[Agent, tuple[Turn, ...]], Awaitable[Context]]
     metadata: Mapping[str, Any]

@@ -14,10 +14,10 @@ from cobra_jupyter.agent.history import log_of, rebuild
 from cobra_jupyter.agent.interventions import Interventions
 from cobra_jupyter.agent.loop import Agent, digest, message_of
 from cobra_jupyter.agent.person_cells import PersonCells, Visit
+from cobra_jupyter.kernel.base import Kernel
 from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost
-from cobra_jupyter.kernel.session import KernelSession
-from cobra_jupyter.notebook.coerce import about
+from cobra_jupyter.notebook.coerce import cobra_metadata
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile
 from cobra_jupyter.notebook.merge import base_of, merge
@@ -40,7 +40,7 @@ class Workspace:
     interventions: Interventions
     ledger: Ledger
     agent: Agent | None = None
-    kernel: KernelSession | None = None
+    kernel: Kernel | None = None
     person_cells: PersonCells = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,7 +148,7 @@ def _meanwhile(document: Document, path: Path) -> int:
         notebook = read(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return document.seq + LIFE
-    cells, line = notebook.get("cells"), about(notebook).get("line")
+    cells, line = notebook.get("cells"), cobra_metadata(notebook).get("line")
     if isinstance(line, int) and isinstance(cells, list):
         known = [cell for cell in cells if not _unfinished(document, cell)]
         document.seq = max(document.seq, line)
@@ -159,5 +159,5 @@ def _meanwhile(document: Document, path: Path) -> int:
 
 def _unfinished(document: Document, cell: Any) -> bool:
     """Whether a cell is left of a reply that never ended."""
-    mark = about(cell)
+    mark = cobra_metadata(cell)
     return bool(mark.get("agent")) and not mark.get("person") and str(cell.get("id")) not in document

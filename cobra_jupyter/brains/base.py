@@ -60,6 +60,10 @@ class BrainGone(Exception):  # noqa: N818
         self.back = back
 
 
+class OutOfReach(BrainGone):
+    """The provider did not answer at all."""
+
+
 class TimeOver(BrainGone):
     """The time for new work ended while a reply was awaited."""
 

@@ -18,7 +18,7 @@ from google.genai.models import AsyncModels
 
 from cobra_jupyter.brains import prices
 from cobra_jupyter.brains.answer import Answer, Tally
-from cobra_jupyter.brains.base import BrainGone, Finish, TimeOver
+from cobra_jupyter.brains.base import BrainGone, Finish, OutOfReach, TimeOver
 from cobra_jupyter.brains.credentials import Credentials
 from cobra_jupyter.brains.faults import Broken, Fault, Patience, fault_of
 from cobra_jupyter.brains.prices import Price
@@ -31,10 +31,6 @@ CHECKS, BETWEEN = 3, 0.5  # attempts to reach the provider before any work, seco
 MARGIN = 1.3  # tokens per estimated token of a prompt, until the provider has counted one
 AWAY = 300.0  # seconds after which a provider that stayed away is asked again
 TAIL = 2.0  # seconds for what may come after the reason why a reply ended
-
-
-class OutOfReach(BrainGone):
-    """The provider did not answer at all."""
 
 
 @dataclass

@@ -27,6 +27,14 @@ EPILOG = """examples:
 
 exit codes: 0 valid submission · 1 internal error · 2 bad input · 3 no valid submission
             4 verification failed · 130 interrupted"""
+# what a person can mend: module and class. Only a module that is loaded can have raised its error, so none is imported
+MENDABLE = {
+    "cobra_jupyter.agent.budget": "BudgetError", "cobra_jupyter.agent.history": "NothingRecorded",
+    "cobra_jupyter.brains.base": "BrainGone", "cobra_jupyter.brains.choice": "BrainRefused",
+    "cobra_jupyter.competition.errors": "CompetitionError", "cobra_jupyter.kernel.errors": "KernelError",
+    "cobra_jupyter.notebook.export": "ExportError", "cobra_jupyter.records.ledger": "LedgerError",
+    "cobra_jupyter.run.errors": "BadInput", "cobra_jupyter.run.folders": "RunError",
+}  # fmt: skip
 SETTINGS = "id, target, metric, direction, split, groups, time, kind, task"
 
 
@@ -52,30 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _refuse(error: Exception) -> int:
     """One message for what a person can mend; a traceback for what we have to."""
-    from cobra_jupyter.agent.budget import BudgetError
-    from cobra_jupyter.agent.history import NothingRecorded
-    from cobra_jupyter.brains.base import BrainGone
-    from cobra_jupyter.brains.choice import BrainRefused
-    from cobra_jupyter.competition import CompetitionError
-    from cobra_jupyter.kernel.errors import KernelError
-    from cobra_jupyter.notebook.export import ExportError
-    from cobra_jupyter.records.ledger import LedgerError
-    from cobra_jupyter.run.folders import RunError
-    from cobra_jupyter.run.runner import BadInput
     from cobra_jupyter.workbench import disk
 
-    ours = (
-        BrainGone,
-        BrainRefused,
-        BudgetError,
-        CompetitionError,
-        KernelError,
-        ExportError,
-        LedgerError,
-        NothingRecorded,
-        BadInput,
-        RunError,
-    )
+    loaded = [(sys.modules[module], name) for module, name in MENDABLE.items() if module in sys.modules]
+    ours = tuple(getattr(module, name) for module, name in loaded)
     if isinstance(error, ours):
         print(f"cobra: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -226,9 +214,11 @@ def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
 
 
 def _brain_options(parser: argparse.ArgumentParser) -> None:
+    from cobra_jupyter.brains import kinds
+
     brain = parser.add_argument_group("brain", "who writes the cells")
     brain.add_argument(
-        "--brain", default="auto", choices=("auto", "playbook", "gemini", "transformers", "replay"),
+        "--brain", default=kinds.AUTO, choices=kinds.names(),
         help="auto (default): gemini where a key is set, else the playbook, which needs none",
     )  # fmt: skip
     brain.add_argument(
@@ -282,8 +272,8 @@ def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None
     """Run and say how it ended. → the result's record (None when there is none) and the exit code."""
     from cobra_jupyter.agent import budget
     from cobra_jupyter.run import folders
+    from cobra_jupyter.run.errors import BadInput
     from cobra_jupyter.run.options import Options
-    from cobra_jupyter.run.runner import BadInput
 
     if not folder.is_dir():
         raise BadInput(
@@ -362,7 +352,7 @@ def _code(result: Any, interrupted: bool) -> int:
 
 
 def _settings(words: Sequence[str]) -> dict[str, str]:
-    from cobra_jupyter.run.runner import BadInput
+    from cobra_jupyter.run.errors import BadInput
 
     found = {}
     for word in words:
@@ -381,7 +371,7 @@ def _seed(text: str) -> int:
 
 def _weights(folders: Sequence[Path]) -> tuple[str, ...]:
     from cobra_jupyter.kernel import weights
-    from cobra_jupyter.run.runner import BadInput
+    from cobra_jupyter.run.errors import BadInput
 
     for folder in folders:
         if not weights.find([folder], {"HF_HUB_CACHE": os.devnull}):
@@ -421,7 +411,7 @@ def _print(result: dict[str, Any] | None, as_json: bool) -> None:
 
 def _demo(chosen: argparse.Namespace) -> int:
     from cobra_jupyter.cli import demo
-    from cobra_jupyter.run.runner import BadInput
+    from cobra_jupyter.run.errors import BadInput
 
     folders = {path.name: path for path in demo.write(chosen.folder)}
     if chosen.competition not in folders:

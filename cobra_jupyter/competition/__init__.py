@@ -1,8 +1,7 @@
 """Read a competition folder in MLE-bench's ``public/`` layout.
 
-`read` works out what is predicted, from what and how it is judged; `load` gives its tables, `load_code`
-the same as plain pandas code, `card` a summary for display.
-"""
+`read` finds the target, the features and the metric. `load` returns the tables, `load_code` the same as plain
+pandas code, `card` a summary for display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The competition card: all that was decided, with its evidence, as JSON values for display."""
+"""The competition card: all decisions and their evidence, as JSON values for display."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from cobra_jupyter.competition.columns import plain
 from cobra_jupyter.competition.record import Competition
 
 MOST_SHOWN = 30
+FIELDS = (
+    "name", "id", "targets", "outputs", "task", "classes", "layout", "metric", "direction", "label_sources",
+    "kind", "columns", "split", "groups", "time", "evidence", "questions", "obstacles", "notes",
+)  # fmt: skip
 OPTIONAL = {
-    "lightgbm": "lightgbm is not installed: boosting takes scikit-learn's trees instead; pip install lightgbm"
+    "lightgbm": "lightgbm is not installed, so boosting uses scikit-learn's trees; pip install lightgbm"
 }
 
 
 def card(competition: Competition) -> dict[str, Any]:
-    """Everything known, JSON-able. Reads no file: counts and distributions were taken while reading."""
+    """Returns everything known as JSON values. Reads no file."""
     c = competition
-    fields = (
-        "name", "id", "targets", "outputs", "task", "classes", "layout", "metric", "direction",
-        "label_sources",
-        "kind", "columns", "split", "groups", "time", "evidence", "questions", "obstacles", "notes",
-    )  # fmt: skip
-    known = {name: _json(getattr(c, name)) for name in fields}
+    known = {name: _json(getattr(c, name)) for name in FIELDS}
     known["notes"] += [note for name, note in OPTIONAL.items() if find_spec(name) is None]
     tables = {
         role: _json(getattr(c, role) and getattr(c, role).code())
@@ -36,9 +35,14 @@ def card(competition: Competition) -> dict[str, Any]:
     return {**known, "folder": str(c.folder), "tables": tables, "files": files, **_json(c.summary)}
 
 
-def summarize(train: pd.DataFrame | None, test: pd.DataFrame | None, sample: pd.DataFrame,
-              targets: tuple[str, ...], task: str) -> dict[str, Any]:  # fmt: skip
-    """Counts, missing shares (columns that miss any; train and test) and target distributions."""
+def summarize(
+    train: pd.DataFrame | None,
+    test: pd.DataFrame | None,
+    sample: pd.DataFrame,
+    targets: tuple[str, ...],
+    task: str,
+) -> dict[str, Any]:
+    """Returns counts, shares of missing values (of columns that have any) and target distributions."""
     result: dict[str, Any] = {"sample_rows": len(sample)}
     for name, frame in (("train", train), ("test", test)):
         if frame is not None:
@@ -51,7 +55,7 @@ def summarize(train: pd.DataFrame | None, test: pd.DataFrame | None, sample: pd.
 
 
 def distribution(values: pd.Series, task: str) -> dict[str, Any]:
-    """Counts per value for labels (the 30 commonest), quantiles for numbers."""
+    """Returns counts per value for labels (the 30 most frequent), quantiles for numbers."""
     values = values.dropna()
     if task == "regression":
         quantiles = {

@@ -1,4 +1,4 @@
-"""Whether ids and labels can be worked with: errors that name the file and the cure."""
+"""Checks that ids and labels are usable. The errors name the file and say what to do."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from cobra_jupyter.competition.columns import distinct, listed, some
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.loading import INFINITE
-from cobra_jupyter.competition.metric_words import NUMERIC
+from cobra_jupyter.competition.metric_words import wants
+from cobra_jupyter.competition.reader import Reader
 from cobra_jupyter.competition.record import FileGroup
-from cobra_jupyter.competition.tables import Reader
 
 MOST_ODD_WORDS = 20
 FORMULAS = ("=", "@")
 
 
-def named_once(
+def unique_names(
     tables: Tables, targets: tuple[str, ...], repeated: Mapping[str, Sequence[str]], found: Findings
 ) -> None:
-    """Columns have names of their own. Raises CompetitionError where that leaves labels or ids unclear."""
+    """Notes repeated column names. Raises CompetitionError if they make labels or ids ambiguous."""
     for table in (tables.sample, tables.train, tables.test, tables.labels):
         names = repeated.get(table.path, ()) if table else ()
         if not table or not names:
@@ -37,11 +37,11 @@ def named_once(
 
 
 def same_ids(tables: Tables, key: roles.Key, found: Findings) -> None:
-    """Ids are each there once, and those of sample and test are the same. Raises CompetitionError."""
+    """Raises CompetitionError unless ids are unique and the same in sample and test."""
     if not key.name:
         return
     sample = tables.sample_frame[key.name]
-    _once(sample, tables.sample.path, key.name)
+    _check_unique(sample, tables.sample.path, key.name)
     _note_repeats(tables, key, found)
     test = tables.test_frame
     if test is None or tables.test is None:
@@ -49,22 +49,23 @@ def same_ids(tables: Tables, key: roles.Key, found: Findings) -> None:
     if key.by_position:
         if len(test) != len(sample):
             raise CompetitionError(
-                f"{tables.test.path}: has {len(test)} rows, but {tables.sample.path} {len(sample)};"
+                f"{tables.test.path}: has {len(test)} rows, but {tables.sample.path} has {len(sample)};"
                 " put the same rows in both"
             )
         found.notes.append(
-            f"{tables.test.path} has no {key.name}: its rows are taken in the sample submission's order"
+            f"{tables.test.path} has no {key.name}: its rows are assumed to be in the sample submission's "
+            "order"
         )
         return
     ids = _key_values(test, key)
-    _once(ids, tables.test.path, key.name)
+    _check_unique(ids, tables.test.path, key.name)
     extra, lacking = set(ids) - set(sample), set(sample) - set(ids)
     if extra or lacking:
         example = next(iter(sorted(map(str, lacking or extra))))
         raise CompetitionError(
-            f"{tables.sample.path} and {tables.test.path}: the values of {key.name} differ ({len(lacking)} only in"
-            f" the sample submission, {len(extra)} only in the test table, e.g. {example}); put the same rows in"
-            " both, or give another key with --set id=…"
+            f"{tables.sample.path} and {tables.test.path}: the values of {key.name} differ"
+            f" ({len(lacking)} only in the sample submission, {len(extra)} only in the test table,"
+            f" e.g. {example}); put the same rows in both, or give another key with --set id=…"
         )
 
 
@@ -74,10 +75,11 @@ def _key_values(frame: pd.DataFrame, key: roles.Key) -> pd.Series:
     return frame[key.parts[0]].astype(str) + key.separator + frame[key.parts[1]].astype(str)
 
 
-def _once(ids: pd.Series, path: str, name: str) -> None:
+def _check_unique(ids: pd.Series, path: str, name: str) -> None:
     if ids.isna().any():
         raise CompetitionError(
-            f"{path}: {_rows(int(ids.isna().sum()))} without {name}; fill it in, or give another key with --set id=…"
+            f"{path}: {_rows(int(ids.isna().sum()))} without {name}; fill it in, or give another key with"
+            " --set id=…"
         )
     repeated = ids[ids.duplicated()]
     if len(repeated):
@@ -98,20 +100,19 @@ def _note_repeats(tables: Tables, key: roles.Key, found: Findings) -> None:
     repeats = int(train[key.name].duplicated().sum())
     if repeats:
         found.notes.append(
-            f"{tables.train.path}: {_rows(repeats)} with the {key.name} of an earlier row; all are kept (where"
-            f" they are one unit, groups={key.name} keeps them in one fold)"
+            f"{tables.train.path}: {_rows(repeats)} with the {key.name} of an earlier row; all are kept (if"
+            f" they belong together, groups={key.name} keeps them in one fold)"
         )
 
 
 def number_labels(
     reader: Reader, tables: Tables, targets: tuple[str, ...], metric: str | None, found: Findings
 ) -> None:
-    """Where numbers are to be predicted, odd words among them ("?", "n.a.") are taken as missing labels.
+    """Treats words ("?", "n.a.") in numeric label columns as missing labels.
 
-    Raises CompetitionError where a label column is no column of numbers at all.
-    """
+    Raises CompetitionError if a label column of a regression is not numeric."""
     asked = found.settings.get("task")
-    if asked not in (None, "regression") or (asked is None and metric not in NUMERIC):
+    if asked not in (None, "regression") or (asked is None and wants(metric) != "value"):
         return
     train, table = tables.train_frame, tables.labels or tables.train
     if train is None or table is None:
@@ -125,13 +126,14 @@ def number_labels(
         if len(words) > 0.2 * len(known) or words.nunique() > MOST_ODD_WORDS or table.call != "pd.read_csv":
             what = f"metric {metric}" if asked is None else "task regression"
             raise CompetitionError(
-                f"{table.path}: the {what} needs numbers, but {_rows(len(words))} of {len(known)} hold text in"
-                f" {name}, e.g. {some(words).iloc[0][:40]}; give another column with --set target=…, or another"
-                " --set metric=… or task=…"
+                f"{table.path}: the {what} needs numbers, but {_rows(len(words))} of {len(known)} have text "
+                f"in {name}, e.g. {some(words).iloc[0][:40]}; give another column with --set target=…, or "
+                "another --set metric=… or task=…"
             )
         odd[name] = sorted(words.unique())
         found.notes.append(
-            f"{table.path}: {_rows(len(words))} with no number in {name} ({listed(odd[name], 5)}): taken as missing"
+            f"{table.path}: {_rows(len(words))} with no number in {name} ({listed(odd[name], 5)}):"
+            " taken as missing"
         )
     if odd:
         _read_again(reader, tables, odd)
@@ -152,7 +154,7 @@ def _read_again(reader: Reader, tables: Tables, odd: dict[str, list[str]]) -> No
 
 
 def usable_labels(tables: Tables, targets: tuple[str, ...], found: Findings) -> int:
-    """Drops rows without a label; returns how many. Raises CompetitionError for labels that teach nothing."""
+    """Drops rows without a label, returns their number. Raises CompetitionError if no labels are usable."""
     train, table = tables.train_frame, tables.labels or tables.train
     if train is None or table is None or not targets:
         return 0
@@ -168,34 +170,38 @@ def usable_labels(tables: Tables, targets: tuple[str, ...], found: Findings) -> 
         tables.train_frame = train = train[~(absent | endless)].reset_index(drop=True)
     if len(train) == 0:
         raise CompetitionError(
-            f"{table.path}: no row has a usable label in {listed(targets)}; fill the column, or give another with"
-            " --set target=…"
+            f"{table.path}: no row has a usable label in {listed(targets)}; fill the column, or give another"
+            " one with --set target=…"
         )
     if len(train) == 1:
         raise CompetitionError(
-            f"{table.path}: has one labelled row only; put more there, two at the very least, better hundreds"
+            f"{table.path}: has only one labelled row; put more there, two at the very least, better hundreds"
         )
     constant = [name for name in targets if distinct(train[name]) == 1]
     if len(constant) == len(targets):
         value = str(train[targets[0]].iloc[0])[:60]
         raise CompetitionError(
-            f"{table.path}: the label column {listed(targets)} has one value only ({value}), one class, so there is"
-            " nothing to learn; put rows with other labels there, or give another column with --set target=…"
+            f"{table.path}: the label column {listed(targets)} has one value only ({value}), one class, so"
+            " there is nothing to learn; add rows with other labels, or give another column with"
+            " --set target=…"
         )
     if constant:
         found.notes.append(f"{table.path}: the label columns {listed(constant)} have one value only")
     if len(tables.sample_frame) > len(train):
         found.notes.append(
-            f"more rows to predict ({len(tables.sample_frame)}) than to learn from ({len(train)})"
+            f"more rows to predict ({len(tables.sample_frame)}) than to train on ({len(train)})"
         )
     return missing + infinite
 
 
-def something_to_learn_from(
-    tables: Tables, key: roles.Key, targets: tuple[str, ...], features: Mapping[str, str],
+def has_features(
+    tables: Tables,
+    key: roles.Key,
+    targets: tuple[str, ...],
+    features: Mapping[str, str],
     groups: tuple[FileGroup, ...],
-) -> None:  # fmt: skip
-    """Raises CompetitionError where train has columns to learn from, the rows to predict none, and no files."""
+) -> None:
+    """Raises CompetitionError if only train has feature columns and there are no files with features."""
     train = tables.train_frame
     if train is None or tables.train is None or features or any(map(files.is_image, groups)):
         return
@@ -204,24 +210,24 @@ def something_to_learn_from(
         return
     lacking = f"none of the columns of {tables.train.path} to predict from ({listed(own, 5)})"
     if tables.test is not None:
-        raise CompetitionError(f"{tables.test.path}: has {lacking}; put the rows to predict there with them")
+        raise CompetitionError(f"{tables.test.path}: has {lacking}; add these columns to the test rows")
     raise CompetitionError(
-        f"{tables.sample.path}: there is no test.csv, and the sample submission has {lacking}; add test.csv with"
-        " the rows to predict"
+        f"{tables.sample.path}: there is no test.csv, and the sample submission has {lacking}; add test.csv"
+        " with the rows to predict"
     )
 
 
 def formulas(tables: Tables, key: roles.Key, targets: tuple[str, ...], found: Findings) -> None:
-    """Notes ids and labels that a spreadsheet would run: the submission repeats them as they are."""
-    places = [(tables.sample_frame, tables.sample, [key.name])]
+    """Notes ids and labels that a spreadsheet would run as formulas; the submission has them unchanged."""
+    checked = [(tables.sample_frame, tables.sample, [key.name])]
     if tables.train_frame is not None and tables.train is not None:
-        places.append((tables.train_frame, tables.train, list(targets)))
-    for frame, table, names in places:
+        checked.append((tables.train_frame, tables.train, list(targets)))
+    for frame, table, names in checked:
         for name in names:
             if name not in frame.columns or pd.api.types.is_numeric_dtype(frame[name].dtype):
                 continue
             if frame[name].astype(str).str.startswith(FORMULAS).any():
                 found.notes.append(
-                    f"{table.path}: values of {name} look like spreadsheet formulas; they are kept as text, so do not"
-                    " open submission.csv in a spreadsheet"
+                    f"{table.path}: values of {name} look like spreadsheet formulas; they are kept as text,"
+                    " so do not open submission.csv in a spreadsheet"
                 )

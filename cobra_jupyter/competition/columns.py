@@ -1,4 +1,4 @@
-"""What kind of values a column holds, told from its values."""
+"""Finds the kind of a column from its values."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MARKS = "/|:;,_-"
 
 
 def kinds(frame: pd.DataFrame, leave: set[str]) -> dict[str, str]:
-    """Column → "number", "category", "flag", "date", "text", "compound" or "id", for all columns but
-    `leave`.
-    """
+    """Returns the kind of each column except those in `leave`:
+
+    "number", "category", "flag", "date", "text", "compound" or "id"."""
     return {str(name): kind(frame[name]) for name in frame.columns if name not in leave}
 
 
 def kind(values: pd.Series) -> str:
-    """What a column holds. Text means more than two words on average."""
+    """Returns the kind of a column. Text has more than two words on average."""
     if pd.api.types.is_bool_dtype(values.dtype):
         return "flag"
     if pd.api.types.is_integer_dtype(values.dtype):
@@ -48,13 +48,13 @@ def kind(values: pd.Series) -> str:
 
 
 def some(known: pd.Series) -> pd.Series:
-    """At most 2,000 values, spread over the column, as strings."""
+    """Returns at most 2,000 values, spread over the column, as strings."""
     step = max(1, len(known) // SAMPLE)
     return known.iloc[::step].iloc[:SAMPLE].astype(str)
 
 
 def distinct(values: pd.Series) -> int:
-    """Number of different values; also for lists and dictionaries, which cannot be hashed."""
+    """Returns the number of different values, also of unhashable ones such as lists."""
     try:
         return int(values.nunique())
     except TypeError:
@@ -62,7 +62,7 @@ def distinct(values: pd.Series) -> int:
 
 
 def parts_of(strings: pd.Series) -> tuple[int, str] | None:
-    """(number of parts, mark between) where nearly all strings have the same number of delimited parts."""
+    """Returns (number of parts, delimiter) if nearly all strings have the same number of delimited parts."""
     for mark in _MARKS:
         counts = strings.str.count(re.escape(mark))
         usual = int(counts.mode().iloc[0])
@@ -72,7 +72,7 @@ def parts_of(strings: pd.Series) -> tuple[int, str] | None:
 
 
 def words(strings: pd.Series) -> float:
-    """Mean number of words."""
+    """Returns the mean number of words."""
     return float(strings.str.count(r"\S+").mean())
 
 
@@ -102,7 +102,7 @@ def _dates(strings: pd.Series) -> bool:
 
 
 def _counts_rows(values: pd.Series) -> bool:
-    """Whether whole numbers are just a row count: each once, without gaps, named like a key."""
+    """Whether integers only number the rows: each occurs once, and the column is named like a key."""
     name = str(values.name).lower()
     if not (name.endswith("id") or name.startswith(("id", "unnamed:"))) or len(values) <= FEW:
         return False
@@ -111,18 +111,18 @@ def _counts_rows(values: pd.Series) -> bool:
 
 
 def with_zeros(strings: pd.Series) -> bool:
-    """Whether digits-only strings have leading zeros, which reading them as numbers would lose."""
+    """Whether some strings of digits have leading zeros, which numbers would lose."""
     return bool(strings.astype(str).str.fullmatch(r"0\d+").any())
 
 
 def plain(value: Any) -> Any:
-    """A label as a Python value (not numpy's), for records and JSON."""
+    """Converts a NumPy value to a Python value, for records and JSON."""
     if isinstance(value, np.generic):
         value = value.item()
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def listed(names: Iterable[Any], most: int = 10) -> str:
-    """Names as words, the first few of many."""
+    """Joins names for a message; shortens long lists."""
     shown = [str(name)[:60] for name in names]
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")

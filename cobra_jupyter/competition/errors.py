@@ -1,7 +1,7 @@
-"""What cannot be used of a competition."""
+"""The error of a competition folder that cannot be used."""
 
 from __future__ import annotations
 
 
 class CompetitionError(ValueError):
-    """A folder or a setting that cannot be used; the message names the file or option and the cure."""
+    """A folder or setting cannot be used. The message names the file or option and says what to do."""

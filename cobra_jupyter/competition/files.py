@@ -1,4 +1,4 @@
-"""What lies in the folder: the public folder itself, its files safely listed, and their patterns."""
+"""Finds the public folder, lists its files safely and groups them by pattern."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ MOST_NAMED = 10
 
 @dataclass(frozen=True)
 class Listing:
-    """Files below the public folder: (relative path, bytes); `notes` say what was passed over, among it `links`
-    that lead out of the folder, to folders or nowhere."""
+    """Files below the public folder as (relative path, bytes). `notes` name the skipped ones.
+
+    `links` are skipped because they lead outside, to folders or nowhere."""
 
     files: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
@@ -32,41 +33,43 @@ class Listing:
 
 
 def public_folder(folder: Path) -> Path:
-    """The folder with the sample submission: `folder`, or below it in MLE-bench's layout. Raises
-    CompetitionError.
-    """
+    """Returns the folder with the sample submission: `folder`, or one below it in MLE-bench's layout.
+
+    Raises CompetitionError."""
     if not folder.exists():
         raise CompetitionError(f"{folder}: no such folder; give the path of a competition folder")
     if not folder.is_dir():
         raise CompetitionError(f"{folder}: not a folder; give the path of a competition folder")
     folder = folder.resolve()
     if folder.name == "private" and (folder.parent / "public").is_dir():
-        raise CompetitionError(f"{folder}: holds a grader's answers; give {folder.parent / 'public'} instead")
+        raise CompetitionError(
+            f"{folder}: contains the answers of a grader; give {folder.parent / 'public'} instead"
+        )
     here = _public_of(folder)
     if here is not None:
         return here
     below = [child for child in _folders(folder) if child.name != "private"]
-    found = [place for place in map(_public_of, below) if place is not None]
+    found = [public for public in map(_public_of, below) if public is not None]
     if len(found) == 1:
         return found[0]
     if found:
         names = ", ".join(sorted(child.name for child in below if _public_of(child) is not None)[:10])
         raise CompetitionError(
-            f"{folder}: holds several competitions ({names}); give the path of one of them"
+            f"{folder}: contains several competitions ({names}); give the path of one of them"
         )
     children = sorted(path.name for path in folder.iterdir())
     refuse_links(folder, sample_names(children))
     have = ", ".join(children[:10]) or "nothing"
     raise CompetitionError(
-        f"{folder}: no sample submission found (it holds {have}); add sample_submission.csv, a table with the"
-        " columns to submit and a row for each row to predict"
+        f"{folder}: no sample submission found (the folder contains {have}); add sample_submission.csv, a "
+        "table with the columns to submit and one row for each test row"
     )
 
 
 def _public_of(folder: Path) -> Path | None:
-    for place in (folder, folder / "public", folder / "prepared" / "public"):
-        if place.is_dir() and not _leaves(place, folder) and sample_names(_names(place)):
-            return place
+    for candidate in (folder, folder / "public", folder / "prepared" / "public"):
+        if candidate.is_dir() and not _leaves(candidate, folder) and sample_names(_names(candidate)):
+            return candidate
     return None
 
 
@@ -83,7 +86,7 @@ def _leaves(path: Path, folder: Path) -> bool:
 
 
 def sample_names(names: list[str]) -> list[str]:
-    """The files of the likeliest sample-submission name, best first; [] if there is none."""
+    """Returns the names that may be a sample submission, the most likely first."""
     ranked = []
     for name in names:
         stem = re.sub(r"[^a-z]", "", table_stem(name))
@@ -102,7 +105,7 @@ def sample_names(names: list[str]) -> list[str]:
 
 
 def listing(folder: Path) -> Listing:
-    """All files below `folder`; links that leave it, and folders named private, are passed over."""
+    """Lists all files below `folder`. Skips links that lead outside and folders named private."""
     files: list[tuple[str, int]] = []
     notes: list[str] = []
     links: list[str] = []
@@ -128,16 +131,16 @@ def _walk(root: Path, below: str) -> Iterator[tuple[str, int, str]]:
         with os.scandir(root / below) as entries:
             children = sorted(entries, key=lambda entry: entry.name)
     except PermissionError:
-        yield below, 0, "a folder that may not be opened, left out"
+        yield below, 0, "a folder that cannot be opened, skipped"
         return
     for entry in children:
         path = f"{below}/{entry.name}" if below else entry.name
         if entry.name.startswith("."):
             continue
         if not _is_text(entry.name):
-            yield ascii(path).strip("'"), 0, "a name that is no valid text, left out"
+            yield ascii(path).strip("'"), 0, "a name that is not valid text, skipped"
         elif entry.is_symlink() and not Path(entry.path).exists():
-            yield path, 0, "a link to nothing, left out"
+            yield path, 0, "a link to nothing, skipped"
         elif entry.is_symlink() and (_leaves(Path(entry.path), root) or entry.is_dir()):
             where = "to a folder" if entry.is_dir() else "that leads out of the folder"
             yield path, 0, f"a link {where}, not followed"
@@ -158,7 +161,7 @@ def _is_text(name: str) -> bool:
 
 
 def refuse_links(folder: Path, names: Iterable[str]) -> None:
-    """Raises CompetitionError where one of the folder's `names` that are needed is a link not followed."""
+    """Raises CompetitionError if one of the needed `names` is a link that is not followed."""
     for name in names:
         path = folder / name
         if path.is_symlink() and (not path.exists() or _leaves(path, folder)):
@@ -167,7 +170,7 @@ def refuse_links(folder: Path, names: Iterable[str]) -> None:
 
 
 def table_paths(found: Listing) -> list[str]:
-    """Files that may be tables: at the top, or one folder below where that holds at most 20 files."""
+    """Returns the files that may be tables: those at the top, or in a subfolder with at most 20 files."""
     crowd = Counter(path.rpartition("/")[0] for path, _ in found.files)
     return [
         path
@@ -179,7 +182,7 @@ def table_paths(found: Listing) -> list[str]:
 
 
 def groups(folder: Path, found: Listing) -> tuple[tuple[FileGroup, ...], tuple[str, ...]]:
-    """The files by pattern, members of archives included, and notes on archives that cannot be used."""
+    """Groups the files and the members of archives by pattern. Also returns notes on unusable archives."""
     result = list(_grouped(found.files, ""))
     notes = []
     for path, _ in found.files:
@@ -193,7 +196,7 @@ def groups(folder: Path, found: Listing) -> tuple[tuple[FileGroup, ...], tuple[s
                 continue
             if len(members) < everything:
                 left = everything - len(members)
-                notes.append(f"{path}: {left} members passed over (unsafe names, hidden files)")
+                notes.append(f"{path}: {left} members skipped (unsafe names, hidden files)")
             result += _grouped(tuple((info.filename, info.file_size) for info in members), f"{path}:")
     return tuple(result), tuple(notes)
 
@@ -212,24 +215,24 @@ def _grouped(files: tuple[tuple[str, int], ...], prefix: str) -> Iterator[FileGr
             for depth, part in enumerate(parts)
         ]
         gathered["/".join(shown), PurePosixPath(path).suffix.lower()].append((path, size))
-    for (place, suffix), members in gathered.items():
+    for (folder, suffix), members in gathered.items():
         names = {PurePosixPath(path).name for path, _ in members}
         if len(names) <= FEW_FILES:
             for name in sorted(names):
-                yield _group(prefix, place, name, [m for m in members if PurePosixPath(m[0]).name == name])
+                yield _group(prefix, folder, name, [m for m in members if PurePosixPath(m[0]).name == name])
         else:
-            yield _group(prefix, place, f"*{suffix}", members)
+            yield _group(prefix, folder, f"*{suffix}", members)
 
 
-def _group(prefix: str, place: str, name: str, members: list[tuple[str, int]]) -> FileGroup:
+def _group(prefix: str, folder: str, name: str, members: list[tuple[str, int]]) -> FileGroup:
     step = max(1, len(members) // 5)
     examples = tuple(prefix + path for path, _ in members[::step][:5])
-    pattern = prefix + (f"{place}/{name}" if place else name)
+    pattern = prefix + (f"{folder}/{name}" if folder else name)
     return FileGroup(pattern, len(members), sum(size for _, size in members), examples)
 
 
 def named_by(files: tuple[FileGroup, ...], ids: set[str]) -> tuple[FileGroup, ...]:
-    """The groups, with ``*`` shown as ``<id>`` where the files' names are row keys."""
+    """Replaces ``*`` with ``<id>`` in the patterns of groups whose files are named by row keys."""
     return tuple(
         replace(group, pattern=group.pattern.replace("*", "<id>")) if keyed(group, ids) else group
         for group in files
@@ -237,17 +240,17 @@ def named_by(files: tuple[FileGroup, ...], ids: set[str]) -> tuple[FileGroup, ..
 
 
 def keyed(group: FileGroup, ids: set[str]) -> bool:
-    """Whether files of the group, or the folders they lie in, are named by row keys."""
+    """Whether files of the group or their folders are named by row keys."""
     hits = sum(bool(ids & words_of(example)) for example in group.examples)
     return group.count > FEW_FILES and hits > len(group.examples) / 2
 
 
 def words_of(example: str) -> set[str]:
-    """What of a file's path may be a row key: its name, with and without suffix, and its folders."""
+    """Returns the parts of a path that may be row keys: name with and without suffix, and folders."""
     path = PurePosixPath(example.rpartition(":")[2])
     return {path.name, path.stem, *path.parts[:-1], str(path)}
 
 
 def is_image(group: FileGroup) -> bool:
-    """Whether the group holds images."""
+    """Whether the files are images."""
     return PurePosixPath(group.pattern.rpartition(":")[2].lower()).suffix in IMAGES

@@ -1,4 +1,4 @@
-"""What is gathered while a folder is read."""
+"""Collects tables, decisions and notes while a folder is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cobra_jupyter.competition.tables import Table
 
 @dataclass
 class Tables:
-    """The tables with their frames while reading; frames are dropped afterwards."""
+    """The tables and their frames. The frames are dropped after reading."""
 
     sample: Table
     sample_frame: pd.DataFrame
@@ -25,7 +25,7 @@ class Tables:
 
 @dataclass
 class Findings:
-    """What was decided on the way, and why."""
+    """The decisions so far, and the evidence for them."""
 
     settings: dict[str, str]
     evidence: dict[str, str] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Findings:
     infinite_labels: bool = False
     obstacles: list[str] = field(default_factory=list)
 
-    def hinder(self, question: str) -> None:
-        """A question without whose answer nothing can be judged."""
+    def block(self, question: str) -> None:
+        """Adds a question that must be answered before anything can be scored."""
         self.questions.append(question)
         self.obstacles.append(question)

@@ -1,4 +1,4 @@
-"""The kind of data: of each feature column, and of the competition."""
+"""Finds the kind of each feature column and of the competition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEW_NUMBERS = 20
 
 
 def of_columns(tables: Tables, key: roles.Key, targets: tuple[str, ...], found: Findings) -> dict[str, str]:
-    """The kinds of train's feature columns: those that the rows to predict have too."""
+    """Returns the kinds of the feature columns: the columns of train that the test rows have too."""
     train = tables.train_frame
     if train is None:
         return {}
@@ -24,7 +24,7 @@ def of_columns(tables: Tables, key: roles.Key, targets: tuple[str, ...], found: 
     absent = [name for name in kinds if name not in rows.columns]
     if absent:
         shown = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
-        found.notes.append(f"columns of train that rows to predict lack are no features: {shown}")
+        found.notes.append(f"columns of train that the test rows lack are not used as features: {shown}")
     _mixed(train, kinds, found)
     if key.name and key.name in train.columns:
         _parts_of_key(train[key.name], key.name, found)
@@ -55,7 +55,7 @@ def _parts_of_key(ids: pd.Series, name: str, found: Findings) -> None:
 
 
 def keys_in_names(tables: Tables, key: roles.Key, groups: tuple[FileGroup, ...]) -> set[str]:
-    """The row keys that occur among the names of the groups' example files."""
+    """Returns the row keys that occur in the names of the groups' example files."""
     named = {word for group in groups for example in group.examples for word in files.words_of(example)}
     frames = (tables.sample_frame, tables.train_frame)
     values = [f[key.name].astype(str) for f in frames if f is not None and key.name in f.columns]
@@ -63,9 +63,13 @@ def keys_in_names(tables: Tables, key: roles.Key, groups: tuple[FileGroup, ...])
 
 
 def of_competition(
-    tables: Tables, labels: Labels, kinds: dict[str, str], groups: tuple[FileGroup, ...], ids: set[str],
+    tables: Tables,
+    labels: Labels,
+    kinds: dict[str, str],
+    groups: tuple[FileGroup, ...],
+    ids: set[str],
     found: Findings,
-) -> str:  # fmt: skip
+) -> str:
     if "kind" in found.settings:
         found.evidence["kind"] = "set by option"
         return found.settings["kind"]
@@ -84,7 +88,7 @@ def _kind_found(
     if images and not kinds:
         return "image", f"{images[0].pattern}: {images[0].count} images, and no feature columns"
     if labels.task == "unknown":
-        return "other", "the task is none of the known ones"
+        return "other", "the task is unknown"
     train = tables.train_frame
     if train is None or not kinds:
         return "other", "the train table has no feature columns"

@@ -1,4 +1,4 @@
-"""What is predicted and in which form: targets, task, classes and layout of the submission."""
+"""Finds the targets, the task, the classes and the layout of the submission."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from cobra_jupyter.competition.columns import distinct, plain
 from cobra_jupyter.competition.errors import CompetitionError
-from cobra_jupyter.competition.metric_words import LABELS, NUMERIC, PROBABILITY
+from cobra_jupyter.competition.metric_words import wants
 from cobra_jupyter.competition.record import TASKS
 
 MOST_CLASSES = 1000
@@ -18,11 +18,9 @@ FEW_NUMBERS = 20
 POSITIVE = {"1", "true", "yes", "y", "t", "positive", "pos"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Labels:
-    """Targets and their form; ``output_classes`` gives the class of each output where each has one (None:
-    unseen).
-    """
+    """The targets and their form. ``output_classes`` has the class of each output (None if not in train)."""
 
     targets: tuple[str, ...]
     task: str
@@ -35,7 +33,7 @@ class Labels:
 
 
 def asked_targets(setting: str, columns: Sequence[str], path: str) -> tuple[str, ...]:
-    """The columns of ``target=a,b``. Raises CompetitionError for one the table lacks."""
+    """Returns the columns of ``target=a,b``. Raises CompetitionError if the table lacks one."""
     names = (
         (setting,)
         if setting in columns
@@ -53,11 +51,12 @@ def asked_targets(setting: str, columns: Sequence[str], path: str) -> tuple[str,
 def find_targets(
     train: pd.DataFrame, outputs: Sequence[str], leave: set[str], path: str
 ) -> tuple[tuple[str, ...], str]:
-    """(label columns, why): named like the outputs, holding the outputs' names as values, or the one test
-    lacks.
-    """
+    """Returns (label columns, reason).
+
+    These are named like the outputs, or contain the outputs' names, or are the only column that test
+    lacks."""
     if set(outputs) <= set(train.columns):
-        return tuple(outputs), f"the sample submission asks for {_few(outputs)}, which {path} holds"
+        return tuple(outputs), f"the sample submission asks for {_few(outputs)}, which {path} has"
     free = [str(c) for c in train.columns if c not in leave]
     if len(outputs) > 1:
         for name in [*free, *(str(c) for c in train.columns if c in leave)]:
@@ -69,9 +68,7 @@ def find_targets(
 
 
 def class_of_outputs(values: pd.Series, outputs: Sequence[str]) -> tuple[Any, ...] | None:
-    """The class each output column stands for (None for one never seen), or None where outputs are no
-    classes.
-    """
+    """Returns the class of each output (None if not in train), or None if the outputs are no classes."""
     if pd.api.types.is_float_dtype(values.dtype) and values.nunique() > MOST_CLASSES:
         return None
     if distinct(values) > len(outputs) or distinct(values) < 2:
@@ -88,7 +85,7 @@ def class_of_outputs(values: pd.Series, outputs: Sequence[str]) -> tuple[Any, ..
 
 
 def _common(names: Sequence[str]) -> int:
-    """Length of the beginning that all names share."""
+    """Returns the length of the common prefix."""
     first, last = min(names), max(names)
     return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
 
@@ -98,10 +95,14 @@ def _word(value: Any) -> str:
 
 
 def describe(
-    train: pd.DataFrame, targets: tuple[str, ...], sample: pd.DataFrame, outputs: Sequence[str],
-    metric: str | None, settings: Mapping[str, str],
-) -> Labels:  # fmt: skip
-    """Task, classes and layout from the label columns, the sample's columns and the metric."""
+    train: pd.DataFrame,
+    targets: tuple[str, ...],
+    sample: pd.DataFrame,
+    outputs: Sequence[str],
+    metric: str | None,
+    settings: Mapping[str, str],
+) -> Labels:
+    """Finds task, classes and layout from the label columns, the sample's columns and the metric."""
     asked = settings.get("task")
     if len(targets) > 1:
         return _several(train, targets, asked)
@@ -112,33 +113,29 @@ def describe(
     task, why = (asked, "set by option") if asked else _task_of(values, metric)
     if task == "regression":
         _check_numbers(train, targets)
-        return Labels(targets, task, evidence={"task": why, "layout": "numbers as they are"})
+        return Labels(targets=targets, task=task, evidence={"task": why, "layout": "unchanged numbers"})
     if task == "multilabel":
         return _several(train, targets, asked)
     if task not in TASKS:
         question = f"task: {why}; give it with --set task={'|'.join(TASKS)}, or write a candidate with decode"
-        return Labels(targets, "unknown", (), "label", (), {"task": why}, (question,))
+        return Labels(
+            targets=targets, task="unknown", layout="label", evidence={"task": why}, questions=(question,)
+        )
     return _classes(values, targets, task, why, sample, outputs, metric)
 
 
 def _several(train: pd.DataFrame, targets: tuple[str, ...], asked: str | None) -> Labels:
-    layout = "one column per target, as it is"
+    layout = "one unchanged column per target"
     marks = all(
         set(map(str, map(plain, train[t].dropna().unique()[:3]))) <= {"0", "1", "True", "False"}
         for t in targets
     )
     if marks and asked in (None, "multilabel"):
-        return Labels(
-            targets,
-            "multilabel",
-            (),
-            "values",
-            (),
-            {"task": "all label columns are 0 or 1", "layout": layout},
-        )
+        evidence = {"task": "all label columns are 0 or 1", "layout": layout}
+        return Labels(targets=targets, task="multilabel", evidence=evidence)
     if asked == "multilabel":
         raise CompetitionError(
-            f"task=multilabel: the columns {_few(targets)} hold other values than 0 and 1; try"
+            f"task=multilabel: the columns {_few(targets)} contain other values than 0 and 1; try"
             f" task=regression"
         )
     if asked in ("binary", "multiclass"):
@@ -147,18 +144,11 @@ def _several(train: pd.DataFrame, targets: tuple[str, ...], asked: str | None) -
         )
     if asked == "regression" or all(pd.api.types.is_numeric_dtype(train[t].dtype) for t in targets):
         _check_numbers(train, targets)
-        return Labels(
-            targets,
-            "regression",
-            (),
-            "values",
-            (),
-            {"task": "all label columns are numbers", "layout": layout},
-        )
+        evidence = {"task": "all label columns are numbers", "layout": layout}
+        return Labels(targets=targets, task="regression", evidence=evidence)
     why = f"the label columns {_few(targets)} are neither numbers nor 0/1"
-    return Labels(
-        targets, "unknown", (), "values", (), {"task": why}, (f"task: {why}; give one with --set target=…",)
-    )
+    question = f"task: {why}; give one with --set target=…"
+    return Labels(targets=targets, task="unknown", evidence={"task": why}, questions=(question,))
 
 
 def _check_numbers(train: pd.DataFrame, targets: Sequence[str]) -> None:
@@ -173,14 +163,14 @@ def _task_of(values: pd.Series, metric: str | None) -> tuple[str, str]:
     several = distinct(values)
     numbers = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
     whole = numbers and bool((values % 1 == 0).all())
-    if numbers and metric in NUMERIC:
+    if numbers and wants(metric) == "value":
         return "regression", f"{values.name} is a number and {metric} compares numbers"
     if numbers and not whole:
-        return "regression", f"{values.name} holds fractions"
+        return "regression", f"{values.name} contains fractions"
     if several == 2:
         return "binary", f"{values.name} has two values"
-    if numbers and several > FEW_NUMBERS and metric not in (*LABELS, *PROBABILITY):
-        return "regression", f"{values.name} holds {several} different whole numbers"
+    if numbers and several > FEW_NUMBERS and wants(metric) not in ("label", "probability"):
+        return "regression", f"{values.name} contains {several} different whole numbers"
     if several > MOST_CLASSES or (several > FEW_NUMBERS and several > len(values) / 2):
         return (
             "unknown",
@@ -190,7 +180,7 @@ def _task_of(values: pd.Series, metric: str | None) -> tuple[str, str]:
 
 
 def sorted_classes(values: pd.Series) -> tuple[Any, ...]:
-    """The label values in order; mixed types are ordered as text."""
+    """Returns the sorted label values; mixed types are sorted as text."""
     found = [plain(value) for value in values.dropna().unique()]
     try:
         return tuple(sorted(found))
@@ -204,23 +194,28 @@ def _per_class(
     classes = sorted_classes(values)
     unseen = sum(value is None for value in by_class)
     return Labels(
-        targets,
-        asked or ("binary" if len(classes) == 2 else "multiclass"),
-        classes,
-        "class_probabilities",
-        by_class,
-        {
+        targets=targets,
+        task=asked or ("binary" if len(classes) == 2 else "multiclass"),
+        classes=classes,
+        layout="class_probabilities",
+        output_classes=by_class,
+        evidence={
             "task": f"{targets[0]} has {len(classes)} different values",
-            "layout": "the sample submission has a column per class",
+            "layout": "the sample submission has one column per class",
         },
         notes=(f"{unseen} of the submission's classes never occur in train",) if unseen else (),
     )
 
 
 def _classes(
-    values: pd.Series, targets: tuple[str, ...], task: str, why: str, sample: pd.DataFrame,
-    outputs: Sequence[str], metric: str | None,
-) -> Labels:  # fmt: skip
+    values: pd.Series,
+    targets: tuple[str, ...],
+    task: str,
+    why: str,
+    sample: pd.DataFrame,
+    outputs: Sequence[str],
+    metric: str | None,
+) -> Labels:
     classes = sorted_classes(values)
     if task == "binary" and len(classes) != 2:
         raise CompetitionError(f"task=binary: {targets[0]} has {len(classes)} values; try task=multiclass")
@@ -230,29 +225,34 @@ def _classes(
     if task == "binary":
         classes, known = positive_last(classes, outputs[0])
         if probability and not known:
-            notes = (f"{classes[1]!r} of {classes} is taken as the positive class (last in order)",)
+            notes = (f"{classes[1]!r} of {classes} is the positive class (the last in order)",)
     if probability and task == "multiclass":
         why = f"{targets[0]} has {len(classes)} classes, the submission one column; {metric} needs more"
         return Labels(
-            targets, task, classes, "label", (), evidence, (f"metric: {why}; check --set metric and task",)
+            targets=targets,
+            task=task,
+            classes=classes,
+            layout="label",
+            evidence=evidence,
+            questions=(f"metric: {why}; check --set metric and task",),
         )
     layout = "probability" if probability else "label"
-    return Labels(targets, task, classes, layout, (), evidence, notes=notes)
+    return Labels(targets=targets, task=task, classes=classes, layout=layout, evidence=evidence, notes=notes)
 
 
 def _probability(given: pd.Series, metric: str | None, classes: tuple[Any, ...]) -> tuple[bool, str]:
-    if metric in PROBABILITY:
-        return True, f"{metric} judges probabilities"
+    if wants(metric) == "probability":
+        return True, f"{metric} scores probabilities"
     if metric is not None:
-        return False, f"{metric} judges labels"
+        return False, f"{metric} scores labels"
     fractions = pd.api.types.is_float_dtype(given.dtype) and not set(given.dropna()) <= set(classes)
-    return fractions, "the sample submission holds " + ("fractions" if fractions else "labels")
+    return fractions, "the sample submission contains " + ("fractions" if fractions else "labels")
 
 
 def positive_last(classes: tuple[Any, ...], output: str) -> tuple[tuple[Any, ...], bool]:
-    """The two classes with the positive one last, and whether that is known (0/1, yes/no, named by the
-    output).
-    """
+    """Returns the two classes, the positive one last, and whether it is known.
+
+    It is known from 0/1, yes/no or the output's name."""
     for first, last in (classes, classes[::-1]):
         if _word(last) == _word(output):
             return (first, last), True

@@ -1,4 +1,4 @@
-"""The competition's tables as frames, and the same in plain pandas code."""
+"""Loads the competition's tables as frames, and writes plain pandas code that does the same."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ INFINITE = [float("inf"), -float("inf")]
 
 
 def load(competition: Competition) -> Data:
-    """Read the tables once. Rows of train without a label are dropped, test rows follow the sample
-    submission.
+    """Reads the tables. Drops train rows without a label and orders the test rows like the sample submission.
 
-    ``train.index`` is 0..n-1 and ``test.index`` n..n+m-1. Without a test table the sample's columns but
-    ``outputs`` stand for it; without a training table ``train`` has no rows.
-    """
+    ``train.index`` is 0..n-1 and ``test.index`` n..n+m-1. Without a test table, ``test`` has the sample's
+    columns except ``outputs``. Without a training table, ``train`` has no rows."""
     c = competition
     sample = _frame(c, c.sample)
     if c.test is None:
@@ -54,7 +52,7 @@ def _train(c: Competition, table: Table) -> pd.DataFrame:
 
 
 def with_id(c: Competition, frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with the row key made of its parts, where the key is made so."""
+    """Adds the row key if it is made of several columns."""
     if c.id_parts and c.id not in frame.columns and set(c.id_parts) <= set(frame.columns):
         key = frame[c.id_parts[0]].astype(str)
         for part in c.id_parts[1:]:
@@ -64,9 +62,9 @@ def with_id(c: Competition, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def load_code(competition: Competition) -> str:
-    """Plain pandas code that makes ``train``, ``test`` and ``sample`` as `load` does; ``DATA`` is a
-    pathlib.Path.
-    """
+    """Returns pandas code that makes the same ``train``, ``test`` and ``sample`` as `load`.
+
+    ``DATA`` is a pathlib.Path."""
     c = competition
     tables = [table for table in (c.sample, c.train, c.test, c.labels) if table is not None]
     lines = ["import zipfile", ""] if any(table.member for table in tables) else []

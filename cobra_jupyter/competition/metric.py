@@ -1,4 +1,4 @@
-"""The metric: set, or named by the description and fitted to the labels."""
+"""Decides the metric: the one that is set, or the one in the description, adapted to the labels."""
 
 from __future__ import annotations
 
@@ -6,49 +6,41 @@ from cobra_jupyter.competition import metric_words
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.labels import Labels
+from cobra_jupyter.competition.metrics import METRICS
 
-COLUMNWISE = {
-    "roc_auc": "mean_columnwise_roc_auc",
-    "log_loss": "multi_column_log_loss",
-    "rmse": "mean_columnwise_rmse",
-    "rmsle": "mean_columnwise_rmsle",
-}
 LARGEST = 1e100
-FROM_ZERO = ("rmsle", "mean_columnwise_rmsle")
+COLUMNWISE = {metric.name: metric.columnwise for metric in METRICS.values() if metric.columnwise}
 SINGLE = {several: single for single, several in COLUMNWISE.items()}
 
 
 def settle(labels: Labels, named: metric_words.Named, found: Findings) -> tuple[str | None, str | None]:
-    """Metric and direction; asks where the description does not settle them."""
+    """Returns metric and direction. Adds a question if the description does not say enough."""
     metric = found.settings.get("metric")
     if metric is not None:
         found.evidence["metric"] = "set by option"
         if not _fits(metric, labels):
             raise CompetitionError(
-                f"metric={metric}: it does not fit the task, which is {labels.task} ({found.evidence['task']}); set"
-                " another metric, or the task with --set task=…"
+                f"metric={metric}: it does not fit the task {labels.task} ({found.evidence['task']}); set "
+                "another metric, or the task with --set task=…"
             )
     else:
         metric = _fitting(named, labels, found)
     known = metric_words.direction_of(metric)
     direction = found.settings.get("direction", known)
     if known and direction != known:
-        raise CompetitionError(
-            f"direction={direction}: {metric} is there to {known}; leave out --set direction"
-        )
+        raise CompetitionError(f"direction={direction}: {metric} must be {known}d; leave out --set direction")
     if direction is not None:
         found.evidence["direction"] = "set by option" if "direction" in found.settings else f"of {metric}"
     return metric, direction
 
 
 def _fitting(named: metric_words.Named, labels: Labels, found: Findings) -> str | None:
-    metric, known = named.metric, ", ".join(metric_words.METRICS)
+    metric, known = named.metric, ", ".join(METRICS)
     if metric is None:
         quote = f"the description says “{named.quote}”" if named.quote else "the description names none"
-        found.hinder(
-            f"metric: {quote}; none known here fits: write it in a %%metric cell or give it with"
-            f" --set metric=…"
-            f" (known: {known})"
+        found.block(
+            f"metric: {quote}; no known metric matches: write it in a %%metric cell or give it with"
+            f" --set metric=… (known: {known})"
         )
         return None
     several = len(labels.targets) > 1
@@ -59,12 +51,11 @@ def _fitting(named: metric_words.Named, labels: Labels, found: Findings) -> str 
     if fitted == "f1" and labels.task == "multiclass":
         fitted = "f1_macro"
         found.questions.append(
-            "metric: the description says F1 without its average over classes; f1_macro is taken,"
-            " give another with"
-            " --set metric=f1_micro or f1_weighted"
+            "metric: the description says F1 without its average over classes; f1_macro is used,"
+            " set another one with --set metric=f1_micro or f1_weighted"
         )
     if not _fits(fitted, labels):
-        found.hinder(
+        found.block(
             f"metric: {fitted} does not fit the task {labels.task}; check --set metric=… and --set task=…"
         )
     return fitted
@@ -72,28 +63,20 @@ def _fitting(named: metric_words.Named, labels: Labels, found: Findings) -> str 
 
 def _fits(metric: str, labels: Labels) -> bool:
     """Whether a metric is defined for the task."""
-    if labels.task == "unknown":
-        return True
-    if labels.task == "regression":
-        return metric in metric_words.NUMERIC
-    if labels.task == "multilabel":
-        return metric in (*metric_words.PROBABILITY, "accuracy", "f1_macro", "f1_micro", "f1_weighted")
-    if metric == "f1":
-        return labels.task == "binary"
-    return metric in (*metric_words.PROBABILITY, *metric_words.LABELS) and metric != "multi_column_log_loss"
+    return labels.task == "unknown" or labels.task in METRICS[metric].tasks
 
 
 def check_values(metric: str | None, tables: Tables, labels: Labels) -> None:
-    """Raises CompetitionError where the labels have values that the metric cannot be computed for."""
+    """Raises CompetitionError if the metric cannot be computed for some label values."""
     train, table = tables.train_frame, tables.labels or tables.train
     if train is None or table is None or labels.task != "regression":
         return
     for name in labels.targets:
         low, high = float(train[name].min()), float(train[name].max())
-        if low < 0 and metric in FROM_ZERO:
+        if low < 0 and metric in METRICS and METRICS[metric].from_zero:
             raise CompetitionError(
-                f"{table.path}: {metric} needs labels of 0 and more, but {name} holds {low:g}; repair the column,"
-                " or give another metric with --set metric=…"
+                f"{table.path}: {metric} needs labels of 0 and more, but {name} contains {low:g}; repair the"
+                " column, or give another metric with --set metric=…"
             )
         for value, what, cure in (
             (max(low, high, key=abs), "large", "divide"),
@@ -101,5 +84,6 @@ def check_values(metric: str | None, tables: Tables, labels: Labels) -> None:
         ):
             if (abs(value) > LARGEST) if what == "large" else (abs(value) < 1 / LARGEST):
                 raise CompetitionError(
-                    f"{table.path}: {value:g} in {name} is too {what} to be squared; {cure} the column by a power of ten"
+                    f"{table.path}: {value:g} in {name} is too {what} to be squared; {cure} the column by"
+                    " a power of ten"
                 )

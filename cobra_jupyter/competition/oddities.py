@@ -1,4 +1,4 @@
-"""What is odd in the tables and gone on with: a note each, saying what happens to it."""
+"""Notes oddities in the tables that do not stop the run, and says how each is handled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POWERS_OF_TEN = 6
 
 
 def notes(tables: Tables, key: Key, labels: Labels, kinds: Mapping[str, str]) -> Iterator[str]:
-    """Notes on ids, labels and feature columns, in that order."""
+    """Yields notes on ids, labels and feature columns, in that order."""
     train, table = tables.train_frame, tables.labels or tables.train
     yield from _ids(tables, key)
     if train is None or table is None or tables.train is None:
@@ -38,7 +38,10 @@ def notes(tables: Tables, key: Key, labels: Labels, kinds: Mapping[str, str]) ->
 def _ids(tables: Tables, key: Key) -> Iterator[str]:
     ids = tables.sample_frame[key.name].astype(str) if key.name else pd.Series(dtype=str)
     if ids.str.contains(r"\s").any() or not ids.map(str.isascii).all():
-        yield f"{tables.sample.path}: values of {key.name} hold spaces or letters beyond ASCII; they stay as they are"
+        yield (
+            f"{tables.sample.path}: values of {key.name} hold spaces or letters beyond ASCII; "
+            "they stay unchanged"
+        )
 
 
 def _labels(train: pd.DataFrame, path: str, labels: Labels) -> Iterator[str]:
@@ -46,9 +49,10 @@ def _labels(train: pd.DataFrame, path: str, labels: Labels) -> Iterator[str]:
         counts = train[labels.targets[0]].astype(str).value_counts()
         lone = list(counts.index[counts == 1])
         if lone:
+            verb = "has" if len(lone) == 1 else "have"
             yield (
-                f"{path}: {listed(lone, 5)} of {labels.targets[0]} {'has' if len(lone) == 1 else 'have'} one row only,"
-                " so no fold both learns and judges it"
+                f"{path}: {listed(lone, 5)} of {labels.targets[0]} {verb} one row only, so no fold both"
+                " learns and judges it"
             )
     if labels.task == "regression":
         for name in labels.targets:
@@ -56,8 +60,8 @@ def _labels(train: pd.DataFrame, path: str, labels: Labels) -> Iterator[str]:
             powers = float(np.log10(size.max() / size.min())) if len(size) and size.min() > 0 else 0.0
             if powers > POWERS_OF_TEN and size.quantile(0.95) > 1e3 * size.median():
                 yield (
-                    f"{path}: {name} spans {powers:.0f} powers of ten, so few rows decide the score; it is learnt"
-                    " centred and scaled, and its logarithm is worth a try"
+                    f"{path}: {name} spans {powers:.0f} powers of ten, so few rows decide the score; models"
+                    " are trained on it centred and scaled, and its logarithm is worth a try"
                 )
 
 
@@ -66,7 +70,7 @@ def _infinite(table: Table, frame: pd.DataFrame, kinds: Mapping[str, str]) -> It
     share = numbers.isin(INFINITE).mean()
     found = [str(name) for name in share.index[share > 0]]
     if found:
-        yield f"{table.path}: infinite values in {listed(found, 5)}; the playbook's features take them as missing"
+        yield f"{table.path}: infinite values in {listed(found, 5)}; the playbook treats them as missing"
 
 
 def _empty_texts(table: Table, frame: pd.DataFrame, kinds: Mapping[str, str]) -> Iterator[str]:
@@ -74,7 +78,7 @@ def _empty_texts(table: Table, frame: pd.DataFrame, kinds: Mapping[str, str]) ->
     empty = {name: int((column.isna() | column.map(_blank)).sum()) for name, column in texts.items()}
     found = [f"{name} ({count:,} of {len(frame):,})" for name, count in empty.items() if count]
     if found:
-        yield f"{table.path}: empty texts in {listed(found, 5)}; each is taken as a text without a word"
+        yield f"{table.path}: empty texts in {listed(found, 5)}; each counts as a text without words"
 
 
 def _blank(value: object) -> bool:
@@ -91,4 +95,4 @@ def _dates(table: Table, frame: pd.DataFrame, kinds: Mapping[str, str]) -> Itera
             lost = pd.to_datetime(strings, errors="coerce", utc=True).isna()
         if lost.any() and not lost.all():
             examples = f"{strings.iloc[0][:30]}, {strings[lost].iloc[0][:30]}"
-            yield f"{table.path}: {name} writes dates in several ways ({examples}); each is read by itself"
+            yield f"{table.path}: {name} writes dates in several ways ({examples}); each is parsed by itself"

@@ -1,4 +1,4 @@
-"""Read a competition folder: what is predicted, from what, judged how, and by which evidence."""
+"""Reads a competition folder: finds the tables, the targets, the metric, and the evidence for each."""
 
 from __future__ import annotations
 
@@ -8,27 +8,33 @@ from typing import Any
 
 import pandas as pd
 
-from cobra_jupyter.competition import cards, checks, files, kinds, metric, metric_words, oddities, roles
+from cobra_jupyter.competition import (
+    cards,
+    checks,
+    description,
+    files,
+    kinds,
+    metric,
+    metric_words,
+    oddities,
+    roles,
+)
 from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.labels import Labels, asked_targets, describe, find_targets
+from cobra_jupyter.competition.reader import Reader
 from cobra_jupyter.competition.record import Competition, FileGroup
 from cobra_jupyter.competition.settings import check_columns, checked
-from cobra_jupyter.competition.sniffing import no_text
-from cobra_jupyter.competition.tables import Reader, Table, table_stem
-
-DESCRIPTIONS = ("description.md", "description.txt", "description_obfuscated.md", "readme.md", "readme.txt")
+from cobra_jupyter.competition.tables import Table, table_stem
 
 
 def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Competition:
-    """Understand a competition folder: MLE-bench's ``public/``, its parents, or a folder of one competition.
+    """Reads a competition folder: MLE-bench's ``public/``, its parents, or any folder with one competition.
 
-    `settings` win over what is found: id, target (``a,b`` for several), metric, direction, split, groups,
-    time, kind, task. What cannot be decided is in ``questions``, each naming the ``--set`` option; what was
-    repaired or passed over is in ``notes``. Raises CompetitionError, whose message names the file or option
-    and the cure.
-    """
+    `settings` override what is found: id, target (``a,b`` for several), metric, direction, split, groups,
+    time, kind, task. ``questions`` lists what cannot be decided, with the ``--set`` option for each;
+    ``notes`` lists what was repaired or skipped. Raises CompetitionError."""
     try:
         return _read_folder(Path(folder), Findings(checked(settings or {})))
     except OSError as error:
@@ -44,26 +50,26 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     groups, zip_notes = files.groups(public, listing)
     reader = Reader(public)
     files.refuse_links(public, [path for path in listing.links if table_stem(path) in ("train", "test")])
-    description = _description(public, found)
+    text = description.read(public, found)
     sample, headers = roles.find_tables(reader, listing)
     tables = Tables(*reader.frame(sample), headers=headers)
     if tables.sample_frame.empty:
         raise CompetitionError(f"{sample.path}: has no rows; put a row there for each row to predict")
-    checks.named_once(tables, (), reader.repeated, found)
+    checks.unique_names(tables, (), reader.repeated, found)
     key, outputs = _key_and_test(reader, tables, found)
     targets = _train_and_targets(reader, tables, key, outputs, found, groups)
-    checks.named_once(tables, targets, reader.repeated, found)
+    checks.unique_names(tables, targets, reader.repeated, found)
     checks.same_ids(tables, key, found)
-    named = metric_words.find(description)
+    named = metric_words.find(text)
     checks.number_labels(reader, tables, targets, found.settings.get("metric", named.metric), found)
     dropped = checks.usable_labels(tables, targets, found)
     labels = _labels(tables, targets, outputs, named.metric, found)
-    judged, direction = metric.settle(labels, named, found)
-    metric.check_values(judged, tables, labels)
+    metric_name, direction = metric.settle(labels, named, found)
+    metric.check_values(metric_name, tables, labels)
     ids = kinds.keys_in_names(tables, key, groups)
     groups = files.named_by(groups, ids)
     features = kinds.of_columns(tables, key, targets, found)
-    checks.something_to_learn_from(tables, key, targets, features, groups)
+    checks.has_features(tables, key, targets, features, groups)
     kind = kinds.of_competition(tables, labels, features, groups, ids, found)
     _other_tables(tables, key, targets, found)
     if tables.train is not None and tables.train_frame is not None:
@@ -73,64 +79,49 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     summary = cards.summarize(
         tables.train_frame, tables.test_frame, tables.sample_frame, labels.targets, labels.task
     )
-    summary |= _how(tables, key, dropped, labels, found)
+    summary |= _load_steps(tables, key, dropped, labels, found)
     return Competition(
-        folder=public, name=_name(public), description=description,
-        sample=tables.sample, train=tables.train, test=tables.test, labels=tables.labels,
-        id=key.name, id_parts=key.parts, id_separator=key.separator,
-        targets=labels.targets, outputs=outputs, task=labels.task, classes=labels.classes,
+        folder=public,
+        name=_name(public),
+        description=text,
+        sample=tables.sample,
+        train=tables.train,
+        test=tables.test,
+        labels=tables.labels,
+        id=key.name,
+        id_parts=key.parts,
+        id_separator=key.separator,
+        targets=labels.targets,
+        outputs=outputs,
+        task=labels.task,
+        classes=labels.classes,
         layout=labels.layout,
-        output_classes=labels.output_classes, metric=judged, direction=direction,
-        label_sources=_label_sources(tables, targets, found), kind=kind, columns=features,
-        split=found.settings.get("split"), groups=found.settings.get("groups"),
+        output_classes=labels.output_classes,
+        metric=metric_name,
+        direction=direction,
+        label_sources=_label_sources(tables, targets, found),
+        kind=kind,
+        columns=features,
+        split=found.settings.get("split"),
+        groups=found.settings.get("groups"),
         time=found.settings.get("time"),
-        evidence=found.evidence, questions=tuple(found.questions), obstacles=tuple(found.obstacles),
+        evidence=found.evidence,
+        questions=tuple(found.questions),
+        obstacles=tuple(found.obstacles),
         notes=tuple(dict.fromkeys([*listing.notes, *zip_notes, *reader.notes, *found.notes])),
-        files=groups, summary=summary, links=listing.links,
-    )  # fmt: skip
+        files=groups,
+        summary=summary,
+        links=listing.links,
+    )
 
 
 def _name(public: Path) -> str:
-    place = public.parent if public.name == "public" else public
-    return (place.parent if place.name == "prepared" else place).name
-
-
-def _description(public: Path, found: Findings) -> str:
-    by_name = {path.name.lower(): path for path in sorted(public.iterdir()) if path.is_file()}
-    for name in DESCRIPTIONS:
-        path = by_name.get(name)
-        if path is not None and path.resolve().is_relative_to(public):
-            text = _text_of(path, found)
-            if text.strip():
-                return text
-            empty = f"{path.name} is empty"
-            break
-    else:
-        empty = "there is no description.md"
-    if "metric" not in found.settings:
-        files.refuse_links(public, [name for name in DESCRIPTIONS[:1] if (public / name).is_symlink()])
-        raise CompetitionError(
-            f"{public}: {empty}, so the metric is unknown; add a description that names it, or give it with"
-            " --set metric=…, e.g. --set metric=rmse"
-        )
-    found.notes.append(empty)
-    return ""
-
-
-def _text_of(path: Path, found: Findings) -> str:
-    raw = path.read_bytes()[: 1 << 20]
-    if no_text(raw) and not raw.lstrip().startswith(b"<"):
-        raise CompetitionError(f"{path.name}: holds no text; put the description of the task there")
-    for encoding in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            found.notes.append(f"{path.name}: not in {encoding}")
-    return raw.decode("latin-1")
+    folder = public.parent if public.name == "public" else public
+    return (folder.parent if folder.name == "prepared" else folder).name
 
 
 def _key_and_test(reader: Reader, tables: Tables, found: Findings) -> tuple[roles.Key, tuple[str, ...]]:
-    """Settles the test table and the row key; returns the key and the submission's columns to fill."""
+    """Finds the test table and the row key. Returns the key and the submission's columns to fill."""
     sample = tables.sample_frame
     tables.test = roles.find_test(tables.headers, list(sample.columns))
     if tables.test is not None:
@@ -143,13 +134,13 @@ def _key_and_test(reader: Reader, tables: Tables, found: Findings) -> tuple[role
     if key.name and not key.parts and not key.by_position and roles.textual(reader, both, key.name):
         _as_text(reader, tables, key.name, found)
     found.evidence["id"] = f"{key.name or 'no key'}: {key.why}"
-    kept = {key.name} | (set(tables.test_frame.columns) if tables.test_frame is not None else set())
-    outputs = [name for name in sample.columns if name not in kept] or [
+    known = {key.name} | (set(tables.test_frame.columns) if tables.test_frame is not None else set())
+    outputs = [name for name in sample.columns if name not in known] or [
         name for name in sample.columns if name != key.name
     ]
     if not outputs:
         raise CompetitionError(
-            f"{tables.sample.path}: has no column to predict beside {key.name}; add the columns asked for"
+            f"{tables.sample.path}: has no column to predict besides {key.name}; add the columns to submit"
         )
     return key, tuple(outputs)
 
@@ -162,7 +153,7 @@ def _read(reader: Reader, table: Table, headers: dict[Table, list[str]]) -> tupl
 
 
 def _as_text(reader: Reader, tables: Tables, key: str, found: Findings) -> None:
-    """Reads the tables again with the key as text."""
+    """Reads the tables again with the key as text, to keep leading zeros."""
     for role in ("sample", "test", "train", "labels"):
         table = getattr(tables, role)
         if table is None or table.call != "pd.read_csv" or key in table.options.get("dtype", {}):
@@ -184,10 +175,14 @@ def _as_text(reader: Reader, tables: Tables, key: str, found: Findings) -> None:
 
 
 def _train_and_targets(
-    reader: Reader, tables: Tables, key: roles.Key, outputs: tuple[str, ...], found: Findings,
+    reader: Reader,
+    tables: Tables,
+    key: roles.Key,
+    outputs: tuple[str, ...],
+    found: Findings,
     groups: tuple[FileGroup, ...],
-) -> tuple[str, ...]:  # fmt: skip
-    """Settles the training table and the label columns."""
+) -> tuple[str, ...]:
+    """Finds the training table and the label columns."""
     setting = found.settings.get("target")
     wanted = outputs if setting is None else tuple(name.strip() for name in setting.split(","))
     train, labels = roles.find_train(tables.headers, wanted, tables.test, key.name)
@@ -216,7 +211,7 @@ def _train_and_targets(
     targets, why = find_targets(frame, outputs, leave, train.path)
     gaps = not targets or bool(frame[list(targets)].isna().any(axis=None))
     if gaps and any(map(_na_word, outputs)) and tables.train.call == "pd.read_csv":
-        # a class called None or NA: only empty cells are missing
+        # a class is called None or NA: treat only empty cells as missing
         tables.train, frame = reader.frame(tables.train.having(keep_default_na=False, na_values=[""]))
         tables.train_frame = frame
         targets, why = find_targets(frame, outputs, leave, train.path)
@@ -242,12 +237,13 @@ def _no_train(reader: Reader, tables: Tables, groups: tuple[FileGroup, ...], fou
     if not any("train" in group.pattern.lower() for group in groups):
         names = ", ".join(group.pattern for group in groups[:10])
         raise CompetitionError(
-            f"{reader.folder}: no training data (the folder holds {names}); add train.csv with the label column"
+            f"{reader.folder}: no training data (the folder contains {names}); add train.csv with the label"
+            " column"
         )
-    found.hinder(
-        "target: no table holds labels; they may be in file names or files (see the listing): write"
-        " a candidate that"
-        " reads them, or add a train.csv with the row key and the label and give --set target=…"
+    found.block(
+        "target: no table contains labels; they may be in file names or files (see the listing): write"
+        " a candidate that reads them, or add a train.csv with the row key and the label and give --set "
+        "target=…"
     )
 
 
@@ -259,7 +255,7 @@ def _join_labels(
     _, frame = reader.frame(tables.labels)
     if frame[key.name].duplicated().any() or tables.train_frame[key.name].duplicated().any():
         found.notes.append(
-            f"{tables.train.path}: not joined to {tables.labels.path}, their {key.name} repeat"
+            f"{tables.train.path}: not joined to {tables.labels.path}, because values of {key.name} repeat"
         )
         tables.train, tables.train_frame, tables.labels = tables.labels, frame, None
         return
@@ -275,13 +271,13 @@ def _labels(
     tables: Tables, targets: tuple[str, ...], outputs: tuple[str, ...], metric: str | None, found: Findings
 ) -> Labels:
     if not targets or tables.train_frame is None:
-        found.evidence["task"] = "no table holds labels"
-        return Labels((), "unknown", layout="label" if len(outputs) == 1 else "values")
+        found.evidence["task"] = "no table contains labels"
+        return Labels(targets=(), task="unknown", layout="label" if len(outputs) == 1 else "values")
     metric = found.settings.get("metric", metric)
     result = describe(tables.train_frame, targets, tables.sample_frame, outputs, metric, found.settings)
     found.evidence |= result.evidence
     for question in result.questions:
-        (found.hinder if result.task == "unknown" else found.questions.append)(question)
+        (found.block if result.task == "unknown" else found.questions.append)(question)
     found.notes += result.notes
     return result
 
@@ -291,11 +287,11 @@ def _other_tables(tables: Tables, key: roles.Key, targets: tuple[str, ...], foun
     for table, header in tables.headers.items():
         if table.path not in used and key.name and key.name in header:
             others = ", ".join(name for name in header if name != key.name)
-            found.notes.append(f"{table.path}: a further table with {key.name} and {others[:120]}")
+            found.notes.append(f"{table.path}: another table with {key.name} and {others[:120]}")
 
 
 def _label_sources(tables: Tables, targets: tuple[str, ...], found: Findings) -> tuple[str, ...]:
-    """Files that hold labels; each must be cut to what a fold may see."""
+    """Returns the files that contain labels. In each fold they are reduced to the rows it may see."""
     if tables.train is None:
         return ()
     test = tables.test.path if tables.test else ""
@@ -308,8 +304,10 @@ def _label_sources(tables: Tables, targets: tuple[str, ...], found: Findings) ->
     return tuple(sorted(paths))
 
 
-def _how(tables: Tables, key: roles.Key, dropped: int, labels: Labels, found: Findings) -> dict[str, Any]:
-    """How `load` goes about it, for load_code and the card."""
+def _load_steps(
+    tables: Tables, key: roles.Key, dropped: int, labels: Labels, found: Findings
+) -> dict[str, Any]:
+    """Returns the steps of `load`, for `load_code` and the card."""
     train, test = tables.train_frame, tables.test_frame
     lacking = [
         (table.path, set(key.parts) <= set(frame.columns) if key.parts else False)
@@ -327,7 +325,7 @@ def _how(tables: Tables, key: roles.Key, dropped: int, labels: Labels, found: Fi
 
 
 def _written_as_fractions(train: pd.DataFrame | None, name: str, task: str) -> bool:
-    """Whether classes 0, 1, … are read as 0.0, 1.0, …, as they are where some labels are missing."""
+    """Whether classes 0, 1, … are read as 0.0, 1.0, …, which happens if some labels are missing."""
     if train is None or task not in ("binary", "multiclass"):
         return False
     values = train[name]

@@ -1,4 +1,4 @@
-"""What is known of a competition: plain records, without data frames."""
+"""Records that describe a competition, without data frames."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ SETTINGS = ("id", "target", "metric", "direction", "split", "groups", "time", "k
 
 @dataclass(frozen=True)
 class FileGroup:
-    """Files of one pattern, e.g. ``train/<id>/geometry.xyz``; members of an archive as
-    ``train.zip:*.jpg``.
-    """
+    """Files with one pattern, e.g. ``train/<id>/geometry.xyz`` or, inside an archive, ``train.zip:*.jpg``."""
 
     pattern: str
     count: int
@@ -31,9 +29,7 @@ class FileGroup:
 
 @dataclass(frozen=True)
 class Competition:
-    """A competition folder, understood. ``id`` is "" where the submission has no key and is matched by
-    position.
-    """
+    """Everything that was found in a competition folder. ``id`` is "" if rows are matched by position."""
 
     folder: Path
     name: str
@@ -59,24 +55,22 @@ class Competition:
     questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     labels: Table | None = None
-    """A second training table that holds the labels, joined to ``train`` on ``id``; usually None."""
+    """A second training table with the labels, joined to ``train`` on ``id``; usually None."""
     output_classes: tuple[Any, ...] = ()
-    """For the layout class_probabilities the class of each of ``outputs`` (None: never seen in train),
-    else ().
-    """
+    """For the layout class_probabilities the class of each of ``outputs`` (None if not in train), else ()."""
     id_parts: tuple[str, ...] = ()
-    """Columns whose values, joined by ``id_separator``, make ``id`` where the tables lack it."""
+    """If the tables lack ``id``: the columns that are joined with ``id_separator`` to make it."""
     id_separator: str = "_"
     files: tuple[FileGroup, ...] = ()
     obstacles: tuple[str, ...] = ()
-    """Those of ``questions`` without whose answer no protocol can be frozen."""
+    """The questions that must be answered before a protocol can be frozen."""
     links: tuple[str, ...] = ()
-    """Links below the folder that are not followed: they lead out of it, to folders, or nowhere."""
+    """Links in the folder that are not followed: they lead outside, to folders, or nowhere."""
     summary: dict[str, Any] = field(default_factory=dict)
     """Counts, missing shares and target distributions found while reading (JSON values)."""
 
     def csv_options(self) -> dict[str, dict[str, Any]]:
-        """How the csv tables of train and test are read: path → options of ``pd.read_csv``."""
+        """Returns the options of ``pd.read_csv`` for the csv tables of train and test, by path."""
         tables = [table for table in (self.train, self.test) if table is not None]
         return {t.path: dict(t.options) for t in tables if t.call == "pd.read_csv" and not t.member}
 

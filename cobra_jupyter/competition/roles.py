@@ -1,4 +1,4 @@
-"""Which table is which: sample, train, test and labels, and the row key that ties them."""
+"""Finds the sample, train, test and label tables and the row key that connects them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pandas as pd
 from cobra_jupyter.competition.columns import listed, with_zeros
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.files import Listing, sample_names, table_paths
-from cobra_jupyter.competition.tables import Reader, Table, table_stem, table_suffix, tables_at
+from cobra_jupyter.competition.reader import Reader
+from cobra_jupyter.competition.tables import Table, table_stem, table_suffix, tables_at
 
 
 @dataclass(frozen=True)
 class Key:
-    """The row key: its name ("" for none), what it is made of where tables lack it, and why."""
+    """The row key: its name ("" for none), the reason, and its parts if the tables lack it."""
 
     name: str
     why: str
@@ -26,7 +27,7 @@ class Key:
 
 
 def find_tables(reader: Reader, found: Listing) -> tuple[Table, dict[Table, list[str]]]:
-    """The sample submission, and the other tables with their columns. Raises CompetitionError."""
+    """Returns the sample submission, and the other tables with their columns. Raises CompetitionError."""
     top = [path for path, _ in found.files if "/" not in path]
     sample: Table | None = None
     for name in sample_names(top):
@@ -36,7 +37,7 @@ def find_tables(reader: Reader, found: Listing) -> tuple[Table, dict[Table, list
             break
     if sample is None:
         names = ", ".join(sample_names(top))
-        raise CompetitionError(f"{names}: holds no table; put the sample submission there as a csv file")
+        raise CompetitionError(f"{names}: contains no table; put the sample submission there as a csv file")
     headers: dict[Table, list[str]] = {}
     for path in table_paths(found):
         if path in sample_names(top):
@@ -52,7 +53,7 @@ def find_tables(reader: Reader, found: Listing) -> tuple[Table, dict[Table, list
 
 
 def find_test(headers: dict[Table, list[str]], columns: list[str]) -> Table | None:
-    """The table of rows to predict, by its name; among several the one that shares most with the sample."""
+    """Returns the test table, by its name; prefers one that shares columns with the sample."""
     likely = [table for table in headers if _stem(table).startswith("test") or "_test" in _stem(table)]
     likely = [table for table in likely if "label" not in _stem(table)]
     return min(
@@ -74,24 +75,28 @@ def _stem(table: Table) -> str:
 def find_train(
     headers: dict[Table, list[str]], wanted: Sequence[str], test: Table | None, key: str
 ) -> tuple[Table | None, Table | None]:
-    """(train, labels): the table with the columns `wanted`, else the one named so; labels is one to be
-    joined.
+    """Returns (train, labels). Train is the table with the `wanted` columns, or else one named train.
 
-    `labels` is given where the labels lie apart from a larger table of features with the same row key.
-    """
+    `labels` is a table to join, if the labels are separate from a larger feature table with the same row
+    key."""
     tables = [t for t in headers if t != test and not _stem(t).startswith("test")]
-    holds = [t for t in tables if wanted and set(wanted) <= set(headers[t])]
+    with_targets = [t for t in tables if wanted and set(wanted) <= set(headers[t])]
     named = [t for t in tables if "train" in _stem(t) or _stem(t) in {"labels", "label"}]
-    train = min(holds or named, key=_rank, default=None)
-    if train is None or not holds:
+    train = min(with_targets or named, key=_rank, default=None)
+    if train is None or not with_targets:
+        return train, None
+    only_labels = key in headers[train] and len(headers[train]) <= len(wanted) + 1
+    if test is None or not only_labels:
         return train, None
     wider = [
         t
         for t in named
-        if t not in holds and key in headers[t] and key in headers[train] and len(headers[t]) > 2
-        and _stem(t).startswith("train") and len(headers[train]) <= len(wanted) + 1
-        and test is not None and len(set(headers[t]) & set(headers[test])) > 1
-    ]  # fmt: skip
+        if t not in with_targets
+        and _stem(t).startswith("train")
+        and key in headers[t]
+        and len(headers[t]) > 2
+        and len(set(headers[t]) & set(headers[test])) > 1
+    ]
     return (min(wider, key=_rank), train) if wider else (train, None)
 
 
@@ -103,7 +108,7 @@ def _rank(table: Table) -> tuple[bool, bool, int, int, str]:
 def find_key(
     sample: pd.DataFrame, test: pd.DataFrame | None, names: tuple[str, str], asked: str | None
 ) -> Key:
-    """The row key of the submission. `names` are the paths of sample and test. Raises CompetitionError."""
+    """Returns the submission's row key. `names` are the paths of sample and test. Raises CompetitionError."""
     columns = list(sample.columns)
     if asked is not None:
         if asked not in columns:
@@ -124,7 +129,7 @@ def find_key(
 
 
 def _named_id(names: Sequence[str]) -> bool:
-    """Whether the only column of these is named like a row key, so that its values should not repeat."""
+    """Whether there is one column and it is named like a row key, so that its values should not repeat."""
     return len(names) == 1 and names[0].lower().endswith("id")
 
 
@@ -136,7 +141,7 @@ def _same(left: pd.DataFrame, right: pd.DataFrame) -> bool:
 
 
 def _made_key(sample: pd.DataFrame, test: pd.DataFrame, names: tuple[str, str]) -> Key:
-    """A key that the test table lacks: made of two of its columns, or the position."""
+    """Returns a key that the test table lacks: made of two of its columns, or the position."""
     name = str(sample.columns[0])
     first = sample[name].astype(str)
     columns = [c for c in test.columns[:12] if not pd.api.types.is_float_dtype(test[c].dtype)]
@@ -148,16 +153,14 @@ def _made_key(sample: pd.DataFrame, test: pd.DataFrame, names: tuple[str, str]) 
                 return Key(name, why, (str(a), str(b)), mark)
     if len(sample) != len(test):
         raise CompetitionError(
-            f"{names[1]}: shares no column with {names[0]} ({listed(sample.columns, 5)}), and they differ in length"
-            f" ({len(test)} and {len(sample)} rows); add the column {name} to {names[1]}"
+            f"{names[1]}: shares no column with {names[0]} ({listed(sample.columns, 5)}), and they differ in"
+            f" length ({len(test)} and {len(sample)} rows); add the column {name} to {names[1]}"
         )
     return Key(name, f"{names[1]} lacks {name}: its rows are those of {names[0]}, in order", by_position=True)
 
 
 def textual(reader: Reader, tables: Sequence[Table], key: str) -> bool:
-    """Whether a key must be read as text: leading zeros in one table, or text in one and numbers in
-    another.
-    """
+    """Whether a key must be read as text: it has leading zeros, or is text in only some of the tables."""
     kinds = set()
     for table in tables:
         settled, frame = reader.frame(table)

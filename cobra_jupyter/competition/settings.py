@@ -1,4 +1,4 @@
-"""What a person may set of a competition, checked."""
+"""Checks the settings that a person may give for a competition."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ _CHOICES = {"metric": METRICS, "direction": DIRECTIONS, "split": SPLITS, "kind":
 
 
 def checked(settings: Mapping[str, str]) -> dict[str, str]:
-    """The settings with known keys and values. Raises CompetitionError."""
+    """Returns the settings. Raises CompetitionError for unknown keys or values."""
     for key, value in settings.items():
         if key not in SETTINGS:
             raise CompetitionError(
-                f"{key}={value}: there is no setting {key}{_close(key, SETTINGS)}; known are {', '.join(SETTINGS)}"
+                f"{key}={value}: there is no setting {key}{_close(key, SETTINGS)}; known are "
+                f"{', '.join(SETTINGS)}"
             )
         if not value:
             raise CompetitionError(f"{key}=: the value is empty; give {key}=VALUE or leave it out")
         if key in _CHOICES and value not in _CHOICES[key]:
-            hint = "; for a metric of your own write a %%metric cell" if key == "metric" else ""
+            hint = "; write a %%metric cell for a custom metric" if key == "metric" else ""
             raise CompetitionError(
-                f"{key}={value}: there is no such {key}{_near(key, value)}; known are {', '.join(_CHOICES[key])}{hint}"
+                f"{key}={value}: there is no such {key}{_near(key, value)}; known are "
+                f"{', '.join(_CHOICES[key])}{hint}"
             )
-    _agree(settings)
+    _check_consistent(settings)
     return dict(settings)
 
 
@@ -40,7 +42,7 @@ def _near(key: str, value: str) -> str:
     return f" (did you mean {meant}?)" if meant else _close(value.lower(), _CHOICES[key])
 
 
-def _agree(settings: Mapping[str, str]) -> None:
+def _check_consistent(settings: Mapping[str, str]) -> None:
     """Raises CompetitionError for settings that contradict each other."""
     split = settings.get("split")
     if "time" in settings and split not in (None, "time"):
@@ -50,12 +52,16 @@ def _agree(settings: Mapping[str, str]) -> None:
 
 
 def check_columns(
-    settings: Mapping[str, str], columns: Iterable[str], path: str, targets: Iterable[str],
+    settings: Mapping[str, str],
+    columns: Iterable[str],
+    path: str,
+    targets: Iterable[str],
     kinds: Mapping[str, str],
-) -> None:  # fmt: skip
-    """Raises CompetitionError where ``groups`` (a column, `column[0]`, or duplicates) or ``time`` is no
-    column or the label, or where a split by time has no column to go by.
-    """
+) -> None:
+    """Raises CompetitionError if ``groups`` or ``time`` names no column or a label, or a time split has no
+    column.
+
+    ``groups`` may be a column, `column[0]` or ``duplicates``."""
     columns = list(columns)
     for key in ("groups", "time"):
         value = settings.get(key)
@@ -64,11 +70,12 @@ def check_columns(
         name = value if value in columns or key == "time" else re.sub(r"\[0\]$", "", value)
         if name not in columns:
             raise CompetitionError(
-                f"{key}={value}: {path} has no such column{_close(value, columns)}; it has {listed(columns, 20)}"
+                f"{key}={value}: {path} has no such column{_close(value, columns)}; it has "
+                f"{listed(columns, 20)}"
             )
         if name in targets:
             raise CompetitionError(
-                f"{key}={value}: {name} is what is to be predicted; give a column that rows to predict have too"
+                f"{key}={value}: {name} is to be predicted; give a column that the test rows have too"
             )
     if settings.get("split") == "time" and "time" not in settings and "date" not in kinds.values():
         raise CompetitionError(

@@ -1,4 +1,4 @@
-"""What a table file's first bytes show: its encoding, its delimiter, or that it is no table at all."""
+"""Finds encoding and delimiter of a table from its first bytes, or that the file is no table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _POINT_NUMBER = re.compile(r"-?\d+\.\d+")
 
 
 def encoding_of(first: bytes) -> str:
-    """The encoding a file's first bytes show; "" for UTF-8 as far as can be seen."""
+    """Returns the encoding that a file's first bytes show; "" for UTF-8 or unknown."""
     if first.startswith(b"\xef\xbb\xbf"):
         return "utf-8-sig"
     if first.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -30,8 +30,8 @@ def encoding_of(first: bytes) -> str:
     return ""
 
 
-def no_text(first: bytes) -> str:
-    """What a file is that should be text and is none, with the cure; "" where it may be text."""
+def why_no_text(first: bytes) -> str:
+    """Returns why a file is no text and what to do about it; "" if it may be text."""
     for magic, what in _MAGIC.items():
         if first.startswith(magic):
             return f"is {what}"
@@ -41,19 +41,19 @@ def no_text(first: bytes) -> str:
         return ""
     strange = len(first) - len(first.translate(None, _CONTROL))
     if strange > 0.01 * len(first):
-        return "holds binary data, not a table; put a csv file there"
+        return "contains binary data, not a table; put a csv file there"
     return ""
 
 
 def separator(text: str) -> str:
-    """The delimiter of a table whose text begins so; a comma where none shows."""
+    """Returns the delimiter of a table from the beginning of its text; a comma if there is none."""
     line = text.partition("\n")[0]
     best = max(MARKS, key=line.count)
     return "," if "," in line or best not in line else best
 
 
 def decimal_comma(text: str, delimiter: str) -> bool:
-    """Whether numbers are written 1,5 in a table with another delimiter than the comma."""
+    """Whether numbers have a decimal comma (1,5). The delimiter must not be a comma."""
     if delimiter == ",":
         return False
     fields = [field for line in text.split("\n")[1:200] for field in line.rstrip("\r").split(delimiter)]
@@ -61,7 +61,7 @@ def decimal_comma(text: str, delimiter: str) -> bool:
 
 
 def odd_delimiter(header: str, values: Sequence[str]) -> str:
-    """The mark that seems to part a lone column's header and each of its values alike; "" for none."""
+    """Returns the unknown delimiter that seems to separate the fields of a single column, or ""."""
     marks = {mark for mark in header if not mark.isalnum() and mark not in "_-.'\""}
     for mark in sorted(marks, key=lambda mark: (-header.count(mark), mark)):
         count = header.count(mark)
@@ -71,6 +71,6 @@ def odd_delimiter(header: str, values: Sequence[str]) -> str:
 
 
 def is_lines(text: str) -> bool:
-    """Whether JSON text holds an object a line."""
+    """Whether JSON text has one object per line."""
     lines = text.lstrip().split("\n", 2)
     return len(lines) > 1 and lines[0].rstrip().endswith("}") and lines[1].startswith("{")

@@ -1,12 +1,10 @@
-"""One table file: how it is read, found out from its first bytes, and as a line of plain Python."""
+"""Finds out from a file's first bytes how to read its table, and writes this as a line of Python."""
 
 from __future__ import annotations
 
 import bz2
 import gzip
 import lzma
-import re
-import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass, field, replace
@@ -30,16 +28,14 @@ PACKED = {".zip", ".gz", ".bz2", ".xz"}
 SNIFF_BYTES = 1 << 18
 BOMB_BYTES, BOMB_RATIO = 4 << 30, 200
 READ_ERRORS = (
-    ValueError, OSError, KeyError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, lzma.LZMAError,
-    zlib.error,
-)  # fmt: skip
-_RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
-_UNCLOSED = re.compile(r"EOF inside string starting at row (\d+)")
+    *(ValueError, OSError, KeyError, EOFError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, lzma.LZMAError, zlib.error),
+)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the folder: ``call(path, **options)``; ``member`` is a file inside a zip of several."""
+    """A table, read with ``call(path, **options)``. ``member`` is a file in a zip archive with several."""
 
     path: str
     call: str
@@ -47,7 +43,7 @@ class Table:
     member: str = ""
 
     def read(self, folder: Path) -> pd.DataFrame:
-        """The whole table; raises what pandas raises."""
+        """Reads the whole table. Raises what pandas raises."""
         reader = getattr(pd, self.call.removeprefix("pd."))
         if not self.member:
             return reader(folder / self.path, **self.options)
@@ -55,9 +51,7 @@ class Table:
             return reader(file, **self.options)
 
     def code(self, data: str = "DATA") -> str:
-        """The Python expression that reads the same frame; needs ``pd``, and ``zipfile`` where `member` is
-        set.
-        """
+        """Returns Python code that reads the same frame with ``pd``, and ``zipfile`` if `member` is set."""
         source = f"{data} / {python(self.path)}"
         if self.member:
             source = f"zipfile.ZipFile({source}).open({python(self.member)})"
@@ -65,23 +59,23 @@ class Table:
         return f"{self.call}({source}{options})"
 
     def having(self, **options: Any) -> Table:
-        """The same table with further options."""
+        """Returns the table with additional options."""
         return replace(self, options={**self.options, **options})
 
     def as_text(self, column: str) -> Table:
-        """The same table with `column` read as strings, so that leading zeros stay."""
+        """Returns the table with `column` read as strings, which keeps leading zeros."""
         if self.call != "pd.read_csv":
             return self
         return self.having(dtype={**self.options.get("dtype", {}), column: "str"})
 
     @property
     def stem(self) -> str:
-        """The file's name without its suffixes, in lower case."""
+        """The file name without suffixes, in lower case."""
         return table_stem(self.path)
 
 
 def python(value: Any) -> str:
-    """A value as Python source, strings in double quotes where that needs no escapes."""
+    """Returns a value as Python source, with strings in double quotes if this needs no escapes."""
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(python, value))}]"
     if isinstance(value, dict):
@@ -98,7 +92,7 @@ def table_stem(path: str) -> str:
 
 
 def table_suffix(path: str) -> str:
-    """The suffix that says how a file is read ("" for no table; zips are told by what they hold)."""
+    """Returns the suffix that decides how a file is read; "" for no table or a zip archive."""
     name = PurePosixPath(path.lower())
     if name.suffix in PACKED:
         name = PurePosixPath(name.stem)
@@ -106,7 +100,7 @@ def table_suffix(path: str) -> str:
 
 
 def safe_member(name: str) -> bool:
-    """Whether a zip member's name stays inside the folder it would be unpacked into."""
+    """Whether a zip member would stay inside the folder that it is unpacked into."""
     path = PurePosixPath(name.replace("\\", "/"))
     return (
         not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[0]
@@ -116,7 +110,7 @@ def safe_member(name: str) -> bool:
 
 
 def zip_members(path: Path) -> list[zipfile.ZipInfo]:
-    """The files of an archive that are safe to name, without what archivers of macOS add."""
+    """Returns the files of an archive with safe names, without the extra files of macOS archives."""
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
     return [
@@ -130,10 +124,9 @@ def zip_members(path: Path) -> list[zipfile.ZipInfo]:
 
 
 def tables_at(folder: Path, path: str) -> list[Table]:
-    """The tables a file holds: one, or, for a zip archive, one per table inside (at most 20); [] if none.
+    """Returns the tables in a file: one, or for a zip archive one per table inside (at most 20), or none.
 
-    Raises CompetitionError where the archive cannot be opened.
-    """
+    Raises CompetitionError if the archive cannot be opened."""
     if path.lower().endswith(".zip"):
         return _zipped(folder, path)
     suffix = table_suffix(path)
@@ -155,7 +148,7 @@ def _zipped(folder: Path, path: str) -> list[Table]:
     for info in inside:
         if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * info.compress_size:
             raise CompetitionError(
-                f"{path}: {info.filename} would unpack to {info.file_size} bytes; unpack it yourself"
+                f"{path}: {info.filename} would unpack to {info.file_size} bytes; unpack the archive yourself"
             )
     tables = []
     for info in inside:
@@ -179,7 +172,7 @@ def _open(folder: Path, table: Table) -> IO[bytes]:
 
 
 def head(folder: Path, table: Table) -> bytes:
-    """The first bytes of the (unpacked) file; b"" where it cannot be opened."""
+    """Returns the first bytes of the unpacked file, b"" if it cannot be opened."""
     try:
         with _open(folder, table) as file:
             return file.read(SNIFF_BYTES)
@@ -191,7 +184,7 @@ def _sniffed(folder: Path, table: Table, suffix: str) -> Table:
     if suffix == ".parquet":
         return table
     first = head(folder, table)
-    problem = sniffing.no_text(first)
+    problem = sniffing.why_no_text(first)
     if problem:
         raise CompetitionError(f"{table.path}: {problem}")
     encoding = sniffing.encoding_of(first)
@@ -204,126 +197,9 @@ def _sniffed(folder: Path, table: Table, suffix: str) -> Table:
         options |= {"sep": separator} if separator != "," else {}
         options |= {"decimal": ","} if sniffing.decimal_comma(text, separator) else {}
         return table.having(**options)
-    # JSON has types of its own: pandas must not guess dates, nor make numbers of keys
+    # JSON has its own types: pandas must not guess dates or turn keys into numbers
     if suffix != ".json" or sniffing.is_lines(text):
         options["lines"] = True
     if int(pd.__version__.partition(".")[0]) < 3:
-        options["convert_dates"] = False  # from pandas 3 on, dtype=False says this too
+        options["convert_dates"] = False  # from pandas 3 on, dtype=False implies this
     return table.having(**options, dtype=False, precise_float=True)
-
-
-class Reader:
-    """Reads each table once, settles its encoding on the way, and gives errors that name the file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.notes: list[str] = []
-        self.repeated: dict[str, list[str]] = {}  # path → column names that stand there more than once
-        self._frames: dict[str, tuple[Table, pd.DataFrame]] = {}
-
-    def header(self, table: Table) -> list[str]:
-        """The column names, without reading a large file."""
-        if table.call == "pd.read_csv":
-            for encoding in self._encodings(table):
-                try:
-                    part = table.having(nrows=0, **encoding).read(self.folder)
-                    return [str(name) for name in part.columns]
-                except UnicodeDecodeError:
-                    continue
-                except READ_ERRORS as error:
-                    raise self._error(table, error) from error
-        return [str(name) for name in self.frame(table)[1].columns]
-
-    def frame(self, table: Table) -> tuple[Table, pd.DataFrame]:
-        """The table, with the options that were needed, and its frame. Raises CompetitionError."""
-        key = f"{table.path}\0{table.member}\0{sorted(table.options.items(), key=str)}"
-        if key not in self._frames:
-            self._frames[key] = self._read(table)
-        return self._frames[key]
-
-    def forget(self, table: Table) -> None:
-        """Drop the frames of a table's file."""
-        self._frames = {k: v for k, v in self._frames.items() if not k.startswith(f"{table.path}\0")}
-
-    def _encodings(self, table: Table) -> list[dict[str, str]]:
-        if "encoding" in table.options:
-            return [{}]
-        return [{}, {"encoding": "cp1252"}, {"encoding": "latin-1"}]
-
-    def _read(self, table: Table) -> tuple[Table, pd.DataFrame]:
-        choices = self._encodings(table) if table.call != "pd.read_parquet" else [{}]
-        for encoding in choices:
-            attempt = table.having(**encoding)
-            try:
-                attempt, frame = self._consistent(attempt)
-            except UnicodeDecodeError:
-                continue
-            except ImportError as error:
-                raise CompetitionError(
-                    f"{table.path}: reading it needs pyarrow: pip install pyarrow"
-                ) from error
-            except READ_ERRORS as error:
-                raise self._error(table, error) from error
-            if "encoding" in attempt.options:
-                self._note(f"{table.path}: read as {attempt.options['encoding']}")
-            if attempt.options.get("decimal"):
-                self._note(f"{table.path}: its numbers are written with a decimal comma")
-            frame.columns = [str(name) for name in frame.columns]
-            self._check_header(attempt, frame)
-            return attempt, frame
-        raise CompetitionError(f"{table.path}: its text encoding is none known; save it as UTF-8")
-
-    def _consistent(self, table: Table) -> tuple[Table, pd.DataFrame]:
-        # pandas types long columns piece by piece and warns when pieces differ: then read at once
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            frame = table.read(self.folder)
-        if any(issubclass(item.category, pd.errors.DtypeWarning) for item in caught):
-            table = table.having(low_memory=False)
-            frame = table.read(self.folder)
-            self._note(f"{table.path}: has columns of mixed types; their values are read as text")
-        return table, frame
-
-    def _check_header(self, table: Table, frame: pd.DataFrame) -> None:
-        """Refuses a table without columns or of one that others hide in; keeps names that repeat."""
-        if frame.shape[1] == 0:
-            raise CompetitionError(f"{table.path}: the table is empty; put a complete file there")
-        if table.call != "pd.read_csv":
-            return
-        if frame.shape[1] == 1 and len(frame):
-            name = str(frame.columns[0])
-            mark = sniffing.odd_delimiter(name, [str(value) for value in frame[name].head(20)])
-            if mark:
-                raise CompetitionError(
-                    f"{table.path}: its columns seem to be parted by {mark!r}, which is not read here;"
-                    " save it with commas, semicolons or tabs"
-                )
-        mangled = [re.sub(r"\.\d+$", "", str(name)) for name in frame.columns]
-        if any(
-            name != plain and plain in frame.columns
-            for name, plain in zip(frame.columns, mangled, strict=True)
-        ):
-            raw = table.having(header=None, nrows=1, dtype="str", keep_default_na=False).read(self.folder)
-            names = raw.iloc[0].astype(str)
-            self.repeated[table.path] = list(dict.fromkeys(names[names.duplicated()]))
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
-
-    @staticmethod
-    def _error(table: Table, error: Exception) -> CompetitionError:
-        if isinstance(error, pd.errors.EmptyDataError):
-            return CompetitionError(f"{table.path}: the table is empty; put a complete file there")
-        if isinstance(error, OSError) and error.strerror:
-            return CompetitionError(f"{table.path}: cannot be opened ({error.strerror}); make it readable")
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        if found := _RAGGED.search(reason):
-            reason = f"line {found[2]} has {found[3]} fields, not {found[1]}"
-        elif isinstance(error, EOFError | zlib.error | lzma.LZMAError | zipfile.BadZipFile):
-            reason = "the archive is cut off or damaged"
-        elif found := _UNCLOSED.search(reason):
-            reason = f"a quote opened near line {int(found[1]) + 1} is never closed"
-        return CompetitionError(
-            f"{table.path}: cannot be read as a table ({reason}); repair the file or fetch it again"
-        )

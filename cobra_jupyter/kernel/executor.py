@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
-from cobra_jupyter.kernel.session import Execution, KernelDied, KernelSession
+from cobra_jupyter.kernel.base import Execution, Harness, Kernel
+from cobra_jupyter.kernel.errors import KernelDied
+from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 
 REPLAY_SECONDS = 600.0  # most for all accepted cells
 RESTARTED = "a person restarted the kernel under this cell; what earlier cells left behind is there again"
@@ -29,7 +30,7 @@ class Executor:
     """`ledger` is the record's file; `on_event` is told what was mended; `agent` is whose place it is."""
 
     def __init__(
-        self, harness: HarnessProcess, kernel: KernelSession, ledger: Path, on_event: Callable[[str], None],
+        self, harness: Harness, kernel: Kernel, ledger: Path, on_event: Callable[[str], None],
         agent: str = "lead",
     ) -> None:  # fmt: skip
         self.harness, self.kernel, self.agent = harness, kernel, agent

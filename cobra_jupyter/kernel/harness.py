@@ -1,4 +1,4 @@
-"""The harness as the runner sees it: a child process on the kernel's Python, called over its socket."""
+"""The harness as the runner sees it, called over its socket; in a run a child process on the kernel's Python."""
 
 from __future__ import annotations
 
@@ -9,36 +9,48 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cobra_jupyter.kernel.base import Handler
 from cobra_jupyter.kernel.process import scrubbed
 from cobra_jupyter.workbench.client import start_process
 from cobra_jupyter.workbench.rpc import Call, CallError, ConnectionLost, Peer
 
-__all__ = ["CallError", "ConnectionLost", "HarnessProcess"]
-
-Handler = Callable[[str, dict[str, Any]], Any]
+__all__ = ["CallError", "ConnectionLost", "HarnessLink", "HarnessProcess"]
 
 
-class HarnessProcess:
-    """Starts a harness, hands its records and questions to `on_record` and `on_ask`, ends it with everything below it.
+class HarnessLink(ABC):
+    """The runner's end: starts a harness, hands its records and questions to `on_record` and `on_ask`, ends it.
 
     Both callbacks run in threads of the connection; the harness waits for them.
     """
 
-    def __init__(
-        self, python: str, pack: Path, log: Path, facts: Mapping[str, Any], environment: Mapping[str, str]
-    ) -> None:
-        self._python, self._pack, self._log, self._facts = python, pack, log, dict(facts)
-        self._environment = scrubbed(environment)
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self._facts = dict(facts)
         self._private = Path(tempfile.mkdtemp(prefix="cobra-"))
         self.socket = self._private / "harness"
-        self._process: subprocess.Popen[bytes] | None = None
         self._peer: Peer | None = None
         self._agents: list[str] = []  # those with a socket of their own
         self._restarting = threading.Lock()
+
+    @abstractmethod
+    def _launch(self, facts: Mapping[str, Any]) -> None:
+        """Start a harness that listens on its socket. Raises ConnectionLost."""
+
+    @abstractmethod
+    def _runs(self) -> bool:
+        """Whether the harness that was launched last still runs."""
+
+    @abstractmethod
+    def _end(self, patience: float) -> None:
+        """End the harness, which was asked to leave; by force after `patience` seconds."""
+
+    @abstractmethod
+    def _kill(self) -> None:
+        """Remove what is left of a harness that is dead, if any was launched."""
 
     def start(self, on_record: Handler, on_ask: Handler) -> None:
         """Raises ConnectionLost with the end of the log when it does not start."""
@@ -51,9 +63,7 @@ class HarnessProcess:
         with self._restarting:
             if self.alive:  # another agent has seen to it
                 return False
-            if self._process is not None:
-                _kill_family(self._process.pid)
-                self._process.wait(5)
+            self._kill()
             if self._peer:
                 self._peer.close()
             for place in (self.socket, *map(self.socket.with_name, self._agents)):
@@ -91,7 +101,7 @@ class HarnessProcess:
         on_record, on_ask = self._answer
         token = secrets.token_hex(16)
         facts = {**self._facts, "socket": str(self.socket), "token": token}
-        self._process = start_process(facts, self._pack, self._log, self._python, self._environment)
+        self._launch(facts)
 
         def serve(call: Call, name: str, args: dict[str, Any]) -> Any:
             if name == "record":
@@ -111,31 +121,57 @@ class HarnessProcess:
     @property
     def alive(self) -> bool:
         gone = self._peer is not None and self._peer.closed.is_set()
-        return self._process is not None and self._process.poll() is None and not gone
+        return self._runs() and not gone
 
     def stop(self, patience: float = 15.0) -> None:
         """End it, politely first; nothing of it is left afterwards."""
-        if self._process is not None:
-            with contextlib.suppress(OSError, CallError, ConnectionLost):
-                if self._peer and self.alive:
-                    self._peer.send({"id": 0, "call": "shutdown", "args": {}})
-            with contextlib.suppress(OSError):
-                assert self._process.stdin
-                self._process.stdin.close()
-            try:
-                self._process.wait(patience)
-            except subprocess.TimeoutExpired:
-                _kill_family(self._process.pid)
-                self._process.wait(5)
+        with contextlib.suppress(OSError, CallError, ConnectionLost):
+            if self._peer and self.alive:
+                self._peer.send({"id": 0, "call": "shutdown", "args": {}})
+        self._end(patience)
         if self._peer:
             self._peer.close()
         shutil.rmtree(self._private, ignore_errors=True)
+
+
+class HarnessProcess(HarnessLink):
+    """A harness in a child process; it ends with everything below it."""
+
+    def __init__(
+        self, python: str, pack: Path, log: Path, facts: Mapping[str, Any], environment: Mapping[str, str]
+    ) -> None:
+        super().__init__(facts)
+        self._python, self._pack, self._log = python, pack, log
+        self._environment = scrubbed(environment)
+        self._process: subprocess.Popen[bytes] | None = None
 
     def log_tail(self) -> str:
         try:
             return self._log.read_text(errors="replace")[-2000:]
         except OSError:
             return ""
+
+    def _launch(self, facts: Mapping[str, Any]) -> None:
+        self._process = start_process(facts, self._pack, self._log, self._python, self._environment)
+
+    def _runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _end(self, patience: float) -> None:
+        if self._process is None:
+            return
+        with contextlib.suppress(OSError):
+            assert self._process.stdin
+            self._process.stdin.close()
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            _kill_family(self._process.pid)
+            self._process.wait(5)
 
 
 def _kill_family(pid: int) -> None:

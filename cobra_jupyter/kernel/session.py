@@ -11,12 +11,12 @@ import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 
+from cobra_jupyter.kernel.base import Execution
 from cobra_jupyter.kernel.errors import KernelDied, KernelError
 from cobra_jupyter.kernel.probe import kernel_spec
 from cobra_jupyter.kernel.process import (
@@ -37,24 +37,6 @@ _YOUNG = (
 )
 _MAX_FOLDER = 60  # an ipc path must stay below about 107 bytes
 Wait = Callable[[Request, "asyncio.Future[int | None]", "float | None"], Awaitable[bool]]
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How one execution ended.
-
-    status: ok | error | interrupted (KeyboardInterrupt after `interrupt`) | timeout | died | aborted (never
-    begun, as one before it in the kernel's queue failed). After `died`, and after a `timeout` that had to
-    kill, the session is not `alive` and needs `restart`.
-    """
-
-    status: str
-    msg_id: str
-    seconds: float
-    execution_count: int | None = None
-    ename: str = ""
-    evalue: str = ""
-    traceback: tuple[str, ...] = ()
 
 
 class KernelSession:

@@ -1,1 +1,1 @@
-"""Where cells live: the document and its operations, its file, export, solution, proof and report."""
+"""The notebook: document, operations, merge, file, outputs, export, solution and report."""

@@ -20,7 +20,7 @@ CELL_TYPES = ("code", "markdown", "raw")
 
 
 class Cell:
-    """One cell, and its text as it stands in the file (None: to be written anew)."""
+    """One cell. `text` is its JSON in the file (None: it must be serialised again)."""
 
     def __init__(self, cell: Mapping[str, Any], limit: int, displays: int) -> None:
         self.id: str = cell["id"]
@@ -50,7 +50,7 @@ class Cell:
 
 
 def clean_cell(raw: Mapping[str, Any], taken: Container[str]) -> dict[str, Any]:
-    """A valid nbformat cell from what may not be one; an id that is not valid or is taken is replaced."""
+    """Return a valid nbformat cell made from any input. An id that is invalid or taken is replaced."""
     kind = raw["cell_type"] if raw.get("cell_type") in CELL_TYPES else "raw"
     cell_id = raw.get("id")
     cell: dict[str, Any] = {
@@ -60,8 +60,8 @@ def clean_cell(raw: Mapping[str, Any], taken: Container[str]) -> dict[str, Any]:
         "source": text_of(raw.get("source")),
     }
     if kind == "code":
-        given = raw.get("outputs")
-        outputs = [output_of(output) for output in given] if isinstance(given, list | tuple) else []
+        items = raw.get("outputs")
+        outputs = [output_of(item) for item in items] if isinstance(items, list | tuple) else []
         stored = [
             output
             for output in outputs

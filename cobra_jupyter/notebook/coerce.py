@@ -1,4 +1,4 @@
-"""Whatever a kernel sends, made valid nbformat 4.5: no output may ever make the file unreadable."""
+"""Turn whatever a kernel sends into valid nbformat 4.5: no output may make the file unreadable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_INT_BITS = 4096  # beyond about 4,300 digits Python refuses to write an int
 
 
 def text_of(value: Any) -> str:
-    """A str that UTF-8 can hold: lists of lines joined, bytes decoded, anything else as its repr."""
+    """Return a str that UTF-8 can hold: joins lists of lines, decodes bytes, uses the repr of the rest."""
     if isinstance(value, str):
         if value.isascii():
             return str(value)
@@ -56,8 +56,8 @@ def json_of(value: Any, depth: int = _MAX_DEPTH) -> Any:
 
 
 def output_of(raw: Any) -> dict[str, Any]:
-    """One valid output (stream, display_data, execute_result, error) or one of the two events
-    `update_display_data` and `clear_output`. A `transient.display_id` is kept, for the document."""
+    """Return one valid output (stream, display_data, execute_result, error) or one of the events
+    `update_display_data` and `clear_output`. The document needs `transient.display_id`, so it stays."""
     if not isinstance(raw, Mapping):
         return {"output_type": "display_data", "data": {"text/plain": text_of(raw)}, "metadata": {}}
     kind = raw.get("output_type")
@@ -77,39 +77,39 @@ def output_of(raw: Any) -> dict[str, Any]:
 
 
 def cell_metadata(raw: Any) -> dict[str, Any]:
-    """Cell metadata with the keys that nbformat constrains put right or dropped."""
+    """Return cell metadata; keys that nbformat constrains are corrected or dropped."""
     metadata: dict[str, Any] = json_of(raw) if isinstance(raw, Mapping) else {}
-    metadata.pop("trusted", None)  # transient, by nbformat
-    _keep(metadata, "tags", lambda v: isinstance(v, list))
+    metadata.pop("trusted", None)  # nbformat defines it as transient
+    _drop_invalid(metadata, "tags", lambda v: isinstance(v, list))
     if "tags" in metadata:
         texts = [tag for tag in metadata["tags"] if isinstance(tag, str)]
         metadata["tags"] = list(dict.fromkeys(tag for tag in texts if tag and not re.search(r"[,\n]", tag)))
-    _keep(metadata, "name", lambda v: isinstance(v, str) and bool(v) and "\n" not in v)
-    _keep(metadata, "format", lambda v: isinstance(v, str))
-    _keep(metadata, "jupyter", lambda v: isinstance(v, dict))
-    _keep(metadata, "collapsed", lambda v: isinstance(v, bool))
-    _keep(metadata, "scrolled", lambda v: isinstance(v, bool) or v == "auto")
-    _keep(
+    _drop_invalid(metadata, "name", lambda v: isinstance(v, str) and bool(v) and "\n" not in v)
+    _drop_invalid(metadata, "format", lambda v: isinstance(v, str))
+    _drop_invalid(metadata, "jupyter", lambda v: isinstance(v, dict))
+    _drop_invalid(metadata, "collapsed", lambda v: isinstance(v, bool))
+    _drop_invalid(metadata, "scrolled", lambda v: isinstance(v, bool) or v == "auto")
+    _drop_invalid(
         metadata, "execution", lambda v: isinstance(v, dict) and all(isinstance(x, str) for x in v.values())
     )
     return metadata
 
 
 def notebook_metadata(raw: Any) -> dict[str, Any]:
-    """Notebook metadata with the keys that nbformat constrains put right or dropped."""
+    """Return notebook metadata; keys that nbformat constrains are corrected or dropped."""
     metadata: dict[str, Any] = json_of(raw) if isinstance(raw, Mapping) else {}
     for transient in ("orig_nbformat", "orig_nbformat_minor", "signature"):
         metadata.pop(transient, None)
-    _keep(metadata, "kernelspec", lambda v: _has_texts(v, ("name", "display_name")))
-    _keep(metadata, "language_info", _is_language_info)
-    _keep(metadata, "title", lambda v: isinstance(v, str))
-    _keep(metadata, "authors", lambda v: isinstance(v, list))
-    _keep(metadata, "cobra", lambda v: isinstance(v, dict))
+    _drop_invalid(metadata, "kernelspec", lambda v: _has_texts(v, ("name", "display_name")))
+    _drop_invalid(metadata, "language_info", _is_language_info)
+    _drop_invalid(metadata, "title", lambda v: isinstance(v, str))
+    _drop_invalid(metadata, "authors", lambda v: isinstance(v, list))
+    _drop_invalid(metadata, "cobra", lambda v: isinstance(v, dict))
     return metadata
 
 
-def about(thing: Any) -> Mapping[str, Any]:
-    """`metadata.cobra` of a cell or a notebook, whatever it may be; empty where there is none."""
+def cobra_metadata(thing: Any) -> Mapping[str, Any]:
+    """`metadata.cobra` of a cell or notebook; empty if it is missing or not a mapping."""
     metadata = thing.get("metadata") if isinstance(thing, Mapping) else None
     found = metadata.get("cobra") if isinstance(metadata, Mapping) else None
     return found if isinstance(found, Mapping) else {}
@@ -128,12 +128,12 @@ def count_of(value: Any) -> int | None:
 
 
 def is_cell_id(value: object) -> bool:
-    """Whether nbformat 4.5 takes this as a cell's id."""
+    """Whether nbformat 4.5 accepts this as a cell id."""
     return isinstance(value, str) and bool(_CELL_ID.fullmatch(value))
 
 
 def is_json_mime(mime: str) -> bool:
-    """Whether a mime type's data may be any JSON value rather than text."""
+    """Whether data of this mime type may be any JSON value, not only text."""
     return bool(_JSON_MIME.match(mime))
 
 
@@ -182,7 +182,7 @@ def _content(mime: str, content: Any) -> Any:
     return text_of(content)
 
 
-def _keep(metadata: dict[str, Any], key: str, valid: Any) -> None:
+def _drop_invalid(metadata: dict[str, Any], key: str, valid: Any) -> None:
     if key in metadata and not valid(metadata[key]):
         del metadata[key]
 

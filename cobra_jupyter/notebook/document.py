@@ -1,17 +1,17 @@
-"""The live notebook in memory: cells addressed by id, changed by numbered operations."""
+"""The live notebook in memory: cells have ids, and numbered operations change them."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from cobra_jupyter.notebook.cell import CELL_TYPES, Cell, clean_cell
 from cobra_jupyter.notebook.coerce import (
-    about,
     cell_metadata,
+    cobra_metadata,
     count_of,
     is_cell_id,
     json_of,
@@ -26,18 +26,18 @@ from cobra_jupyter.notebook.versions import Versions
 
 __all__ = ["Document", "Operation"]
 
-MAX_TEXT = 1 << 20  # characters of stored output a cell
+MAX_TEXT = 1 << 20  # characters of output stored per cell
 NO_LIMIT = sys.maxsize
 
 _log = logging.getLogger(__name__)
 
 
 class Document:
-    """A notebook that many read and one process writes. Not thread-safe: use it from one event loop.
+    """A notebook with many readers and one writing process. Not thread-safe: use it from one event loop.
 
-    Every method that changes something returns the `Operation` it made (the last one where there were
-    several) after giving it to all subscribers; methods on an unknown cell raise KeyError. Content is
-    coerced to valid nbformat 4.5.
+    Every method that changes something passes the `Operation` to all subscribers and returns it (the last
+    one if there were several). Methods on an unknown cell raise KeyError. Content is coerced to valid
+    nbformat 4.5.
     """
 
     def __init__(
@@ -48,31 +48,31 @@ class Document:
         displays: int = 0,
         log: str = "",
     ) -> None:
-        """max_text: characters of output stored a cell (images: eight times that); displays: characters beyond these
-        that displays may take once something was left out; log: where the note in a cell whose output is longer says
-        that the rest can be read, if anywhere (see `on_rest`)."""
+        """max_text: characters of output stored per cell (images: eight times that). displays: extra
+        characters for displays once output was left out. log: the file, if any, that the note in a cell
+        with too much output names for the rest (see `on_rest`)."""
         self.seq = 0
-        self.serialised = 0  # cells written anew by `text` so far
+        self.serialised = 0  # cells that `text` has serialised so far
         self._metadata = notebook_metadata(metadata)
         self._max_text, self._displays_room = max_text, displays
         self._log_name = log
         self._cells: dict[str, Cell] = {}
         self._order: list[str] = []
-        self._displays: dict[str, dict[str, None]] = {}  # display id → cells it stands in
+        self._displays: dict[str, dict[str, None]] = {}  # display id → cells that show it
         self._subscribers: list[Callable[[Operation], object]] = []
         self._recent = History()
         self._by = ""
         self.versions = Versions()
-        self.running: dict[str, None] = {}  # code cells that run now
-        self.begun: dict[str, int] = {}  # seqs at which cells began to run last
-        self.stamp: Callable[[], Mapping[str, Any]] = dict  # more of metadata.cobra, as the file is written
+        self.running: dict[str, None] = {}  # code cells that are running
+        self.begun: dict[str, int] = {}  # seq of each cell's latest start
+        self.stamp: Callable[[], Mapping[str, Any]] = dict  # more keys of metadata.cobra in the file
 
-        # given the cell, the text that is not stored, and whether it is the first of an execution
+        # called with the cell, the text that is not stored, and whether it is the first of an execution
         self.on_rest: Callable[[str, str, bool], object] = lambda cell_id, text, first: None
 
     @classmethod
     def read(cls, text: str, *, max_text: int = MAX_TEXT, log: str = "") -> Document:
-        """A document from a notebook's JSON text (any nbformat; cells without ids get them).
+        """Read a document from a notebook's JSON text (any nbformat; cells without ids get one).
 
         Raises nbformat.reader.NotJSONError or nbformat.ValidationError.
         """
@@ -97,11 +97,22 @@ class Document:
         return cell_id in self._cells
 
     def __iter__(self) -> Iterator[str]:
-        """The cells' ids in order."""
+        """The cell ids in order."""
         return iter(tuple(self._order))
 
+    def last(self, number: int) -> list[str]:
+        """The ids of the last cells, so many at most."""
+        return self._order[-number:] if number else []
+
+    def in_order(self, cells: Collection[str]) -> list[str]:
+        """Cells in the notebook's order; those that are not in it come last."""
+        if len(cells) < 2:
+            return list(cells)
+        places = dict(zip(self._order, range(len(self._order)), strict=True))
+        return sorted(cells, key=lambda cell: places.get(cell, len(places)))
+
     def cell(self, cell_id: str) -> dict[str, Any]:
-        """A cell as nbformat has it (strings joined, not to be changed)."""
+        """A cell in nbformat's form, with joined strings. Do not change it."""
         return self._cells[cell_id].to_json()
 
     def source_of(self, cell_id: str) -> str:
@@ -110,12 +121,12 @@ class Document:
     def kind_of(self, cell_id: str) -> str:
         return self._cells[cell_id].kind
 
-    def about(self, cell_id: str) -> Mapping[str, Any]:
-        """What `metadata.cobra` says of a cell."""
-        return about({"metadata": self._cells[cell_id].metadata})
+    def cobra_metadata(self, cell_id: str) -> Mapping[str, Any]:
+        """A cell's `metadata.cobra`."""
+        return cobra_metadata({"metadata": self._cells[cell_id].metadata})
 
     def inserted_at(self, cell_id: str) -> int:
-        """The seq of the operation that inserted a cell; of one read from a file what its metadata say, else 0."""
+        """The seq of the operation that inserted a cell. A file's cell has it in its metadata, else 0."""
         return self.versions.inserted[cell_id]
 
     @property
@@ -123,12 +134,12 @@ class Document:
         return self._metadata
 
     def notebook(self) -> dict[str, Any]:
-        """The whole notebook as a dict of nbformat 4.5."""
+        """The whole notebook as an nbformat 4.5 dict."""
         cells = [self._cells[cell_id].to_json() for cell_id in self._order]
         return {"cells": cells, "metadata": self._file_metadata(), "nbformat": 4, "nbformat_minor": 5}
 
     def text(self) -> str:
-        """The file, as nbformat would write it; only cells changed since the last call are serialised."""
+        """The file's text, as nbformat writes it. Only cells changed since the last call are serialised."""
         return "".join(self.parts())
 
     def parts(self) -> list[str]:
@@ -139,7 +150,7 @@ class Document:
     # following
 
     def subscribe(self, callback: Callable[[Operation], object]) -> Callable[[], None]:
-        """Have every operation from now on given to `callback`; returns what ends that."""
+        """Call `callback` with every operation from now on. Returns a function that ends this."""
         self._subscribers.append(callback)
 
         def unsubscribe() -> None:
@@ -149,12 +160,12 @@ class Document:
         return unsubscribe
 
     def since(self, seq: int) -> tuple[Operation, ...] | None:
-        """The operations after `seq`, or None where they are no longer all remembered (send the notebook)."""
+        """The operations after `seq`, or None if not all are remembered any more (send the notebook)."""
         return () if seq >= self.seq else self._recent.since(seq)
 
     @contextlib.contextmanager
     def acting(self, by: str) -> Iterator[None]:
-        """Changes made within are those of a client."""
+        """Attribute changes made inside the block to the client `by`."""
         before, self._by = self._by, by
         try:
             yield
@@ -162,7 +173,7 @@ class Document:
             self._by = before
 
     def apply(self, operation: Operation) -> bool:
-        """Apply an operation made by another copy; False (and no change) when its seq is not new."""
+        """Apply an operation of another copy. Returns False, without a change, if its seq is not new."""
         if operation.seq <= self.seq:
             return False
         self.seq = operation.seq
@@ -171,7 +182,7 @@ class Document:
         return True
 
     def begin(self, seq: int) -> None:
-        """Number from here on: whoever saw an operation before has to take the whole notebook."""
+        """Count from `seq` on: whoever saw earlier operations must load the whole notebook."""
         self.seq = seq
         self._recent = History()
         self.versions.begin(seq)
@@ -189,10 +200,10 @@ class Document:
         metadata: Mapping[str, Any] | None = None,
         cell: Mapping[str, Any] | None = None,
     ) -> Operation:
-        """A new cell after the cell `after`, at the start (`first`) or, by default, at the end.
+        """Insert a cell after the cell `after`, at the start (`first`) or, by default, at the end.
 
         `cell`: a whole nbformat cell to insert instead of cell_type, source and metadata. Raises ValueError
-        for an unknown type or an id that is not valid or not new, KeyError for an unknown `after`.
+        for an unknown type and for an id that is invalid or in use, KeyError for an unknown `after`.
         """
         raw = (
             dict(cell)
@@ -215,7 +226,7 @@ class Document:
         return self._commit("insert", clean["id"], {"cell": clean, "after": after})
 
     def source(self, cell_id: str, text: str, *, append: bool = False) -> Operation:
-        """Set a cell's source, or append to it as it is generated."""
+        """Set a cell's source, or append to it while it is generated."""
         return self._commit("source", self._known(cell_id).id, {"text": text_of(text), "append": append})
 
     def output(
@@ -223,10 +234,10 @@ class Document:
     ) -> Operation | None:
         """Append an output to a code cell, or act on an `update_display_data` or `clear_output` event.
 
-        begun: the seq at which the cell began to run, for what may come after it has ended; stored: it is what a
-        notebook stored before, so there is room for it.
-        Returns None where nothing changed: an unknown display id, no room left, a cell that is gone (a person
-        may delete one that runs), that has begun anew since, or is not code.
+        begun: the seq at which the cell started, for output that may come after the cell has ended.
+        stored: a notebook stored this output before, so there is room for it.
+        Returns None if nothing changed: the display id is unknown, no room is left, the cell was deleted (a
+        person may delete a running cell), has started again, or is not code.
         """
         clean = output_of(output)
         if clean["output_type"] == "update_display_data":
@@ -236,33 +247,33 @@ class Document:
             return None
         if clean["output_type"] == "clear_output":
             return self.clear(cell_id, wait=clean["wait"])
-        kept, omitted = (clean, 0) if stored else cell.outputs.fit(clean)
+        fitted, omitted = (clean, 0) if stored else cell.outputs.fit(clean)
         made = None
-        if kept is not None:
-            made = self._commit("output", cell_id, {"output": kept, "clear": cell.outputs.clear_next})
+        if fitted is not None:
+            made = self._commit("output", cell_id, {"output": fitted, "clear": cell.outputs.clear_next})
         if omitted:
-            self.on_rest(cell_id, rest_of(clean, kept), not cell.outputs.omitted)
+            self.on_rest(cell_id, rest_of(clean, fitted), not cell.outputs.omitted)
             cell.outputs.omitted += omitted
             made = self._note(cell) or made
         return made
 
     def clear(self, cell_id: str, *, wait: bool = False) -> Operation:
-        """Remove a cell's outputs, at once or (`wait`) when its next output comes."""
+        """Remove a cell's outputs: at once or (`wait`) when the next output comes."""
         return self._commit("clear", self._known(cell_id).id, {"wait": wait})
 
     def count(self, cell_id: str, count: int | None) -> Operation:
-        """Set a cell's prompt number; called as an execution ends, it makes the note on omissions exact."""
+        """Set a cell's execution count. After an execution, this makes the note on omitted output exact."""
         cell = self._known(cell_id)
         if cell.outputs.omitted > cell.outputs.omitted_shown:
             self._note(cell, exact=True)
         return self._commit("count", cell_id, {"count": count_of(count)})
 
     def state(self, cell_id: str, state: str) -> Operation:
-        """Show a code cell as running or idle."""
+        """Mark a code cell as running or idle."""
         return self._commit("state", self._known(cell_id).id, {"state": state})
 
     def move(self, cell_id: str, after: str | None) -> Operation:
-        """Put a cell after another one, or (None) first. Raises ValueError for a cell after itself."""
+        """Move a cell behind another or (None) to the start. Raises ValueError for a cell behind itself."""
         if after == cell_id:
             raise ValueError(f"{cell_id!r} cannot follow itself")
         if after is not None:
@@ -273,7 +284,7 @@ class Document:
         return self._commit("delete", self._known(cell_id).id, {})
 
     def metadata(self, cell_id: str | None, patch: Mapping[str, Any]) -> Operation:
-        """Merge `patch` into the metadata of a cell or the notebook (None); a key with None is removed."""
+        """Merge `patch` into the metadata of a cell or the notebook (None). A key with None is removed."""
         target = "" if cell_id is None else self._known(cell_id).id
         return self._commit("metadata", target, {"patch": json_of(patch)})
 
@@ -294,11 +305,11 @@ class Document:
         for callback in tuple(self._subscribers):
             try:
                 callback(operation)
-            except Exception:  # one who listens must not stop the run
+            except Exception:  # a failing subscriber must not stop the run
                 _log.exception("a subscriber of the notebook failed")
 
     def _perform(self, operation: Operation) -> None:
-        """Change the document: the only place where cells change, so that copies stay equal."""
+        """Change the document. Cells change nowhere else, so that copies stay equal."""
         data, cell = operation.data, self._cells.get(operation.cell_id)
         if operation.op == "insert" and cell is None:
             self._insert(data["cell"], data["after"])
@@ -374,13 +385,13 @@ class Document:
         holders = [self._cells[cell_id] for cell_id in self._displays.get(display_id, ())]
         if not holders:
             return None
-        kept, omitted = holders[0].outputs.fit(clean, replaces=display_id)
-        if kept is None:
+        fitted, omitted = holders[0].outputs.fit(clean, replaces=display_id)
+        if fitted is None:
             self.on_rest(holders[0].id, rest_of(clean, None), False)
             where = f": {self._log_name}" if self._log_name else ""
             data = {"text/plain": f"[{omitted:,} characters are not stored here{where}]"}
-            kept = {"data": data, "metadata": {}}
-        return self._display(display_id, kept["data"], kept["metadata"])
+            fitted = {"data": data, "metadata": {}}
+        return self._display(display_id, fitted["data"], fitted["metadata"])
 
     def _display(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> Operation:
         targets: list[list[Any]] = [
@@ -398,7 +409,7 @@ class Document:
             cell.text = None
 
     def _note(self, cell: Cell, exact: bool = False) -> Operation | None:
-        """Say in the cell how much of its output is not stored; renewed at each doubling and at the end."""
+        """Note in the cell how much output is not stored; updated at each doubling and at the end."""
         area = cell.outputs
         if not exact and area.omitted < 2 * area.omitted_shown:
             return None
@@ -412,7 +423,7 @@ class Document:
             output = {"output_type": "display_data", "data": data, "metadata": {}}
             change = {"output": {**output, "transient": {"display_id": display_id}}, "clear": area.clear_next}
             made = self._commit("output", cell.id, change)
-            area.omitted = omitted  # a delayed clear has reset it
+            area.omitted = omitted  # a delayed clear reset it
         else:
             made = self._display(display_id, data, {})
         area.omitted_shown = omitted

@@ -1,4 +1,4 @@
-"""What a person does in a tab, made operations of the notebook (docs/live.md, Edits)."""
+"""Turn a person's edits in a tab into operations of the notebook (docs/live.md, Edits)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Any
 from cobra_jupyter.notebook.cell import CELL_TYPES
 from cobra_jupyter.notebook.coerce import is_cell_id
 from cobra_jupyter.notebook.document import Document
-from cobra_jupyter.notebook.merge import OURS, own, replace, touch
+from cobra_jupyter.notebook.merge import RUNNER_KEYS, replace, touch, unmarked
 
 Edit = Mapping[str, Any]
-MOST = 10_000  # edits at once
+MOST = 10_000  # edits per call
 
 
 class BadEdit(ValueError):  # noqa: N818
-    """An edit that cannot be; the message says why."""
+    """An edit that is not possible; the message says why."""
 
 
 def apply(document: Document, edits: Any, by: str) -> list[dict[str, Any]]:
-    """Apply edits in order. → those that could not be, `{"edit": position, "message"}`. Raises BadEdit where it is no
-    list of edits."""
+    """Apply edits in order. Returns the refused ones as `{"edit": position, "message"}`.
+
+    Raises BadEdit if `edits` is not a list of edits."""
     if not isinstance(edits, Sequence) or isinstance(edits, str) or len(edits) > MOST:
-        raise BadEdit(f"edits are a list of at most {MOST}")
+        raise BadEdit(f"edits must be a list of at most {MOST}")
     refused = []
     with document.acting(by):
         for number, edit in enumerate(edits):
@@ -35,28 +36,28 @@ def apply(document: Document, edits: Any, by: str) -> list[dict[str, Any]]:
 
 def _apply(document: Document, edit: Any) -> None:
     name = edit.get("edit") if isinstance(edit, Mapping) else None
-    act = _ACTS.get(name) if isinstance(name, str) else None
-    if act is None:
-        raise BadEdit(f"no such edit; there are {', '.join(_ACTS)}")
-    act(document, edit)
+    handler = _HANDLERS.get(name) if isinstance(name, str) else None
+    if handler is None:
+        raise BadEdit(f"unknown edit; known are {', '.join(_HANDLERS)}")
+    handler(document, edit)
 
 
 def _insert(document: Document, edit: Edit) -> None:
     cell = _cell_of(edit)
-    if cell["id"] in document:  # another tab's came first, or it was sent twice
+    if cell["id"] in document:  # another tab inserted it first, or it was sent twice
         _set_source(document, cell["id"], cell["source"])
         return
     after = edit.get("after")
-    if after is not None and not _there(document, after):
+    if after is not None and not _exists(document, after):
         after = list(document)[-1] if len(document) else None
-    document.insert(cell=own(cell), after=after, first=after is None)
+    document.insert(cell=unmarked(cell), after=after, first=after is None)
     touch(document, cell["id"])
 
 
 def _source(document: Document, edit: Edit) -> None:
     text = edit.get("text")
     if not isinstance(text, str):
-        raise BadEdit("text is a string")
+        raise BadEdit("text must be a string")
     cell_id, was = _known(document, edit), edit.get("was")
     if isinstance(was, str):
         text = merged(was, document.source_of(cell_id), text)
@@ -70,11 +71,11 @@ def _set_source(document: Document, cell_id: str, text: str) -> None:
 
 
 def merged(was: str, theirs: str, mine: str) -> str:
-    """A text with the changes of two who began with the same one: `theirs` came first and stands before `mine` where
-    both insert; where they changed the same part, mine is kept."""
+    """Merge two changes of one text. If both insert at one place, `theirs` comes first; if both changed the
+    same part, `mine` wins."""
     a, b = _change(was, theirs), _change(was, mine)
     if a[:2] == b[:2] and b[2].startswith(a[2]):
-        return mine  # one who sent it again, perhaps with more, before the answer to the first came
+        return mine  # sent again, perhaps with more, before the first was answered
     if a[1] <= b[0]:
         moved = 0
     elif a[0] >= b[1]:
@@ -85,16 +86,16 @@ def merged(was: str, theirs: str, mine: str) -> str:
 
 
 def _change(before: str, after: str) -> tuple[int, int, str]:
-    """From where to where a text was replaced, and by what."""
-    start = _same(before, after)
-    tail = _same(before[start:][::-1], after[start:][::-1])
+    """Start and end of the replaced part of a text, and its replacement."""
+    start = _common_prefix(before, after)
+    tail = _common_prefix(before[start:][::-1], after[start:][::-1])
     return start, len(before) - tail, after[start : len(after) - tail]
 
 
-def _same(one: str, other: str) -> int:
-    """Characters that two texts begin with alike."""
+def _common_prefix(one: str, other: str) -> int:
+    """The length of two texts' common prefix."""
     pairs = enumerate(zip(one, other, strict=False))
-    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _delete(document: Document, edit: Edit) -> None:
@@ -103,8 +104,8 @@ def _delete(document: Document, edit: Edit) -> None:
 
 def _move(document: Document, edit: Edit) -> None:
     cell_id, after = _known(document, edit), edit.get("after")
-    if after is not None and (not _there(document, after) or after == cell_id):
-        raise BadEdit("it is to follow a cell that is not there")
+    if after is not None and (not _exists(document, after) or after == cell_id):
+        raise BadEdit("the cell to move it behind does not exist")
     document.move(cell_id, after)
 
 
@@ -117,9 +118,11 @@ def _clear(document: Document, edit: Edit) -> None:
 def _metadata(document: Document, edit: Edit) -> None:
     patch = edit.get("patch")
     if not isinstance(patch, Mapping):
-        raise BadEdit("patch is an object")
+        raise BadEdit("patch must be an object")
     whole = edit.get("cell_id") == ""
-    allowed = {name: value for name, value in patch.items() if name not in (OURS if whole else ("cobra",))}
+    allowed = {
+        name: value for name, value in patch.items() if name not in (RUNNER_KEYS if whole else ("cobra",))
+    }
     if allowed:
         document.metadata(None if whole else _known(document, edit), allowed)
 
@@ -128,32 +131,39 @@ def _replace(document: Document, edit: Edit) -> None:
     cell = _cell_of(edit)
     if cell["id"] not in document:
         raise BadEdit(f"there is no cell {cell['id']!r}")
-    mark = document.about(cell["id"])
-    replace(document, {**cell, "metadata": {**own(cell)["metadata"], **({"cobra": mark} if mark else {})}})
+    metadata = unmarked(cell)["metadata"]
+    if mark := document.cobra_metadata(cell["id"]):
+        metadata["cobra"] = mark
+    replace(document, {**cell, "metadata": metadata})
     touch(document, cell["id"])
 
 
 def _known(document: Document, edit: Edit) -> str:
     cell_id = edit.get("cell_id")
-    if not _there(document, cell_id):
+    if not _exists(document, cell_id):
         raise BadEdit(f"there is no cell {cell_id!r}")
     return str(cell_id)
 
 
-def _there(document: Document, cell_id: Any) -> bool:
+def _exists(document: Document, cell_id: Any) -> bool:
     return isinstance(cell_id, str) and cell_id in document
 
 
 def _cell_of(edit: Edit) -> dict[str, Any]:
     cell = edit.get("cell")
     if not isinstance(cell, Mapping) or not is_cell_id(cell.get("id")):
-        raise BadEdit("cell is a notebook's cell with an id")
+        raise BadEdit("cell must be a notebook cell with an id")
     if cell.get("cell_type") not in CELL_TYPES or not isinstance(cell.get("source"), str):
-        raise BadEdit("a cell has a cell_type (code, markdown, raw) and a source")
+        raise BadEdit("a cell needs a cell_type (code, markdown, raw) and a source")
     return dict(cell)
 
 
-_ACTS: dict[Any, Callable[[Document, Edit], None]] = {
-    "insert": _insert, "source": _source, "delete": _delete, "move": _move, "clear": _clear,
-    "metadata": _metadata, "replace": _replace,
-}  # fmt: skip
+_HANDLERS: dict[Any, Callable[[Document, Edit], None]] = {
+    "insert": _insert,
+    "source": _source,
+    "delete": _delete,
+    "move": _move,
+    "clear": _clear,
+    "metadata": _metadata,
+    "replace": _replace,
+}

@@ -1,4 +1,4 @@
-"""A run's notebook as a page, a notebook or a script; by nbconvert."""
+"""Export a run's notebook as a page, a notebook or a script, with nbconvert."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any
 
 
 class ExportError(ValueError):
-    """An export that cannot be made; the message says why."""
+    """The export is not possible; the message says why."""
 
 
 SUFFIXES = {"html": ".html", "ipynb": "-export.ipynb", "py": ".py"}
 
 
 def write(notebook: Path, to: str, output: Path | None = None) -> Path:
-    """Export `notebook` to html, ipynb or py. → the file written, by default beside the notebook."""
+    """Export `notebook` to html, ipynb or py. Returns the written file, by default beside the notebook.
+
+    Raises ExportError if the notebook is missing or the file cannot be written."""
     if not notebook.exists():
-        raise ExportError(f"{notebook} is not there (yet)")
+        raise ExportError(f"{notebook} does not exist (yet)")
     from nbconvert import exporters
 
     kinds: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The notebook's file: written behind the document's changes, whole or not at all."""
+"""The notebook's file: it follows the document's changes and is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from pathlib import Path
 
 from cobra_jupyter.notebook.document import Document, Operation
 
-_BREATH = 0.1  # seconds from a change to its write: those who follow the document learn of it first
-_TRIES = 10  # of a write under which somebody else writes the file every time
+_DELAY = 0.1  # seconds from a change to its write: tabs that follow the document get the change first
+_TRIES = 10  # writes, if another program writes the file each time
 _log = logging.getLogger(__name__)
 
 
 class NotebookWriteError(OSError):
-    """The notebook could not be written; the file on disk is the previous one, unharmed."""
+    """The notebook could not be written; the previous file on disk is unharmed."""
 
 
 class _Overtaken(Exception):  # noqa: N818
-    """Somebody else wrote the file while we wrote ours beside it."""
+    """Another program wrote the file while we wrote ours beside it."""
 
 
 class NotebookFile:
     """Writes a document to `path` at most once every `interval` seconds while it changes.
 
-    A write goes to a file beside it that then takes its place, in a thread of its own; `flush` also waits
-    until the disk has it. Make it inside a running event loop (outside of one only `flush` writes).
+    A write goes to a temporary file that then replaces the old one, in a separate thread; `flush` also waits
+    until the data is on disk. Create it inside a running event loop (outside of one, only `flush` writes).
     """
 
     def __init__(self, document: Document, path: Path, *, interval: float = 1.0) -> None:
         self.path = Path(path).resolve()  # a link stays a link
-        self.error: NotebookWriteError | None = None  # of the last write, if it failed
+        self.error: NotebookWriteError | None = None  # set if the last write failed
         self.writes = 0
-        self.seq = document.seq  # of the document as it was written last
+        self.seq = document.seq  # of the document at the last write
         self._document = document
         self._interval = interval
         self._dirty = True
@@ -53,15 +53,14 @@ class NotebookFile:
         self._numbers = itertools.count()
         self._thread = ThreadPoolExecutor(
             1, thread_name_prefix="notebook-file"
-        )  # one: writes keep their order
+        )  # one thread keeps writes in order
         self._unsubscribe = document.subscribe(self._changed)
-        self._seen: tuple[int, ...] | None = None  # of the file as we know it: its number, size and time
-        self.on_foreign: Callable[[str], None] | None = (
-            None  # given what somebody else wrote, before our next write
-        )
+        self._seen: tuple[int, ...] | None = None  # inode, size and time of the file as we know it
+        # called with what another program wrote, before our next write
+        self.on_foreign: Callable[[str], None] | None = None
 
     async def look(self) -> None:
-        """See whether somebody else has written the file."""
+        """Check whether another program has written the file."""
         loop = asyncio.get_running_loop()
         text = await loop.run_in_executor(self._thread, self._foreign)
         if text is not None and self.on_foreign is not None:
@@ -70,32 +69,32 @@ class NotebookFile:
             self._schedule()
 
     def move(self, path: Path) -> None:
-        """Write there from now on."""
+        """From now on, write to `path`."""
         self.path = Path(path).resolve()
         self._changed(None)
 
     def digest(self) -> str | None:
-        """SHA-256, in hex, of what was last written; None before the first write."""
+        """SHA-256 (hex) of the last written content; None before the first write."""
         return self._digest
 
     async def flush(self) -> None:
-        """Write what is unwritten and wait until the disk has it. Raises NotebookWriteError."""
+        """Write pending changes and wait until they are on disk. Raises NotebookWriteError."""
         self._cancel_timer()
         if self._dirty or not self._synced:
             await self._write(sync=True)
         if self.error is not None:
             if not self._closed:
-                self._schedule()  # what could not be written now may be later
+                self._schedule()  # try again later
             raise self.error
 
     async def settle(self) -> None:
-        """Write what is unwritten, if anything is. Raises NotebookWriteError."""
+        """Write pending changes, if there are any. Raises NotebookWriteError."""
         await self.look()
         if self._dirty or (self._task is not None and not self._task.done()):
             await self.flush()
 
     async def close(self) -> None:
-        """Flush and follow the document no longer. Raises NotebookWriteError, but is closed all the same."""
+        """Flush and stop following the document. Raises NotebookWriteError, but closes in any case."""
         self._unsubscribe()
         self._closed = True
         try:
@@ -114,7 +113,7 @@ class NotebookFile:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        wait = max(_BREATH, self._last + self._interval - loop.time())
+        wait = max(_DELAY, self._last + self._interval - loop.time())
         self._timer = loop.call_later(wait, self._begin)
 
     def _begin(self) -> None:
@@ -132,20 +131,20 @@ class NotebookFile:
             self._timer = None
 
     async def _write(self, sync: bool) -> None:
-        """Take in what somebody else wrote, then write, until nobody wrote in between."""
+        """Merge what another program wrote, then write; repeat until nobody wrote in between."""
         for _ in range(_TRIES):
             await self.look()
             self._last = asyncio.get_running_loop().time()
             self._synced = False
             parts, seq = self._document.parts(), self._document.seq
             self._dirty = False
-            # shielded: a cancelled wait must not lose what the thread reports
+            # shielded: a cancelled wait must not lose the thread's result
             if await asyncio.shield(asyncio.ensure_future(self._write_parts(parts, seq, sync))):
                 return
         self._fail(OSError(errno.EBUSY, "another program keeps writing it"))
 
     async def _write_parts(self, parts: list[str], seq: int, sync: bool) -> bool:
-        """→ whether the try is over, for better or worse: it is not where somebody else's write came before ours."""
+        """→ False if another program wrote first, so the write must be repeated; else True, also on error."""
         work = asyncio.get_running_loop().run_in_executor(self._thread, self._replace, parts, sync)
         try:
             self._digest = await work
@@ -170,12 +169,12 @@ class NotebookFile:
         self.error.__cause__ = error
 
     def _overtaken(self) -> bool:
-        """Whether somebody else has written the file since we saw it last."""
+        """Whether another program has written the file since we last saw it."""
         now = _stat(self.path)
         return self._seen is not None and now is not None and now != self._seen
 
     def _foreign(self) -> str | None:
-        """What somebody else wrote since we did."""
+        """What another program wrote since our last write."""
         if not self._overtaken():
             return None
         self._seen = _stat(self.path) or self._seen
@@ -188,7 +187,7 @@ class NotebookFile:
         fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}-{next(self._numbers)}.tmp")
         try:
             with fresh.open("xb") as file:
-                for part in parts:  # each short: the event loop goes on between two
+                for part in parts:  # short parts: the event loop runs in between
                     data = part.encode("utf-8")
                     digest.update(data)
                     file.write(data)
@@ -197,7 +196,7 @@ class NotebookFile:
                     os.fsync(file.fileno())
             if self.path.exists():
                 shutil.copymode(self.path, fresh)
-            seen = _stat(fresh)  # now: once in its place, the next writer may be quicker than a look
+            seen = _stat(fresh)  # before replacing: another program may write right after it
             if self._overtaken():
                 raise _Overtaken
             fresh.replace(self.path)
@@ -220,7 +219,7 @@ def _stat(path: Path) -> tuple[int, ...] | None:
 
 
 def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # some file systems refuse; the content is safe by then
+    with contextlib.suppress(OSError):  # some file systems refuse; the content is already safe
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -1,14 +1,14 @@
-"""Merge on save: what somebody wrote who had not seen the last operations, into the notebook as it stands now.
+"""Merge a saved notebook into the document. The writer may have missed the last operations.
 
-`base` is the last operation that the writer had seen (`metadata.cobra.seq` of what was written). By cell id:
+`base` is the last operation that the writer had seen (`metadata.cobra.seq` in what it saved). By cell id:
 
-  cell only in the document  deleted by the writer where it is older than the base, else it stays
-  cell only in what was written  new, unless it was deleted since the base
-  source, cell type          the writer's, where it also differs from what it was at the base
-  outputs                    the runner's; cleared or run elsewhere by the writer, where nothing came since the base
-  order                      the writer's, unless cells were moved since the base
-  metadata                   the writer's, unless they changed since the base; what is ours is kept
-  attachments                the writer's, unless they changed since the base
+  cell only in the document    deleted by the writer if it is older than the base; otherwise it stays
+  cell only in the saved file  new, unless it was deleted since the base
+  source, cell type            the writer's, if it also differs from the value at the base
+  outputs                      the runner's; the writer's (cleared, run elsewhere) if none came since
+  order                        the writer's, unless cells were moved since the base
+  metadata                     the writer's, unless they changed since the base; the runner's own keys stay
+  attachments                  the writer's, unless they changed since the base
 """
 
 from __future__ import annotations
@@ -18,25 +18,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cobra_jupyter.notebook.cell import clean_cell
-from cobra_jupyter.notebook.coerce import about, cell_metadata, notebook_metadata
+from cobra_jupyter.notebook.coerce import cell_metadata, cobra_metadata, notebook_metadata
 from cobra_jupyter.notebook.document import Document
 
-OURS = ("kernelspec", "language_info", "cobra")  # metadata that the runner alone writes
+RUNNER_KEYS = ("kernelspec", "language_info", "cobra")  # metadata that only the runner writes
 Cell = dict[str, Any]
 
 
 def base_of(notebook: Mapping[str, Any]) -> int | None:
     """The last operation that the writer of a notebook had seen."""
-    seq = about(notebook).get("seq")
+    seq = cobra_metadata(notebook).get("seq")
     return seq if isinstance(seq, int) and not isinstance(seq, bool) and seq >= 0 else None
 
 
 def merge(
     document: Document, notebook: Mapping[str, Any], base: int | None, by: str = "file", watched: bool = True
 ) -> None:
-    """Merge a notebook (nbformat 4, cells with ids) into `document` as operations of `by`. Without a base the writer is
-    taken to have seen everything. `watched`: what the kernel shows comes into the document by itself, so that outputs of
-    an execution with the same number are the same ones. Raises ValueError for what is no notebook."""
+    """Merge a notebook (nbformat 4, cells with ids) into `document`, as operations of `by`.
+
+    Without a base, the writer counts as having seen everything. `watched`: the document gets the kernel's
+    outputs itself, so outputs with the same execution count are the same. Raises ValueError if `notebook` is
+    not a notebook."""
     cells = notebook.get("cells")
     if not isinstance(cells, list | tuple) or not all(isinstance(cell, Mapping) for cell in cells):
         raise ValueError("this is no notebook: it has no list of cells")
@@ -47,7 +49,7 @@ def merge(
         written[clean["id"]] = clean
     with document.acting(by):
         _delete(document, written, base)
-        _take(document, written, base, watched)
+        _apply(document, written, base, watched)
         if document.versions.moved <= base:
             _order(document, list(written))
         if document.versions.metadata.get("", 0) <= base:
@@ -55,29 +57,29 @@ def merge(
 
 
 def touch(document: Document, cell_id: str) -> None:
-    """Mark a cell as a person's."""
+    """Mark a cell as touched by a person."""
     if not touched(document, cell_id):
-        mark = {"seq": document.inserted_at(cell_id), **document.about(cell_id), "person": True}
+        mark = {"seq": document.inserted_at(cell_id), **document.cobra_metadata(cell_id), "person": True}
         document.metadata(cell_id, {"cobra": mark})
 
 
 def touched(document: Document, cell_id: str) -> bool:
-    """Whether a person wrote in a cell."""
-    return bool(document.about(cell_id).get("person"))
+    """Whether a person has written in a cell."""
+    return bool(document.cobra_metadata(cell_id).get("person"))
 
 
-def own(cell: Mapping[str, Any]) -> Cell:
-    """A cell without marks that only the runner gives: a copy of an agent's cell is the person's."""
+def unmarked(cell: Mapping[str, Any]) -> Cell:
+    """A cell without the runner's marks, because a copy of an agent's cell belongs to the person."""
     metadata = cell_metadata(cell.get("metadata"))
     metadata.pop("cobra", None)
     return {**cell, "metadata": metadata}
 
 
 def replace(document: Document, cell: Cell) -> None:
-    """Put a cell in the place of the one with its id, which may be of another type."""
+    """Replace the cell with the same id, which may be of another type."""
     order = list(document)
-    place = order.index(cell["id"])
-    after = order[place - 1] if place else None
+    index = order.index(cell["id"])
+    after = order[index - 1] if index else None
     document.delete(cell["id"])
     document.insert(cell=cell, after=after, first=after is None)
 
@@ -88,7 +90,7 @@ def _delete(document: Document, written: Mapping[str, Cell], base: int) -> None:
             document.delete(cell_id)
 
 
-def _take(document: Document, written: Mapping[str, Cell], base: int, watched: bool) -> None:
+def _apply(document: Document, written: Mapping[str, Cell], base: int, watched: bool) -> None:
     before: str | None = None
     for cell_id, cell in written.items():
         if cell_id in document:
@@ -96,22 +98,22 @@ def _take(document: Document, written: Mapping[str, Cell], base: int, watched: b
         elif document.versions.deleted.get(cell_id, -1) > base:
             continue
         else:
-            document.insert(cell=own(cell), after=before, first=before is None)
+            document.insert(cell=unmarked(cell), after=before, first=before is None)
             touch(document, cell_id)
         before = cell_id
 
 
 def _change(document: Document, cell: Cell, base: int, watched: bool) -> None:
     now, cell_id = document.cell(cell["id"]), cell["id"]
-    theirs = cell["source"] != now["source"] and not document.versions.had(
+    changed = cell["source"] != now["source"] and not document.versions.had_source(
         cell_id, cell["source"], base, now["source"]
     )
-    if cell["cell_type"] not in (now["cell_type"], document.versions.was(cell_id, base)):
-        source = cell["source"] if theirs else now["source"]
+    if cell["cell_type"] not in (now["cell_type"], document.versions.kind_at(cell_id, base)):
+        source = cell["source"] if changed else now["source"]
         replace(document, {**cell, "source": source, "metadata": now["metadata"]})
         touch(document, cell_id)
         return
-    if theirs:
+    if changed:
         document.source(cell_id, cell["source"])
         touch(document, cell_id)
     if cell["cell_type"] == now["cell_type"] == "code" and document.versions.outputs.get(cell_id, 0) <= base:
@@ -125,15 +127,15 @@ def _change(document: Document, cell: Cell, base: int, watched: bool) -> None:
 
 
 def _attachments(document: Document, cell: Cell, base: int) -> None:
-    """The images that a text shows: they come with a cell as a whole, as there is no operation for them alone."""
-    now, given = document.cell(cell["id"]), cell.get("attachments", {})
-    if given != now.get("attachments", {}) and document.versions.attachments.get(cell["id"], 0) <= base:
-        replace(document, {**now, "attachments": given})
+    """The images that a text shows. No operation changes them alone, so the whole cell is replaced."""
+    now, attachments = document.cell(cell["id"]), cell.get("attachments", {})
+    if attachments != now.get("attachments", {}) and document.versions.attachments.get(cell["id"], 0) <= base:
+        replace(document, {**now, "attachments": attachments})
         touch(document, cell["id"])
 
 
 def _outputs(document: Document, cell: Cell, now: Cell, watched: bool) -> None:
-    """Cleared, or run where the runner did not see it; mere differences in form are none."""
+    """Apply outputs that the writer cleared, or ran without the runner; ignore mere differences in form."""
     if cell["id"] in document.running:
         return
     cleared = bool(now["outputs"]) and not cell["outputs"]
@@ -147,30 +149,30 @@ def _outputs(document: Document, cell: Cell, now: Cell, watched: bool) -> None:
 
 
 def _order(document: Document, written: Sequence[str]) -> None:
-    """Bring the document into the order of what was written; what that lacks stays behind its predecessor."""
+    """Apply the writer's order. Cells that the writer lacks stay behind their predecessor."""
     present = list(document)
     wanted = [cell_id for cell_id in written if cell_id in document]
-    places = {cell_id: number for number, cell_id in enumerate(present)}
-    if [places[cell_id] for cell_id in wanted] == sorted(places[cell_id] for cell_id in wanted):
+    index = {cell_id: number for number, cell_id in enumerate(present)}
+    if [index[cell_id] for cell_id in wanted] == sorted(index[cell_id] for cell_id in wanted):
         return
     known, target = set(wanted), list(wanted)
     for number, cell_id in enumerate(present):
         if cell_id not in known:
             target.insert(target.index(present[number - 1]) + 1 if number else 0, cell_id)
-    stay = longest_rising([places[cell_id] for cell_id in target])
+    stay = longest_rising([index[cell_id] for cell_id in target])
     for number, cell_id in enumerate(target):
-        if places[cell_id] not in stay:
+        if index[cell_id] not in stay:
             document.move(cell_id, target[number - 1] if number else None)
 
 
 def longest_rising(numbers: Sequence[int]) -> set[int]:
-    """The members of a longest rising subsequence: the cells that need not move."""
+    """The members of a longest rising subsequence: the cells that do not have to move."""
     ends: list[int] = []
     lengths = []
     for number in numbers:
-        place = bisect_left(ends, number)
-        ends[place : place + 1] = [number]
-        lengths.append(place)
+        length = bisect_left(ends, number)
+        ends[length : length + 1] = [number]
+        lengths.append(length)
     found, wanted = set(), len(ends) - 1
     for number, length in zip(reversed(numbers), reversed(lengths), strict=True):
         if length == wanted:
@@ -180,13 +182,13 @@ def longest_rising(numbers: Sequence[int]) -> set[int]:
 
 
 def _metadata(document: Document, raw: Any) -> None:
-    """What stands in the notebook's metadata beside what is ours."""
+    """Apply the notebook's metadata, except the runner's own keys."""
     patch = _difference(document.notebook_metadata, notebook_metadata(raw))
     if patch:
         document.metadata(None, patch)
 
 
 def _difference(now: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
-    """The patch that leads from one to the other, without what is ours."""
-    names = {*now, *then} - set(OURS)
+    """The patch that leads from `now` to `then`, without the runner's own keys."""
+    names = {*now, *then} - set(RUNNER_KEYS)
     return {name: then.get(name) for name in sorted(names) if now.get(name) != then.get(name)}

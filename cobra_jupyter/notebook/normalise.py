@@ -1,4 +1,4 @@
-"""A notebook without what may differ between two runs of the same replies: the one normaliser of comparisons."""
+"""Blank what may differ in a notebook between two runs of the same replies. This is the only normaliser."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 Json = Mapping[str, Any]
 
 TIMES = frozenset({
-    "seconds", "seconds_left", "seconds_given", "fit_seconds", "predict_seconds", "cpu_seconds", "trial_seconds",
-    "cost", "cost_ratio", "reserve", "timeout",
+    "seconds", "seconds_left", "seconds_given", "fit_seconds", "predict_seconds", "cpu_seconds",
+    "trial_seconds", "cost", "cost_ratio", "reserve", "timeout",
 })  # fmt: skip
 MEMORY = frozenset({"rss_mb", "memory_mb"})
-USAGE = frozenset({"tokens"})  # a replay takes none
+USAGE = frozenset({"tokens"})  # a replay uses none
 _BLANK = "…"
 _TIME = re.compile(
     r"\b\d+ d \d+ h\b|\b\d+ h \d\d min\b|\b\d+ min \d\d s\b|\b\d[\d,]*(?:\.\d+)? (?:s|ms|worker seconds)\b"
@@ -23,42 +23,45 @@ _TIME = re.compile(
 _COSTS = re.compile(r"\bcosts \d+ instead of \d+(?= )")
 _RATIO = re.compile(r"×\d+(?:\.\d+)?(?![\w.])")
 _MEMORY = re.compile(r"\b\d[\d,]*(?:\.\d+)? (?:MB|GB|MiB|GiB)\b")
-_WORKER_TIME = re.compile(r" \(… of worker time\)")  # shown only where it is longer than what passed
+_WORKER_TIME = re.compile(r" \(… of worker time\)")  # shown only if it is longer than the elapsed time
 _PARTS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (_TIME, _BLANK), (_COSTS, f"costs {_BLANK} instead of {_BLANK}"), (_RATIO, f"×{_BLANK}"), (_MEMORY, _BLANK),
+    (_TIME, _BLANK),
+    (_COSTS, f"costs {_BLANK} instead of {_BLANK}"),
+    (_RATIO, f"×{_BLANK}"),
+    (_MEMORY, _BLANK),
     (_WORKER_TIME, ""),
     (re.compile(r", \d[\d,]* tokens?\b"), ""),
-    (re.compile(r"\b0x[0-9a-f]{6,}\b"), "0x…"),  # where an object lies in memory
+    (re.compile(r"\b0x[0-9a-f]{6,}\b"), "0x…"),  # memory address of an object
     (re.compile(r"[^\s'\"<>]*ipykernel_\d+/\d+\.py"), "<cell>"),
-    (re.compile(r"(trials/[0-9a-f]{20})-[0-9a-f]{6}"), r"\1"),  # of a fit that was done again
-    (re.compile(r" {2,}"), "  "),  # columns are as wide as what stands in them
+    (re.compile(r"(trials/[0-9a-f]{20})-[0-9a-f]{6}"), r"\1"),  # a fit that was repeated
+    (re.compile(r" {2,}"), "  "),  # columns are as wide as their content
 )  # fmt: skip
 _PROGRESS = re.compile(r"^[^\n]*: \d+ of \d+ fits done$")
 _BAR = re.compile(r"^.*\d+%\|.*\|.*$", re.MULTILINE)  # a tqdm bar
-_MENDED = "Kernel or harness died under this cell."
+_RESTORED = "Kernel or harness died under this cell."
 _IMAGE = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")
 _NOW = "application/vnd.cobra.status+json"
 
 
 def normalised(notebook: Json, run: Path | None = None) -> dict[str, Any]:
-    """A notebook (nbformat 4) as it is compared with another run of the same replies.
+    """Return a notebook (nbformat 4) in the form that is compared with another run of the same replies.
 
-    Blanked, wherever it stands (text, tables, JSON, charts):
-      times      durations in words (`3.2 s`, `4 min 10 s`), costs in seconds and their ratios (`×1.3`), the fields TIMES
-      memory     sizes in MB and GB, the fields MEMORY, addresses of objects
-      usage      tokens that a model took
-      progress   displays `… of … fits done` and tqdm bars that a result has not replaced; the note that kernel or harness
-                 came back; all of `cobra.status()` but its jobs, since it tells of the clock and of the machine alone
-      places     the folder of the `run`, the kernel's temporary files; ids of cells and of displays; widths of columns
-    Kept: sources, roles and turns, order, execution counts, errors, scores, effects, standard errors, numbers of trials,
-    ablations, blends and jobs, states, hashes of predictions and submissions, weights, decisions and their reasons.
-    Notebook metadata is reduced to kernel and language.
+    Blanked everywhere (text, tables, JSON, charts):
+      times     durations (`3.2 s`, `4 min 10 s`), costs in seconds, their ratios (`×1.3`), the fields TIMES
+      memory    sizes in MB and GB, the fields MEMORY, addresses of objects
+      usage     tokens that a model used
+      progress  displays `… of … fits done` and tqdm bars that no result has replaced; the note that kernel or
+                harness was restarted; `cobra.status()` except its jobs, since it shows only clock and machine
+      paths     the folder of the `run`, the kernel's temporary files; cell and display ids; column widths
+    Unchanged: sources, roles and turns, order, execution counts, errors, scores, effects, standard errors,
+    numbers of trials, ablations, blends and jobs, states, hashes of predictions and submissions, weights,
+    decisions and their reasons. Notebook metadata is reduced to kernel and language.
     """
-    places = sorted({str(run), str(run.resolve())}, key=len, reverse=True) if run else []
+    paths = sorted({str(run), str(run.resolve())}, key=len, reverse=True) if run else []
 
     def text(found: str) -> str:
-        for place in places:
-            found = found.replace(place, "<run>")
+        for path in paths:
+            found = found.replace(path, "<run>")
         found = _IMAGE.sub(lambda match: f"data:image/svg+xml,{text(_decoded(match[1]))}", found)
         found = _BAR.sub("", found)
         for pattern, by in _PARTS:
@@ -73,7 +76,7 @@ def normalised(notebook: Json, run: Path | None = None) -> dict[str, Any]:
 
 
 def differences(one: Json, other: Json) -> list[str]:
-    """Where two normalised notebooks differ: cell, and the first place in it."""
+    """Where two normalised notebooks differ: the cell and the first difference in it."""
     found = [
         f"cell {number}: {_first(a, b)}"
         for number, (a, b) in enumerate(zip(one["cells"], other["cells"], strict=False), 1)
@@ -115,17 +118,17 @@ def _cell(cell: Json, text: Callable[[str], str]) -> dict[str, Any]:
 
 
 def _by_runner(cell: Json) -> bool:
-    """Only what the runner itself wrote may speak of the clock; a reply is compared letter by letter."""
+    """Whether the runner wrote this text. Only then may it contain times; a reply is compared exactly."""
     role = cell.get("metadata", {}).get("cobra", {}).get("role")
     return bool(role == "runner" and cell["cell_type"] == "markdown")
 
 
 def _output(output: Json, text: Callable[[str], str]) -> dict[str, Any] | None:
-    """None for what is progress."""
+    """The normalised output; None if it only shows progress."""
     kind = output["output_type"]
     if kind == "stream":
         said = text(_joined(output["text"]))
-        progress = not said.strip() or said.startswith(_MENDED)
+        progress = not said.strip() or said.startswith(_RESTORED)
         return None if progress else {"output_type": kind, "name": output["name"], "text": said}
     if kind == "error":
         lines = [text(line) for line in output["traceback"]]

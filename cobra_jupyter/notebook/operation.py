@@ -1,4 +1,4 @@
-"""The numbered changes of a notebook."""
+"""Numbered changes of a notebook."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-_KEPT = 4096  # operations
-_KEPT_SIZE = 32 << 20  # characters
+_MOST = 4096  # operations
+_MOST_SIZE = 32 << 20  # characters
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One change. `by` is the client whose act it is, "" for the agent's. `data` by `op`:
+    """One change. `by` is the client that made it, "" for the agent. `data` by `op`:
 
     | op | data |
     | --- | --- |
     | insert | cell (nbformat dict), after (id of the cell before it; None: at the start) |
     | source | text, append (bool) |
-    | output | output (may have transient.display_id; stream text unfolded), clear (bool: clear first) |
+    | output | output (may have transient.display_id; stream text not joined), clear (bool: clear first) |
     | update_display | display_id, data, metadata, targets (list of [cell_id, position of the output]) |
     | clear | wait (bool) |
     | count | count (int or None) |
@@ -41,13 +41,16 @@ class Operation:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Operation:
         return cls(
-            str(record["op"]), str(record["cell_id"]), int(record["seq"]), dict(record.get("data") or {}),
-            str(record.get("by") or ""),
-        )  # fmt: skip
+            op=str(record["op"]),
+            cell_id=str(record["cell_id"]),
+            seq=int(record["seq"]),
+            data=dict(record.get("data") or {}),
+            by=str(record.get("by") or ""),
+        )
 
 
 class History:
-    """The last operations, for those who reconnect; bounded in number and in size."""
+    """The latest operations, for clients that reconnect; bounded in number and size."""
 
     def __init__(self) -> None:
         self._operations: deque[tuple[Operation, int]] = deque()
@@ -57,11 +60,11 @@ class History:
         size = _size(operation.data)
         self._operations.append((operation, size))
         self._size += size
-        while len(self._operations) > _KEPT or self._size > _KEPT_SIZE:
+        while len(self._operations) > _MOST or self._size > _MOST_SIZE:
             self._size -= self._operations.popleft()[1]
 
     def since(self, seq: int) -> tuple[Operation, ...] | None:
-        """Those after `seq`, or None where some of them are no longer here."""
+        """The operations after `seq`, or None if some of them were dropped."""
         if not self._operations or self._operations[0][0].seq > seq + 1:
             return None
         return tuple(operation for operation, _ in self._operations if operation.seq > seq)

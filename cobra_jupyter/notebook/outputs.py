@@ -1,4 +1,4 @@
-"""The outputs of one cell, kept as JupyterLab's output area keeps them, within a limit of size."""
+"""The outputs of one cell, stored as JupyterLab's output area does, within a size limit."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import re
 from typing import Any
 
 _CONTROL = re.compile(r"([\n\b\r])")
-_ERROR_ROOM = 64 * 1024  # characters an error may always take: it is what one reads first
-_BINARY_FACTOR = 8  # images and the like may take this many times the limit for text
+_ERROR_ROOM = 64 * 1024  # characters that an error may always use: people read it first
+_BINARY_FACTOR = 8  # images and other binary data may use this multiple of the text limit
 
 
 class Stream:
-    """One stream output; carriage returns and backspaces act on its last line, across chunks.
+    """One stream output. Carriage returns and backspaces act on its last line, across chunks.
 
-    As in JupyterLab: `\\r` moves to the start of the line, `\\b` deletes one character back, text overwrites
-    from there on, `\\n` goes to the end of the line first.
+    As in JupyterLab: `\\r` moves to the start of the line, `\\b` deletes the character before, text then
+    overwrites from that position, and `\\n` first goes to the end of the line.
     """
 
     def __init__(self, name: str) -> None:
@@ -68,31 +68,33 @@ class Stream:
 
 
 class OutputArea:
-    """Outputs in order. `fit` says what of an output may be stored; `put` stores it."""
+    """Outputs in order. `fit` cuts an output to the room left; `put` stores it."""
 
     def __init__(self, limit: int, displays: int = 0) -> None:
         self.limit = limit  # characters of text
-        self._displays = displays  # beyond these, for displays: a long log must not hide the table at its end
+        self._displays = (
+            displays  # extra characters for displays: a long log must not hide the table at its end
+        )
         self.clear()
 
     def clear(self) -> None:
-        """Back to no outputs."""
+        """Remove all outputs."""
         self.omitted = 0  # characters that were not stored
-        self.omitted_shown = 0  # as the note in the cell says
+        self.omitted_shown = 0  # the number in the cell's note
         self.clear_next = False
         self.displays: dict[str, list[int]] = {}  # display id → positions
         self._items: list[Stream | dict[str, Any]] = []
         self._text = 0
         self._binary = 0
-        self._streaming = False  # the last item takes more of the same stream
+        self._streaming = False  # the next text of the same stream joins the last item
 
     def __len__(self) -> int:
         return len(self._items)
 
     def fit(self, output: dict[str, Any], replaces: str | None = None) -> tuple[dict[str, Any] | None, int]:
-        """What of a clean output there is room for (None: nothing), and how many characters are left out.
+        """Return the part of a clean output that fits (None: nothing) and the number of characters left out.
 
-        `replaces`: a display id whose present content will go.
+        `replaces`: a display id whose current content will be replaced.
         """
         text, binary = (0, 0) if self.clear_next else (self._text, self._binary)
         if replaces is not None:
@@ -110,7 +112,7 @@ class OutputArea:
         )
 
     def put(self, output: dict[str, Any]) -> None:
-        """Append one clean output; text of the stream that came last is merged into it."""
+        """Append one clean output; text of the stream that wrote last is joined to it."""
         if output["output_type"] == "stream":
             self._put_stream(output["name"], output["text"])
             return
@@ -123,7 +125,7 @@ class OutputArea:
         self._account(stored, 1)
 
     def replace(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Give every output with this display id new content."""
+        """Replace the content of every output with this display id."""
         for position in self.displays.get(display_id, ()):
             item = self._items[position]
             if isinstance(item, dict):
@@ -133,7 +135,7 @@ class OutputArea:
                 self._account(item, 1)
 
     def end_stream(self) -> None:
-        """Let the next stream output be one of its own."""
+        """Start a new output with the next stream text."""
         self._streaming = False
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -181,8 +183,8 @@ def _fit_stream(output: dict[str, Any], room: int) -> tuple[dict[str, Any] | Non
     text = output["text"]
     if len(text) <= room:
         return output, 0
-    kept = {**output, "text": text[:room]} if room else None
-    return kept, len(text) - room
+    stored = {**output, "text": text[:room]} if room else None
+    return stored, len(text) - room
 
 
 def _fit_error(output: dict[str, Any], room: int) -> tuple[dict[str, Any], int]:
@@ -197,8 +199,8 @@ def _fit_error(output: dict[str, Any], room: int) -> tuple[dict[str, Any], int]:
             break
         lines.append(line[-left:])
         left -= len(lines[-1])
-    kept = {**output, "evalue": evalue, "traceback": lines[::-1]}
-    return kept, size - sizes_of(kept)[0]
+    stored = {**output, "evalue": evalue, "traceback": lines[::-1]}
+    return stored, size - sizes_of(stored)[0]
 
 
 def _fit_display(output: dict[str, Any], room: int, binary_room: int) -> tuple[dict[str, Any] | None, int]:
@@ -215,26 +217,25 @@ def _fit_display(output: dict[str, Any], room: int, binary_room: int) -> tuple[d
             data[mime], room = content, room - _length(content)
         elif mime == "text/plain" and room:
             data[mime], room = content[:room], 0
-    kept = {**output, "data": data, "metadata": {}}
-    left = sizes_of(kept)
-    return (kept if data else None), text + binary - sum(left)
+    stored = {**output, "data": data, "metadata": {}}
+    return (stored if data else None), text + binary - sum(sizes_of(stored))
 
 
-def rest_of(output: dict[str, Any], kept: dict[str, Any] | None) -> str:
-    """The text of a clean output that was not stored, given what of it was."""
+def rest_of(output: dict[str, Any], stored: dict[str, Any] | None) -> str:
+    """The text of a clean output that was not stored; `stored` is the part that was."""
     if output["output_type"] == "stream":
-        return str(output["text"][len(kept["text"]) if kept else 0 :])
+        return str(output["text"][len(stored["text"]) if stored else 0 :])
     if output["output_type"] == "error":
-        return "\n".join([*output["traceback"], ""])  # whole: it is read from its end
-    stored = kept["data"] if kept else {}
-    left = {mime: content for mime, content in output["data"].items() if stored.get(mime) != content}
-    return "\n".join([*(_told(mime, content) for mime, content in left.items()), ""])
+        return "\n".join([*output["traceback"], ""])  # the whole traceback: its end matters most
+    data = stored["data"] if stored else {}
+    left = {mime: content for mime, content in output["data"].items() if data.get(mime) != content}
+    return "\n".join([*(_as_text(mime, content) for mime, content in left.items()), ""])
 
 
-def _told(mime: str, content: Any) -> str:
-    """Content as a text file holds it."""
+def _as_text(mime: str, content: Any) -> str:
+    """Content as a text file shows it."""
     if _is_binary(mime):
-        return f"[{mime}: {_length(content):,} characters, not kept]"
+        return f"[{mime}: {_length(content):,} characters, not stored]"
     return content if isinstance(content, str) else json.dumps(content)
 
 

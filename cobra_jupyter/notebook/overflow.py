@@ -1,4 +1,4 @@
-"""What cells show beyond what their notebook stores: a text file in the run's folder, for people to read."""
+"""Output beyond what the notebook stores: it goes to a text file in the run's folder, for people to read."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 MOST = 64 << 20  # bytes of the file: a loop that prints for hours must not fill the disk
-DISPLAYS = 1 << 18  # characters a notebook still stores of a cell's displays once its text goes on here
+DISPLAYS = 1 << 18  # characters of displays that a notebook still stores once a cell's text overflows
 
 
 def said(log: str) -> str:
-    """The file, as a notebook names it."""
+    """How a notebook names the file."""
     return f"{log} (at most {MOST >> 20} MiB of it)"
 
 
 class Overflow:
-    """Appends to `path`. `clean` takes out what must not be written."""
+    """Appends to `path`. `clean` removes what must not be written."""
 
     def __init__(self, path: Path, clean: Callable[[str], str]) -> None:
         self._path, self._clean = path, clean
-        self._cell = ""  # whose text came last
+        self._cell = ""  # the cell of the last text
 
     def write(self, cell_id: str, text: str, first: bool) -> None:
-        """`first`: of an execution of the cell. What cannot be written is lost; the run goes on."""
+        """`first`: the first text of an execution. Text that cannot be written is lost; the run goes on."""
         head = f"\n==== cell {cell_id}\n" if first or cell_id != self._cell else ""
         self._cell = cell_id
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""`report.html`: what a run did and what came of it, for somebody who has never seen the project.
+"""`report.html`: what a run did and found, for readers who have never seen the project.
 
-One file without scripts, fonts or images from elsewhere; it reads in light and dark and on paper, and
-says what is missing.
+One file without scripts and without external fonts or images. It is readable in light and dark mode and on
+paper, and says what is missing.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
 from cobra_jupyter.records import kinds
@@ -30,21 +29,24 @@ from cobra_jupyter.workbench.display.pages import (
     words,
 )
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 TEMPLATES = Path(__file__).parent / "templates"
-MOST_TRIALS = 300  # of one table
+MOST_TRIALS = 300  # rows of one table
 PROOFS = {
     "identical": ("good", "A notebook of plain code, run in a fresh kernel, wrote the same file."),
     "equal": ("good", "A notebook of plain code, run in a fresh kernel, wrote the same values within 1e-6."),
-    "different": ("bad", "The notebook of plain code wrote something else than what was submitted."),
-    "failed": ("bad", "The notebook of plain code did not run to its end."),
+    "different": ("bad", "The notebook of plain code wrote something different from the submission."),
+    "failed": ("bad", "The notebook of plain code did not run to the end."),
     "not run": ("open", "The submission was not proven."),
 }
 
 
 def write(path: Path, run: Mapping[str, Any], records: Sequence[Record]) -> None:
-    """Write the report of a run: `run` is the content of run.json, `records` its ledger.
+    """Write the report of a run: `run` is the content of run.json, `records` is its ledger.
 
-    A reader sees the old report or the new one, never a part. Raises OSError when the disk will not take it.
+    A reader sees the old report or the new one, never a part. Raises OSError if it cannot be written.
     """
     part = path.with_name(path.name + ".part")
     part.write_bytes(render(run, records).encode("utf-8", "replace"))
@@ -86,6 +88,8 @@ def render(run: Mapping[str, Any], records: Sequence[Record]) -> str:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -234,7 +238,7 @@ def _machine(story: Timeline) -> dict[str, Any]:
 
 
 def _tail(story: Timeline) -> dict[str, Any]:
-    """Where the record ended when this was written."""
+    """The end of the record when the report was written."""
     last = story.records[-1] if story.records else None
     return {
         "length": story.run.get("length") or len(story.records),

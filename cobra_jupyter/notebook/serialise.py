@@ -1,4 +1,4 @@
-"""How a notebook stands in its file: byte for byte what nbformat writes, made cell by cell."""
+"""Serialise a notebook cell by cell, byte for byte as nbformat writes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-_SPLIT_MIMES = ("application/javascript", "image/svg+xml")  # stored as lists of lines, as all of text/*
+_SPLIT_MIMES = ("application/javascript", "image/svg+xml")  # stored as lists of lines, like text/*
 
 
 def cell_text(cell: dict[str, Any]) -> str:
@@ -15,7 +15,7 @@ def cell_text(cell: dict[str, Any]) -> str:
 
 
 def notebook_parts(cells: Iterable[str], metadata: dict[str, Any]) -> list[str]:
-    """The file's text from its cells' texts, in parts: joining a long notebook would take its time."""
+    """The file's text, made from the cells' texts; in parts, because joining a long notebook is slow."""
     parts, between = ['{\n "cells": ['], "\n"
     for cell in cells:
         parts += [between, cell]
@@ -26,7 +26,7 @@ def notebook_parts(cells: Iterable[str], metadata: dict[str, Any]) -> list[str]:
 
 
 def _with_lines(cell: dict[str, Any]) -> dict[str, Any]:
-    """The cell as it stands in a file: long texts as lists of lines, for line-based version control."""
+    """The cell as it is in a file: long texts are lists of lines, for line-based version control."""
     cell = {**cell, "source": cell["source"].splitlines(True)}
     if "outputs" in cell:
         cell["outputs"] = [_output_with_lines(output) for output in cell["outputs"]]

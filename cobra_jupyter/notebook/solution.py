@@ -1,4 +1,4 @@
-"""`solution.ipynb`: what the winner needs, in plain pandas and scikit-learn, without cobra_jupyter."""
+"""`solution.ipynb`: the winning model in plain pandas and scikit-learn, without cobra_jupyter."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import pprint
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import nbformat.v4 as v4
-
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import words
 
-SMALL = 30.0  # worker seconds of training: where saved models predict, other processes would only cost their start
+SMALL = 30.0  # worker seconds of training; below it, saved models predict faster in one process
 
 SETTINGS = """\
 import os
 
-# One thread a fit, as in the run: set before numerical libraries load, so that sums add up in the same order.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
-    os.environ[name] = "1"
+# One thread per fit, as in the run. It is set before numerical libraries load, so that sums keep their order.
+for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"):
+    os.environ[f"{{name}}_NUM_THREADS"] = "1"
+os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
 
 import importlib
 import random
@@ -30,15 +29,15 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 DATA = Path(os.environ.get("COBRA_DATA", {folder!r}))  # the competition's public folder
-PROCESSES = {slots}  # fits beside each other; any number gives the same result
-RETRAIN = {retrain}  # False: predict with the run's saved models instead of fitting anew
+PROCESSES = {slots}  # parallel fits; any number gives the same result
+RETRAIN = {retrain}  # False: predict with the run's saved models instead of fitting again
 RUN = Path(os.environ.get("COBRA_RUN", ".."))  # the run's folder, for saved models
 sys.path.insert(0, str(Path.cwd()))  # the cells below write the winner's modules here
 sys.dont_write_bytecode = True"""
 
 CONTEXT = '''\
 class Context:
-    """What a candidate is given besides its rows; the same values as in the run."""
+    """What a candidate gets besides its rows; the same values as in the run."""
 
     facts = {facts}
 
@@ -49,7 +48,7 @@ class Context:
         self.units = units
 
     def inner(self, share=0.2):
-        """A split of the training rows for early stopping that keeps units whole."""
+        """Split the training rows for early stopping; units stay whole."""
 {inner}
 
     def save(self, model):
@@ -76,7 +75,7 @@ INNER_TIME = """\
 
 FIT = '''\
 def predict_test(member, repeat, fold):
-    """One fold's model on the test rows: its raw prediction."""
+    """The raw prediction of one fold's model for the test rows."""
     training, _ = folds[repeat][fold]
     seed = member["seed"] + 100 * repeat + fold
     module = importlib.import_module(member["name"])
@@ -115,7 +114,7 @@ blend = np.sum([
 ], axis=0)"""
 
 SHARED = """\
-# Label-free artefacts, made once for train and once for test rows.
+# Label-free tables, made once for train and once for test rows.
 SHARED = {{}}
 for name in {names!r}:
     make = importlib.import_module(name).make
@@ -132,7 +131,7 @@ for name in {names!r}:
 def build(
     solution: results.Solution, retrain: bool = True, facts: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The notebook (nbformat dict) from the harness's description of what was submitted."""
+    """Build the notebook (nbformat dict) from the harness's description of the submission."""
     cells = list(_cells(solution, retrain, facts or {}))
     for number, cell in enumerate(cells):
         cell["id"] = f"solution-{number}"
@@ -140,29 +139,29 @@ def build(
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"},
     }
-    made: dict[str, Any] = v4.new_notebook(cells=cells, metadata=metadata)  # type: ignore[no-untyped-call]
-    return made
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _code(source: str) -> Any:
-    return v4.new_code_cell(source)  # type: ignore[no-untyped-call]
+def _code(source: str) -> dict[str, Any]:
+    return {"cell_type": "code", "metadata": {}, "source": source, "execution_count": None, "outputs": []}
 
 
-def _text(source: str) -> Any:
-    return v4.new_markdown_cell(source)  # type: ignore[no-untyped-call]
+def _text(source: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "metadata": {}, "source": source}
 
 
-def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iterator[Any]:
+def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     members = s["members"]
     yield _text(_title(s, facts))
     yield _code(SETTINGS.format(folder=s["folder"], slots=_processes(s, retrain), retrain=retrain))
     yield _text("## The tables")
     yield _code(s["load"].replace("import pandas as pd\n\n", "").strip())
     yield _text(
-        f"## The folds\nThe frozen protocol: the {s['metric']} is judged on held-out rows; a member is the mean of its folds' models."
+        f"## The folds\nThe frozen protocol scores the {s['metric']} on held-out rows. "
+        "A member is the mean of its folds' models."
     )
     yield _code(_protocol(s))
-    yield _text("## The models\nEach module is a candidate of the run, word for word.")
+    yield _text("## The models\nEach module is a candidate of the run, unchanged.")
     for name, source in _modules(members):
         yield _code(f"%%writefile {name}.py\n{source.rstrip()}\n")
     yield _code(_context(s))
@@ -188,20 +187,22 @@ def _title(s: results.Solution, facts: Mapping[str, Any]) -> str:
         if facts.get("score") is not None
         else ""
     )
-    lines = [f"- {m['weight']:.2f} × {m['label']}" for m in s["members"]]
+    lightgbm = " and lightgbm" if any("lightgbm" in m["source"] for m in s["members"]) else ""
+    members = "\n".join(f"- {m['weight']:.2f} × {m['label']}" for m in s["members"])
     return (
-        f"# Solution: {facts.get('competition', 'submission')}\nMakes `submission.csv` from the competition's folder{score}. Plain Python: "
-        "needs numpy, pandas, scikit-learn" + (" and lightgbm" if any("lightgbm" in m["source"] for m in s["members"]) else "")
-        + ".\nRun all cells; set the environment variable `COBRA_DATA` if the data lies elsewhere.\n\n" + "\n".join(lines)
-    )  # fmt: skip
+        f"# Solution: {facts.get('competition', 'submission')}\n"
+        f"Makes `submission.csv` from the competition's folder{score}. "
+        f"Plain Python: needs numpy, pandas, scikit-learn{lightgbm}.\n"
+        "Run all cells; set the environment variable `COBRA_DATA` if the data is in another folder."
+        f"\n\n{members}"
+    )
 
 
 def _protocol(s: results.Solution) -> str:
     lines = [f"ID = {s['id']!r}  # the row key", s["protocol_code"]]
     if s["time_ordered"]:
-        lines += [
-            'units = when.rank(method="first", na_option="bottom").to_numpy(int)  # inner() holds out the latest',
-        ]
+        ranks = 'when.rank(method="first", na_option="bottom").to_numpy(int)'
+        lines.append(f"units = {ranks}  # inner() holds out the latest rows")
     return "\n".join(lines)
 
 
@@ -222,29 +223,32 @@ def _context(s: results.Solution) -> str:
 def _members(s: results.Solution) -> str:
     rows = []
     for m in s["members"]:
-        kept = {k: m[k] for k in ("name", "weight", "config", "folds", "repeats", "seed", "seconds_given")}
-        kept["models"] = {f"{p['repeat']}-{p['fold']}": p["path"] for p in m["models"]}
-        rows.append(pprint.pformat(kept, width=100, sort_dicts=False, compact=True))
+        row = {k: m[k] for k in ("name", "weight", "config", "folds", "repeats", "seed", "seconds_given")}
+        row["models"] = {f"{p['repeat']}-{p['fold']}": p["path"] for p in m["models"]}
+        rows.append(pprint.pformat(row, width=100, sort_dicts=False, compact=True))
     listed = ",\n".join(rows)
     return f"TASK = {s['context']['task']!r}\nMEMBERS = [\n{listed},\n]"
 
 
 def _write(s: results.Solution) -> str:
-    """Decoding and writing, in the words the layout needs."""
+    """The code that decodes the blend and writes the submission, by layout."""
     params, outputs, classes = s["params"], list(s["outputs"]), s["context"]["classes"]
     lines = ["submission = sample.copy()"]
     if s["layout"] == "class_probabilities":
         places = list(s["class_places"])
         if -1 in places:
             lines.append(
-                "blend = np.hstack([blend, np.zeros((len(blend), 1))])  # classes that train never shows"
+                "blend = np.hstack([blend, np.zeros((len(blend), 1))])  # classes that are not in train"
             )
         lines.append(f"submission[{outputs!r}] = blend[:, {places}]")
     elif s["layout"] == "probability":
         lines.append(f"submission[{outputs[0]!r}] = blend[:, -1]")
     elif s["layout"] == "label" and s["own_decode"]:
-        lines += [f"labels = {{str(label): label for label in {classes!r}}}",
-                  f"submission[{outputs[0]!r}] = [labels[str(label)] for label in np.ravel({_own_decode(s)})]"]  # fmt: skip
+        lines += [
+            f"labels = {{str(label): label for label in {classes!r}}}",
+            f"decoded = np.ravel({_own_decode(s)})",
+            f"submission[{outputs[0]!r}] = [labels[str(label)] for label in decoded]",
+        ]
     elif s["layout"] == "label":
         lines += [
             f"classes = np.asarray({classes!r})",

@@ -1,4 +1,4 @@
-"""When a notebook's cells changed last: what a merge needs to know of the past."""
+"""When each cell of a notebook last changed: the history that a merge needs."""
 
 from __future__ import annotations
 
@@ -7,55 +7,55 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cobra_jupyter.notebook.coerce import about
+from cobra_jupyter.notebook.coerce import cobra_metadata
 from cobra_jupyter.notebook.operation import Operation
 
-_KEPT = 512  # changes of one source
+_REMEMBERED = 512  # changes of one source
 
 
 class Versions:
-    """Seqs of the operations that made, moved, changed and deleted cells; of sources and types hashes too, at each
-    seq. `at`: what to count by instead."""
+    """The seqs of the operations that inserted, moved, changed and deleted cells, and each cell's sources (as
+    hashes) and types by seq. If `at` is set, operations are noted under it instead of their own seq."""
 
     def __init__(self) -> None:
         self.inserted: dict[str, int] = {}
         self.deleted: dict[str, int] = {}
         self.outputs: dict[str, int] = {}
         self.metadata: dict[str, int] = {}
-        self.attachments: dict[str, int] = {}  # of cells that had any, deleted ones too
+        self.attachments: dict[str, int] = {}  # of cells that ever had any, deleted cells included
         self.moved = 0
         self.at: int | None = None
-        self._pasts: dict[str, _Past] = {}  # deleted cells too: they may come back
+        self._histories: dict[str, _CellHistory] = {}  # deleted cells included: they may return
 
     def read(self, cell: Mapping[str, Any]) -> None:
-        """Take in a cell as it stands in a file."""
-        seq = about(cell).get("seq")
+        """Register a cell that was read from a file."""
+        seq = cobra_metadata(cell).get("seq")
         self.inserted[cell["id"]] = self.attachments[cell["id"]] = seq if isinstance(seq, int) else 0
-        self._pasts[cell["id"]] = _Past([0], [hash(cell["source"])], [cell["cell_type"]])
+        self._histories[cell["id"]] = _CellHistory([0], [hash(cell["source"])], [cell["cell_type"]])
 
     def settle(self, seq: int) -> None:
-        """Let all that is there be of `seq`, as it stands in a file; when each cell was inserted, it says itself."""
+        """Date all content of a file to `seq`. Each cell's metadata says when the cell was inserted."""
         self.outputs, self.metadata = (
             dict.fromkeys(self.inserted, seq),
             dict.fromkeys(("", *self.inserted), seq),
         )
         self.moved = seq
-        for past in self._pasts.values():
-            past.seqs = [seq] * len(past.seqs)
+        for history in self._histories.values():
+            history.seqs = [seq] * len(history.seqs)
 
     def begin(self, seq: int) -> None:
-        """Let all that is there now be of `seq`: what came before was numbered otherwise."""
+        """Date all cells to `seq` and forget earlier changes, because they were numbered differently."""
         self.inserted = dict.fromkeys(self.inserted, seq)
         self.outputs, self.metadata, self.attachments, self.deleted, self.moved = {}, {}, {}, {}, 0
-        self._pasts = {
-            cell: _Past([0], past.hashes[-1:], past.kinds[-1:])
-            for cell, past in self._pasts.items()
+        self._histories = {
+            cell: _CellHistory([0], history.hashes[-1:], history.kinds[-1:])
+            for cell, history in self._histories.items()
             if cell in self.inserted
         }
         self.at = None
 
     def note(self, operation: Operation, kind: str, source: str) -> None:
-        """Take in an operation that was performed; `kind` and `source` are the cell's now."""
+        """Note an operation that was performed; `kind` and `source` are the cell's values after it."""
         cell, op = operation.cell_id, operation.op
         seq = operation.seq if self.at is None else self.at
         if op == "insert":
@@ -74,24 +74,23 @@ class Versions:
         elif op in ("output", "clear", "count", "update_display"):
             self.outputs[cell] = seq
         if op in ("insert", "source") and kind:
-            self._pasts.setdefault(cell, _Past()).add(seq, hash(source), kind)
+            self._histories.setdefault(cell, _CellHistory()).add(seq, hash(source), kind)
 
-    def had(self, cell: str, text: str, base: int, now: str) -> bool:
-        """Whether `text` is what the source of a cell was at `base`. Where that is not remembered: whether `now` may
-        have grown from it."""
-        past = self._pasts[cell]
-        place = past.place(base)
-        return now.startswith(text) if place < 0 else past.hashes[place] == hash(text)
+    def had_source(self, cell: str, text: str, base: int, now: str) -> bool:
+        """Whether `text` was a cell's source at `base`; if unknown, whether `now` may have grown from it."""
+        history = self._histories[cell]
+        index = history.index(base)
+        return now.startswith(text) if index < 0 else history.hashes[index] == hash(text)
 
-    def was(self, cell: str, base: int) -> str:
+    def kind_at(self, cell: str, base: int) -> str:
         """A cell's type at `base`."""
-        past = self._pasts[cell]
-        return past.kinds[max(0, past.place(base))]
+        history = self._histories[cell]
+        return history.kinds[max(0, history.index(base))]
 
 
 @dataclass
-class _Past:
-    """A cell's sources, as hashes, and types by seq."""
+class _CellHistory:
+    """A cell's sources (as hashes) and types by seq."""
 
     seqs: list[int] = field(default_factory=list)
     hashes: list[int] = field(default_factory=list)
@@ -101,9 +100,9 @@ class _Past:
         self.seqs.append(seq)
         self.hashes.append(source)
         self.kinds.append(kind)
-        if len(self.seqs) > 2 * _KEPT:
-            del self.seqs[:_KEPT], self.hashes[:_KEPT], self.kinds[:_KEPT]
+        if len(self.seqs) > 2 * _REMEMBERED:
+            del self.seqs[:_REMEMBERED], self.hashes[:_REMEMBERED], self.kinds[:_REMEMBERED]
 
-    def place(self, base: int) -> int:
-        """Of what stood at `base`; negative where that is not remembered."""
+    def index(self, base: int) -> int:
+        """The index of the entry that was current at `base`; negative if it is no longer remembered."""
         return bisect_right(self.seqs, base) - 1

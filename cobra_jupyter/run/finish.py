@@ -15,8 +15,9 @@ from cobra_jupyter.records import kinds
 from cobra_jupyter.records.files import write_json
 from cobra_jupyter.records.latest import Latest
 from cobra_jupyter.records.ledger import Ledger, read
+from cobra_jupyter.run.machinery import PROCESSES, Machinery
 from cobra_jupyter.run.options import Options
-from cobra_jupyter.run.proof import Proof, prove
+from cobra_jupyter.run.proof import Proof
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.harness.ownership import LEAD
 from cobra_jupyter.workbench.harness.resources import SECOND_PROOF
@@ -58,6 +59,7 @@ class Finisher:
     latest: Latest
     recording: Any = None
     id: str = ""  # of the run
+    machinery: Machinery = PROCESSES
 
     async def prove(self, described: results.Solution) -> Proof:
         """Write `solution.ipynb`, run it in a fresh kernel, compare. Where training anew would take, or takes, too long,
@@ -83,7 +85,7 @@ class Finisher:
 
     async def _prove(self, described: results.Solution, retrain: bool, seconds: float) -> Proof:
         out, path = self.options.out, self.write_solution(described, retrain)
-        return await prove(
+        return await self.machinery.prove(
             path, out / "submission.csv", out / "proof", self.options.kernel, max(seconds, 1.0), retrain
         )
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
+from cobra_jupyter.kernel.base import MakeKernel
 from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile
@@ -39,13 +37,14 @@ class Proof:
 
 
 async def prove(
-    notebook: Path, submission: Path, folder: Path, kernel: str | None, seconds: float, retrained: bool
-) -> Proof:
+    notebook: Path, submission: Path, folder: Path, kernel: str | None, seconds: float, retrained: bool,
+    session: MakeKernel = KernelSession,
+) -> Proof:  # fmt: skip
     """Execute `notebook` (its outputs are kept in it) in `folder` and compare. Never raises for what the notebook does."""
     begun = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     document = Document.read(notebook.read_text(encoding="utf-8"))
-    problem = await _run(document, folder, kernel, begun + seconds)
+    problem = await _run(document, folder, kernel, begun + seconds, session)
     file = NotebookFile(document, notebook)
     await file.close()
     took = time.monotonic() - begun
@@ -57,10 +56,12 @@ async def prove(
     return Proof(outcome, detail, took, retrained)
 
 
-async def _run(document: Document, folder: Path, kernel: str | None, deadline: float) -> str | None:
+async def _run(
+    document: Document, folder: Path, kernel: str | None, deadline: float, session: MakeKernel
+) -> str | None:
     """Run all cells in a fresh kernel. → what went wrong, or None."""
     variables = {"COBRA_RUN": str(folder.parent)}
-    async with KernelSession(kernel, folder, variables=variables) as session:
+    async with session(kernel, folder, variables=variables) as live:
         for number, cell_id in enumerate(document):
             cell = document.cell(cell_id)
             if cell["cell_type"] != "code":
@@ -72,7 +73,7 @@ async def _run(document: Document, folder: Path, kernel: str | None, deadline: f
             def keep(output: dict[str, Any], cell_id: str = cell_id) -> None:
                 document.output(cell_id, output)
 
-            done = await session.execute(cell["source"], keep, timeout=left)
+            done = await live.execute(cell["source"], keep, timeout=left)
             document.count(cell_id, done.execution_count)
             if done.status != "ok":
                 return f"cell {number + 1} ended with {done.status}: {done.ename} {done.evalue}".strip()
@@ -86,6 +87,13 @@ def compare(submitted: Path, made: Path) -> tuple[str, str]:
     digests = [sha256(path) for path in (submitted, made)]
     if digests[0] == digests[1]:
         return "identical", f"byte for byte (SHA-256 {digests[0][:16]}…)"
+    return _compared(submitted, made)
+
+
+def _compared(submitted: Path, made: Path) -> tuple[str, str]:
+    import numpy as np  # both are slow to import, and most proofs end at the digests
+    import pandas as pd
+
     a, b = pd.read_csv(submitted), pd.read_csv(made)
     if list(a.columns) != list(b.columns) or len(a) != len(b):
         return "different", f"{len(b)} rows of {list(b.columns)} instead of {len(a)} of {list(a.columns)}"

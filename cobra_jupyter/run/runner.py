@@ -29,17 +29,19 @@ from cobra_jupyter.brains.base import Brain, BrainGone
 from cobra_jupyter.brains.context import TOLD_KINDS, WORKBENCH_KINDS, Clock, Context, Turn
 from cobra_jupyter.brains.replay import PATIENT
 from cobra_jupyter.kernel import weights
+from cobra_jupyter.kernel.base import Harness, Kernel
 from cobra_jupyter.kernel.executor import Executor
-from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
+from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 from cobra_jupyter.kernel.pack import digest, pack
-from cobra_jupyter.kernel.probe import KernelProbe, probe
-from cobra_jupyter.kernel.session import KernelSession
+from cobra_jupyter.kernel.probe import KernelProbe
 from cobra_jupyter.kernel.wire import OnForeign
 from cobra_jupyter.notebook.file import NotebookWriteError
 from cobra_jupyter.records import kinds
 from cobra_jupyter.records.latest import Latest
 from cobra_jupyter.records.ledger import Ledger, Record
+from cobra_jupyter.run.errors import BadInput
 from cobra_jupyter.run.finish import CLOSING, UNPROVEN, Finisher, Result
+from cobra_jupyter.run.machinery import PROCESSES, Machinery
 from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.proof import Proof
 from cobra_jupyter.run.registry import identity
@@ -57,10 +59,6 @@ EARLY = 0.25  # of the budget: with more left than that, a model that finishes i
 BESIDE = 4  # cores from which a scout may work beside the lead
 
 
-class BadInput(ValueError):  # noqa: N818 - the word of the exit code
-    """The run cannot begin or go on for what it was given; the message names file or option and the cure."""
-
-
 @dataclass
 class Runner:
     """One run, or (`resume`) the rest of one that ended early. `on_record` sees every record (progress);
@@ -76,6 +74,7 @@ class Runner:
         None  # brains of the other roles; by default those of the lead
     )
     secrets: tuple[str, ...] = ()  # never to be written anywhere
+    machinery: Machinery = PROCESSES
 
     def __post_init__(self) -> None:
         o = self.options
@@ -100,7 +99,7 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         if not self.resume:
             self._prepare_folder()
-        environment = probe(self.options.kernel)
+        environment = self.machinery.probe(self.options.kernel)
         past: list[Record] = []
         self.ledger = Ledger(self.options.out / "ledger.jsonl", [*_secrets(), *self.secrets], past.append)
         if self.resume:
@@ -110,7 +109,7 @@ class Runner:
         self.ledger.follow(self._follow)
         self._id = identity(self.options.out) if self.resume else secrets.token_hex(6)
         self.closing = Finisher(
-            self.options, self.ledger, self.budget, self._latest, self._recording, self._id
+            self.options, self.ledger, self.budget, self._latest, self._recording, self._id, self.machinery
         )
         self._write_first_records(environment)
         self.closing.state("starting", None)
@@ -132,7 +131,7 @@ class Runner:
             await self._steering.close()
             self.ledger.close()
 
-    async def _with_harness(self, harness: HarnessProcess, environment: KernelProbe) -> Result:
+    async def _with_harness(self, harness: Harness, environment: KernelProbe) -> Result:
         try:
             await asyncio.to_thread(harness.start, self._on_record, self._on_ask)
             if self.past:
@@ -177,9 +176,7 @@ class Runner:
             await asyncio.gather(doing, stop, return_exceptions=True)
         return doing
 
-    async def _work(
-        self, harness: HarnessProcess, environment: KernelProbe
-    ) -> tuple[str, results.Solution | None]:
+    async def _work(self, harness: Harness, environment: KernelProbe) -> tuple[str, results.Solution | None]:
         """Let the agents work in live kernels. → why they ended, what was submitted (for the proof)."""
         script = self._recording if self._recording and self._recording.ledger else None
         steering = self._steering
@@ -230,9 +227,9 @@ class Runner:
             return (self.brain, *self.others)
         return self.team(role)
 
-    def _session(self, socket: Path, on_foreign: OnForeign) -> KernelSession:
+    def _session(self, socket: Path, on_foreign: OnForeign) -> Kernel:
         variables = {"COBRA_SOCKET": str(socket)}
-        return KernelSession(
+        return self.machinery.kernel(
             self.options.kernel,
             self.options.out,
             paths=[self._pack],
@@ -350,7 +347,7 @@ class Runner:
         ))  # fmt: skip
         self.ledger.append(kinds.ENVIRONMENT, found)
 
-    def _harness(self, environment: KernelProbe) -> HarnessProcess:
+    def _harness(self, environment: KernelProbe) -> Harness:
         memory = min(environment.memory_bytes, environment.memory_limit_bytes or environment.memory_bytes)
         self._resources = {
             "cores": environment.cores,
@@ -366,7 +363,7 @@ class Runner:
             "started": self.budget.started, "budget": o.budget - CLOSING,
             "recorded": str(self._recording.ledger) if self._recording and self._recording.ledger else None,
         }  # fmt: skip
-        return HarnessProcess(
+        return self.machinery.harness(
             environment.python, self._pack, o.out / "logs" / "harness.log", facts, os.environ
         )
 

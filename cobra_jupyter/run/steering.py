@@ -10,7 +10,7 @@ from typing import Any
 from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.workspace import Workspace
-from cobra_jupyter.kernel.harness import HarnessProcess
+from cobra_jupyter.kernel.base import Harness
 from cobra_jupyter.kernel.process import started_by_us
 from cobra_jupyter.notebook.file import NotebookWriteError
 from cobra_jupyter.records.ledger import Ledger, Record
@@ -26,7 +26,7 @@ class Steering:
     """`seats` are those of the agents who work now; `stop` ends the run."""
 
     def __init__(
-        self, closing: Finisher, ledger: Ledger, budget: Budget, standing: RunStatus, harness: HarnessProcess, brain: str,
+        self, closing: Finisher, ledger: Ledger, budget: Budget, standing: RunStatus, harness: Harness, brain: str,
         stop: Callable[[], None],
     ) -> None:  # fmt: skip
         self._closing, self._budget, self._standing, self._harness = closing, budget, standing, harness

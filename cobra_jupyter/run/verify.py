@@ -16,11 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.kernel.harness import CallError, ConnectionLost, HarnessProcess
+from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 from cobra_jupyter.kernel.pack import digest, pack
-from cobra_jupyter.kernel.probe import probe
 from cobra_jupyter.records.ledger import LedgerError, Record, read
-from cobra_jupyter.run.proof import prove
+from cobra_jupyter.run.machinery import PROCESSES, Machinery
 from cobra_jupyter.workbench.ensemble.selection import RULE
 from cobra_jupyter.workbench.hashing import sha256
 
@@ -55,17 +54,17 @@ class Check:
         return f"{mark} {self.name:<13} {self.detail}"
 
 
-async def verify(folder: Path, rerun: bool = False) -> list[Check]:
+async def verify(folder: Path, rerun: bool = False, machinery: Machinery = PROCESSES) -> list[Check]:
     """Every check of a run's folder, in the order of trust: the record first, then what it vouches for."""
     try:
         records = list(read(folder / "ledger.jsonl"))
     except (LedgerError, OSError) as error:
         return [Check("record", False, f"{error}; nothing that follows could be trusted")]
     checks = [*_record(folder, records), *_files(folder, records), _observations(folder, records)]
-    checks += await _scores(folder, records)
+    checks += await _scores(folder, records, machinery)
     checks.append(_proof(records))
     if rerun:
-        checks.append(await _rerun(folder, records))
+        checks.append(await _rerun(folder, records, machinery))
     return checks
 
 
@@ -182,11 +181,11 @@ def _observations(folder: Path, records: list[Record]) -> Check:
 # ---- made again
 
 
-async def _scores(folder: Path, records: list[Record]) -> list[Check]:
+async def _scores(folder: Path, records: list[Record], machinery: Machinery) -> list[Check]:
     """What a fresh harness makes of the stored predictions."""
     asked = next(record.data for record in records if record.kind == "run")
     try:
-        environment = await asyncio.to_thread(probe, asked["kernel"])
+        environment = await asyncio.to_thread(machinery.probe, asked["kernel"])
         with tempfile.TemporaryDirectory() as private:
             facts = {
                 "folder": str(folder.resolve()), "competition": asked["folder"], "options": asked["settings"],
@@ -194,7 +193,7 @@ async def _scores(folder: Path, records: list[Record]) -> list[Check]:
                 "started": asked["started"], "budget": None,
             }  # fmt: skip
             own = pack(Path(private))  # a run's own code must not judge it
-            harness = HarnessProcess(environment.python, own, Path(private) / "log", facts, os.environ)
+            harness = machinery.harness(environment.python, own, Path(private) / "log", facts, os.environ)
             try:
                 await asyncio.to_thread(harness.start, lambda kind, data: 0, lambda what, args: None)
                 found = await harness.call("verify", ledger=str(folder.resolve() / "ledger.jsonl"))
@@ -228,7 +227,7 @@ def _proof(records: list[Record]) -> Check:
     )
 
 
-async def _rerun(folder: Path, records: list[Record]) -> Check:
+async def _rerun(folder: Path, records: list[Record], machinery: Machinery) -> Check:
     """Run `solution.ipynb` in a fresh kernel, training everything anew."""
     notebook = folder / "solution.ipynb"
     if not notebook.exists():
@@ -238,7 +237,7 @@ async def _rerun(folder: Path, records: list[Record]) -> Check:
         copy = Path(place) / "solution.ipynb"
         text = notebook.read_text(encoding="utf-8")
         copy.write_text(text.replace("RETRAIN = False", "RETRAIN = True"), encoding="utf-8")
-        proof = await prove(
+        proof = await machinery.prove(
             copy, folder / "submission.csv", Path(place) / "proof", asked["kernel"], DAY, True
         )
         shutil.rmtree(Path(place) / "proof", ignore_errors=True)

@@ -1,1 +1,1 @@
-"""The Jupyter Server extension: it finds living runs, attaches to them and relays; nothing of a run happens here."""
+"""The Jupyter Server extension: finds live runs, attaches to them and relays. It runs nothing itself."""

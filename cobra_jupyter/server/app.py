@@ -1,4 +1,4 @@
-"""Cobra as an extension of Jupyter Server."""
+"""Registers Cobra as an extension of Jupyter Server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cobra_jupyter.server.paths import Paths
 
 
 class CobraApp(ExtensionApp):
-    """Attaches to runs, relays to browsers; runs themselves are processes of their own."""
+    """Attaches to runs and relays to browsers. The runs are separate processes."""
 
     name = "cobra_jupyter"
     load_other_extensions = True
@@ -22,37 +22,37 @@ class CobraApp(ExtensionApp):
 
     data_dirs = List(
         Unicode(),
-        help="Folders outside of the server's root in which competitions may lie. They are read, never written to.",
+        help="Folders outside the server's root that may contain competitions. They are never written to.",
     ).tag(config=True)
     runs_dir = Unicode(
         "runs",
-        help="Where new runs get their folders: a path from the server's root. Its name must not begin with a dot, as "
-        "Jupyter does not show such folders.",
+        help="The folder for new runs: a path from the server's root. Its name must not begin with a dot, "
+        "because Jupyter hides such folders.",
     ).tag(config=True)
 
-    cobra: Extension | None = None
+    extension: Extension | None = None
 
     def initialize_settings(self) -> None:
         server: Any = self.serverapp
         root = getattr(server.contents_manager, "root_dir", None) or server.root_dir
-        places = Paths.of(root, self.runs_dir, list(self.data_dirs))
-        self.cobra = Extension(places, server, IOLoop.current().asyncio_loop)  # type: ignore[attr-defined]
-        self.settings["cobra"] = self.cobra
+        paths = Paths.of(root, self.runs_dir, list(self.data_dirs))
+        self.extension = Extension(paths, server, IOLoop.current().asyncio_loop)  # type: ignore[attr-defined]
+        self.settings["cobra"] = self.extension
 
     def initialize_handlers(self) -> None:
         self.handlers.extend(HANDLERS)
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        if self.cobra is not None:
-            await self.cobra.start()
+        if self.extension is not None:
+            await self.extension.start()
 
     async def stop_extension(self) -> None:
-        if self.cobra is not None:
-            await self.cobra.stop()
+        if self.extension is not None:
+            await self.extension.stop()
 
     def current_activity(self) -> Any:
-        """What keeps a server from ending itself."""
-        return names(self.cobra.living.entries) or None if self.cobra is not None else None
+        """Returns the live runs; while there are any, the server does not end itself."""
+        return names(self.extension.live_runs.entries) or None if self.extension is not None else None
 
 
 main = launch_new_instance = CobraApp.launch_instance

@@ -1,4 +1,4 @@
-"""All runs below the server's root: those that live and those that are over, by id."""
+"""Lists all runs below the server's root, live and ended, by id."""
 
 from __future__ import annotations
 
@@ -17,91 +17,93 @@ Json = dict[str, Any]
 
 
 class Catalogue:
-    """Statuses here have paths of the contents API."""
+    """The statuses contain paths of the contents API."""
 
-    def __init__(self, places: Paths, living: LiveRuns) -> None:
-        self.places = places
-        self.living = living
-        self._seen: dict[str, Path] = {}  # where runs that were met alive lay when they were last heard of
-        living.listeners.append(self._note)
+    def __init__(self, paths: Paths, live_runs: LiveRuns) -> None:
+        self.paths = paths
+        self.live_runs = live_runs
+        self._last_seen: dict[str, Path] = {}  # the last known folders of runs that were alive
+        live_runs.listeners.append(self._note)
 
     def _note(self, run: str, entry: registry.Entry | None, status: Json) -> None:
-        # the link that an end takes away may be all that leads from the path of the entry to the folder
-        self._seen[run] = entry.run.resolve() if entry is not None else Path(str(status["run"]))
+        # resolve now: the entry's path may go through a link that is removed when the run ends
+        self._last_seen[run] = entry.run.resolve() if entry is not None else Path(str(status["run"]))
 
     async def all(self) -> list[Json]:
-        """Living ones first, the newest first."""
-        await self.living.look()
-        living = await asyncio.gather(*(self._alive(run) for run in self.living.entries))
-        over = await asyncio.to_thread(self._over, self._alive_at())
-        return [*_newest(status for status in living if status), *_newest(over)]
+        """Returns all statuses: live runs first, in each group the newest first."""
+        await self.live_runs.look()
+        live = await asyncio.gather(*(self._live_status(run) for run in self.live_runs.entries))
+        ended = await asyncio.to_thread(self._ended_runs, self._live_folders())
+        return [*_newest(status for status in live if status), *_newest(ended)]
 
     async def status(self, run: str) -> Json:
-        """Raises Refusal for a run that is not here."""
-        if (entry := await self.living.entry(run)) is not None:
+        """Returns the status of a run. Raises RequestError for an unknown run."""
+        if (entry := await self.live_runs.entry(run)) is not None:
             try:
-                return self.places.status(await self.living.status(run), entry.run.resolve(), run)
+                return self.paths.status(await self.live_runs.status(run), entry.run.resolve(), run)
             except RequestError:
-                if run in self.living.entries:
+                if run in self.live_runs.entries:
                     return await asyncio.to_thread(self._unanswered, run, entry.run.resolve())
-        return await asyncio.to_thread(self._past, run, self._alive_at())  # or it went while it was asked
+        return await asyncio.to_thread(
+            self._stored, run, self._live_folders()
+        )  # it has ended, perhaps just now
 
     async def folder(self, run: str) -> Path:
-        """Where a run lies. Raises Refusal for one that is not here."""
-        if (entry := await self.living.entry(run)) is not None:
+        """Returns a run's folder. Raises RequestError for an unknown run."""
+        if (entry := await self.live_runs.entry(run)) is not None:
             return entry.run.resolve()
-        return await asyncio.to_thread(self._folder, run, self._alive_at())
+        return await asyncio.to_thread(self._folder, run, self._live_folders())
 
     async def identity(self, folder: Path) -> str:
-        """What the run in a folder goes by here. Raises Refusal where there is none."""
+        """Returns the id of the run in a folder. Raises RequestError if there is none."""
         real = await asyncio.to_thread(folder.resolve)
-        found = await asyncio.to_thread(self._by_id, self._alive_at())
-        for run, place in found.items():
-            if place == real:
+        found = await asyncio.to_thread(self._by_id, self._live_folders())
+        for run, path in found.items():
+            if path == real:
                 return run
         raise RequestError(404, f"{folder.name}: no run there any longer")
 
-    async def check_alive(self, run: str) -> None:
-        """Raises Refusal for a run that is not here or has no runner."""
-        await self.living.look()
-        if await self.living.entry(run) is None:
+    async def check_live(self, run: str) -> None:
+        """Raises RequestError if the run is unknown or has no runner."""
+        await self.live_runs.look()
+        if await self.live_runs.entry(run) is None:
             status = await self.status(run)
             cure = "resume it first" if status["resumable"] else "start a new run"
             raise RequestError(409, f"{status['name']} has {_ended(status['state'])}: {cure}")
 
-    async def _alive(self, run: str) -> Json | None:
+    async def _live_status(self, run: str) -> Json | None:
         try:
             return await self.status(run)
         except RequestError:  # it ended between two looks
             return None
 
-    def _past(self, run: str, living: dict[str, Path]) -> Json:
-        folder = self._folder(run, living)
-        return self.places.status(stored_runs.status(folder, self.places.root), folder, run)
+    def _stored(self, run: str, live: dict[str, Path]) -> Json:
+        folder = self._folder(run, live)
+        return self.paths.status(stored_runs.status(folder, self.paths.root), folder, run)
 
     def _unanswered(self, run: str, folder: Path) -> Json:
-        return self.places.status(stored_runs.unanswered(folder, self.places.root), folder, run)
+        return self.paths.status(stored_runs.unanswered(folder, self.paths.root), folder, run)
 
-    def _over(self, living: dict[str, Path]) -> list[Json]:
+    def _ended_runs(self, live: dict[str, Path]) -> list[Json]:
         found = []
-        for run, folder in self._by_id(living).items():
-            if run not in living:
+        for run, folder in self._by_id(live).items():
+            if run not in live:
                 with contextlib.suppress(RequestError):  # it was deleted meanwhile
-                    found.append(
-                        self.places.status(stored_runs.status(folder, self.places.root), folder, run)
-                    )
+                    found.append(self.paths.status(stored_runs.status(folder, self.paths.root), folder, run))
         return found
 
-    def _alive_at(self) -> dict[str, Path]:
-        return {run: entry.run for run, entry in self.living.entries.items()}
+    def _live_folders(self) -> dict[str, Path]:
+        return {run: entry.run for run, entry in self.live_runs.entries.items()}
 
-    def _by_id(self, living: dict[str, Path]) -> dict[str, Path]:
-        """All runs. Of a run and its copies, which have one id, the rest go by their places: the one that lives has it,
-        else the one whose folder has the name that the run was given, else the first."""
-        found = {run: folder.resolve() for run, folder in living.items()}
-        places = set(found.values())
-        for folder in sorted(self._folders(), key=lambda folder: not stored_runs.is_at_home(folder)):
-            if folder not in places:
+    def _by_id(self, live: dict[str, Path]) -> dict[str, Path]:
+        """Returns the folders of all runs by id.
+
+        A run and its copies have the same id. The live one keeps it, else the folder with the run's original
+        name, else the first; the others get an id from their path."""
+        found = {run: folder.resolve() for run, folder in live.items()}
+        taken = set(found.values())
+        for folder in sorted(self._folders(), key=lambda folder: not stored_runs.has_original_name(folder)):
+            if folder not in taken:
                 run = registry.identity(folder)
                 found[run if run not in found else registry.identity_by_place(folder)] = folder
         return found
@@ -109,18 +111,16 @@ class Catalogue:
     def _folders(self) -> list[Path]:
         below = [
             path
-            for path in _children(self.places.new_runs)
+            for path in _children(self.paths.new_runs)
             if stored_runs.is_run(path) and not path.is_symlink()
         ]
-        known = [path.resolve() for path in self._seen.values() if stored_runs.is_run(path)]
+        known = [path.resolve() for path in self._last_seen.values() if stored_runs.is_run(path)]
         return [*below, *(path for path in dict.fromkeys(known) if path not in below)]
 
-    def _folder(self, run: str, living: dict[str, Path]) -> Path:
-        if (folder := self._by_id(living).get(run)) is not None:
+    def _folder(self, run: str, live: dict[str, Path]) -> Path:
+        if (folder := self._by_id(live).get(run)) is not None:
             return folder
-        raise RequestError(
-            404, f"there is no run {run} below {self.places.root}; `GET runs` lists those there are"
-        )
+        raise RequestError(404, f"there is no run {run} below {self.paths.root}; `GET runs` lists all runs")
 
 
 def _children(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The websocket of a run, one a tab."""
+"""The websocket through which a browser tab follows a run; each tab has its own."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from cobra_jupyter.server.relay import LONGEST, Relay
+from cobra_jupyter.server.relay import MAX_FRAME, Relay
 
 RESOURCE = "cobra"
 
 
 class ChannelHandler(ExtensionHandlerMixin, WebSocketMixin, WebSocketHandler, JupyterHandler):
-    """`WebSocketMixin` brings the check of the origin, and pings once it is opened."""
+    """`WebSocketMixin` checks the origin and sends pings."""
 
     auth_resource = RESOURCE
     relay: Relay | None = None
@@ -28,10 +28,10 @@ class ChannelHandler(ExtensionHandlerMixin, WebSocketMixin, WebSocketHandler, Ju
 
     @property
     def max_message_size(self) -> int:
-        return 8 * LONGEST  # what is longer than LONGEST is refused with a frame, not by hanging up
+        return 8 * MAX_FRAME  # a frame above MAX_FRAME gets an error; only one above this closes the socket
 
     def set_default_headers(self) -> None:
-        """None of those that pages have."""
+        """A websocket needs none of the headers of pages."""
 
     def get_compression_options(self) -> Any:
         return self.settings.get("websocket_compression_options", None)
@@ -43,27 +43,27 @@ class ChannelHandler(ExtensionHandlerMixin, WebSocketMixin, WebSocketHandler, Ju
         )
         if not allowed:
             raise HTTPError(403, "not authorized to follow runs")
-        await self.settings["cobra"].catalogue.folder(run)  # 404 for one that is not here
+        await self.settings["cobra"].catalogue.folder(run)  # 404 for an unknown run
         await super().get(run, *args, **kwargs)
 
     def open(self, run: str, *args: Any, **kwargs: Any) -> None:
         super().open(run, *args, **kwargs)
         self.relay = Relay(run, self.settings["cobra"].catalogue, self._write)
-        self._task = asyncio.create_task(self._live(self.relay))
+        self._task = asyncio.create_task(self._run_relay(self.relay))
 
     async def on_message(self, message: str | bytes) -> None:
         if self.relay is not None:
             with contextlib.suppress(WebSocketClosedError):
-                await self.relay.take(message)
+                await self.relay.receive(message)
 
     def on_close(self) -> None:
         if self._task is not None:
             self._task.cancel()
         super().on_close()
 
-    async def _live(self, relay: Relay) -> None:
+    async def _run_relay(self, relay: Relay) -> None:
         try:
-            await relay.live()
+            await relay.run()
         except WebSocketClosedError:
             pass
         except asyncio.CancelledError:

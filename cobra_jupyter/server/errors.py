@@ -1,4 +1,4 @@
-"""What a request is refused with: an HTTP status and one message with its cure."""
+"""The error of a request that fails: an HTTP status and one message that says what to do."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ STATUS = {"Malformed": 400, "Unknown": 404, "Refused": 409, "TooLarge": 413, "Go
 
 
 class RequestError(HTTPError):
-    """Raised wherever a request cannot be met; handlers answer `{"message", "reason"}`."""
+    """A request cannot be met. Handlers answer `{"message", "reason"}`."""
 
     def __init__(self, status: int, message: str) -> None:
-        message = message.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair breaks logs
+        message = message.encode("utf-8", "backslashreplace").decode()  # lone surrogates break logging
         super().__init__(status, message, reason=HTTPStatus(status).phrase)
         self.message = message
 
 
-def refusal_of(error: AttachError) -> RequestError:
-    """What a runner refused, as HTTP has it."""
+def request_error(error: AttachError) -> RequestError:
+    """Translates a runner's error to HTTP."""
     return RequestError(STATUS.get(error.kind, 500), str(error))
 
 
 def kind_of(status: int) -> str:
-    """The kind of a refusal, as frames have it."""
+    """Returns the error kind that a websocket frame has for an HTTP status."""
     kinds = {number: kind for kind, number in STATUS.items() if kind != "Gone"}
     return kinds.get(status, "Refused")

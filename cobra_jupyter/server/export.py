@@ -1,6 +1,6 @@
-"""An export of a notebook, in a process of its own: nbconvert would hold up the server.
+"""Exports a notebook in a separate process, because nbconvert would block the server.
 
-`python -m cobra_jupyter.server.exporting NOTEBOOK FORMAT` prints the path of what it wrote."""
+`python -m cobra_jupyter.server.export NOTEBOOK FORMAT` prints the path of the written file."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from pathlib import Path
 from cobra_jupyter.server.errors import RequestError
 
 FORMATS = ("html", "ipynb", "py")
-SECONDS = 300.0
+TIMEOUT = 300.0  # seconds
 
 
 async def export(notebook: Path, to: str) -> Path:
-    """Raises Refusal."""
+    """Returns the path of the written file. Raises RequestError."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, str(notebook), to,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        *(sys.executable, "-m", __name__, str(notebook), to),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
     try:
-        out, said = await asyncio.wait_for(process.communicate(), SECONDS)
+        stdout, stderr = await asyncio.wait_for(process.communicate(), TIMEOUT)
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise RequestError(504, f"the export took longer than {SECONDS:.0f} s; try `cobra export`") from None
+        raise RequestError(504, f"the export took longer than {TIMEOUT:.0f} s; try `cobra export`") from None
     if process.returncode:
-        last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["the export failed"]
+        last = stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["the export failed"]
         raise RequestError(409, last[0])
-    return Path(out.decode().strip().splitlines()[-1])
+    return Path(stdout.decode().strip().splitlines()[-1])
 
 
 def main(notebook: str, to: str) -> int:

@@ -1,4 +1,4 @@
-"""REST, as docs/live.md and openapi.yaml have it."""
+"""REST handlers, described in docs/live.md and openapi.yaml."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
 from cobra_jupyter.agent import budget
+from cobra_jupyter.brains import kinds
 from cobra_jupyter.records import states
 from cobra_jupyter.run import control, folders, registry
 from cobra_jupyter.server import brains, competitions, export, stored_runs
@@ -23,9 +24,8 @@ from cobra_jupyter.server.paths import Paths
 from cobra_jupyter.server.request_body import Body
 
 Json = dict[str, Any]
-LONGEST = 1 << 20  # bytes of a request
-BRAINS = ("auto", "playbook", "gemini")
-STOPPING = 30.0  # seconds: a runner answers these when they are done
+MAX_BODY = 1 << 20  # bytes
+ACTION_TIMEOUT = 30.0  # seconds; a runner answers only when the action is done
 
 
 class CobraHandler(ExtensionHandlerMixin, APIHandler):
@@ -33,17 +33,17 @@ class CobraHandler(ExtensionHandlerMixin, APIHandler):
 
     async def prepare(self) -> None:  # type: ignore[override]
         await super().prepare()
-        if len(self.request.body) > LONGEST:
+        if len(self.request.body) > MAX_BODY:
             raise RequestError(
-                413, f"a request of {len(self.request.body):,} bytes; at most {LONGEST:,} are taken"
+                413, f"the request has {len(self.request.body):,} bytes; at most {MAX_BODY:,} are accepted"
             )
 
     @property
-    def cobra(self) -> Any:
+    def extension(self) -> Any:
         return self.settings["cobra"]
 
     def body(self) -> Body:
-        """What was sent, a JSON object or nothing. Raises Refusal."""
+        """Returns the request's body, a JSON object or nothing. Raises RequestError."""
         return Body.read(self.request.body)
 
     def answer(self, found: Json, status: int = 200) -> None:
@@ -55,7 +55,7 @@ class CobraHandler(ExtensionHandlerMixin, APIHandler):
         message = getattr(error, "message", None) or getattr(error, "log_message", None)
         reason = HTTPStatus(status_code).phrase
         if message is None and status_code >= 500:
-            message = "this is a defect of ours; the server's log says where"
+            message = "this is a defect in Cobra; the server's log has the details"
         self.finish(json.dumps({"message": message or reason, "reason": reason}))
 
 
@@ -63,7 +63,7 @@ class CompetitionsHandler(CobraHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.answer({"competitions": await asyncio.to_thread(competitions.find, self.cobra.places)})
+        self.answer({"competitions": await asyncio.to_thread(competitions.find, self.extension.paths)})
 
 
 class BrainsHandler(CobraHandler):
@@ -77,37 +77,36 @@ class RunsHandler(CobraHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.answer({"runs": await self.cobra.catalogue.all()})
+        self.answer({"runs": await self.extension.catalogue.all()})
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
         body = self.body()
-        competition = await asyncio.to_thread(self.cobra.places.competition, body.text("folder"))
-        self.cobra.places.check_apart(competition)
-        options = [
-            "--brain", body.one_of("brain", BRAINS, "auto"), "--budget", _budget(body) or "10m",
-            "--approval", body.one_of("approval", states.APPROVALS, "none"),
-        ]  # fmt: skip
-        if (most := body.number("max_cost")) is not None:
-            options += ["--max-cost", f"{most:g}"]
-        if (seed := body.whole("seed", 2**31)) is not None:
+        competition = await asyncio.to_thread(self.extension.paths.competition, body.text("folder"))
+        self.extension.paths.check_apart(competition)
+        options = ["--brain", body.one_of("brain", kinds.names(in_lab=True), kinds.AUTO)]
+        options += ["--budget", _budget(body) or "10m"]
+        options += ["--approval", body.one_of("approval", states.APPROVALS, "none")]
+        if (max_cost := body.number("max_cost")) is not None:
+            options += ["--max-cost", f"{max_cost:g}"]
+        if (seed := body.integer("seed", 2**31)) is not None:
             options += ["--seed", str(seed)]
         body.finish()
-        folder = self.cobra.starting.new_folder(self.cobra.places.new_runs, competition)
-        await self.cobra.starting.run(competition, folder, options)
-        self.answer(await self.cobra.status_at(folder), 201)
+        folder = self.extension.launcher.new_folder(self.extension.paths.new_runs, competition)
+        await self.extension.launcher.run(competition, folder, options)
+        self.answer(await self.extension.status_at(folder), 201)
 
 
 class RunHandler(CobraHandler):
     @web.authenticated
     @authorized
     async def get(self, run: str) -> None:
-        self.answer(await self.cobra.catalogue.status(run))
+        self.answer(await self.extension.catalogue.status(run))
 
 
 class ActionHandler(CobraHandler):
-    """What a runner does without being told more."""
+    """An action of the runner that needs no arguments."""
 
     action = ""
 
@@ -118,10 +117,10 @@ class ActionHandler(CobraHandler):
         await self.act(run)
 
     async def act(self, run: str, **args: Any) -> None:
-        """Ask the runner, answer with the status."""
-        await self.cobra.catalogue.check_alive(run)
-        status = await self.cobra.living.call(run, self.action, STOPPING, **args)
-        self.answer(self.cobra.places.status(status, await self.cobra.catalogue.folder(run), run))
+        """Calls the runner and answers with the status."""
+        await self.extension.catalogue.check_live(run)
+        status = await self.extension.live_runs.call(run, self.action, ACTION_TIMEOUT, **args)
+        self.answer(self.extension.paths.status(status, await self.extension.catalogue.folder(run), run))
 
 
 def _action(name: str) -> type[ActionHandler]:
@@ -129,7 +128,7 @@ def _action(name: str) -> type[ActionHandler]:
 
 
 class ResumeHandler(ActionHandler):
-    """Of a run that is paused, or of one whose runner is gone."""
+    """Continues a paused run, or starts a new runner if the run has none."""
 
     action = "resume"
 
@@ -137,27 +136,29 @@ class ResumeHandler(ActionHandler):
     @authorized
     async def post(self, run: str) -> None:
         body = self.body()
-        given, more = _budget(body), _budget(body, "more")
+        total, more = _budget(body), _budget(body, "more")
         body.finish()
-        if given and more:
+        if total and more:
             raise RequestError(
-                400, '"budget" is the whole of it, "more" comes on top of what was used: give one'
+                400, '"budget" is the total, "more" is added to the time already used: give one of them'
             )
-        if await self.cobra.living.entry(run) is None:
-            await self._again(run, given, more)
-        elif given or more:
-            raise RequestError(409, "the run lives: its budget can be changed only when it is over")
+        if await self.extension.live_runs.entry(run) is None:
+            await self._restart(run, total, more)
+        elif total or more:
+            raise RequestError(
+                409, "the run is still running: its budget can be changed only after it has ended"
+            )
         else:
             await self.act(run)
 
-    async def _again(self, run: str, given: str | None, more: str | None) -> None:
-        folder = await self.cobra.catalogue.folder(run)
+    async def _restart(self, run: str, total: str | None, more: str | None) -> None:
+        folder = await self.extension.catalogue.folder(run)
         if more:
-            given = await asyncio.to_thread(_whole, folder, more)
-        await asyncio.to_thread(_check_resumable, folder, given, self.cobra.places)
+            total = await asyncio.to_thread(_extended_budget, folder, more)
+        await asyncio.to_thread(_check_resumable, folder, total, self.extension.paths)
         await asyncio.to_thread(registry.settle, folder, run)
-        await self.cobra.starting.resume(folder, ["--budget", given] if given else [])
-        self.answer(await self.cobra.status_at(folder))
+        await self.extension.launcher.resume(folder, ["--budget", total] if total else [])
+        self.answer(await self.extension.status_at(folder))
 
 
 class MessageHandler(ActionHandler):
@@ -179,7 +180,7 @@ class ApproveHandler(ActionHandler):
     @authorized
     async def post(self, run: str) -> None:
         body = self.body()
-        yes, why = body.yes("yes"), body.text("why", control.LONGEST, optional=True)
+        yes, why = body.boolean("yes"), body.text("why", control.LONGEST, optional=True)
         cell = body.text("cell", 100, optional=True)
         body.finish()
         await self.act(run, yes=yes, **({"why": why} if why else {}), **({"cell": cell} if cell else {}))
@@ -192,39 +193,40 @@ class ExportHandler(CobraHandler):
         body = self.body()
         to = body.one_of("to", export.FORMATS, "html")
         body.finish()
-        written = await export.export(await self.cobra.notebook_of(run), to)
-        self.answer({"path": self.cobra.places.shown(written)})
+        written = await export.export(await self.extension.notebook_of(run), to)
+        self.answer({"path": self.extension.paths.shown(written)})
 
 
 def _budget(body: Body, name: str = "budget") -> str | None:
-    """A duration, as `cobra run` takes it. Raises Refusal."""
-    given = body.text(name, 100, optional=True)
-    if given:
+    """Reads a duration in the notation of `cobra run`. Raises RequestError."""
+    duration = body.text(name, 100, optional=True)
+    if duration:
         try:
-            budget.parse(given)
+            budget.parse(duration)
         except budget.BudgetError as error:
             raise RequestError(400, str(error).replace("--budget", name, 1)) from error
-    return given
+    return duration
 
 
-def _whole(folder: Path, more: str) -> str:
-    """The budget of a run that is to go on for `more` from here. Its record is asked: run.json says how old it was as its
-    state last changed."""
+def _extended_budget(folder: Path, more: str) -> str:
+    """Returns the total budget of a run that continues for `more`.
+
+    Uses the record: run.json holds only the age at the last change of state."""
     recorded = stored_runs.read(folder)
-    return f"{recorded.standing.age(recorded.at) + budget.parse(more):.0f}s"
+    return f"{recorded.status.age(recorded.at) + budget.parse(more):.0f}s"
 
 
-def _check_resumable(folder: Path, given: str | None, places: Paths) -> None:
-    """Its competition too: a record can name any folder."""
+def _check_resumable(folder: Path, total: str | None, paths: Paths) -> None:
+    """Checks the competition's folder too, because a record can name any folder."""
     try:
-        options = folders.options_of(folders.load(str(folder)), budget.parse(given) if given else None)
+        options = folders.options_of(folders.load(str(folder)), budget.parse(total) if total else None)
     except (folders.RunError, budget.BudgetError) as error:
         raise RequestError(409, str(error)) from error
-    places.competition(str(options.folder))
+    paths.competition(str(options.folder))
 
 
-class NoHandler(CobraHandler):
-    """What is not described is not there; said in JSON, and only to those who may ask."""
+class NotFoundHandler(CobraHandler):
+    """Answers 404 in JSON for all other paths, after the check of the token."""
 
     @web.authenticated
     @authorized
@@ -250,5 +252,5 @@ HANDLERS: list[tuple[str, type]] = [
     (f"{_RUN}/approve", ApproveHandler),
     (f"{_RUN}/export", ExportHandler),
     (f"{_RUN}/channel", ChannelHandler),
-    (r"/cobra(?:/.*)?", NoHandler),
+    (r"/cobra(?:/.*)?", NotFoundHandler),
 ]

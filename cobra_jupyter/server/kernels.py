@@ -1,7 +1,7 @@
-"""Jupyter sessions for the kernels of living runs.
+"""Keeps a Jupyter session for each kernel of a live run.
 
-Their ids follow from the run's: after a restart of the server the same session and kernel are there again before an
-open tab asks for them, so the tab goes on as if nothing had been."""
+Session and kernel ids are derived from the run's id. After a restart of the server they exist again before an
+open tab asks for them, so the tab continues without noticing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cobra_jupyter.server.runner_calls import ask
 
 Json = dict[str, Any]
 SPEC = "cobra"  # the kernelspec
-AGAIN = 3.0  # seconds before an agent without a kernel is asked for one again
+RETRY_AFTER = 3.0  # seconds before we ask again for the kernel of an agent that had none
 _NAMES = uuid.uuid5(uuid.NAMESPACE_URL, "cobra-jupyter")
 _log = logging.getLogger(__name__)
 
@@ -37,46 +37,50 @@ def session_id(run: str, agent: str) -> str:
 
 
 class Kernels:
-    """`kernels` and `sessions` are Jupyter's managers; `sockets` is the class of its kernel websockets."""
+    """`kernels`, `sessions`, `specs` are Jupyter's managers; `sockets` is the class of kernel websockets."""
 
-    def __init__(self, places: Paths, kernels: Any, sessions: Any, specs: Any, sockets: Any = None) -> None:
-        self._places, self._kernels, self._sessions = places, kernels, sessions
+    def __init__(self, paths: Paths, *, kernels: Any, sessions: Any, specs: Any, sockets: Any = None) -> None:
+        self._paths, self._kernels, self._sessions = paths, kernels, sessions
         self._specs, self._sockets = specs, sockets
         self._locks: dict[str, asyncio.Lock] = {}
-        self._held: dict[str, dict[str, str]] = {}  # run → agent → kernel id
+        self._kernel_ids: dict[str, dict[str, str]] = {}  # by run, then by agent
         self._not_before: dict[tuple[str, str], float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._installed: bool | None = None
 
     async def installed(self) -> bool:
-        """Whether the kernelspec is there; without it notebooks keep their own."""
+        """Whether the kernelspec is installed. Without it, notebooks keep their own kernelspec."""
         if self._installed is None:
             try:
                 await ensure_async(self._specs.get_kernel_spec(SPEC))
                 self._installed = True
-            except Exception:  # NoSuchKernel, or what a spec manager of another kind raises
+            except Exception:  # NoSuchKernel, or another error from a custom spec manager
                 self._installed = False
-                _log.warning("no kernelspec %s: run notebooks open with a kernel of their own", SPEC)
+                _log.warning(
+                    "kernelspec %s is not installed: notebooks of runs open with a separate kernel", SPEC
+                )
         return self._installed
 
     def has(self, run: str, agent: str) -> bool:
         return kernel_id(run, agent) in self._kernels
 
-    def told(self, run: str, entry: Entry | None, status: Json) -> None:
-        """A status of a run was heard: see to its sessions without holding anyone up."""
+    def on_status(self, run: str, entry: Entry | None, status: Json) -> None:
+        """Updates the run's sessions in the background."""
         if entry is None:
-            self._later(self.end(run))
+            self._in_background(self.end(run))
             return
-        held, agents = self._held.get(run, {}), status.get("agents", ())
-        if any(agent["name"] not in held for agent in agents):
-            self._later(self.ensure(entry, status))
-        if back := [agent["name"] for agent in agents if agent["name"] in held and not agent.get("busy")]:
-            self._later(self.leave(entry, back))
+        known, agents = self._kernel_ids.get(run, {}), status.get("agents", ())
+        if any(agent["name"] not in known for agent in agents):
+            self._in_background(self.ensure(entry, status))
+        if returned := [
+            agent["name"] for agent in agents if agent["name"] in known and not agent.get("busy")
+        ]:
+            self._in_background(self.remove_sessions(entry, returned))
 
     async def ensure(self, entry: Entry, status: Json) -> None:
-        """Have a session for each notebook of a living run. Never raises."""
+        """Makes sure that each notebook of a live run has a session. Never raises."""
         if status.get("state") == "starting" or not await self.installed():
-            return  # its kernel is not there yet
+            return  # a starting run has no kernel yet
         async with self._lock(entry.id):
             for agent in status.get("agents", ()):
                 try:
@@ -85,33 +89,36 @@ class Kernels:
                     _log.exception("no session for %s of run %s", agent.get("name"), entry.id)
 
     async def moved(self, run: str, agent: str, path: str) -> None:
-        """A notebook has a new path."""
+        """Updates the session of a notebook that has a new path."""
         with contextlib.suppress(HTTPError, KeyError):
             session = await self._sessions.get_session(kernel_id=kernel_id(run, agent))
             await self._sessions.update_session(session["id"], path=path, name=path.rpartition("/")[2])
 
-    async def leave(self, entry: Entry, agents: list[str]) -> None:
-        """Of these agents, those who have come back have no kernel any more: their sessions go as at the end of a run."""
+    async def remove_sessions(self, entry: Entry, agents: list[str]) -> None:
+        """Removes the sessions of those agents that have finished and so have no kernel any more."""
         async with self._lock(entry.id):
-            held = self._held.get(entry.id, {})
+            known = self._kernel_ids.get(entry.id, {})
             for agent in agents:
-                kernel = held.get(agent)
-                if kernel is None or self._connections(kernel) or not await self._came_back(entry, agent):
+                kernel = known.get(agent)
+                if kernel is None or self._connections(kernel) or not await self._has_returned(entry, agent):
                     continue
-                del held[agent]
-                if kernel in self._kernels and self._attached(kernel, entry):  # else it is a tab's own by now
+                del known[agent]
+                if kernel in self._kernels and self._is_attached(
+                    kernel, entry
+                ):  # else a tab uses it as its own
                     await self._delete(kernel)
 
     async def end(self, run: str) -> None:
-        """A run is over: sessions that no tab is attached to go; where one is, the provisioner starts a kernel of
-        its own in the place of the run's."""
+        """Removes the sessions of a run that has ended, except those that a tab uses.
+
+        For those, the provisioner replaces the run's kernel with its own."""
         async with self._lock(run):
-            for kernel in self._held.pop(run, {}).values():
+            for kernel in self._kernel_ids.pop(run, {}).values():
                 if kernel in self._kernels and not self._connections(kernel):
                     await self._delete(kernel)
 
     async def close(self) -> None:
-        """Forget all; the server's own end shuts the sessions down, which only detaches."""
+        """Stops the background work. The server then shuts the sessions down, which only detaches."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -119,7 +126,7 @@ class Kernels:
     # ---- one session
 
     async def _session(self, entry: Entry, agent: str, notebook: Path) -> None:
-        path = self._places.shown(notebook)
+        path = self._paths.shown(notebook)
         if path is None or not await asyncio.to_thread(notebook.is_file):
             return
         kernel = kernel_id(entry.id, agent)
@@ -128,11 +135,11 @@ class Kernels:
             if not await self._has_kernel(entry, agent):
                 return
             await self._start(kernel, path, folder, name)
-        elif not self._attached(kernel, entry):
+        elif not self._is_attached(kernel, entry):
             if not await self._has_kernel(entry, agent):
-                return  # it has come back, and the kernel is the own one of a tab that goes on
+                return  # the agent has finished, and a tab uses the kernel as its own
             await self._attach_again(kernel)
-        self._held.setdefault(entry.id, {})[agent] = kernel
+        self._kernel_ids.setdefault(entry.id, {})[agent] = kernel
         await self._record(entry.id, agent, kernel, path, name)
 
     async def _delete(self, kernel: str) -> None:
@@ -147,19 +154,19 @@ class Kernels:
         )
 
     async def _has_kernel(self, entry: Entry, agent: str) -> bool:
-        """One that has come back has none; asked again only after a while, as statuses come often."""
+        """Whether the agent has a kernel; a finished agent has none. Repeats a no for a while."""
         now = asyncio.get_running_loop().time()
         if now < self._not_before.get((entry.token, agent), 0.0):
             return False
         try:
             await ask(entry, "kernel", 10.0, agent=agent)
         except AttachError:
-            self._not_before[entry.token, agent] = now + AGAIN
+            self._not_before[entry.token, agent] = now + RETRY_AFTER
             return False
         return True
 
-    async def _came_back(self, entry: Entry, agent: str) -> bool:
-        """Whether the runner says that an agent has no kernel; one that does not answer says nothing."""
+    async def _has_returned(self, entry: Entry, agent: str) -> bool:
+        """Whether the runner says that the agent has no kernel. False if the runner does not answer."""
         try:
             await ask(entry, "kernel", 10.0, agent=agent)
         except AttachError as error:
@@ -167,8 +174,10 @@ class Kernels:
         return False
 
     async def _attach_again(self, kernel: str) -> None:
-        """The run has a new runner: from the kernel that stood in for it, to that of the run. Its sockets are others,
-        so what listened to the old ones begins anew; browsers connect again by themselves."""
+        """Switches from our replacement kernel to the kernel of the run's new runner.
+
+        The sockets change, so everything that listens to them is restarted. Browsers reconnect by
+        themselves."""
         await ensure_async(self._kernels.restart_kernel(kernel))
         with contextlib.suppress(AttributeError, KeyError):
             self._kernels.stop_watching_activity(kernel)
@@ -176,12 +185,12 @@ class Kernels:
             self._kernels.stop_buffering(kernel)
         for connection in list(getattr(self._sockets, "_open_sockets", ())):
             if getattr(connection, "kernel_id", None) == kernel:
-                # what is buffered under a tab's key is taken up when it is back: here that would be the old sockets
+                # a returning tab gets the buffer under its key back, with the old sockets: change the key
                 connection.session_key = f"left:{uuid.uuid4().hex}"
                 connection.websocket_handler.close()
 
     async def _record(self, run: str, agent: str, kernel: str, path: str, name: str) -> None:
-        """The row of the session: the one of the tab's if it has one, else ours."""
+        """Updates the session of the kernel or the path if there is one; otherwise saves ours."""
         for known in ({"kernel_id": kernel}, {"path": path}):
             try:
                 session = await self._sessions.get_session(**known)
@@ -194,39 +203,40 @@ class Kernels:
             session_id(run, agent), path=path, name=name, type="notebook", kernel_id=kernel
         )
 
-    def _attached(self, kernel: str, entry: Entry) -> bool:
-        """Or about to be: a restart from the menu is under way."""
+    def _is_attached(self, kernel: str, entry: Entry) -> bool:
+        """Also True while a restart from the menu is under way."""
         provisioner = getattr(self._kernels.get_kernel(kernel), "provisioner", None)
-        if getattr(provisioner, "moving", False):
+        if getattr(provisioner, "relaunching", False):
             return True
-        seat = getattr(provisioner, "seat", None)
-        return seat is not None and bool(seat.entry == entry)
+        attached = getattr(provisioner, "attached", None)
+        return attached is not None and bool(attached.entry == entry)
 
     def _connections(self, kernel: str) -> int:
         with contextlib.suppress(Exception):
             return int(self._kernels.kernel_model(kernel).get("connections") or 0)
         return 0
 
-    # ---- order
+    # ---- concurrency
 
     @contextlib.asynccontextmanager
     async def _lock(self, run: str) -> AsyncIterator[None]:
         async with self._locks.setdefault(run, asyncio.Lock()):
             yield
 
-    def _later(self, work: Any) -> None:
+    def _in_background(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
 class Gate:
-    """Until the sessions of living runs are there again, nobody is told which kernels and sessions there are: a tab that
-    misses its own in the list gives it up."""
+    """Delays the lists of kernels and sessions until the sessions of live runs exist again.
+
+    A tab that does not find its session in the list gives it up."""
 
     def __init__(self, kernels: Any, sessions: Any, seconds: float = 15.0) -> None:
         self._open, self._seconds = asyncio.Event(), seconds
-        self._undo = [self._hold(kernels, "list_kernels"), self._hold(sessions, "list_sessions")]
+        self._undo = [self._delay(kernels, "list_kernels"), self._delay(sessions, "list_sessions")]
 
     def open(self) -> None:
         self._open.set()
@@ -234,13 +244,13 @@ class Gate:
             undo()
         self._undo.clear()
 
-    def _hold(self, manager: Any, name: str) -> Any:
+    def _delay(self, manager: Any, name: str) -> Any:
         original = getattr(manager, name)
 
-        async def held(*args: Any, **kwargs: Any) -> Any:
+        async def delayed(*args: Any, **kwargs: Any) -> Any:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._open.wait(), self._seconds)
             return await ensure_async(original(*args, **kwargs))
 
-        setattr(manager, name, held)
+        setattr(manager, name, delayed)
         return lambda: delattr(manager, name)

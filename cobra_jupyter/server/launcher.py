@@ -1,4 +1,4 @@
-"""Runners are processes of their own: started here, resumed here, never children that end with the server."""
+"""Starts and resumes runners as separate processes that survive the end of the server."""
 
 from __future__ import annotations
 
@@ -22,83 +22,84 @@ from cobra_jupyter.server.runner_calls import in_thread
 
 Json = dict[str, Any]
 COMMAND = (sys.executable, "-m", "cobra_jupyter.cli")
-STARTED = 60.0  # seconds in which a runner has registered
-SOON = 20.0  # seconds in which one that has registered may read the competition before the answer is given without
-LOGS, DAYS = 100, 30  # what runners said as they were started: so many files are kept, and so long
-TAIL = 65_536  # bytes of its output in which a message is looked for
+START_TIMEOUT = 60.0  # seconds for a runner to register
+START_WAIT = 20.0  # seconds to wait until the competition is read, before we answer `starting`
+MAX_LOGS, MAX_LOG_DAYS = 100, 30  # how many log files of runners we keep, and for how long
+TAIL_BYTES = 65_536  # bytes at the end of a runner's output that are searched for a message
 _MESSAGE = re.compile(r"^cobra(?: \w+)?: (?:error: )?", re.MULTILINE)
 
 
 class Launcher:
-    """Starts runners and sees them off. `command` is what `cobra` is here."""
+    """Starts runners. `command` is the command line of `cobra`."""
 
     def __init__(
-        self, command: Sequence[str] = COMMAND, seconds: float = STARTED, soon: float = SOON
+        self, command: Sequence[str] = COMMAND, timeout: float = START_TIMEOUT, start_wait: float = START_WAIT
     ) -> None:
         self._command = tuple(command)
-        self._seconds, self._soon = seconds, soon
-        self._taken: set[Path] = set()  # run folders that are being started
+        self._timeout, self._start_wait = timeout, start_wait
+        self._launching: set[Path] = set()  # folders of runs that are being started
         self._children: list[subprocess.Popen[bytes]] = []
 
     def new_folder(self, below: Path, competition: Path) -> Path:
-        """A run folder that neither exists nor is about to."""
+        """Returns a run folder that neither exists nor is being created."""
         folder = folders.new_folder(below, competition)
         number = 2
-        while folder in self._taken or folder.exists():
+        while folder in self._launching or folder.exists():
             folder = folder.with_name(f"{folder.name.partition('.')[0]}.{number}")
             number += 1
         return folder
 
     async def run(self, competition: Path, folder: Path, options: Sequence[str]) -> None:
-        """Start a run and wait until it goes, or is about to. Raises Refusal with the runner's message."""
-        async with self._one(folder):
+        """Starts a run and waits until it runs or is starting. Raises RequestError with the runner's
+        message."""
+        async with self._reserve(folder):
             try:
-                await self._go(folder, ["run", str(competition), "--out", str(folder), *options])
-            except RequestError as refusal:
-                if refusal.status_code == 400:
-                    await asyncio.to_thread(_forget, folder)
+                await self._launch(folder, ["run", str(competition), "--out", str(folder), *options])
+            except RequestError as error:
+                if error.status_code == 400:
+                    await asyncio.to_thread(_delete_if_unused, folder)
                 raise
 
     async def resume(self, folder: Path, options: Sequence[str]) -> None:
-        """Start the runner of a run that ended early. Raises Refusal."""
-        async with self._one(folder):
-            await self._go(folder, ["resume", str(folder), *options])
+        """Starts a new runner for a run that ended early. Raises RequestError."""
+        async with self._reserve(folder):
+            await self._launch(folder, ["resume", str(folder), *options])
 
     @contextlib.asynccontextmanager
-    async def _one(self, folder: Path) -> AsyncIterator[None]:
-        if folder in self._taken:
-            raise RequestError(409, f"{folder.name} is being started already: wait for it")
-        self._taken.add(folder)
+    async def _reserve(self, folder: Path) -> AsyncIterator[None]:
+        if folder in self._launching:
+            raise RequestError(409, f"{folder.name} is already being started: wait for it")
+        self._launching.add(folder)
         try:
             yield
         finally:
-            self._taken.discard(folder)
+            self._launching.discard(folder)
 
-    async def _go(self, folder: Path, words: Sequence[str]) -> None:
-        process, log = await asyncio.to_thread(self._spawn, folder, words)
+    async def _launch(self, folder: Path, arguments: Sequence[str]) -> None:
+        process, log = await asyncio.to_thread(self._spawn, folder, arguments)
         now = asyncio.get_running_loop().time
-        begun = now()
-        while now() < begun + self._seconds:
+        started = now()
+        while now() < started + self._timeout:
             state = await in_thread(_state, folder)
             if state not in (None, "starting", "failed") or (
-                state == "starting" and now() > begun + self._soon
+                state == "starting" and now() > started + self._start_wait
             ):
                 return
             if process.poll() is not None:
                 if await asyncio.to_thread(_has_run, folder, process.returncode):
-                    return  # it was quicker than we look
-                raise RequestError(400, await asyncio.to_thread(_message, log, process.returncode))
+                    return  # it finished between two looks
+                raise RequestError(400, await asyncio.to_thread(_error_message, log, process.returncode))
             await asyncio.sleep(0.1)
         raise RequestError(
-            504, f"{folder.name} has not begun within {self._seconds:.0f} s; what it says is in {log}"
+            504, f"{folder.name} has not started within {self._timeout:.0f} s; see its output in {log}"
         )
 
-    def _spawn(self, folder: Path, words: Sequence[str]) -> tuple[subprocess.Popen[bytes], Path]:
-        self._children = [child for child in self._children if child.poll() is None]  # reap those that ended
+    def _spawn(self, folder: Path, arguments: Sequence[str]) -> tuple[subprocess.Popen[bytes], Path]:
+        self.reap()
         with _log_file(folder.name) as log:
-            # a session of its own: the server's end, its terminal's Ctrl-C and its group's signals do not reach it
+            # a new session: neither the end of the server nor Ctrl-C or signals to its group reach the runner
             process = subprocess.Popen(
-                [*self._command, *words],
+                [*self._command, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -108,7 +109,7 @@ class Launcher:
             return process, Path(log.name)
 
     def reap(self) -> None:
-        """Take notice of children that ended, so that none stays as a zombie."""
+        """Collects children that ended, so that none stays a zombie."""
         self._children = [child for child in self._children if child.poll() is None]
 
 
@@ -117,32 +118,32 @@ def _log_file(name: str) -> IO[bytes]:
 
     folder = Path(jupyter_runtime_dir()) / "cobra" / "logs"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _tidy(folder)
+    _delete_old_logs(folder)
     path = folder / f"{name}.log"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.close(descriptor)
     return path.open("ab")
 
 
-def _tidy(folder: Path) -> None:
-    """Take away logs that are old, and the oldest where there are many."""
+def _delete_old_logs(folder: Path) -> None:
+    """Deletes logs that are too old, and the oldest ones if there are too many."""
     found = []
     for path in folder.glob("*.log"):
         with contextlib.suppress(OSError):
             found.append((path.stat().st_mtime, path))
     for number, (changed, path) in enumerate(sorted(found, reverse=True)):
-        if number >= LOGS - 1 or changed < time.time() - DAYS * 86_400:
+        if number >= MAX_LOGS - 1 or changed < time.time() - MAX_LOG_DAYS * 86_400:
             path.unlink(missing_ok=True)
 
 
-def _forget(folder: Path) -> None:
-    """Take a run's folder away, if nothing has begun in it: nobody would miss it."""
-    if not stored_runs.has_begun(folder):
+def _delete_if_unused(folder: Path) -> None:
+    """Deletes a run's folder if the run never started."""
+    if not stored_runs.has_started(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _state(folder: Path) -> str | None:
-    """What the runner says, once it has registered."""
+    """Returns the run's state, or None until its runner has registered and answers."""
     entry = registry.find(folder)
     if entry is None:
         return None
@@ -159,16 +160,16 @@ def _has_run(folder: Path, code: int) -> bool:
         return False
 
 
-def _message(log: Path, code: int) -> str:
-    """What the runner said as it left."""
+def _error_message(log: Path, code: int) -> str:
+    """Returns the last message of a runner that has ended."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - TAIL))
+            file.seek(max(0, log.stat().st_size - TAIL_BYTES))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         text = ""
-    said = _MESSAGE.split(text)
-    if len(said) > 1 and said[-1].strip():
-        return said[-1].strip()
-    last = text.strip().splitlines()[-1:] or ["it said nothing"]
-    return f"the runner has ended with exit code {code}: {last[0]}"
+    messages = _MESSAGE.split(text)
+    if len(messages) > 1 and messages[-1].strip():
+        return messages[-1].strip()
+    last = text.strip().splitlines()[-1:] or ["it printed nothing"]
+    return f"the runner ended with exit code {code}: {last[0]}"

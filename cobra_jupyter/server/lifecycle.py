@@ -1,4 +1,4 @@
-"""What happens to runs, as events of the server: for other extensions, and for logs of who runs many."""
+"""Emits server events about runs, for other extensions and for the logs of administrators."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Lifecycle:
         self._states: dict[str, tuple[Any, Any]] = {}
         try:
             events.register_event_schema(FILE)
-        except SchemaRegistryException:  # another instance in this process has
-            _log.debug("the schema of runs is registered already")
+        except SchemaRegistryException:  # another instance in this process registered it
+            _log.debug("the schema of runs is already registered")
 
-    def told(self, run: str, entry: Entry | None, status: Json) -> None:
+    def on_status(self, run: str, entry: Entry | None, status: Json) -> None:
         best = (status.get("best") or {}).get("score")
         before = self._states.get(run)
         now = (status.get("state"), best)
@@ -47,7 +47,12 @@ class Lifecycle:
         self._events.emit(
             schema_id=SCHEMA,
             data={
-                "run": run, "what": what, "name": str(status.get("name") or ""), "state": str(status.get("state")),
-                "why": status.get("why"), "score": best.get("score"), "se": best.get("se"),
+                "run": run,
+                "what": what,
+                "name": str(status.get("name") or ""),
+                "state": str(status.get("state")),
+                "why": status.get("why"),
+                "score": best.get("score"),
+                "se": best.get("se"),
             },
-        )  # fmt: skip
+        )

@@ -1,8 +1,9 @@
-"""Links at the old places of folders that were renamed under living runs: their runners go on with the paths they
-know. Taken away when the runs are over.
+"""Leaves a link at the old path of a renamed folder that contains live runs, so that their runners keep
+working.
 
-What was linked is noted in Jupyter's runtime folder, so that a server that starts later cleans up too, and no link of a
-person's own is ever touched. Everything here reads files: call it in a thread."""
+The links are removed when the runs have ended. They are noted in Jupyter's runtime folder, so that a later
+server can clean up too and nobody's own links are touched. Everything here reads files: call it in a
+thread."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from typing import Any
 from cobra_jupyter.run.registry import Entry
 
 
-def leave(old: Path, new: Path, runs: Collection[str]) -> None:
-    """Link the old place to the new one."""
+def create(old: Path, new: Path, runs: Collection[str]) -> None:
+    """Links the old path to the new one."""
     try:
         old.symlink_to(os.path.relpath(new, old.parent), target_is_directory=True)
     except FileExistsError:
@@ -25,10 +26,10 @@ def leave(old: Path, new: Path, runs: Collection[str]) -> None:
     _write([*_noted(), {"link": str(old), "runs": sorted(runs)}])
 
 
-def clean(living: Collection[Entry]) -> None:
-    """Take away the links that no living run needs."""
+def clean(live: Collection[Entry]) -> None:
+    """Removes the links that no live run needs."""
     noted = _noted()
-    needed = [note for note in noted if any(_needs(entry, note) for entry in living)]
+    needed = [note for note in noted if any(_needs(entry, note) for entry in live)]
     for note in noted:
         link = Path(note["link"])
         if note not in needed and link.is_symlink():
@@ -39,7 +40,7 @@ def clean(living: Collection[Entry]) -> None:
 
 
 def _needs(entry: Entry, note: dict[str, Any]) -> bool:
-    """Whether a run was there when its folder was renamed, or was started through the link since."""
+    """Whether a run was in the folder when it was renamed, or was started through the link later."""
     return entry.id in note["runs"] or entry.run.is_relative_to(note["link"])
 
 

@@ -1,4 +1,4 @@
-"""Which notebooks belong to runs: by where they lie, and by what living runners say."""
+"""Finds the run and agent that a notebook belongs to, from its path and from the statuses of live runs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cobra_jupyter.server import stored_runs
 from cobra_jupyter.server.provisioner import agent_at
 
 Json = dict[str, Any]
-WAIT = 10.0  # seconds for a runner to say whose a notebook is
+WAIT = 10.0  # seconds for a runner to say which agent owns a notebook
 RECORD = ("ledger.jsonl", "run.json")
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The agent and run of a notebook; `entry` is None where the run has no runner, `silent` whether it does not answer."""
+    """The agent and run of a notebook. `entry` is None without a runner; a `silent` one does not answer."""
 
     run: str
     folder: Path
@@ -30,39 +30,39 @@ class Owner:
 
 
 class Ownership:
-    """`root` is the server's; notebooks that were renamed are known from statuses, which `told` takes."""
+    """`root` is the server's root. Renamed notebooks are known from the statuses of their runs."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._renamed: dict[Path, tuple[Path, str]] = {}  # notebook → run folder, agent
+        self._renamed: dict[Path, tuple[Path, str]] = {}  # run folder and agent by notebook
 
-    def told(self, run: str, entry: Entry | None, status: Json) -> None:
+    def on_status(self, run: str, entry: Entry | None, status: Json) -> None:
         if entry is None:
             return
         for agent in status.get("agents", ()):
             path = (entry.run / str(agent["notebook"])).resolve()
-            if _place(path) is None:
+            if _run_folder(path) is None:
                 self._renamed[path] = entry.run.resolve(), str(agent["name"])
 
     def moved(self, old: Path, new: Path, owner: Owner) -> None:
         self._renamed.pop(old, None)
         self._renamed[new] = owner.folder, owner.agent
 
-    def maybe(self, path: Path) -> bool:
-        """Whether it is worth asking: quick, as every notebook of the server is asked about."""
-        return _place(path) is not None or path in self._renamed
+    def may_own(self, path: Path) -> bool:
+        """Whether a notebook may belong to a run. Quick, because the server asks this for every notebook."""
+        return _run_folder(path) is not None or path in self._renamed
 
-    def below(self, folder: Path) -> dict[Path, Owner]:
-        """The notebooks of runs that were moved into a folder outside of their runs'. As `of`."""
+    def moved_into(self, folder: Path) -> dict[Path, Owner]:
+        """Returns the notebooks that people moved from run folders into `folder`. As slow as `owner_of`."""
         real = folder.resolve()
         paths = [path for path in tuple(self._renamed) if path.is_relative_to(real) and path.is_file()]
-        return {path: owner for path in paths if (owner := self.of(path)) is not None}
+        return {path: owner for path in paths if (owner := self.owner_of(path)) is not None}
 
-    def of(self, path: Path) -> Owner | None:
-        """The owner of a notebook. Reads files and may ask a runner: call it in a thread."""
+    def owner_of(self, path: Path) -> Owner | None:
+        """Returns the owner of a notebook. Reads files and may ask a runner: call it in a thread."""
         real = path.resolve()
         renamed = self._renamed.get(real)
-        folder = renamed[0] if renamed else _place(real)
+        folder = renamed[0] if renamed else _run_folder(real)
         if folder is None:
             return None
         folder = folder.resolve()
@@ -79,14 +79,14 @@ class Ownership:
         )
 
 
-def living_in(path: Path) -> list[Entry]:
-    """Living runs whose folder is `path` or lies below it."""
+def live_runs_below(path: Path) -> list[Entry]:
+    """Returns the live runs whose folder is `path` or below it."""
     real = path.resolve()
     return [entry for entry in registry.entries() if entry.run.resolve().is_relative_to(real)]
 
 
-def living_around(path: Path) -> list[Entry]:
-    """The living run in whose folder `path`, a real one, lies."""
+def live_runs_containing(path: Path) -> list[Entry]:
+    """Returns the live runs whose folder contains `path`, which is resolved."""
     return [
         entry
         for entry in registry.entries()
@@ -94,8 +94,8 @@ def living_around(path: Path) -> list[Entry]:
     ]
 
 
-def _place(path: Path) -> Path | None:
-    """The run folder that a notebook lies in, itself or in `agents/`."""
+def _run_folder(path: Path) -> Path | None:
+    """Returns the run folder of a notebook that is directly in it or in its `agents/`."""
     if path.suffix != ".ipynb":
         return None
     for folder in (path.parent, path.parent.parent):

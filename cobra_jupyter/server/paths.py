@@ -1,4 +1,4 @@
-"""Where things lie: paths of the contents API and folders on disk, none outside of what may be seen."""
+"""Translates between paths of the contents API and folders on disk, and refuses forbidden folders."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Paths:
-    """`root` is the server's; runs are started in `runs`, below it; competitions may also lie in `data`. All resolved:
-    a link that leads out leads nowhere."""
+    """`root` is the server's root, `runs` the folder below it for new runs, `data` further folders with
+    competitions.
+
+    All paths are resolved, so a symbolic link cannot lead outside."""
 
     root: Path
     runs: Path
@@ -22,62 +24,62 @@ class Paths:
 
     @classmethod
     def of(cls, root: str, runs_dir: str, data_dirs: list[str]) -> Paths:
-        """Raises ValueError for a runs folder outside of the root."""
+        """Raises ValueError if the runs folder is outside the root."""
         top = Path(root).expanduser().resolve()
         runs = (top / runs_dir).resolve()
         if not runs.is_relative_to(top):
-            raise ValueError(f"runs_dir {runs_dir}: lies outside of the server's root, {top}")
+            raise ValueError(f"runs_dir {runs_dir} is outside the server's root, {top}")
         return cls(top, runs, tuple(Path(folder).expanduser().resolve() for folder in data_dirs))
 
     @property
     def new_runs(self) -> Path:
-        """Where runs are started: `runs`, or where the link leads that was left as it was renamed under a living run."""
+        """The folder for new runs: `runs`, or its new place if it was renamed while a run was alive."""
         return self.runs.resolve()
 
     def shown(self, path: Path) -> str | None:
-        """The contents API's path of what lies below the root; None for all else."""
+        """Returns the path in the contents API, or None if `path` is not below the root."""
         try:
             real = path.resolve()
-        except (OSError, RuntimeError, ValueError):  # a circle of links, a character with the code 0
+        except (OSError, RuntimeError, ValueError):  # a loop of symbolic links, a NUL character
             return None
         return real.relative_to(self.root).as_posix() if real.is_relative_to(self.root) else None
 
     def named(self, path: Path) -> str:
-        """What a person calls a folder: its path from the root, or the whole of it."""
+        """Returns a folder's name for people: its path from the root, or else its absolute path."""
         return self.shown(path) or str(path)
 
     def competition(self, folder: str) -> Path:
-        """A competition's folder, by its path from the root or a whole one. Raises Refusal."""
+        """Returns a competition's folder; a relative path is below the root. Raises RequestError."""
         try:
             real = (self.root / Path(folder).expanduser()).resolve()
-            is_there = real.is_dir()
+            exists = real.is_dir()
         except (
             OSError,
             RuntimeError,
             ValueError,
-        ) as error:  # ~nobody, a name that no disk holds, a circle of links
+        ) as error:  # an unknown ~user, too long a name, a loop of links
             raise _no_folder(folder) from error
         if not any(real.is_relative_to(top) for top in (self.root, *self.data)):
             raise RequestError(
                 400,
-                f"{folder}: lies outside of the server's root folder; move it there, or let an administrator add its "
-                "parent to CobraApp.data_dirs",
+                f"{folder} is outside the server's root folder: move it there, or ask an administrator to "
+                "add its parent to CobraApp.data_dirs",
             )
-        if not is_there:
+        if not exists:
             raise _no_folder(folder)
         return real
 
     def check_apart(self, competition: Path) -> None:
-        """New runs may not lie in a competition's folder, which stays as it is. Raises Refusal."""
+        """Raises RequestError if new runs would be written into the competition's folder."""
         if self.new_runs.is_relative_to(competition):
             raise RequestError(
                 400,
-                f"{competition.name}: new runs get their folders in {self.named(self.runs)}, which lies in it, and a "
-                "competition's folder stays as it is: start JupyterLab in a folder above it",
+                f"{competition.name} contains {self.named(self.runs)}, the folder for new runs, but a "
+                "competition's folder must not be changed: start JupyterLab in a folder above it",
             )
 
     def status(self, status: Json, run: Path, identity: str) -> Json:
-        """A status with paths of the contents API; `run` is where the run lies now, `identity` what it goes by here."""
+        """Returns a status with paths of the contents API, for the run's current folder and id."""
         agents = [
             {**agent, "notebook": self.shown(run / str(agent["notebook"]))}
             for agent in status.get("agents", ())
@@ -88,5 +90,6 @@ class Paths:
 def _no_folder(folder: str) -> RequestError:
     return RequestError(
         400,
-        f"{folder}: no such folder; give the competition's folder, with description.md and a sample submission",
+        f"{folder}: no such folder; name the competition's folder, which contains description.md and "
+        "a sample submission",
     )

@@ -1,4 +1,4 @@
-"""The body of a request, field by field; what is not asked for is refused, by name."""
+"""Reads the body of a request field by field. Refuses unknown fields by name."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 from cobra_jupyter.server.errors import RequestError
 
-LONGEST = 4_096  # characters of a text field by default
+MAX_TEXT = 4_096  # characters of a text field by default
 
 
 class Body:
-    """Each field is taken once; `finish` refuses what is left. All raise Refusal."""
+    """Each field is read once; `finish` refuses the fields that are left. All methods raise RequestError."""
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self._fields = dict(fields)
@@ -28,16 +28,18 @@ class Body:
             raise RequestError(400, "the body must be a JSON object")
         return cls(found)
 
-    def text(self, name: str, longest: int = LONGEST, optional: bool = False) -> str:
+    def text(self, name: str, longest: int = MAX_TEXT, optional: bool = False) -> str:
         found = self._fields.pop(name, None)
         if found is None and optional:
             return ""
         if not isinstance(found, str) or (not found.strip() and not optional):
             raise RequestError(400, f'"{name}" must be a text that is not empty')
         if len(found) > longest:
-            raise RequestError(413, f'"{name}" has {len(found):,} characters; at most {longest:,} are taken')
+            raise RequestError(
+                413, f'"{name}" has {len(found):,} characters; at most {longest:,} are accepted'
+            )
         if "\0" in found:
-            raise RequestError(400, f'"{name}" holds a character with the code 0')
+            raise RequestError(400, f'"{name}" contains a character with the code 0')
         return found
 
     def one_of(self, name: str, choices: Sequence[str], default: str) -> str:
@@ -48,7 +50,7 @@ class Body:
             raise RequestError(400, f'"{name}" must be one of {", ".join(choices)}')
         return str(found)
 
-    def yes(self, name: str) -> bool:
+    def boolean(self, name: str) -> bool:
         found = self._fields.pop(name, None)
         if not isinstance(found, bool):
             raise RequestError(400, f'"{name}" must be true or false')
@@ -63,7 +65,7 @@ class Body:
             raise RequestError(400, f'"{name}" must be a number above 0')
         return float(found)
 
-    def whole(self, name: str, below: int) -> int | None:
+    def integer(self, name: str, below: int) -> int | None:
         found = self._fields.pop(name, None)
         if found is None:
             return None

@@ -1,4 +1,4 @@
-"""Asking runners from where there is no attachment. Those that hang hold up threads of their own, not those of everyone."""
+"""Calls runners without an attachment, in a separate thread pool, so that a hanging runner blocks nobody."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cobra_jupyter.run.registry import Entry
 
 Json = dict[str, Any]
 T = TypeVar("T")
-MOST = 16  # runners that are waited for at a time
-_POOL = ThreadPoolExecutor(MOST, "cobra-ask")
+MAX_THREADS = 16  # simultaneous calls
+_POOL = ThreadPoolExecutor(MAX_THREADS, "cobra-ask")
 
 
 async def ask(entry: Entry, call: str, seconds: float = 30.0, **args: Any) -> Json:
-    """One call. Raises AttachError."""
+    """Makes one call. Raises AttachError."""
     return await in_thread(attach.ask, entry, call, seconds, **args)
 
 
 async def in_thread(work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """What may ask a runner."""
+    """Runs work that may call a runner in the pool."""
     return await asyncio.get_running_loop().run_in_executor(_POOL, partial(work, *args, **kwargs))

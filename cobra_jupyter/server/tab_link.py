@@ -1,4 +1,4 @@
-"""A browser tab's own line to a runner: frames pass as they are, in order, without being read."""
+"""Connects one browser tab to a runner. Passes frames on unread and in order."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from cobra_jupyter.run.registry import Entry
 from cobra_jupyter.server.paths import Paths
 
 Json = dict[str, Any]
-READABLE = 1 << 20  # bytes: no status is longer
+MAX_STATUS = 1 << 20  # bytes: no status is longer
 _OPERATION = b'{"event":"operation"'
 _ANSWER = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d+)')
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TabLink:
-    """One line of one tab: a shared one would give it what others follow, and let a slow tab hold up the rest."""
+    """A tab's own connection, so that frames do not mix and a slow tab blocks nobody."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, entry: Entry, places: Paths
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, entry: Entry, paths: Paths
     ) -> None:
         self.waiting: set[int] = set()  # ids of calls without an answer yet
-        self._reader, self._writer, self._entry, self._places = reader, writer, entry, places
+        self._reader, self._writer, self._entry, self._paths = reader, writer, entry, paths
 
     @classmethod
-    async def open(cls, entry: Entry, places: Paths) -> TabLink:
+    async def open(cls, entry: Entry, paths: Paths) -> TabLink:
         """Raises AttachError (Gone)."""
-        return cls(*await attach.connect(entry), entry, places)
+        return cls(*await attach.connect(entry), entry, paths)
 
     async def send(self, frame: Json, big: bool) -> None:
-        """A `big` one is written down in a thread. Raises AttachError (Gone, or Malformed for what JSON has no word for)."""
-        self.waiting.add(frame["id"])  # from now on: the line may end while it is written down
+        """Sends a frame; encodes a `big` one in a thread. Raises AttachError (Gone or Malformed)."""
+        self.waiting.add(frame["id"])  # before encoding, as the connection may end meanwhile
         try:
             body = await asyncio.to_thread(attach.encode, frame) if big else attach.encode(frame)
         except ValueError as error:
@@ -48,12 +48,12 @@ class TabLink:
             raise AttachError("Gone", "the runner is gone") from error
 
     async def next(self) -> bytes:
-        """The next frame for the browser: valid UTF-8, a status with paths of the contents API. Raises EOFError."""
+        """Returns the next frame for the browser: UTF-8, with paths of the contents API. Raises EOFError."""
         body = await attach.read_body(self._reader)
         answers = _ANSWER.match(body)
         if answers:
             self.waiting.discard(int(answers[1]))
-        if len(body) > READABLE:
+        if len(body) > MAX_STATUS:
             return await asyncio.to_thread(_valid, body)
         return _valid(self._with_paths(body))
 
@@ -71,7 +71,7 @@ class TabLink:
         return body if changed is None else json.dumps(changed, separators=(",", ":")).encode()
 
     def _changed(self, frame: Json) -> Json | None:
-        """The frame with a translated status, if it holds one; as do the events `status` and `ended`."""
+        """Returns the frame with a translated status, or None if it has no status."""
         answer = frame.get("answer")
         if isinstance(answer, dict) and isinstance(answer.get("status"), dict):
             return {**frame, "answer": {**answer, "status": self._status(answer["status"])}}
@@ -82,11 +82,11 @@ class TabLink:
         return None
 
     def _status(self, status: Json) -> Json:
-        return self._places.status(status, self._entry.run.resolve(), self._entry.id)
+        return self._paths.status(status, self._entry.run.resolve(), self._entry.id)
 
 
 def _valid(body: bytes) -> bytes:
-    """A websocket's text must be UTF-8, which has no half of a pair; JSON can say it with an escape."""
+    """Escapes lone surrogates: JSON may contain them, the UTF-8 text of a websocket may not."""
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:

@@ -78,8 +78,10 @@ class Cobra:
     Every call shows its result and returns it. Scores come from the harness, which alone holds the labels;
     help on each call with `cobra.trial?`."""
 
-    def __init__(self, show: Callable[..., Any] | None = None) -> None:
+    def __init__(self, show: Callable[..., Any] | None = None, socket: str = "") -> None:
+        """`socket`: where the harness listens; by default where the environment says."""
         self._show = show or rendering.show
+        self._socket = socket
         self._peer: Peer | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stop: Callable[[], None] | None = None
@@ -310,7 +312,7 @@ class Cobra:
         if self._peer is not None and not self._peer.closed.is_set():
             return self._peer
         try:
-            path = os.environ.get(SOCKET) or self._start_harness(folder)
+            path = self._socket or os.environ.get(SOCKET) or self._start_harness(folder)
             self._peer = Peer.connect(path)
         except ConnectionLost as error:
             raise CobraError(str(error)) from None

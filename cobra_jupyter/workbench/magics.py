@@ -12,7 +12,7 @@ def load(shell: Any) -> None:
     """Give a shell `cobra` and the magics; loading twice changes nothing."""
     if isinstance(shell.user_ns.get("cobra"), Cobra):
         return
-    cobra = Cobra()
+    cobra = Cobra(socket=getattr(shell, "cobra_socket", ""))  # of a shell that shares its process with others
     shell.push({"cobra": cobra})
     for name, call in (("candidate", cobra.candidate), ("shared", cobra.shared), ("metric", cobra.metric)):
         shell.register_magic_function(_magic(name, call), "cell", name)

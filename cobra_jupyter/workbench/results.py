@@ -578,6 +578,7 @@ class JobAsked(TypedDict):
     call: str
     args: dict[str, Any]
     protocol: NotRequired[Annotated[int, "Of a trial.", Limit(minimum=1)]]
+    shared: NotRequired[Annotated[dict[str, list[str]], "Of a trial: the artefacts that it reads."]]
 
 
 class Job(TypedDict):

@@ -3,16 +3,16 @@ import { Contents } from '@jupyterlab/services';
 
 import { IRuns } from './runs';
 
-/** Notebooks of living runs when the page was made, from the server. */
+/** The server's list of notebooks of active runs at page load. */
 const OPTION = 'cobraNotebooks';
 
-/** As runs of the past have it, before the server has named them: `runs/<name>/agent.ipynb`, `…/agents/<name>.ipynb`. */
+/** The paths that runs use: `runs/<name>/agent.ipynb`, `…/agents/<name>.ipynb`; for ended runs not yet listed. */
 const NAMED = /(^|\/)runs\/[^/]+\/(agent|agents\/[^/]+)\.ipynb$/;
 
 /**
- * Open notebooks of runs without jupyter-collaboration's shared document, where that is installed: a second way
- * for the same changes would bring each of them twice. Which notebook is a run's must be known at once, when it is
- * opened: by what is known of runs, or by where runs put it.
+ * Open notebooks of runs without jupyter-collaboration's shared document, if that is installed: with two channels
+ * each change would arrive twice. The decision is made when a notebook is opened, from the known runs and from
+ * the paths that runs use.
  */
 export function openAlone(contents: Contents.IManager, runs: IRuns): void {
   const known = new Set<string>(

@@ -35,7 +35,7 @@ export interface IScore {
 export interface IAgent {
   name: string;
   role: string;
-  /** Path of the contents API; null where it lies outside of the server's root. */
+  /** Path in the contents API; null if it is outside the server's root. */
   notebook: string | null;
   busy: boolean;
 }
@@ -83,7 +83,7 @@ export interface ILogEntry {
   kind: LogKind;
   agent: string;
   text: string;
-  /** The cell it tells of, where known. */
+  /** The cell it is about, if known. */
   cell?: string | null;
 }
 
@@ -109,7 +109,7 @@ export interface IRunOptions {
 
 export type ExportKind = 'html' | 'ipynb' | 'py';
 
-/** What the server answered instead of a result; the message is meant to be read. */
+/** An error answer of the server; the message is written for people. */
 export class ApiError extends Error {
   constructor(
     message: string,
@@ -150,7 +150,7 @@ export class Api {
     return this._post(`runs/${encodeURIComponent(id)}/message`, { text });
   }
 
-  /** `cell`: the one that the person saw. */
+  /** `cell`: the cell that the person saw. */
   approve(
     id: string,
     yes: boolean,

@@ -6,13 +6,13 @@ import { ISignal, Signal } from '@lumino/signaling';
 const FIRST_DELAY = 300;
 const LONGEST_DELAY = 10_000;
 const PING_EVERY = 20_000;
-const PATIENCE = 8_000; // for any sign of life after a ping
-const LONG_PATIENCE = 60_000; // where a whole notebook may be on its way before the answer
-const OPEN_PATIENCE = 30_000; // for a connection to be made
+const PATIENCE = 8_000; // for any message after a ping
+const LONG_PATIENCE = 60_000; // if a whole notebook may be on its way before the answer
+const OPEN_PATIENCE = 30_000; // to open a connection
 const GRACE = 1_000;
 const LONG_ANSWERS: ReadonlySet<string> = new Set(['follow', 'cell']);
 
-/** The connection went while a call was under way: whether it was done is not known. */
+/** The connection was lost during a call; it is unknown whether the call was carried out. */
 export class Dropped extends Error {
   constructor() {
     super('The connection to the server was lost.');
@@ -20,7 +20,7 @@ export class Dropped extends Error {
   }
 }
 
-/** A call that the runner or the server turned down. */
+/** A call that the runner or the server refused. */
 export class CallError extends Error {
   constructor(
     readonly kind: string,
@@ -36,7 +36,7 @@ export interface IEvent {
   [key: string]: any;
 }
 
-/** What the live notebook needs of a channel. */
+/** The part of a channel that the live notebook needs. */
 export interface IChannel {
   readonly attached: boolean;
   readonly detached: boolean;
@@ -52,9 +52,8 @@ interface ICall {
 }
 
 /**
- * The websocket of one run: calls with ids, events, and a connection that is made anew for as long as the
- * channel lives. After a sleep of the computer a socket may seem open whose other end is long gone, so it is asked
- * for a sign of life from time to time.
+ * The websocket of one run: calls with ids, and events. It reconnects until the channel is disposed. After the
+ * computer slept, a socket may seem open although its other end is gone, so the channel pings from time to time.
  */
 export class Channel implements IChannel, IDisposable {
   constructor(
@@ -81,7 +80,7 @@ export class Channel implements IChannel, IDisposable {
     return this._connected;
   }
 
-  /** Whether a runner is at the other end. */
+  /** Whether a runner is connected at the other end. */
   get attached(): boolean {
     return this._attached;
   }
@@ -137,7 +136,7 @@ export class Channel implements IChannel, IDisposable {
     this._expect(socket, OPEN_PATIENCE);
     socket.onopen = () => {
       if (socket !== this._socket) {
-        socket.close(); // it came too late
+        socket.close(); // it opened too late
         return;
       }
       this._alive();
@@ -154,7 +153,7 @@ export class Channel implements IChannel, IDisposable {
     socket.onclose = () => this._closed(socket);
   }
 
-  /** Nobody knows this call, but the answer that says so shows that the server is there. */
+  /** The call is unknown to the server, but its error answer shows that the server is there. */
   private _ping(): void {
     const socket = this._socket;
     if (!socket || !this._connected || this._deadline || document.hidden) {
@@ -167,19 +166,19 @@ export class Channel implements IChannel, IDisposable {
     this._expect(socket, long ? LONG_PATIENCE : PATIENCE);
   }
 
-  /** Give a socket up that shows no sign of life in time. */
+  /** Give up a socket on which nothing arrives in time. */
   private _expect(socket: WebSocket, patience: number): void {
     const until = performance.now() + patience;
     const unsent = socket.bufferedAmount;
     this._alive();
     this._deadline = window.setTimeout(() => {
       this._deadline = undefined;
-      const late = performance.now() > until + GRACE; // the page stood still: what came may not have been seen yet
+      const late = performance.now() > until + GRACE; // the page was frozen: messages may be waiting
       if (late || socket.bufferedAmount < unsent) {
         this._expect(socket, patience);
         return;
       }
-      this._closed(socket); // its own event may come a minute later, or never
+      this._closed(socket); // the socket's own event may come a minute later, or never
       socket.close();
     }, patience);
   }

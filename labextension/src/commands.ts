@@ -28,7 +28,7 @@ export interface IControl {
   icon: LabIcon;
 }
 
-/** What a person can do with a run, in the words of buttons and of the palette. */
+/** What a person can do with a run: labels for buttons and the palette. */
 export function controls(trans: TranslationBundle): Record<Action, IControl> {
   const control = (
     id: string,
@@ -42,14 +42,14 @@ export function controls(trans: TranslationBundle): Record<Action, IControl> {
       CommandIDs.pause,
       'pause',
       trans.__('Pause'),
-      trans.__('Pause when the present cell is done'),
+      trans.__('Pause when the current cell has finished'),
       pauseIcon
     ),
     resume: control(
       CommandIDs.resume,
       'resume',
       trans.__('Resume'),
-      trans.__('Let the agent go on'),
+      trans.__('Let the agent continue'),
       resumeIcon
     ),
     step: control(
@@ -63,16 +63,14 @@ export function controls(trans: TranslationBundle): Record<Action, IControl> {
       CommandIDs.interrupt,
       'interrupt',
       trans.__('Interrupt'),
-      trans.__(
-        'Pause at once: the running cell and the model’s reply are cut off'
-      ),
+      trans.__('Pause at once: stop the running cell and the model’s reply'),
       interruptIcon
     ),
     stop: control(
       CommandIDs.stop,
       'stop',
       trans.__('Stop'),
-      trans.__('End the run; the best submission so far stays'),
+      trans.__('End the run; the best submission so far remains'),
       stopIcon
     ),
     'take-over': control(
@@ -86,7 +84,7 @@ export function controls(trans: TranslationBundle): Record<Action, IControl> {
       CommandIDs.handBack,
       'hand-back',
       trans.__('Hand back'),
-      trans.__('Give the notebook back: the agent reads what you did first'),
+      trans.__('Give the notebook back: the agent first reads your changes'),
       handBackIcon
     )
   };
@@ -124,22 +122,22 @@ export function addControls({ commands, runs, trans }: ICommandOptions): void {
   });
 }
 
-/** Have buttons and menus ask anew what is possible; buttons of toolbars listen to their own command only. */
-export function renew(commands: CommandRegistry): void {
+/** Update buttons and menus; toolbar buttons only listen to their own command. */
+export function refreshCommands(commands: CommandRegistry): void {
   commands.notifyCommandChanged();
   commands.notifyCommandChanged(TOGGLE_PAUSE);
   commands.notifyCommandChanged(TOGGLE_HANDS);
 }
 
-/** Renew whenever the current run or its state has changed. */
-export function renewWith(runs: IRuns, commands: CommandRegistry): void {
+/** Update them whenever the current run or its state changes. */
+export function refreshOnChange(runs: IRuns, commands: CommandRegistry): void {
   let seen = '';
   runs.changed.connect(() => {
     const { id, status } = runs.current ?? {};
     const now = `${id} ${status?.state} ${status?.resumable}`;
     if (now !== seen) {
       seen = now;
-      renew(commands);
+      refreshCommands(commands);
     }
   });
 }
@@ -157,8 +155,8 @@ async function act(
   if (action === 'stop' && !(await mayStop(run.status.name, trans))) {
     return;
   }
-  const again = action === 'resume' && isOver(run.status) && !!more;
-  if (!(await run.act(action, again ? { more } : {}))) {
+  const extended = action === 'resume' && isOver(run.status) && !!more;
+  if (!(await run.act(action, extended ? { more } : {}))) {
     Notification.emit(run.error, 'error', { autoClose: 5000 });
   }
 }
@@ -170,7 +168,7 @@ async function mayStop(
   const answer = await showDialog({
     title: trans.__('Stop this run?'),
     body: trans.__(
-      'The agent’s work on %1 ends. Its notebook and its best submission so far stay.',
+      'The agent’s work on %1 ends. Its notebook and its best submission so far remain.',
       name
     ),
     buttons: [
@@ -209,9 +207,9 @@ async function exportTo(
 }
 
 /**
- * Add two commands for toolbars, each a pair of which one makes sense at a time.
+ * Add two toolbar commands. Each is a pair of actions of which one is possible at a time.
  *
- * `isVisible`: whether the notebook that is looked at is the current run's.
+ * `isVisible`: whether the notebook that is shown belongs to the current run.
  */
 export function addToggles(
   options: ICommandOptions & { isVisible: () => boolean }

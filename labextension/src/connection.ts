@@ -4,12 +4,12 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { IRuns } from './runs';
 
-/** What JupyterLab and its extension for JupyterHub call the dialog about a server that is away. */
+/** The titles that JupyterLab and its JupyterHub extension give the dialog about an unreachable server. */
 const TITLES = ['Server Connection Error', 'Server unavailable or unreachable'];
 
 /**
- * JupyterLab says in a dialog that the server is away, and leaves it over the page when the server is back. Where a
- * run shows that it is, the dialog goes.
+ * JupyterLab reports an unreachable server in a dialog and leaves the dialog open when the server is back. Close it
+ * when a run's channel shows that the server is back.
  */
 export function dismissWhenBack(
   services: ServiceManager.IManager,

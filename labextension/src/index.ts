@@ -14,7 +14,12 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { openAlone } from './alone';
 import { Api } from './api';
-import { addControls, addToggles, renew, renewWith } from './commands';
+import {
+  addControls,
+  addToggles,
+  refreshCommands,
+  refreshOnChange
+} from './commands';
 import { dismissWhenBack } from './connection';
 import { cobraIcon } from './icons';
 import { addNewRun } from './new-run';
@@ -31,7 +36,7 @@ const SELECTED = 'cobra-jupyter:selected';
 
 const runsPlugin: JupyterFrontEndPlugin<IRuns> = {
   id: 'cobra-jupyter:runs',
-  description: 'The runs that the server knows.',
+  description: 'Knows the runs on the server.',
   autoStart: true,
   provides: ICobraRuns,
   optional: [IStateDB],
@@ -57,7 +62,7 @@ const runsPlugin: JupyterFrontEndPlugin<IRuns> = {
 
 const notebooksPlugin: JupyterFrontEndPlugin<void> = {
   id: 'cobra-jupyter:notebooks',
-  description: 'Keeps open notebooks and those of runs the same.',
+  description: 'Synchronises open notebooks with their runs.',
   autoStart: true,
   requires: [INotebookTracker, ICobraRuns],
   optional: [ITranslator],
@@ -75,9 +80,9 @@ const notebooksPlugin: JupyterFrontEndPlugin<void> = {
         Notification.emit(
           kind === 'TooLarge'
             ? trans.__(
-                'A cell is too large to be sent while you work. Save the notebook to keep it, or clear its outputs.'
+                'A cell is too large to send while you work. Save the notebook to keep it, or clear its outputs.'
               )
-            : trans.__('The run did not take a change: %1', message),
+            : trans.__('The run refused a change: %1', message),
           'warning',
           { autoClose: 8000 }
         )
@@ -127,8 +132,8 @@ const commandsPlugin: JupyterFrontEndPlugin<void> = {
     const reveal = revealer(commands, tracker);
     addControls({ commands, runs, trans });
     addToggles({ commands, runs, trans, isVisible: inRun });
-    renewWith(runs, commands);
-    tracker.currentChanged.connect(() => renew(commands));
+    refreshOnChange(runs, commands);
+    tracker.currentChanged.connect(() => refreshCommands(commands));
     addNewRun({ app, runs, trans, shell, documents, reveal });
     commands.addCommand(CommandIDs.openNotebook, {
       label: trans.__('Open Run’s Notebook'),

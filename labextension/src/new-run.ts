@@ -20,7 +20,7 @@ export interface INewRunOptions {
   reveal: (run: Run, agent: string, cell?: string) => void;
 }
 
-/** Add the command that opens the form: a tab in JupyterLab, a dialog where there are no tabs. */
+/** Add the command that opens the form: in a tab, or in a dialog if the application has no tabs. */
 export function addNewRun(options: INewRunOptions): void {
   const { app, trans, shell } = options;
   let tab: MainAreaWidget<NewRun> | null = null;

@@ -4,13 +4,13 @@ import { CommandRegistry } from '@lumino/commands';
 import { IRuns, Run } from './runs';
 import { hasNotebook, isOver } from './words';
 
-/** In place of a cell: the end of the notebook. */
+/** Instead of a cell: the end of the notebook. */
 export const END = ' end';
 
 const MARKED = 'jp-cobra-shown';
 const MARKED_FOR = 1600;
 
-/** Opens an agent's notebook and shows a cell of it, leaving selection and cursor as they are. */
+/** Opens an agent's notebook and shows one of its cells; selection and cursor stay. */
 export function revealer(
   commands: CommandRegistry,
   tracker: INotebookTracker
@@ -31,7 +31,7 @@ export function revealer(
   };
 }
 
-/** Shows the end of a run's notebook as soon as there is one; never that of a run that ended before it had begun. */
+/** Shows the end of a run's notebook as soon as it exists; not if the run ended before it began. */
 export function openWhenBegun(
   runs: IRuns,
   run: Run,

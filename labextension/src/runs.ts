@@ -23,7 +23,7 @@ export class Run implements IDisposable {
   /** When the status was received, by `performance.now()`. */
   received = performance.now();
   log: ILogEntry[] = [];
-  /** What went wrong last, for the person to read. */
+  /** The last error, for the person to read. */
   error = '';
 
   get changed(): ISignal<this, void> {
@@ -34,7 +34,7 @@ export class Run implements IDisposable {
     return this._isDisposed;
   }
 
-  /** The run's websocket; opened when it is first asked for. */
+  /** The run's websocket; opened at the first use. */
   get channel(): Channel {
     if (!this._channel) {
       this._channel = new Channel(this.id, this._api.settings);
@@ -44,12 +44,12 @@ export class Run implements IDisposable {
     return this._channel;
   }
 
-  /** Whether the server can be reached, as far as is known. */
+  /** Whether the server can be reached, as far as this page knows. */
   get connected(): boolean {
     return this._channel?.connected ?? true;
   }
 
-  /** Seconds that have passed and that are left by now. */
+  /** Seconds used and seconds left at this moment. */
   clock(): { elapsed: number; left: number } {
     const { elapsed, left, ticking } = this.status;
     const more =
@@ -88,13 +88,13 @@ export class Run implements IDisposable {
     Signal.clearData(this);
   }
 
-  /** Whether it could be done; where not, `error` says why. */
+  /** Whether the request succeeded; if not, `error` says why. */
   private async _do(request: () => Promise<IStatus>): Promise<boolean> {
     this.error = '';
     try {
       const status = await request();
       if (isOver(status) || status.at >= this.status.at) {
-        this.setStatus(status); // else the channel has been faster with what came of it
+        this.setStatus(status); // otherwise the channel has already brought a newer one
       }
       return true;
     } catch (error) {
@@ -127,7 +127,7 @@ export class Run implements IDisposable {
       this.log = log;
       this.setStatus(status);
     } catch {
-      this._changed.emit(); // the server's own status stands
+      this._changed.emit(); // the server's own status stays
     }
   }
 
@@ -146,19 +146,19 @@ export class Run implements IDisposable {
 
 export interface IRuns {
   readonly api: Api;
-  /** This page, to the runner. */
+  /** The id of this page for the runner. */
   readonly client: string;
   readonly all: ReadonlyArray<Run>;
   readonly current: Run | null;
-  /** Why the runs could not be listed, or ''. */
+  /** Why the runs could not be listed; '' if they could. */
   readonly error: string;
   /** Emitted when the list, the current run or anything about it changed. */
   readonly changed: ISignal<IRuns, void>;
   refresh(): Promise<void>;
-  /** Take note of a run that was just started. */
+  /** Add a run that was just started. */
   add(status: IStatus): Run;
   select(id: string | null): void;
-  /** The run and agent whose notebook has this path of the contents API. */
+  /** The run and agent that own the notebook at this path of the contents API. */
   ofNotebook(path: string): { run: Run; agent: IAgent } | null;
 }
 

@@ -4,7 +4,7 @@ import { IRuns } from './runs';
 
 export const ICobraRuns = new Token<IRuns>(
   'cobra-jupyter:ICobraRuns',
-  'The runs that the server knows, and the one that is looked at.'
+  'The runs on the server, and the one that is shown.'
 );
 
 export namespace CommandIDs {

@@ -3,8 +3,8 @@ import { JSONObject } from '@lumino/coreutils';
 
 import { Action, IScore, IStatus, RunState } from './api';
 
-/** States that have a reason of their own; of the others it is said what can be done now. */
-const REASONED: ReadonlySet<RunState> = new Set([
+/** States with a reason of their own; for the others, the panel says what can be done now. */
+const WITH_REASON: ReadonlySet<RunState> = new Set([
   'waiting',
   'stopped',
   'finished',
@@ -12,13 +12,13 @@ const REASONED: ReadonlySet<RunState> = new Set([
   'died'
 ]);
 
-/** What is said below the state: why it is so, or what it means. */
+/** The text below the state: its reason or its meaning. */
 export function stateHint(status: IStatus, trans: TranslationBundle): string {
-  const why = REASONED.has(status.state) ? status.why : '';
+  const why = WITH_REASON.has(status.state) ? status.why : '';
   return why || stateWords(status, trans).meaning;
 }
 
-/** A state, and what it means for who looks at the run. */
+/** A state's label and its meaning for the person who watches. */
 export function stateWords(
   status: IStatus,
   trans: TranslationBundle
@@ -27,17 +27,17 @@ export function stateWords(
     case 'starting':
       return {
         label: trans.__('Starting'),
-        meaning: trans.__('The competition is read and the kernel starts.')
+        meaning: trans.__('Reading the competition and starting the kernel.')
       };
     case 'running':
       return {
         label: trans.__('Running'),
-        meaning: trans.__('The agent works in the notebook.')
+        meaning: trans.__('The agent is working in the notebook.')
       };
     case 'pausing':
       return {
         label: trans.__('Pausing'),
-        meaning: trans.__('It pauses when the present cell is done.')
+        meaning: trans.__('It pauses when the current cell has finished.')
       };
     case 'paused':
       return {
@@ -50,7 +50,7 @@ export function stateWords(
       return {
         label: trans.__('Yours'),
         meaning: trans.__(
-          'Edit and run cells; the agent reads what you did when you hand back.'
+          'Edit and run cells. The agent reads your changes when you hand back.'
         )
       };
     case 'waiting':
@@ -67,7 +67,7 @@ export function stateWords(
     case 'died':
       return {
         label: trans.__('Gone'),
-        meaning: trans.__('Its process ended without saying how.')
+        meaning: trans.__('Its process ended without giving a reason.')
       };
   }
 }
@@ -100,7 +100,7 @@ export function isPossible(action: Action, status: IStatus): boolean {
   return POSSIBLE[action].includes(status.state);
 }
 
-/** Whether the notebook can be opened: while a run starts its file may not be there yet. */
+/** Whether the notebook can be opened: while a run starts, its file may not exist yet. */
 export function hasNotebook({ state, agents }: IStatus): boolean {
   return state !== 'starting' && agents.some(({ notebook }) => notebook);
 }
@@ -131,14 +131,14 @@ export function span(seconds: number, trans: TranslationBundle): string {
     : trans.__('%1 h', hours);
 }
 
-/** 75 → 1:15, 700 → 11 min: it changes rarely, since each change draws the page anew, a long notebook with it. */
+/** 75 → 1:15, 700 → 11 min. It changes rarely, because each change redraws the page, even a long notebook. */
 export function remaining(seconds: number, trans: TranslationBundle): string {
   return seconds < 120
     ? clock(seconds)
     : span(60 * Math.floor(seconds / 60), trans);
 }
 
-/** A score with as many digits as its standard error leaves a meaning. */
+/** A score with the digits that its standard error makes meaningful. */
 export function scoreText({ score, se }: IScore): string {
   if (!se || !isFinite(se)) {
     return String(Number(score.toPrecision(5)));
@@ -164,7 +164,7 @@ export function costText(cost: number): string {
   return `$${cost.toFixed(cost < 10 ? 3 : 2)}`;
 }
 
-/** What a state's label may leave open; '' where it says all. */
+/** An explanation of a state's label; '' if the label is clear. */
 export function stateGloss(
   { state }: IStatus,
   trans: TranslationBundle
@@ -172,18 +172,18 @@ export function stateGloss(
   switch (state) {
     case 'human':
       return trans.__(
-        'You have taken the run over: the agent does nothing until you hand it back'
+        'You have taken over the run: the agent does nothing until you hand it back'
       );
     case 'died':
       return trans.__(
-        'The run’s process is not there any more; its notebook and its record are'
+        'The run’s process is gone; its notebook and record are still there'
       );
     default:
       return '';
   }
 }
 
-/** Whose a cell is, by the metadata that the runner gave it: in short, and in a sentence to be read out. */
+/** Who wrote a cell, from the runner's metadata: a short label, and a sentence for screen readers. */
 export function cellWords(
   cobra: JSONObject,
   trans: TranslationBundle

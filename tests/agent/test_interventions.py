@@ -14,11 +14,13 @@ from cobra_jupyter.agent import interventions
 from cobra_jupyter.agent.history import rebuild
 from cobra_jupyter.agent.interventions import Deed, Interventions
 from cobra_jupyter.agent.page import Page
+from cobra_jupyter.agent.recorded import RecordedNotebook
 from cobra_jupyter.agent.reply import parse
 from cobra_jupyter.notebook import edits
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.merge import touched
 from cobra_jupyter.records.ledger import Ledger, Record, read
+from tests.counting import lines_run
 
 Json = dict[str, Any]
 
@@ -329,6 +331,62 @@ def test_whatever_is_done_the_record_leads_to_the_same_notebook(
                 page.clear()
             else:
                 stage.end(page, text)
+            stage.must_be_rebuilt()
+
+    act(scenario)
+
+
+@pytest.mark.parametrize("act", ["nothing", "source", "clear", "delete"])
+def test_a_turn_looks_at_no_more_cells_in_a_long_notebook_than_in_a_short_one(
+    tmp_path: Path, act: str
+) -> None:
+    def turn(stage: Stage, number: int) -> None:
+        page = stage.reply()
+        if act == "source":
+            stage.edit(source(page.code, f"mine {number}"))
+        elif act != "nothing":
+            stage.edit({"edit": act, "cell_id": page.code})
+        stage.interventions.tell("while the agent worked")
+
+    async def lines_at(cells: int) -> int:
+        folder = tmp_path / f"{act}-{cells}"
+        folder.mkdir()
+        stage = Stage(folder)
+        for _ in range(cells // 2):
+            stage.reply()
+        turn(stage, 0)  # what earlier turns left to be done
+        found = lines_run(lambda: turn(stage, 1))
+        assert len(stage.records("edit")) == (0 if act == "nothing" else 2)
+        stage.interventions.close()
+        return found
+
+    async def both() -> tuple[int, int]:
+        return await lines_at(100), await lines_at(2_000)
+
+    short, long = asyncio.run(both())
+    assert short == long > 0
+
+
+@pytest.mark.parametrize("edit", ["insert", "move"])
+def test_where_the_order_changed_only_changed_cells_are_compared(
+    act: Callable[[Scenario], Stage], edit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[str] = []
+    inner = RecordedNotebook._changes
+
+    def changes(self: RecordedNotebook, cell: str, *rest: Any) -> list[Json]:
+        compared.append(cell)
+        return inner(self, cell, *rest)
+
+    def scenario(stage: Stage) -> None:
+        pages = [stage.reply() for _ in range(20)]
+        stage.interventions.record()
+        monkeypatch.setattr(RecordedNotebook, "_changes", changes)
+        after, last = str(pages[3].code), str(pages[-1].code)
+        stage.edit(
+            insert("mine", after) if edit == "insert" else {"edit": "move", "cell_id": last, "after": after}
+        )
         stage.must_be_rebuilt()
+        assert set(compared) <= {last}
 
     act(scenario)

@@ -1,4 +1,4 @@
-"""Brains that misbehave, in real runs: corrected, replaced, repaired; the record says how."""
+"""Brains that misbehave, in runs without processes: corrected, replaced, repaired; the record says how."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cobra_jupyter.records.ledger import Record, read
 from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.runner import Runner
 from tests.conftest import make_competition
+from tests.inprocess import UNPROVEN
 
 LOAD = "```python\n%load_ext cobra_jupyter\n```\n"
 END = '## End\n\n```python\n%load_ext cobra_jupyter\ncobra.finish("enough")\n```\n'
@@ -47,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def play(folder: Path, out: Path, lead: Speaker, *others: Speaker) -> list[Record]:
     options = Options(folder, out, lead.name, 90.0, 0, None, {}, time.time())
-    asyncio.run(Runner(options, lead, others=others).run())
+    asyncio.run(Runner(options, lead, others=others, machinery=UNPROVEN).run())
     return list(read(out / "ledger.jsonl"))
 
 
@@ -141,7 +142,7 @@ def test_a_cells_time_stands_still_while_a_person_has_the_run(
     long = "## Long\n\n```python\nimport time\ntime.sleep(2)\n```\n"
     lead = Speaker("lead", lambda context: END if context.turns else long)
     options = Options(folder, tmp_path / "run", lead.name, 90.0, 0, None, {}, time.time())
-    asyncio.run(Runner(options, lead, on_record=hold).run())
+    asyncio.run(Runner(options, lead, on_record=hold, machinery=UNPROVEN).run())
     first = next(r.data for r in read(tmp_path / "run" / "ledger.jsonl") if r.kind == "execution")
     assert (first["turn"], first["status"]) == (1, "ok")
 

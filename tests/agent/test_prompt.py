@@ -10,6 +10,7 @@ from typing import Any
 from cobra_jupyter.agent.prompt import BLOCK, Prompt, hashes, render, text_of
 from cobra_jupyter.brains.context import Clock, Context, Turn
 from tests.conftest import Bench
+from tests.counting import lines_run
 
 LONG = "x = 1  # what a cell may hold\n" * 400
 
@@ -143,10 +144,26 @@ def test_no_prompt_holds_anything_of_one_competition_and_each_has_its_hash() -> 
 
 def test_the_example_in_the_reference_runs_as_it_stands(benches: Callable[..., Bench]) -> None:
     """A model has nothing else to learn the workbench from."""
-    lines = text_of("reference").split("    %%candidate boost\n")[1].split("What is learnt")[0].splitlines()
+    lines = (
+        text_of("reference")
+        .split("    %%candidate boost\n")[1]
+        .split("Return everything learned")[0]
+        .splitlines()
+    )
     bench = benches(task="regression", rows=150).ready(folds=3)
     assert bench.candidate("boost", textwrap.dedent("\n".join(lines)))["new"]
     trial = bench.trial("boost")
     assert trial["failure"] is None
     assert trial["score"] < 2.0
     assert bench.ablate("boost", seconds=20)["effects"]
+
+
+def test_a_context_takes_no_more_work_after_many_turns_that_recorded_nothing() -> None:
+    def after(turns: int) -> Context:
+        told = [Turn(n, "Words.", "1 + 1", "ok", output="2", seq=n, knew=n - 1) for n in range(1, turns + 1)]
+        return Context(Clock(3600.0, 1800.0, 60.0), {}, tuple(told), render=render)
+
+    render(after(100))  # reads the prompt files
+    assert lines_run(lambda: render(after(100 + 10 * BLOCK))) == lines_run(
+        lambda: render(after(100 + 200 * BLOCK))
+    )

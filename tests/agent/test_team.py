@@ -1,4 +1,4 @@
-"""Agents that are called in, in real runs: by the lead, by the ladder, beside the lead, and after a death."""
+"""Agents that are called in, in runs without processes: by the lead, by the ladder, beside the lead, and after a death."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import pytest
 from cobra_jupyter.brains.base import BrainGone
 from cobra_jupyter.brains.context import Context
 from cobra_jupyter.records.ledger import Record, read
-from cobra_jupyter.run import runner as runner_module
 from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.runner import Runner
 from tests.agent.test_loop import Speaker
 from tests.conftest import make_competition
+from tests.inprocess import UNPROVEN, probe
 
 LOAD = "%load_ext cobra_jupyter"
 RIDGE = """%%candidate NAME
@@ -56,7 +56,7 @@ def script(**cells: list[str]) -> Speaker:
 
 def play(folder: Path, out: Path, brain: Speaker, budget: float = 400.0, **more: Any) -> list[Record]:
     options = Options(folder, out, brain.name, budget, 0, None, {}, time.time())
-    asyncio.run(Runner(options, brain, **more).run())
+    asyncio.run(Runner(options, brain, **{"machinery": UNPROVEN, **more}).run())
     return list(read(out / "ledger.jsonl"))
 
 
@@ -176,14 +176,14 @@ def test_an_agent_without_a_brain_or_a_report_comes_back_all_the_same(folder: Pa
     assert of(records, "state")[-1]["state"] == "finished"
 
 
-def test_a_scout_works_beside_the_lead_where_there_are_cores(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = runner_module.probe
-    monkeypatch.setattr(runner_module, "probe", lambda kernel: replace(real(kernel), cores=4))
-    lead = [*START, 'job = cobra.delegate("scout", "Try another family.")', "cobra.status()", "cobra.wait()"]
-    brain = script(lead=lead, scout_1=[LOAD, "import time; time.sleep(3)", REPORT])
-    records = play(folder, tmp_path / "run", brain)
+def test_a_scout_works_beside_the_lead_where_there_are_cores(folder: Path, tmp_path: Path) -> None:
+    four = replace(UNPROVEN, probe=lambda kernel: replace(probe(kernel), cores=4))
+    go = tmp_path / "go"
+    ask = 'job = cobra.delegate("scout", "Try another family.")'
+    lead = [*START, ask, "cobra.status()", f"open({str(go)!r}, 'w').close()\ncobra.wait()"]
+    waits = f"import os, time\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.01)"
+    brain = script(lead=lead, scout_1=[LOAD, waits, REPORT])
+    records = play(folder, tmp_path / "run", brain, machinery=four)
     order = [(r.data["agent"], r.data["turn"]) for r in records if r.kind == "execution" and r.data["turn"]]
     assert order.index(("lead", 5)) < order.index(("scout-1", 2))
     jobs = of(records, "job")

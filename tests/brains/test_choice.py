@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cobra_jupyter.brains.base import BrainGone
-from cobra_jupyter.brains.choice import FAST, LEAD, BrainRefused, BrainRequest, choose, ready
+from cobra_jupyter.brains.choice import BrainRefused, BrainRequest, choose, ready
 from cobra_jupyter.brains.credentials import Credentials
+from cobra_jupyter.brains.kinds.gemini import FAST, LEAD
 from tests.fakes.gemini import KEY, FakeGemini
 
 NOBODY = "http://127.0.0.1:9"

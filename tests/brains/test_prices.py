@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cobra_jupyter.brains import prices
-from cobra_jupyter.brains.choice import FAST, LEAD
+from cobra_jupyter.brains.kinds.gemini import FAST, LEAD
 from cobra_jupyter.brains.prices import Price, PriceError
 
 

@@ -22,6 +22,7 @@ from cobra_jupyter.brains.playbook.recipes import RECIPES, shared_source
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.records.ledger import read
 from tests.conftest import Bench, make_competition
+from tests.inprocess.pool import InProcessPool
 
 Change = Callable[[Path], Any]
 SOURCES = {recipe.name: recipe.source for recipe in RECIPES}
@@ -125,8 +126,9 @@ def listing(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_folder_that_cannot_be_worked_on_is_refused(
-    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    in_process: None,
+) -> None:  # fmt: skip
     change, options, parts = REFUSED[case]
     monkeypatch.chdir(tmp_path)
     folder = make_competition(tmp_path / "competition", rows=40)
@@ -160,7 +162,7 @@ def test_a_folder_that_cannot_be_worked_on_is_refused(
 )  # fmt: skip
 def test_an_option_that_cannot_be_meant_is_refused(
     words: list[str], parts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, in_process: None,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     make_competition(tmp_path / "made", rows=40)
@@ -325,7 +327,7 @@ def test_odd_input_is_gone_on_with_and_spoken_of(
     task, options, change, note = GOES_ON[case]
     folder = make_competition(tmp_path, task=task, **{"rows": 60, **options})
     change(folder)
-    bench = benches(folder)
+    bench = benches(folder, make_pool=InProcessPool)
     bench.open()
     bench.protocol(folds=2, repeats=1)
     assert note in said(bench)
@@ -361,7 +363,7 @@ def test_labels_far_from_zero_and_mixed_columns_are_still_learnt_from(
         )
     )(mixed)
     for folder, worst in ((far, 1.7e-30), (mixed, 1.9)):
-        bench = benches(folder)
+        bench = benches(folder, make_pool=InProcessPool)
         bench.ready(folds=3, repeats=1)
         bench.shared("columns", shared_source("columns"))
         bench.candidate("boosting", SOURCES["boosting"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -16,8 +17,21 @@ import nbformat
 import pytest
 
 from cobra_jupyter.cli import demo
+from cobra_jupyter.cli import main as cli
+from cobra_jupyter.cli.main import MENDABLE
 from cobra_jupyter.records.ledger import read, verify
 
+HEAVY = (
+    "numpy",
+    "pandas",
+    "sklearn",
+    "jupyter_client",
+    "zmq",
+    "nbformat",
+    "nbconvert",
+    "jinja2",
+    "google.genai",
+)
 COBRA = [sys.executable, "-m", "cobra_jupyter.cli"]
 KEYS = {
     "run", "competition", "metric", "direction", "protocol", "cv", "cv_se", "submission", "notebook", "solution",
@@ -44,6 +58,20 @@ def cobra(home: Path, *words: object, timeout: float = 280) -> subprocess.Comple
         text=True,
         timeout=timeout,
     )
+
+
+def here(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object
+) -> tuple[int, str, str]:
+    """The same in this process. → exit code, standard output, standard error"""
+    for name, value in environment(home).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(home)
+    try:
+        code = cli.main([str(word) for word in words])
+    except SystemExit as left:  # argparse
+        code = int(left.code or 0)
+    return code, *capsys.readouterr()
 
 
 @pytest.fixture(scope="module")
@@ -133,16 +161,17 @@ def test_secrets_of_the_environment_are_in_no_file(finished: tuple[dict[str, Any
 
 
 def test_status_and_export_find_the_latest_run(
-    home: Path, finished: tuple[dict[str, Any], str, float]
-) -> None:
+    home: Path, finished: tuple[dict[str, Any], str, float], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     status = cobra(home, "status")
     assert status.returncode == 0
     assert "finished" in status.stdout
     assert "proof identical" in status.stdout
     for kind, mark in (("html", "<html"), ("py", "cobra.protocol()"), ("ipynb", '"nbformat": 4')):
-        done = cobra(home, "export", "latest", "--to", kind)
-        assert done.returncode == 0, done.stderr
-        assert mark in Path(home, done.stdout.strip()).read_text()
+        code, stdout, stderr = here(home, monkeypatch, capsys, "export", "latest", "--to", kind)
+        assert code == 0, stderr
+        assert mark in Path(home, stdout.strip()).read_text()
 
 
 def test_an_interrupt_exits_130_with_the_submission_in_place_and_leaves_no_process(
@@ -200,7 +229,10 @@ def _words(process: Any) -> list[str]:
         (["export", "nowhere"], "no run there"),
     ],
 )
-def test_bad_input_is_exit_2_with_one_clear_message(tmp_path: Path, words: list[str], message: str) -> None:
+def test_bad_input_is_exit_2_with_one_clear_message(
+    tmp_path: Path, words: list[str], message: str, in_process: None, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
@@ -208,12 +240,36 @@ def test_bad_input_is_exit_2_with_one_clear_message(tmp_path: Path, words: list[
     if "made" in words:
         (folder,) = [path for path in demo.write(tmp_path / "demos") if "diabetes" in str(path)]
         (tmp_path / "made").symlink_to(folder)
-    done = cobra(tmp_path, *words)
-    assert done.returncode == 2, done.stderr
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    code, stdout, stderr = here(tmp_path, monkeypatch, capsys, *words)
+    assert code == 2, stderr
+    assert message in stderr
+    assert "Traceback" not in stderr
+    assert stdout == ""
     assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
+
+
+def test_a_process_that_refuses_bad_input_ends_with_exit_code_2(tmp_path: Path) -> None:
+    done = cobra(tmp_path, "run", "nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("cobra: nowhere: no such folder")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_refusal_loads_no_heavy_library(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom cobra_jupyter.cli.main import main\ncode = main(['status', '/nowhere'])\n"
+        f"print(code, [name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment(tmp_path), timeout=120
+    )
+    assert done.stdout.strip() == "2 []"
+    assert done.stderr.startswith("cobra: /nowhere: no run there")
+
+
+def test_every_error_that_a_person_can_mend_is_one() -> None:
+    for module, name in MENDABLE.items():
+        assert issubclass(getattr(importlib.import_module(module), name), Exception)
 
 
 def test_help_teaches_with_examples_and_exit_codes(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """A run in a process of its own that may be made to die: `python -m tests.fakes.lives FOLDER OUT [DEATH]`.
 
 DEATH is `kind`, `kind:n` or `kind:n:how`: right after the n-th record of that kind the process kills itself, or
-(how = full) the disk that OUT lies on takes no more. Where OUT holds a record already, the
-run is resumed."""
+(how = full) the disk that OUT lies on takes no more. Where OUT holds a record already, the run is resumed.
+
+`--copies PLACE` copies OUT to `PLACE/<moment>` at each of MOMENTS: what a kill at that moment would leave behind."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,12 +22,17 @@ from pathlib import Path
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.records.ledger import Record
 from cobra_jupyter.run import folders
+from cobra_jupyter.run.machinery import PROCESSES, Machinery
 from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.runner import Runner
 from tests.fakes.scripted import Scripted
 
 ROOT = Path(__file__).parents[2]
 BUDGET = 2400.0
+MOMENTS = (
+    "state", "card", "protocol", "candidate", "cell:4", "trial", "trial:2", "trial:4", "ablation", "job", "shared",
+    "reply:9", "blend", "submission", "finish", "proof", "file",
+)  # fmt: skip
 CELLS = [
     "%load_ext cobra_jupyter\ncobra.open()",
     "cobra.protocol(folds=3)\nx = 40",
@@ -53,10 +61,18 @@ def predict(model, rows, ctx):
 ]
 
 
-def live(folder: Path, out: Path, death: str = "") -> subprocess.CompletedProcess[str]:
+def live(folder: Path, out: Path, death: str = "", *more: str) -> subprocess.CompletedProcess[str]:
     """One life of a run, in a process of its own."""
-    words = [sys.executable, "-m", "tests.fakes.lives", str(folder), str(out), *([death] if death else [])]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=180)
+    words = [
+        sys.executable,
+        "-m",
+        "tests.fakes.lives",
+        str(folder),
+        str(out),
+        *([death] if death else []),
+        *more,
+    ]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
 def script() -> Scripted:
@@ -66,7 +82,9 @@ def script() -> Scripted:
     return brain
 
 
-def main(folder: Path, out: Path, death: str | None) -> None:
+def main(
+    folder: Path, out: Path, death: str | None, copies: Path | None, machinery: Machinery = PROCESSES
+) -> None:
     kind, nth, how = (
         ([*death.split(":"), *("", "1", "kill")[death.count(":") + 1 :]]) if death else ("", "1", "")
     )
@@ -74,6 +92,8 @@ def main(folder: Path, out: Path, death: str | None) -> None:
 
     def on_record(record: Record, budget: object) -> None:
         seen[record.kind] += 1
+        if copies:
+            keep_moment(out, copies, record.kind, seen[record.kind])
         if record.kind == kind and seen[kind] == int(nth):
             end(how, out.parent)
 
@@ -81,12 +101,29 @@ def main(folder: Path, out: Path, death: str | None) -> None:
     options = Options(folder, out, "playbook", BUDGET, 0, None, {}, time.time())
     if resume:
         options = folders.options_of(folders.load(str(out)), None)
-    runner = Runner(options, script(), on_record, resume=resume)
+    runner = Runner(options, script(), on_record, resume=resume, machinery=machinery)
     try:
         result = asyncio.run(runner.run())
     except OSError as error:
         sys.exit(cli._refuse(error))
     print(result.proof.outcome)
+
+
+def keep_moment(out: Path, copies: Path, kind: str, count: int) -> None:
+    """Copy the run's folder where this record is one of MOMENTS."""
+    for moment in (kind, f"{kind}:{count}"):
+        if moment in MOMENTS and not (copies / moment).exists():
+            copy_living(out, copies / moment)
+
+
+def copy_living(folder: Path, to: Path) -> None:
+    """Copy a folder in which processes are at work: what vanishes meanwhile is left out."""
+    try:
+        shutil.copytree(folder, to)
+    except shutil.Error as error:
+        still_there = [source for source, *_ in error.args[0] if Path(source).exists()]
+        if still_there:
+            raise
 
 
 def end(how: str, disk: Path) -> None:
@@ -100,4 +137,10 @@ def end(how: str, disk: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("death", nargs="?")
+    parser.add_argument("--copies", type=Path)
+    chosen = parser.parse_args()
+    main(chosen.folder, chosen.out, chosen.death, chosen.copies)

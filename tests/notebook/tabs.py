@@ -1,4 +1,4 @@
-"""Browser tabs as docs/live.md has them: a model, which the person edits, and a shadow, what the runner has."""
+"""Browser tabs as in docs/live.md: a model, which the person edits, and a shadow, the runner's notebook."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Copy:
 
 
 class World:
-    """The runner: its document, and an agent that streams, runs and now and then deletes its own."""
+    """The runner: its document, and an agent that streams and runs cells."""
 
     def __init__(self, chance: random.Random) -> None:
         self.document, self.made, self._chance = Document(), set[str](), chance
@@ -81,10 +81,10 @@ class World:
             document.output(cell, {"output_type": "stream", "name": "stdout", "text": "x"})
 
     def settle(self, tabs: list[Tab]) -> None:
-        """Let all tabs come back and send what they hold."""
+        """Let all tabs reconnect and send their changes."""
         for _ in range(10):
             for tab in tabs:
-                tab.come_back()
+                tab.reconnect()
                 tab.send()
             for tab in tabs:
                 tab.receive()
@@ -102,11 +102,8 @@ class Tab:
         world.document.subscribe(self._event)
 
     def acts(self) -> None:
-        what = self._chance.choices(
-            ["receive", "edit", "send", "save", "drop", "come back"], [5, 6, 3, 2, 0.7, 1.5]
-        )[0]
-        {"receive": self.receive, "edit": self._edit, "send": self.send, "save": self._save, "drop": self._drop,
-         "come back": self.come_back}[what]()  # fmt: skip
+        actions = [self.receive, self._edit, self.send, self._save, self._drop, self.reconnect]
+        self._chance.choices(actions, [5, 6, 3, 2, 0.7, 1.5])[0]()
 
     # ---- the person
 
@@ -141,8 +138,8 @@ class Tab:
         self._attached = False
         self._events.clear()
 
-    def come_back(self) -> None:
-        """Follow from the last seq, or take the whole notebook as its difference from the shadow."""
+    def reconnect(self) -> None:
+        """Follow from the last seq, or apply the whole notebook as its difference from the shadow."""
         if self._attached:
             self.receive()
             return
@@ -151,11 +148,11 @@ class Tab:
         if missed is None:
             missed = tuple(self._as_operations(self._world.document.notebook()))
         for operation in missed:
-            self._take(operation)
+            self._apply(operation)
         self.seq = self._world.document.seq
 
     def _as_operations(self, notebook: Json) -> list[Operation]:
-        found, there = [], {cell["id"]: cell for cell in notebook["cells"]}
+        found, cells = [], {cell["id"]: cell for cell in notebook["cells"]}
         shadow = copy.deepcopy(self.shadow)
 
         def say(op: str, cell_id: str, **data: Any) -> None:
@@ -163,21 +160,21 @@ class Tab:
             shadow.apply(found[-1])
 
         for cell in self.shadow.order:
-            if cell not in there or there[cell]["cell_type"] != self.shadow.cells[cell]["cell_type"]:
+            if cell not in cells or cells[cell]["cell_type"] != self.shadow.cells[cell]["cell_type"]:
                 say("delete", cell)
         before = None
-        for cell in there:
+        for cell in cells:
             if cell not in shadow.cells:
-                say("insert", cell, cell=there[cell], after=before)
-            elif shadow.cells[cell]["source"] != there[cell]["source"]:
-                say("source", cell, text=there[cell]["source"], append=False)
+                say("insert", cell, cell=cells[cell], after=before)
+            elif shadow.cells[cell]["source"] != cells[cell]["source"]:
+                say("source", cell, text=cells[cell]["source"], append=False)
             if shadow.order[0 if before is None else shadow.order.index(before) + 1] != cell:
                 say("move", cell, after=before)
             before = cell
         return found
 
     def receive(self) -> None:
-        """Some of what has arrived."""
+        """Process some of the operations that have arrived."""
         for _ in range(self._chance.randrange(len(self._events) + 1)):
             self._next()
 
@@ -185,25 +182,26 @@ class Tab:
         operation = self._events.popleft()
         if operation.seq > self.seq:
             self.seq = operation.seq
-            self._take(operation)
+            self._apply(operation)
 
-    def _take(self, operation: Operation) -> None:
+    def _apply(self, operation: Operation) -> None:
         mine, theirs = self.model.cells.get(operation.cell_id), self.shadow.cells.get(operation.cell_id)
         agree = (mine is None and theirs is None) or (
-            mine is not None and theirs is not None
+            mine is not None
+            and theirs is not None
             and (mine["cell_type"], mine["source"]) == (theirs["cell_type"], theirs["source"])
-        )  # fmt: skip
+        )
         self.shadow.apply(operation)
         if agree and operation.by != self.name:
             self.model.apply(operation)
 
     def send(self) -> None:
-        """Send the difference between model and shadow; the operations it becomes come before the answer."""
+        """Send the difference between model and shadow; the resulting operations arrive before the answer."""
         if not self._attached:
             return
         refused = edits.apply(self._world.document, self._difference(), self.name)
         assert all(
-            "there is no cell" in each["message"] or "not there" in each["message"] for each in refused
+            "there is no cell" in each["message"] or "does not exist" in each["message"] for each in refused
         )
         while self._events:
             self._next()
@@ -232,7 +230,7 @@ class Tab:
         return found
 
     def _save(self) -> None:
-        """As the contents API has it: also while the websocket is down."""
+        """Save through the contents API, which also works while the websocket is down."""
         if self._attached:
             self.send()
         cells = [copy.deepcopy(self.model.cells[cell]) for cell in self.model.order]

@@ -87,7 +87,7 @@ NASTY: list[Any] = [
 ]
 
 
-def test_a_document_is_valid_after_every_operation_whatever_the_kernel_sends() -> None:
+def test_document_stays_valid_after_every_operation_whatever_the_kernel_sends() -> None:
     chance = random.Random(0)
     document, copy = Document(max_text=3000), Document(max_text=3000)
     document.subscribe(
@@ -122,7 +122,7 @@ def test_a_document_is_valid_after_every_operation_whatever_the_kernel_sends() -
     assert copy.text() == document.text()
 
 
-def test_every_nasty_output_alone_is_valid_and_written_as_nbformat_writes_it() -> None:
+def test_each_nasty_output_is_valid_and_written_like_nbformat() -> None:
     for raw in NASTY:
         document, cell_id = with_cell()
         document.output(cell_id, raw)
@@ -130,19 +130,19 @@ def test_every_nasty_output_alone_is_valid_and_written_as_nbformat_writes_it() -
         must_equal_nbformat(document)
 
 
-def test_an_empty_document_is_written_as_nbformat_writes_it() -> None:
+def test_empty_document_is_written_like_nbformat() -> None:
     document = Document(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
     must_be_valid(document)
     must_equal_nbformat(document)
 
 
-def test_notebook_metadata_that_nbformat_refuses_is_dropped() -> None:
+def test_notebook_metadata_that_nbformat_rejects_is_dropped() -> None:
     document = Document(metadata={"kernelspec": {"name": 1}, "title": 5, "cobra": "x", "own": [math.nan]})
     must_be_valid(document)
     assert document.notebook()["metadata"] == {"own": [None], "cobra": {"seq": 0}}
 
 
-def test_a_read_document_goes_on_where_the_file_ended() -> None:
+def test_document_read_from_a_file_continues_its_numbers() -> None:
     document, cell_id = with_cell()
     document.output(cell_id, stream("a\nb"))
     document.insert("markdown", "# é", first=True, metadata={"cobra": {"role": "agent", "turn": 1}})
@@ -153,7 +153,7 @@ def test_a_read_document_goes_on_where_the_file_ended() -> None:
     assert again.insert("code").seq == document.seq + 1
 
 
-def test_a_read_stream_is_not_appended_to() -> None:
+def test_new_text_does_not_join_a_stream_read_from_a_file() -> None:
     document, cell_id = with_cell()
     document.output(cell_id, stream("old"))
     again = Document.read(document.text())
@@ -161,7 +161,7 @@ def test_a_read_stream_is_not_appended_to() -> None:
     assert [output["text"] for output in outputs(again, cell_id)] == ["old", "new"]
 
 
-def test_cells_without_ids_or_with_the_same_id_get_their_own() -> None:
+def test_cells_with_missing_or_duplicate_ids_get_new_ids() -> None:
     cells = [{"cell_type": "code", "id": "a", "source": ["x\n", "y"], "metadata": {}, "outputs": []}] * 2
     document = Document.read(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
     assert len(set(document)) == 2
@@ -169,7 +169,7 @@ def test_cells_without_ids_or_with_the_same_id_get_their_own() -> None:
     must_be_valid(document)
 
 
-def test_cells_go_where_they_are_asked_to() -> None:
+def test_cells_are_inserted_at_the_requested_positions() -> None:
     document = Document()
     for name in "abc":
         document.insert(cell_id=name)
@@ -179,7 +179,7 @@ def test_cells_go_where_they_are_asked_to() -> None:
     assert list(document) == ["e", "a", "d", "b", "c", "f"]
 
 
-def test_wrong_cells_are_refused() -> None:
+def test_invalid_cells_are_refused() -> None:
     document, cell_id = with_cell()
     for wrong in (cell_id, "with space", "x" * 65, ""):
         with pytest.raises(ValueError, match="cell id"):
@@ -215,7 +215,7 @@ def test_output_of_a_deleted_cell_is_dropped() -> None:
         (["abc\rxy\bz"], "xz"),  # as JupyterLab does: \b over standing text also takes the character there
     ],
 )
-def test_control_characters_fold_as_in_jupyterlab_also_across_chunks(chunks: list[str], text: str) -> None:
+def test_control_characters_act_as_in_jupyterlab_even_across_chunks(chunks: list[str], text: str) -> None:
     for split in (chunks, list("".join(chunks))):
         document, cell_id = with_cell()
         for chunk in split:
@@ -223,7 +223,7 @@ def test_control_characters_fold_as_in_jupyterlab_also_across_chunks(chunks: lis
         assert [output["text"] for output in outputs(document, cell_id)] == [text]
 
 
-def test_only_neighbouring_streams_of_one_name_merge() -> None:
+def test_only_adjacent_streams_with_the_same_name_merge() -> None:
     document, cell_id = with_cell()
     for output in (stream("a"), stream("b"), stream("c", "stderr"), stream("d"), shown("x"), stream("e")):
         document.output(cell_id, output)
@@ -236,7 +236,7 @@ def test_only_neighbouring_streams_of_one_name_merge() -> None:
     ]
 
 
-def test_an_update_replaces_a_display_wherever_it_stands() -> None:
+def test_update_replaces_a_display_in_every_cell() -> None:
     document, first = with_cell()
     second = document.insert("code").cell_id
     document.output(first, shown("0", "d"))
@@ -251,7 +251,7 @@ def test_an_update_replaces_a_display_wherever_it_stands() -> None:
     assert document.text().count('"2"') == 2
 
 
-def test_an_update_of_what_is_not_there_changes_nothing() -> None:
+def test_update_of_an_unknown_display_changes_nothing() -> None:
     document, cell_id = with_cell()
     document.output(cell_id, shown("0", "d"))
     document.clear(cell_id)
@@ -260,7 +260,7 @@ def test_an_update_of_what_is_not_there_changes_nothing() -> None:
     assert document.seq == seq
 
 
-def test_a_waiting_clear_takes_hold_at_the_next_output() -> None:
+def test_delayed_clear_acts_at_the_next_output() -> None:
     document, cell_id = with_cell()
     document.output(cell_id, stream("old"))
     document.output(cell_id, {"output_type": "clear_output", "wait": True})
@@ -272,20 +272,20 @@ def test_a_waiting_clear_takes_hold_at_the_next_output() -> None:
     assert [output["text"] for output in outputs(document, cell_id)] == ["newer"]
 
 
-def test_output_is_stored_up_to_a_limit_and_the_rest_counted() -> None:
+def test_output_is_stored_up_to_a_limit_and_the_rest_is_counted() -> None:
     document = Document(max_text=1000, log="logs/all.log")
     cell_id = document.insert("code").cell_id
     for _ in range(50):
         document.output(cell_id, stream("x" * 100))
     document.output(cell_id, shown("y" * 10))
     document.count(cell_id, 1)
-    kept, note = outputs(document, cell_id)
-    assert kept["text"] == "x" * 1000
+    stored, note = outputs(document, cell_id)
+    assert stored["text"] == "x" * 1000
     assert "4,010 more." in note["data"]["text/plain"]
     assert "logs/all.log" in note["data"]["text/plain"]
 
 
-def test_displays_after_omitted_text_have_room_of_their_own() -> None:
+def test_displays_after_omitted_text_have_their_own_room() -> None:
     document = Document(max_text=1000, displays=300)
     cell_id = document.insert("code").cell_id
     document.output(cell_id, stream("x" * 5000))
@@ -302,7 +302,7 @@ def test_displays_after_omitted_text_have_room_of_their_own() -> None:
     assert stored <= 300
 
 
-def test_what_is_not_stored_is_given_away_whole_and_a_note_names_a_log_only_where_there_is_one() -> None:
+def test_unstored_output_is_passed_on_whole_and_the_note_names_a_log_only_if_there_is_one() -> None:
     document, rest = Document(max_text=10), []
     document.on_rest = lambda cell_id, text, first: rest.append((text, first))
     cell_id = document.insert("code").cell_id
@@ -313,15 +313,17 @@ def test_what_is_not_stored_is_given_away_whole_and_a_note_names_a_log_only_wher
     document.clear(cell_id)
     document.output(cell_id, stream("y" * 11))
     assert rest == [
-        ("abc", True), ("def", False),
-        ('plain\n<b>\n[image/png: 81 characters, not kept]\n{"a": 1}\n', False), ("y", True),
-    ]  # fmt: skip
+        ("abc", True),
+        ("def", False),
+        ('plain\n<b>\n[image/png: 81 characters, not stored]\n{"a": 1}\n', False),
+        ("y", True),
+    ]
     assert outputs(document, cell_id)[1]["data"]["text/plain"] == (
         "[Output beyond 10 characters is not stored: 1 more so far.]"
     )
 
 
-def test_few_operations_tell_of_much_omitted_output() -> None:
+def test_much_omitted_output_needs_few_operations() -> None:
     document = Document(max_text=10)
     cell_id = document.insert("code").cell_id
     for _ in range(1000):
@@ -337,7 +339,7 @@ def test_progress_that_overwrites_itself_does_not_use_up_the_limit() -> None:
     assert [output["text"] for output in outputs(document, cell_id)] == ["step  499 of 500"]
 
 
-def test_an_error_is_stored_even_where_the_limit_is_reached() -> None:
+def test_error_is_stored_even_after_the_limit() -> None:
     document = Document(max_text=100)
     cell_id = document.insert("code").cell_id
     document.output(cell_id, stream("x" * 1000))
@@ -359,7 +361,7 @@ def test_updates_of_one_display_do_not_use_up_the_limit() -> None:
     assert len(outputs(document, cell_id)) == 1
 
 
-def test_a_display_too_large_keeps_its_plain_text() -> None:
+def test_oversized_display_keeps_its_plain_text() -> None:
     document = Document(max_text=1000)
     cell_id = document.insert("code").cell_id
     data = {"text/html": "h" * 5000, "text/plain": "short", "image/png": "i" * 7000}
@@ -367,7 +369,7 @@ def test_a_display_too_large_keeps_its_plain_text() -> None:
     assert outputs(document, cell_id)[0]["data"] == {"text/plain": "short", "image/png": "i" * 7000}
 
 
-def test_clearing_gives_the_room_back() -> None:
+def test_clearing_frees_room() -> None:
     document = Document(max_text=100)
     cell_id = document.insert("code").cell_id
     for wait in (False, True):
@@ -378,7 +380,7 @@ def test_clearing_gives_the_room_back() -> None:
         document.clear(cell_id)
 
 
-def test_operations_applied_twice_change_nothing() -> None:
+def test_applying_operations_twice_changes_nothing() -> None:
     made: list[Operation] = []
     document, copy = Document(), Document()
     document.subscribe(made.append)
@@ -391,7 +393,7 @@ def test_operations_applied_twice_change_nothing() -> None:
     assert copy.cell(cell_id)["source"] == "ab"
 
 
-def test_who_reconnects_gets_what_was_missed() -> None:
+def test_reconnecting_client_gets_the_missed_operations() -> None:
     document, cell_id = with_cell()
     seen = document.seq
     document.source(cell_id, "2")
@@ -403,7 +405,7 @@ def test_who_reconnects_gets_what_was_missed() -> None:
     assert Document.read(document.text()).since(seen) is None
 
 
-def test_the_memory_of_operations_is_bounded() -> None:
+def test_operation_history_is_bounded() -> None:
     document, cell_id = with_cell()
     document.output(cell_id, shown("", "d"))
     for _ in range(40):
@@ -412,7 +414,7 @@ def test_the_memory_of_operations_is_bounded() -> None:
     assert document.since(document.seq - 5) is not None
 
 
-def test_a_failing_subscriber_stops_nothing() -> None:
+def test_failing_subscriber_stops_nothing() -> None:
     document, seen = Document(), []
     document.subscribe(lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
     end = document.subscribe(lambda operation: seen.append(operation.seq))
@@ -437,7 +439,7 @@ def test_only_changed_cells_are_serialised() -> None:
     assert document.serialised == before + 2
 
 
-def test_metadata_is_merged_and_none_removes() -> None:
+def test_metadata_is_merged_and_none_removes_a_key() -> None:
     document, cell_id = with_cell()
     document.metadata(cell_id, {"cobra": {"role": "agent", "turn": 3}, "tags": ["a"]})
     document.metadata(cell_id, {"tags": None})

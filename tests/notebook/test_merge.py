@@ -1,4 +1,4 @@
-"""Merge on save: nobody's work is lost, whoever saves what."""
+"""Merging on save: no work is lost, whoever saves what."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def document_of(*ids: str, kind: str = "code") -> Document:
 
 
 def tab_of(document: Document) -> Json:
-    """What a tab holds that has seen all there is."""
+    """The notebook in a tab that has seen everything."""
     return copy.deepcopy(document.notebook())
 
 
@@ -43,7 +43,7 @@ def new(cell_id: str, source: str = "mine", kind: str = "markdown", **more: Any)
 
 
 def save(document: Document, notebook: Json) -> list[Operation]:
-    """Save as a tab does. → the operations that it became."""
+    """Save as a tab does. → the resulting operations."""
     made: list[Operation] = []
     end = document.subscribe(made.append)
     merge(document, notebook, base_of(notebook), "tab")
@@ -57,14 +57,14 @@ def order(document: Document) -> list[str]:
     return list(document)
 
 
-def test_saving_what_stands_there_changes_nothing() -> None:
+def test_saving_the_current_notebook_changes_nothing() -> None:
     document = document_of("a", "b")
     document.output("a", stream("1"))
     document.count("a", 1)
     assert save(document, tab_of(document)) == []
 
 
-def test_a_stale_tab_that_saves_under_a_writing_runner_loses_nothing_of_either() -> None:
+def test_stale_tab_saving_while_the_runner_writes_loses_no_work() -> None:
     document = document_of("a", "b")
     stale = tab_of(document)
     stale["cells"].insert(1, new("mine"))
@@ -78,7 +78,7 @@ def test_a_stale_tab_that_saves_under_a_writing_runner_loses_nothing_of_either()
     assert document.cell("b")["outputs"] == [stream("out")]
 
 
-def test_a_cell_that_the_writer_had_seen_and_lacks_was_deleted() -> None:
+def test_cell_that_the_writer_saw_and_left_out_is_deleted() -> None:
     document = document_of("a", "b", "c")
     written = tab_of(document)
     del written["cells"][1]
@@ -86,7 +86,7 @@ def test_a_cell_that_the_writer_had_seen_and_lacks_was_deleted() -> None:
     assert order(document) == ["a", "c"]
 
 
-def test_a_cell_deleted_since_stays_deleted_and_one_deleted_before_comes_back() -> None:
+def test_cell_deleted_since_the_base_stays_deleted_and_one_deleted_before_returns() -> None:
     document = document_of("a", "b")
     stale = tab_of(document)
     document.delete("b")
@@ -99,7 +99,7 @@ def test_a_cell_deleted_since_stays_deleted_and_one_deleted_before_comes_back() 
     assert touched(document, "b")
 
 
-def test_a_cell_that_came_back_since_is_not_deleted_by_who_saw_it_gone() -> None:
+def test_cell_that_returned_since_the_base_is_not_deleted() -> None:
     document = document_of("a", "b")
     document.delete("b")
     stale = tab_of(document)
@@ -109,7 +109,7 @@ def test_a_cell_that_came_back_since_is_not_deleted_by_who_saw_it_gone() -> None
 
 
 @pytest.mark.parametrize(
-    ("agents", "persons", "stands", "mark"),
+    ("agents", "persons", "expected", "mark"),
     [
         ("agent's", None, "agent's", False),
         (None, "person's", "person's", True),
@@ -117,8 +117,8 @@ def test_a_cell_that_came_back_since_is_not_deleted_by_who_saw_it_gone() -> None
         ("both's", "both's", "both's", False),
     ],
 )
-def test_of_a_source_that_two_changed_the_persons_stands(
-    agents: str | None, persons: str | None, stands: str, mark: bool
+def test_persons_source_wins_if_both_changed_it(
+    agents: str | None, persons: str | None, expected: str, mark: bool
 ) -> None:
     document = document_of("a")
     written = tab_of(document)
@@ -127,14 +127,14 @@ def test_of_a_source_that_two_changed_the_persons_stands(
     if agents:
         document.source("a", agents)
     save(document, written)
-    assert document.source_of("a") == stands
+    assert document.source_of("a") == expected
     assert touched(document, "a") is mark
 
 
 @pytest.mark.parametrize(
     ("pieces", "seen", "end"), [(20, 9, "\n"), (5000, 100, " ")], ids=["lines", "very many"]
 )
-def test_a_stream_that_the_writer_saw_half_goes_on(pieces: int, seen: int, end: str) -> None:
+def test_source_that_the_writer_saw_half_written_stays_complete(pieces: int, seen: int, end: str) -> None:
     document = document_of("a")
     document.source("a", "")
     for piece in range(pieces):
@@ -146,16 +146,16 @@ def test_a_stream_that_the_writer_saw_half_goes_on(pieces: int, seen: int, end: 
     assert document.source_of("a") == whole
 
 
-def test_a_source_that_was_seen_before_its_cell_was_made_anew_is_not_the_writers() -> None:
+def test_source_seen_before_its_cell_was_recreated_is_not_a_change() -> None:
     document = document_of("a")
     stale = tab_of(document)
     document.delete("a")
-    document.insert("code", "anew", cell_id="a")
+    document.insert("code", "again", cell_id="a")
     save(document, stale)
-    assert document.source_of("a") == "anew"
+    assert document.source_of("a") == "again"
 
 
-def test_a_cell_made_of_another_type_keeps_place_marks_and_text() -> None:
+def test_cell_of_a_new_type_keeps_position_marks_and_text() -> None:
     document = Document()
     for cell_id in "abc":
         document.insert("code", cell_id, cell_id=cell_id, metadata={"cobra": {"agent": "lead", "turn": 2}})
@@ -170,7 +170,7 @@ def test_a_cell_made_of_another_type_keeps_place_marks_and_text() -> None:
     assert touched(document, "b")
 
 
-def test_a_type_changed_since_is_not_changed_back_by_a_stale_tab() -> None:
+def test_stale_tab_does_not_revert_a_type_change() -> None:
     document = document_of("a")
     stale, changing = tab_of(document), tab_of(document)
     changing["cells"][0] = new("a", "# Words")
@@ -179,7 +179,7 @@ def test_a_type_changed_since_is_not_changed_back_by_a_stale_tab() -> None:
     assert (document.cell("a")["cell_type"], document.source_of("a")) == ("markdown", "# Words")
 
 
-def test_changing_the_type_of_a_cell_that_streams_keeps_what_came_since() -> None:
+def test_changing_the_type_of_a_streaming_cell_keeps_later_text() -> None:
     document = document_of("a", kind="markdown")
     written = tab_of(document)
     written["cells"][0]["cell_type"] = "raw"
@@ -188,7 +188,7 @@ def test_changing_the_type_of_a_cell_that_streams_keeps_what_came_since() -> Non
     assert (document.cell("a")["cell_type"], document.source_of("a")) == ("raw", "a = 1 and more")
 
 
-def test_cells_are_put_where_the_writer_put_them_and_unseen_ones_stay_behind_their_neighbour() -> None:
+def test_writers_order_applies_and_unseen_cells_stay_behind_their_neighbour() -> None:
     document = document_of("a", "b", "c", "d")
     written = tab_of(document)
     written["cells"] = [cell_in(written, cell_id) for cell_id in "dabc"]
@@ -198,7 +198,7 @@ def test_cells_are_put_where_the_writer_put_them_and_unseen_ones_stay_behind_the
     assert order(document) == ["d", "a", "b", "x", "y", "c"]
 
 
-def test_an_order_changed_since_is_not_changed_back() -> None:
+def test_order_changed_since_the_base_is_not_reverted() -> None:
     document = document_of("a", "b", "c")
     stale = tab_of(document)
     stale["cells"] = [cell_in(stale, cell_id) for cell_id in "bac"]
@@ -208,7 +208,7 @@ def test_an_order_changed_since_is_not_changed_back() -> None:
 
 
 @pytest.mark.parametrize(("take", "put"), [(1999, 0), (0, 1999), (500, 1500)])
-def test_one_cell_moved_among_two_thousand_is_one_move(take: int, put: int) -> None:
+def test_moving_one_cell_among_two_thousand_is_one_operation(take: int, put: int) -> None:
     document = document_of(*[f"c{number}" for number in range(2000)])
     written = tab_of(document)
     written["cells"].insert(put, written["cells"].pop(take))
@@ -235,7 +235,7 @@ def test_outputs_that_the_writer_cleared_are_cleared() -> None:
     assert (document.cell("a")["outputs"], document.cell("a")["execution_count"]) == ([], None)
 
 
-def test_outputs_of_a_cell_run_elsewhere_are_taken() -> None:
+def test_outputs_of_a_cell_run_elsewhere_are_accepted() -> None:
     document = with_output()
     written = tab_of(document)
     cell_in(written, "a").update(outputs=[stream("new")], execution_count=7)
@@ -243,7 +243,7 @@ def test_outputs_of_a_cell_run_elsewhere_are_taken() -> None:
     assert (document.cell("a")["outputs"], document.cell("a")["execution_count"]) == ([stream("new")], 7)
 
 
-def test_outputs_that_came_since_stay_whatever_the_writer_shows() -> None:
+def test_outputs_added_since_the_base_stay() -> None:
     for shown, count in (([], None), ([stream("elsewhere")], 9)):
         document = with_output()
         written = tab_of(document)
@@ -253,7 +253,7 @@ def test_outputs_that_came_since_stay_whatever_the_writer_shows() -> None:
         assert document.cell("a")["outputs"] == [stream("old and new")]
 
 
-def test_outputs_of_a_cell_that_runs_stay() -> None:
+def test_outputs_of_a_running_cell_stay() -> None:
     document = with_output()
     document.state("a", "running")
     written = tab_of(document)
@@ -261,14 +261,14 @@ def test_outputs_of_a_cell_that_runs_stay() -> None:
     assert save(document, written) == []
 
 
-def test_outputs_in_another_form_are_no_change() -> None:
+def test_outputs_in_another_form_are_not_a_change() -> None:
     document = with_output()
     written = tab_of(document)
     cell_in(written, "a")["outputs"] = [{**stream("old"), "text": ["ol", "d"]}]
     assert save(document, written) == []
 
 
-def test_cells_with_one_id_are_all_kept_under_ids_of_their_own() -> None:
+def test_cells_with_the_same_id_all_stay_under_new_ids() -> None:
     document = document_of("a")
     written = tab_of(document)
     written["cells"] += [new("a", "second"), new("a", "third")]
@@ -277,7 +277,7 @@ def test_cells_with_one_id_are_all_kept_under_ids_of_their_own() -> None:
     assert [document.source_of(cell) for cell in document] == ["a = 1", "second", "third"]
 
 
-def test_cells_without_ids_are_taken_once() -> None:
+def test_cells_without_ids_are_added_once() -> None:
     document = document_of("a", "b")
     written = tab_of(document)
     for cell in written["cells"]:
@@ -286,7 +286,7 @@ def test_cells_without_ids_are_taken_once() -> None:
     assert [document.source_of(cell) for cell in document] == ["a = 1", "b = 1"]
 
 
-def test_who_tells_no_base_has_seen_everything() -> None:
+def test_writer_without_a_base_has_seen_everything() -> None:
     document = document_of("a", "b")
     written = tab_of(document)
     del written["metadata"]["cobra"], written["cells"][0]
@@ -295,7 +295,7 @@ def test_who_tells_no_base_has_seen_everything() -> None:
     assert order(document) == ["b"]
 
 
-def test_a_base_in_the_future_is_the_present() -> None:
+def test_base_in_the_future_counts_as_now() -> None:
     document = document_of("a", "b")
     written = tab_of(document)
     written["metadata"]["cobra"]["seq"] = 10**9
@@ -305,17 +305,17 @@ def test_a_base_in_the_future_is_the_present() -> None:
 
 
 @pytest.mark.parametrize("seq", [True, -1, "5", None, 2.5])
-def test_a_base_that_is_no_number_is_none(seq: object) -> None:
+def test_base_that_is_not_a_number_is_ignored(seq: object) -> None:
     assert base_of({"metadata": {"cobra": {"seq": seq}}}) is None
 
 
 @pytest.mark.parametrize("metadata", [None, 5, "text", [1], {"cobra": 3}])
-def test_a_notebook_whose_metadata_are_wrong_has_no_base(metadata: object) -> None:
+def test_notebook_with_invalid_metadata_has_no_base(metadata: object) -> None:
     assert base_of({"metadata": metadata}) is None
 
 
 @pytest.mark.parametrize("cells", [None, 5, "", "text", {}, ["text"], [{}, 3]])
-def test_what_is_no_notebook_is_refused_and_changes_nothing(cells: object) -> None:
+def test_anything_but_a_notebook_is_refused_and_changes_nothing(cells: object) -> None:
     document = document_of("a")
     seq = document.seq
     with pytest.raises(ValueError, match="no notebook"):
@@ -326,7 +326,7 @@ def test_what_is_no_notebook_is_refused_and_changes_nothing(cells: object) -> No
 @pytest.mark.parametrize(
     "wrong", [{"outputs": 5}, {"source": 5}, {"metadata": []}, {"cell_type": []}, {"id": []}]
 )
-def test_a_cell_with_wrong_parts_is_put_right(wrong: Json) -> None:
+def test_cell_with_invalid_parts_is_corrected(wrong: Json) -> None:
     document = document_of("a")
     written = tab_of(document)
     written["cells"].append({**new("b", kind="code"), **wrong})
@@ -334,7 +334,7 @@ def test_a_cell_with_wrong_parts_is_put_right(wrong: Json) -> None:
     assert len(document) == 2
 
 
-def test_metadata_that_are_ours_are_kept() -> None:
+def test_runners_metadata_stay() -> None:
     document = Document(metadata={"kernelspec": {"name": "cobra", "display_name": "Cobra"}})
     document.insert("code", "x", cell_id="a", metadata={"cobra": {"agent": "lead"}})
     written = tab_of(document)
@@ -350,7 +350,7 @@ def test_metadata_that_are_ours_are_kept() -> None:
     assert document.cell("a")["metadata"] == {"cobra": {"agent": "lead", "seq": 1}, "tags": ["mine"]}
 
 
-def test_source_and_metadata_of_one_cell_are_taken_together() -> None:
+def test_source_and_metadata_of_one_cell_change_together() -> None:
     document = document_of("a")
     written = tab_of(document)
     cell_in(written, "a").update(source="mine", metadata={"tags": ["mine"]})
@@ -359,7 +359,7 @@ def test_source_and_metadata_of_one_cell_are_taken_together() -> None:
     assert document.cell("a")["metadata"]["tags"] == ["mine"]
 
 
-def test_metadata_that_changed_since_stay() -> None:
+def test_metadata_changed_since_the_base_stay() -> None:
     document = document_of("a")
     stale = tab_of(document)
     document.metadata("a", {"tags": ["new"]})
@@ -373,7 +373,7 @@ def image(text: str) -> Json:
     return {"a.png": {"image/png": text}}
 
 
-def test_images_that_came_into_a_text_are_taken_with_it_and_with_what_else_changed() -> None:
+def test_images_pasted_into_a_text_are_saved_with_its_other_changes() -> None:
     document = document_of("a", "b", kind="markdown")
     written = tab_of(document)
     cell_in(written, "a").update(
@@ -391,7 +391,7 @@ def test_images_that_came_into_a_text_are_taken_with_it_and_with_what_else_chang
     assert "attachments" not in document.cell("a")
 
 
-def test_images_that_changed_since_are_not_changed_back_by_a_stale_tab() -> None:
+def test_stale_tab_does_not_revert_changed_images() -> None:
     document = document_of("a", kind="markdown")
     stale, other = tab_of(document), tab_of(document)
     cell_in(other, "a")["attachments"] = image("cGFzdGVk")
@@ -408,7 +408,7 @@ def test_images_that_changed_since_are_not_changed_back_by_a_stale_tab() -> None
     assert "attachments" not in document.cell("a")
 
 
-def test_a_copy_of_an_agents_cell_is_the_persons() -> None:
+def test_copy_of_an_agents_cell_belongs_to_the_person() -> None:
     document = Document()
     document.insert("code", "x", cell_id="a", metadata={"cobra": {"agent": "lead", "turn": 1}})
     written = tab_of(document)
@@ -420,7 +420,7 @@ def test_a_copy_of_an_agents_cell_is_the_persons() -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_whatever_tabs_do_all_come_to_the_same_and_nothing_is_lost(seed: int) -> None:
+def test_tabs_converge_and_nothing_is_lost_whatever_they_do(seed: int) -> None:
     chance = random.Random(seed)
     world = World(chance)
     tabs = [Tab(f"tab{number}", world, chance) for number in range(3)]

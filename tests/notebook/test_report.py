@@ -1,4 +1,4 @@
-"""The report stands alone, tells the whole run, and survives whatever is missing or hostile."""
+"""The report is self-contained, covers the whole run, and survives missing or hostile content."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REPLY = "## Freeze *the* protocol\nRows look independent.\n\n```python\n# no hea
 
 
 class Page(HTMLParser):
-    """Tags in balance, what is linked, ids, text."""
+    """Parses a page: balanced tags, links, ids and text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def beginning(name: str = "ridge") -> list[tuple[float, str, dict[str, Any]]]:
 
 
 def whole(name: str = "ridge") -> list[Record]:
-    """A run from its beginning to a proof."""
+    """The records of a run from its start to its proof."""
     known = results(name)
     cell = {"turn": 1, "cell": "c1", "role": "lead", "source": f"cobra.protocol()\n# {name}"}
     done = {
@@ -172,7 +172,7 @@ def page() -> Page:
     return read(whole())
 
 
-def test_it_is_written_whole_and_replaces_what_was_there(tmp_path: Path) -> None:
+def test_report_is_written_whole_and_replaces_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("old")
     report.write(path, facts(whole()), whole())
@@ -180,14 +180,14 @@ def test_it_is_written_whole_and_replaces_what_was_there(tmp_path: Path) -> None
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_it_stands_alone(page: Page) -> None:
+def test_report_is_self_contained(page: Page) -> None:
     assert not {"script", "link", "iframe"} & set(page.tags)
     assert all(source.startswith(("data:image/svg+xml;base64,", "#")) for source in page.sources)
     assert {source[1:] for source in page.sources if source.startswith("#")} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
 
 
-def test_the_headline_says_what_came_of_it(page: Page) -> None:
+def test_headline_shows_the_outcome(page: Page) -> None:
     head = page.words[: page.words.index("How it works")]
     for part in (
         "small-sums",
@@ -232,11 +232,11 @@ def test_every_section_has_its_content(page: Page) -> None:
     assert "torch" not in page.words
 
 
-def test_charts_are_there(page: Page) -> None:
+def test_report_has_all_charts(page: Page) -> None:
     assert page.tags.count("img") == 6  # steps, phases, forest, weights, distance, strip
 
 
-def test_the_trail_tells_turns_with_headings_and_records(page: Page) -> None:
+def test_trail_lists_turns_with_headings_and_records(page: Page) -> None:
     trail = page.words[page.words.index("Trail of decisions", 200) :]
     for part in (
         "Freeze the protocol",
@@ -249,20 +249,20 @@ def test_the_trail_tells_turns_with_headings_and_records(page: Page) -> None:
     assert "# no heading" not in trail
 
 
-def test_full_trials_come_best_first(page: Page) -> None:
+def test_full_trials_are_listed_best_first(page: Page) -> None:
     rows = re.search(r"Full size, best first(.*?)Failed", page.words)
     assert rows
     assert rows[1].index("t007") < rows[1].index("t001")
 
 
-@pytest.mark.parametrize("kept", range(len(whole())))
-def test_a_run_cut_anywhere_has_a_report(kept: int) -> None:
-    found = whole()[:kept]
+@pytest.mark.parametrize("lines", range(len(whole())))
+def test_record_cut_anywhere_gives_a_report(lines: int) -> None:
+    found = whole()[:lines]
     assert "Provenance" in read(found).text
     assert "Provenance" in read(found, {}).text
 
 
-def test_a_run_that_failed_early_says_why() -> None:
+def test_early_failure_is_explained() -> None:
     found = records(*beginning(), (1, "state", {"state": "failed", "why": "no train table: add one"}))
     page = read(
         found, facts(found, state="failed", why="no train table: add one", competition=None, result=None)
@@ -277,12 +277,12 @@ def test_a_run_that_failed_early_says_why() -> None:
         assert part in page.words
 
 
-def test_failed_trials_only_make_no_chart_of_scores() -> None:
+def test_failed_trials_alone_make_no_score_chart() -> None:
     found = records(*beginning(), (5, "trial", failed()))
     assert "No trial has a score." in read(found).words
 
 
-def test_a_proof_that_differs_stands_out() -> None:
+def test_different_proof_is_highlighted() -> None:
     html = report.render(
         {},
         records(
@@ -308,7 +308,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert "alert(1)" in page.text
 
 
-def test_the_first_heading_outside_code_names_a_turn() -> None:
+def test_first_heading_outside_code_names_a_turn() -> None:
     assert heading(REPLY) == "Freeze the protocol"
     assert prose(REPLY) == "Rows look independent."
     assert heading("just words\nmore") == "just words"
@@ -316,7 +316,7 @@ def test_the_first_heading_outside_code_names_a_turn() -> None:
     assert heading("```\n# code\n```") == "code only"
 
 
-def test_time_is_counted_once() -> None:
+def test_overlapping_time_is_counted_once() -> None:
     assert merged([(5, 7), (0, 2), (1, 3), (4, 4)]) == [(0, 3), (5, 7)]
     assert length(merged([(0, 2), (1, 3)])) == 3
     story = Timeline(facts([]), whole())
@@ -326,7 +326,7 @@ def test_time_is_counted_once() -> None:
     assert phases["proof"].seconds == pytest.approx(18)
 
 
-def test_only_full_size_trials_and_blends_of_the_protocol_in_force_are_on_the_clock() -> None:
+def test_chart_over_time_shows_only_full_size_trials_and_blends_of_the_current_protocol() -> None:
     story = Timeline({"started": START}, whole())
     assert [point.label.split()[0] for point in story.points()] == ["t001", "t002", "t007", "b01"]
     later = records(

@@ -1,22 +1,18 @@
-"""`solution.ipynb` writes what was submitted, whatever the task, the split and the kind of candidate."""
+"""`solution.ipynb` writes the submission again, for every task, split and kind of candidate."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 
-from cobra_jupyter.notebook import solution
 from cobra_jupyter.run.proof import compare
 from tests.conftest import Bench
+from tests.fakes.solutions import reproduced, run_alone, run_in_fork
 
 LINEAR = """
 import numpy as np
@@ -31,7 +27,8 @@ def fit(train, ctx):
     if ctx.task == "regression":
         return Ridge(ctx.config["strength"]).fit(columns(part) + noise, part[ctx.targets])
     if ctx.task == "multilabel":
-        return [LogisticRegression(C=ctx.config["strength"]).fit(columns(part) + noise, part[t]) for t in ctx.targets]
+        models = {{t: LogisticRegression(C=ctx.config["strength"]) for t in ctx.targets}}
+        return [model.fit(columns(part) + noise, part[t]) for t, model in models.items()]
     codes = part[ctx.targets[0]].astype(str).map({{str(c): i for i, c in enumerate(ctx.classes)}})
     return LogisticRegression(C=ctx.config["strength"]).fit(columns(part) + noise, codes)
 def predict(model, rows, ctx):
@@ -44,8 +41,9 @@ def predict(model, rows, ctx):
 PAIR = """
 import numpy as np
 def fit_predict(train, rows, ctx):
-    mean = ctx.shared("doubled").loc[train.index, "a2"].mean()
-    return np.full(len(rows), train[ctx.targets[0]].mean()) + 0.1 * (ctx.shared("doubled").loc[rows.index, "a2"] - mean)
+    doubled = ctx.shared("doubled")["a2"]
+    change = doubled.loc[rows.index] - doubled.loc[train.index].mean()
+    return np.full(len(rows), train[ctx.targets[0]].mean()) + 0.1 * change
 """
 DOUBLED = """
 import pandas as pd
@@ -63,31 +61,6 @@ def predict(model, rows, ctx):
 def decode(raw, rows, params):
     return np.where(raw[:, 1] + params["shift"] > 0.5, "yes", "no")
 """
-
-
-def run_as_script(bench: Bench, folder: Path, retrain: bool = True, processes: int = 1) -> Path:
-    """Run the cells in a fresh Python, as a kernel would."""
-    described = bench.solution()
-    notebook = nbformat.from_dict(solution.build(described, retrain, {"competition": "made"}))
-    nbformat.validate(notebook)
-    lines = []
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        if cell.source.startswith("%%writefile"):
-            name, _, source = cell.source.removeprefix("%%writefile ").partition("\n")
-            (folder / name).write_text(source)
-        else:
-            lines.append(cell.source)
-    (folder / "solution.py").write_text(
-        "\n\n".join(lines).replace("PROCESSES = 2", f"PROCESSES = {processes}")
-    )
-    environment = {**os.environ, "COBRA_RUN": str(bench.run), "PYTHONPATH": ""}
-    done = subprocess.run(
-        [sys.executable, "solution.py"], cwd=folder, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "submission.csv"
 
 
 def grouped(frame: pd.DataFrame) -> pd.DataFrame:
@@ -113,7 +86,7 @@ def dated(frame: pd.DataFrame) -> pd.DataFrame:
     ],
     ids=["binary", "multiclass-groups", "multilabel", "regression-time", "regression-groups", "binary-vault"],
 )
-def test_a_blend_is_reproduced_byte_for_byte(
+def test_blend_is_reproduced_byte_for_byte(
     benches: Callable[..., Bench],
     tmp_path: Path,
     task: str,
@@ -127,21 +100,19 @@ def test_a_blend_is_reproduced_byte_for_byte(
     bench.trial("cubed", seed=5)
     blend = bench.blend()
     bench.submit(blend["id"])
-    assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path))[0] == "identical"
+    assert compare(bench.run / "submission.csv", reproduced(bench, tmp_path, run_in_fork))[0] == "identical"
 
 
-def test_shared_artefacts_and_fit_predict_are_reproduced(
-    benches: Callable[..., Bench], tmp_path: Path
-) -> None:
+def test_shared_tables_and_fit_predict_are_reproduced(benches: Callable[..., Bench], tmp_path: Path) -> None:
     bench = benches(task="regression").ready()
     bench.shared("doubled", DOUBLED)
     bench.candidate("pair", PAIR)
     bench.submit(bench.trial("pair")["id"])
-    made = run_as_script(bench, tmp_path, processes=2)
+    made = reproduced(bench, tmp_path, run_alone, processes=2)
     assert compare(bench.run / "submission.csv", made)[0] == "identical"
 
 
-def test_a_candidates_own_decoding_is_reproduced(benches: Callable[..., Bench], tmp_path: Path) -> None:
+def test_candidates_own_decoding_is_reproduced(benches: Callable[..., Bench], tmp_path: Path) -> None:
     def words(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(y=frame["y"].map({0: "no", 1: "yes"})) if "y" in frame else frame
 
@@ -153,18 +124,15 @@ def test_a_candidates_own_decoding_is_reproduced(benches: Callable[..., Bench], 
     trial = bench.trial("own")
     bench.submit(trial["id"])
     assert set(pd.read_csv(bench.run / "submission.csv")["y"]) == {"yes", "no"}
-    assert compare(bench.run / "submission.csv", run_as_script(bench, tmp_path))[0] == "identical"
+    assert compare(bench.run / "submission.csv", reproduced(bench, tmp_path, run_in_fork))[0] == "identical"
 
 
-def test_a_costly_winner_is_proven_from_its_saved_models(
-    benches: Callable[..., Bench], tmp_path: Path
-) -> None:
+def test_costly_winner_is_proven_from_its_saved_models(benches: Callable[..., Bench], tmp_path: Path) -> None:
     bench = benches(task="regression").ready()
     bench.candidate("straight", LINEAR.format(power=1))
     bench.submit(bench.trial("straight")["id"])
-    assert (
-        compare(bench.run / "submission.csv", run_as_script(bench, tmp_path, retrain=False))[0] == "identical"
-    )
+    made = reproduced(bench, tmp_path, run_in_fork, retrain=False)
+    assert compare(bench.run / "submission.csv", made)[0] == "identical"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +153,7 @@ def test_submissions_are_compared_by_bytes_then_by_value(tmp_path: Path, made: s
     assert compare(tmp_path / "a.csv", tmp_path / "b.csv")[0] == outcome
 
 
-def test_labels_are_compared_as_they_are(tmp_path: Path) -> None:
+def test_labels_are_compared_exactly(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,y\n1,yes\n2,no\n")
     (tmp_path / "b.csv").write_text("id,y\n1,yes\n2,yes\n")
     assert compare(tmp_path / "a.csv", tmp_path / "b.csv") == ("different", "1 values of y differ")

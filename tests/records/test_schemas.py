@@ -40,12 +40,12 @@ METRIC = 'DIRECTION = "minimize"\ndef metric(truth, prediction):\n    return 0.0
 
 @pytest.fixture(scope="module")
 def session(
-    tmp_path_factory: pytest.TempPathFactory, benches: Callable[..., Bench]
+    tmp_path_factory: pytest.TempPathFactory, light_benches: Callable[..., Bench]
 ) -> tuple[Bench, list[tuple[str, dict[str, Any]]]]:
     """A short session on a demo: its bench, and (kind, data) of all that was shown."""
     folder = tmp_path_factory.mktemp("demo")
     demo.write(folder)
-    bench = benches(folder / "demo-diabetes" / "prepared" / "public", settings={"budget": 300})
+    bench = light_benches(folder / "demo-diabetes" / "prepared" / "public", settings={"budget": 300})
     shown: list[tuple[str, dict[str, Any]]] = []
 
     def call(name: str, *args: Any, on: FakeCall | None = None, **options: Any) -> Any:

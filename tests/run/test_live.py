@@ -1,4 +1,7 @@
-"""A run that is watched and steered from outside, over its real socket: a real runner, kernel and harness."""
+"""A run that is watched and steered from outside, over its real socket.
+
+`running` is a run in a process of its own, with real kernel and harness; `inside` one in this process, for what does not
+hang on processes."""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,12 @@ import pytest
 from cobra_jupyter.kernel.wire import Wire
 from cobra_jupyter.records.ledger import Record, read
 from cobra_jupyter.run import attach, registry
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.runner import Runner
 from tests.conftest import make_competition
 from tests.fakes import live
+from tests.inprocess import UNPROVEN
+from tests.inprocess.kernel import InProcessKernel
 
 FIRST = live.cell("%load_ext cobra_jupyter\nimport time\nx = 1", "Begin")
 SLOW = live.cell("for i in range(300):\n    print('line', i, flush=True)\n    time.sleep(0.1)", "Slow")
@@ -56,8 +63,10 @@ class Run:
 
     out: Path
     replies: Path
-    process: subprocess.Popen[bytes]
     attached: attach.Attachment
+    process: subprocess.Popen[bytes] | None = None
+    ended: asyncio.Future[Any] | None = None  # of one in this process
+    kernels: list[InProcessKernel] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def say(self, number: int, text: str) -> None:
@@ -100,6 +109,11 @@ class Run:
 
         await until(look, 30, text)
 
+    async def over(self) -> None:
+        """Wait for the end of a run in this process, which is not to fail."""
+        assert self.ended is not None
+        await asyncio.wait_for(asyncio.shield(self.ended), 60)
+
     def cells(self) -> list[dict[str, Any]]:
         """Of the file."""
         found = json.loads((self.out / "agent.ipynb").read_text())["cells"]
@@ -126,17 +140,8 @@ async def running(competition: Path, folder: Path, *options: str) -> AsyncIterat
     if "--resume" not in options:
         live.say(replies, 1, FIRST)
     try:
-        run = Run(out, replies, process, await attached(out))
-        run.attached.subscribe(run.events.append)
-
-        async def seated() -> bool:
-            try:
-                await run.call("follow", agent="lead", client="me", seq=None)
-            except attach.AttachError:
-                return False
-            return True
-
-        await until(seated, 60, "the lead works")
+        run = Run(out, replies, await attached(out), process)
+        await follow(run)
         yield run
         await run.attached.close()
     finally:
@@ -145,6 +150,52 @@ async def running(competition: Path, folder: Path, *options: str) -> AsyncIterat
             process.wait(30)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+async def follow(run: Run) -> None:
+    """Hear what happens, from when the lead is at work."""
+    run.attached.subscribe(run.events.append)
+
+    async def seated() -> bool:
+        try:
+            await run.call("follow", agent="lead", client="me", seq=None)
+        except attach.AttachError:
+            return False
+        return True
+
+    await until(seated, 60, "the lead works")
+
+
+@asynccontextmanager
+async def starting(competition: Path, folder: Path, approval: str = "none") -> AsyncIterator[Run]:
+    """A run in this process, as soon as it can be attached to."""
+    out, replies = folder / "run", folder / "replies"
+    replies.mkdir()
+    kernels: list[InProcessKernel] = []
+
+    def kernel(*args: Any, **options: Any) -> InProcessKernel:
+        kernels.append(InProcessKernel(*args, **options))
+        return kernels[-1]
+
+    options = Options(competition, out, "dictated", 2400.0, 0, None, {}, time.time(), approval=approval)
+    runner = Runner(options, live.Dictated(replies), machinery=replace(UNPROVEN, kernel=kernel))
+    ended = asyncio.ensure_future(runner.run())
+    try:
+        run = Run(out, replies, await attached(out), ended=ended, kernels=kernels)
+        yield run
+        await run.attached.close()
+    finally:
+        runner.interrupted.set()
+        await asyncio.wait({ended})
+
+
+@asynccontextmanager
+async def inside(competition: Path, folder: Path, approval: str = "none") -> AsyncIterator[Run]:
+    """A run in this process whose first turn is over."""
+    async with starting(competition, folder, approval) as run:
+        run.say(1, FIRST)
+        await follow(run)
+        yield run
 
 
 async def attached(out: Path) -> attach.Attachment:
@@ -188,6 +239,10 @@ async def test_a_person_takes_over_edits_runs_and_hands_back_and_the_agent_reads
 
 async def person_runs(run: Run, cell: str, code: str) -> None:
     """As a tab does: the code goes to the kernel, the runner is told which cell it is."""
+    if run.kernels:
+        msg_id = await run.kernels[0].person(code)
+        await run.call("ran", agent="lead", client="me", msg_id=msg_id, cell_id=cell)
+        return
     wire = Wire(await run.call("kernel", agent="lead"))
     await asyncio.wait_for(wire.request("kernel_info_request", {}).done, 30)  # both its sockets stand
     content = {
@@ -201,7 +256,7 @@ async def person_runs(run: Run, cell: str, code: str) -> None:
 
 @awaited
 async def test_interrupt_pauses_at_once_and_the_cell_ends(competition: Path, tmp_path: Path) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         run.say(2, SLOW)
         await run.shows("line 3")
         began = time.monotonic()
@@ -218,7 +273,7 @@ async def test_interrupt_pauses_at_once_and_the_cell_ends(competition: Path, tmp
 async def test_interrupt_holds_who_was_called_in_by_the_cell_until_the_run_is_resumed(
     competition: Path, tmp_path: Path
 ) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         run.say(2, live.cell("cobra.delegate('auditor', 'Look at the split.')"))
         await run.seen(3)  # by the auditor, to whom the same is dictated
         (run.replies / "3.seen").unlink()
@@ -239,7 +294,7 @@ async def test_interrupt_holds_who_was_called_in_by_the_cell_until_the_run_is_re
 async def test_interrupt_ends_a_reply_that_is_being_written_and_nothing_of_it_stays(
     competition: Path, tmp_path: Path
 ) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         run.say(2, live.cell("print('never')", "Half a reply", "word " * 2000, pace=200))
 
         async def half() -> bool:
@@ -258,7 +313,7 @@ async def test_interrupt_ends_a_reply_that_is_being_written_and_nothing_of_it_st
 async def test_a_pause_that_the_last_cell_outruns_is_not_said_to_come(
     competition: Path, tmp_path: Path
 ) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         go = tmp_path / "go"
         twice = "cobra.finish('enough')\n" * 2  # the first time it is asked whether it means it
         wait = f"import os\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.02)"
@@ -266,7 +321,7 @@ async def test_a_pause_that_the_last_cell_outruns_is_not_said_to_come(
         await run.shows("the last")
         assert (await run.call("pause"))["state"] == "pausing"
         go.touch()
-        await asyncio.to_thread(run.process.wait, 60)
+        await run.over()
         assert [r.data["state"] for r in run.records("state")][-3:] == ["pausing", "running", "finished"]
 
 
@@ -304,28 +359,8 @@ async def test_what_a_cell_prints_after_it_has_ended_is_kept_below_it(
 
 
 @awaited
-async def test_stop_ends_kernel_and_cell_within_two_seconds(competition: Path, tmp_path: Path) -> None:
-    async with running(competition, tmp_path) as run:
-        marker = tmp_path / "alive"
-        beats = f"while True:\n    open({str(marker)!r}, 'a').write('.')\n    time.sleep(0.05)"
-        run.say(2, live.cell(beats))
-
-        async def begun() -> bool:
-            return marker.exists()
-
-        await until(begun, 20, "the cell runs")
-        await run.call("stop")
-        await asyncio.sleep(2)
-        size = marker.stat().st_size
-        await asyncio.sleep(0.5)
-        assert marker.stat().st_size == size
-        run.process.wait(30)
-        assert [r.data["state"] for r in run.records("state")][-1] == "stopped"
-
-
-@awaited
 async def test_a_step_is_one_turn(competition: Path, tmp_path: Path) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         for number in range(2, 8):
             run.say(number, live.cell(f"print('turn', {number})\ntime.sleep(0.5)"))
         await run.call("pause")
@@ -339,7 +374,7 @@ async def test_a_step_is_one_turn(competition: Path, tmp_path: Path) -> None:
 async def test_a_cell_waits_for_approval_runs_as_edited_and_a_declined_one_does_not(
     competition: Path, tmp_path: Path
 ) -> None:
-    async with running(competition, tmp_path, "--approval", "cells") as run:
+    async with inside(competition, tmp_path, "cells") as run:
         await run.state("waiting")
         await run.call("approve", yes=True)
         await run.seen(2)
@@ -361,7 +396,7 @@ async def test_a_cell_waits_for_approval_runs_as_edited_and_a_declined_one_does_
 
 @awaited
 async def test_a_message_is_read_in_the_next_turn(competition: Path, tmp_path: Path) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         await run.seen(2)
         await run.call("message", text="Try a log of the target.")
         run.say(2, live.cell("pass"))
@@ -376,7 +411,7 @@ async def test_a_message_is_read_in_the_next_turn(competition: Path, tmp_path: P
 async def test_a_restarted_kernel_has_what_the_agents_cells_left_and_no_more(
     competition: Path, tmp_path: Path
 ) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         run.say(2, live.cell("y = x + 1"))
         await run.seen(3)
         await run.call("restart_kernel", agent="lead")
@@ -388,7 +423,7 @@ async def test_a_restarted_kernel_has_what_the_agents_cells_left_and_no_more(
 async def test_a_person_may_delete_and_touch_what_the_agent_is_writing(
     competition: Path, tmp_path: Path
 ) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         run.say(2, live.cell("print('whole')", "Long", "word " * 200 + "END", pace=200))
 
         async def half() -> str | None:
@@ -410,7 +445,7 @@ async def test_a_person_may_delete_and_touch_what_the_agent_is_writing(
 async def test_what_another_program_writes_is_merged_before_the_next_write(
     competition: Path, tmp_path: Path
 ) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         await run.seen(2)
         path = Path((await run.call("flush", agent="lead"))["path"])
         notebook = json.loads(path.read_text())
@@ -441,6 +476,7 @@ async def test_edits_and_runs_of_a_person_survive_the_runners_death(
         await person_runs(run, "mine", cell["source"])
         await run.shows("w is 5")
         await until(ran, 30, "it is on record")
+        assert run.process
         os.killpg(run.process.pid, signal.SIGKILL)
         run.process.wait(10)
     meanwhile = json.loads((run.out / "agent.ipynb").read_text())
@@ -459,7 +495,10 @@ async def test_edits_and_runs_of_a_person_survive_the_runners_death(
 
 
 @awaited
-async def test_what_an_agents_cell_connects_is_refused(competition: Path, tmp_path: Path) -> None:
+async def test_what_an_agents_cell_connects_is_refused_and_stop_ends_kernel_and_cell(
+    competition: Path, tmp_path: Path
+) -> None:
+    """Two things that only a kernel of its own process shows, in one run."""
     async with running(competition, tmp_path) as run:
         entry = registry.find(run.out)
         assert entry
@@ -474,13 +513,28 @@ async def test_what_an_agents_cell_connects_is_refused(competition: Path, tmp_pa
         told = await run.seen(3)
         assert "answer b''" in told or "ConnectionResetError" in told or "BrokenPipe" in told
         assert not run.records("message")
+        marker = tmp_path / "alive"
+        beats = f"while True:\n    open({str(marker)!r}, 'a').write('.')\n    time.sleep(0.05)"
+        run.say(3, live.cell(beats))
+
+        async def begun() -> bool:
+            return marker.exists()
+
+        await until(begun, 20, "the cell runs")
+        await run.call("stop")
+        assert run.process
+        await asyncio.to_thread(run.process.wait, 30)
+        size = marker.stat().st_size
+        await asyncio.sleep(0.5)
+        assert marker.stat().st_size == size
+        assert [r.data["state"] for r in run.records("state")][-1] == "stopped"
 
 
 @awaited
 async def test_frames_that_cannot_be_are_answered_and_the_run_goes_on(
     competition: Path, tmp_path: Path
 ) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         for name, args, kind in (
             ("nothing", {}, "Malformed"), ("follow", {"agent": "lead", "seq": -1}, "Malformed"),
             ("follow", {"agent": "nobody", "seq": None}, "Unknown"), ("edit", {"agent": "lead", "client": "me", "edits": 7}, "Malformed"),
@@ -499,7 +553,7 @@ async def test_frames_that_cannot_be_are_answered_and_the_run_goes_on(
 async def test_the_agent_waits_for_a_cell_that_a_person_still_runs_and_is_told_of_it(
     competition: Path, tmp_path: Path
 ) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         await run.taken_over("pass")
         await person_inserts_and_runs(run, "long", "import time\ntime.sleep(4)\nq = 6\nprint('long', 'done')")
         await run.call("hand_back")
@@ -512,9 +566,13 @@ async def test_the_agent_waits_for_a_cell_that_a_person_still_runs_and_is_told_o
 async def test_a_kernel_that_dies_under_a_persons_cell_comes_back_with_the_agents_variables(
     competition: Path, tmp_path: Path
 ) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         await run.taken_over("pass")
-        await person_inserts_and_runs(run, "deadly", "import os, time\ntime.sleep(1)\nos._exit(1)")
+        await person_inserts_and_runs(
+            run, "deadly", "import time\nprint('last words')\nwhile True: time.sleep(0.01)"
+        )
+        await run.shows("last words")
+        run.kernels[0].die()
 
         async def back() -> bool:
             return any(r.data["event"] == "kernel restarted" for r in run.records("kernel"))
@@ -532,18 +590,16 @@ async def test_the_agent_goes_on_after_a_persons_cell_killed_the_kernel_before_i
     competition: Path, tmp_path: Path
 ) -> None:
     """The agent's cell, which waits behind the person's, is the first to see that the kernel is gone."""
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         await run.seen(2)
-        go = tmp_path / "go"
-        wait = f"import os, time\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.02)\nos.kill(os.getpid(), 9)"
-        await person_inserts_and_runs(run, "deadly", wait)
+        await person_inserts_and_runs(run, "deadly", "import time\nwhile True: time.sleep(0.01)")
         run.say(2, live.cell("print('x is', x)"))
 
         async def queued() -> bool:
             return any(r.data["turn"] == 2 for r in run.records("cell"))
 
         await until(queued, 30, "the agent's cell waits")
-        go.touch()
+        run.kernels[0].die()
         await run.shows("x is 1")
         assert [r.data["status"] for r in run.records("ran")] == ["died"]
         await run.seen(3)
@@ -551,7 +607,7 @@ async def test_the_agent_goes_on_after_a_persons_cell_killed_the_kernel_before_i
 
 @awaited
 async def test_a_writer_that_drops_the_runs_metadata_loses_no_cell(competition: Path, tmp_path: Path) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         await run.seen(2)
         path = Path((await run.call("flush", agent="lead"))["path"])
         notebook = json.loads(path.read_text())
@@ -570,7 +626,7 @@ async def test_a_writer_that_drops_the_runs_metadata_loses_no_cell(competition: 
 async def test_a_notebook_whose_new_place_is_gone_is_written_in_the_runs_folder_and_the_run_ends_well(
     competition: Path, tmp_path: Path
 ) -> None:
-    async with running(competition, tmp_path) as run:
+    async with inside(competition, tmp_path) as run:
         await run.seen(2)
         notes = tmp_path / "notes"
         notes.mkdir()
@@ -579,7 +635,7 @@ async def test_a_notebook_whose_new_place_is_gone_is_written_in_the_runs_folder_
         await run.call("flush", agent="lead")
         notes.rename(tmp_path / "elsewhere")
         run.say(2, live.cell("cobra.finish('enough')\n" * 2, "The last"))
-        assert await asyncio.to_thread(run.process.wait, 60) == 0
+        await run.over()
         assert [r.data["state"] for r in run.records("state")][-1] == "finished"
         assert "## The last\nWords." in [cell["source"] for cell in run.cells()]
         assert run.records("moved")[-1].data["path"] == str((run.out / "agent.ipynb").resolve())
@@ -588,29 +644,18 @@ async def test_a_notebook_whose_new_place_is_gone_is_written_in_the_runs_folder_
 
 @awaited
 async def test_a_run_may_be_stopped_while_it_starts(competition: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    process = live.start(competition, out, tmp_path / "replies")
-    one = await attached(out)
-    await one.call("stop")
-    await asyncio.to_thread(process.wait, 60)
-    await one.close()
-    states = [record.data["state"] for record in read(out / "ledger.jsonl") if record.kind == "state"]
-    assert states[-1] == "stopped"
+    async with starting(competition, tmp_path) as run:
+        await run.call("stop")
+        await run.over()
+        assert run.records("state")[-1].data["state"] == "stopped"
 
 
 @awaited
 async def test_a_run_that_says_it_runs_has_its_notebook(competition: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    process = live.start(competition, out, tmp_path / "replies")
-    try:
-        one = await attached(out)
-        while (await one.call("status"))["state"] == "starting":
+    async with starting(competition, tmp_path) as run:
+        while (await run.call("status"))["state"] == "starting":
             await asyncio.sleep(0)
-        assert (out / "agent.ipynb").exists()
-        await one.close()
-    finally:
-        process.terminate()  # its kernel ends with it, as after a kill it would not
-        await asyncio.to_thread(process.wait, 60)
+        assert (run.out / "agent.ipynb").exists()
 
 
 async def person_inserts_and_runs(run: Run, cell: str, code: str) -> None:

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
+from cobra_jupyter.brains import recording
 from cobra_jupyter.brains.base import Brain, Finish
 from cobra_jupyter.brains.context import Context
-from cobra_jupyter.brains.recording import recorded
 from cobra_jupyter.brains.replay import Recording, replays
+from cobra_jupyter.cli import main as cli
 from cobra_jupyter.notebook.normalise import differences, normalised
-from cobra_jupyter.records.ledger import Record, read
+from cobra_jupyter.records.ledger import Record
+from cobra_jupyter.run import folders
 from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.runner import Runner
 from tests.conftest import make_competition
+from tests.fakes.recorded import RecordedRun
 from tests.fakes.scripted import Scripted
+from tests.inprocess import MACHINERY
+from tests.run.ends import of, sha256
 
 ROOT = Path(__file__).parents[2]
 RIDGE = """%%candidate ridge
@@ -37,8 +41,12 @@ FACTORS = {"alpha": [1000.0, 1.0, 30.0], "bend": [False, True]}
 def numbers(rows, ctx):
     X = rows[["a", "b"]].to_numpy()
     return np.column_stack([X, X**2]) if ctx.config["bend"] else X
+def pause(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:  # in pieces, so that a fit in a thread can be ended
+        time.sleep(0.02)
 def fit(train, ctx):
-    time.sleep(float(os.environ.get("TEST_PACE", "0.02")))
+    pause(float(os.environ.get("TEST_PACE", "0.02")))
     noise = np.random.default_rng(ctx.seed).normal(scale=0.01, size=len(train))
     return Ridge(alpha=ctx.config["alpha"]).fit(numbers(train, ctx), train[ctx.targets[0]] + noise)
 def predict(model, rows, ctx):
@@ -46,9 +54,7 @@ def predict(model, rows, ctx):
 LAZY = (
     RIDGE.replace("%%candidate ridge", "%%candidate lazy")
     .replace('FACTORS = {"alpha": [1000.0, 1.0, 30.0]', 'FACTORS = {"nap": [0.0, 60.0], "alpha": [5.0, 50.0]')
-    .replace(
-        "    time.sleep(", '    time.sleep(ctx.config["nap"] * float(os.environ.get("TEST_NAP", "1")) + '
-    )
+    .replace("    pause(", '    pause(ctx.config["nap"] * float(os.environ.get("TEST_NAP", "1")) + ')
 )
 CELLS = [
     "%load_ext cobra_jupyter\ncobra.open()",
@@ -79,29 +85,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with all that may hang on the clock, and beside it a file of its replies."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    (brain,) = recorded([Scripted(CELLS)], out.parent / "replies.jsonl", ["the script is over"])
-    options = Options(folder, out, "scripted", 150.0, 3, None, {}, time.time())
-    asyncio.run(Runner(options, brain).run())
+    (brain,) = recording.recorded([Scripted(CELLS)], out.parent / "replies.jsonl", ["the script is over"])
+    live(Options(folder, out, "scripted", 150.0, 3, None, {}, time.time()), brain)
     return out
 
 
-def cobra(*words: str, clock: dict[str, str] = FAST) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cobra_jupyter.cli", *words], cwd=ROOT, env={**os.environ, **clock},
-        capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
+def live(options: Options, lead: Brain, *others: Brain, resume: bool = False) -> None:
+    """A run whose kernel, harness and workers are in this process, and see its variables."""
+    asyncio.run(Runner(options, lead, others=others, resume=resume, machinery=MACHINERY).run())
+
+
+def replay_of(source: Path, folder: Path, out: Path) -> Options:
+    return Options(folder, out, "replay", 150.0, 3, None, {}, time.time(), (), {"source": str(source)})
 
 
 def seen(out: Path) -> dict[str, Any]:
     return normalised(nbformat.read(out / "agent.ipynb", as_version=4), out)
-
-
-def of(out: Path, kind: str) -> list[dict[str, Any]]:
-    return [record.data for record in read(out / "ledger.jsonl") if record.kind == kind]
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def same(out: Path, whole: Path) -> None:
@@ -121,18 +120,47 @@ def test_a_recorded_run_has_what_a_replay_is_to_meet(whole: Path) -> None:
 
 @pytest.mark.parametrize("clock", [FAST, OTHER], ids=["same clock", "other clock"])
 def test_a_recorded_run_replays_to_the_same_notebook_and_submission(
-    clock: dict[str, str], folder: Path, whole: Path, tmp_path: Path
+    clock: dict[str, str], folder: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in clock.items():
+        monkeypatch.setenv(name, value)
     out = tmp_path / "again"
-    words = ["run", str(folder), "--brain", "replay", "--replay", str(whole), "--out", str(out)]
-    done = cobra(*words, clock=clock)
-    assert done.returncode == 0, done.stderr
+    live(replay_of(whole, folder, out), *replays(Recording(whole)))
     same(out, whole)
+
+
+def test_the_command_replays_a_run(recorded: RecordedRun, tmp_path: Path) -> None:
+    """Takes long: a whole run with processes of its own, as the recorded one had."""
+    out = tmp_path / "again"
+    words = [
+        "run",
+        str(recorded.competition),
+        "--brain",
+        "replay",
+        "--replay",
+        str(recorded.whole),
+        "--out",
+        str(out),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "cobra_jupyter.cli", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    same(out, recorded.whole)
     assert of(out, "run")[0]["brain"] == "replay"
-    assert of(out, "run")[0]["seed"] == 3
 
 
-def test_a_replay_that_was_killed_is_resumed_to_the_same_notebook(
+def test_a_replay_has_the_budget_and_seed_of_its_recording(folder: Path, whole: Path, tmp_path: Path) -> None:
+    given = replace(replay_of(whole, folder, tmp_path / "again"), budget=600.0, seed=0)
+    asked = cli._as_recorded(given)
+    assert (asked.budget, asked.seed) == (150.0, 3)
+
+
+def test_a_replay_that_was_stopped_is_resumed_to_the_same_notebook(
     folder: Path, whole: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "again"
@@ -143,12 +171,10 @@ def test_a_replay_that_was_killed_is_resumed_to_the_same_notebook(
         if record.kind == "ablation" and runner is not None:
             runner.interrupted.set()
 
-    model = {"source": str(whole)}
-    options = Options(folder, out, "replay", 150.0, 3, None, {}, time.time(), (), model)
-    runner = Runner(options, lead, on_record, others=tuple(others))
+    runner = Runner(replay_of(whole, folder, out), lead, on_record, others=tuple(others), machinery=MACHINERY)
     asyncio.run(runner.run())
-    done = cobra("resume", str(out))
-    assert done.returncode == 0, done.stderr
+    options = folders.options_of(folders.load(str(out)), None)
+    live(options, *replays(Recording(Path(options.model["source"]))), resume=True)
     same(out, whole)
 
 
@@ -161,9 +187,7 @@ def test_a_file_of_replies_replays_and_one_changed_reply_shows_in_its_cell(
     lines[5] = lines[5].replace('trial(\\"ridge\\"', 'trial(\\"ridge\\", {\\"alpha\\": 999.0}')
     (tmp_path / "few.jsonl").write_text("".join(lines))
     out = tmp_path / "again"
-    words = ["--replay", str(tmp_path / "few.jsonl"), "--out", str(out), "--budget", "150s"]
-    done = cobra("run", str(folder), "--brain", "replay", *words, "--seed", "3")
-    assert done.returncode == 0, done.stderr
+    live(replay_of(tmp_path / "few.jsonl", folder, out), *replays(Recording(tmp_path / "few.jsonl")))
     before, after = seen(whole), seen(out)
     changed = [n for n, (a, b) in enumerate(zip(before["cells"], after["cells"], strict=False)) if a != b]
     assert changed[0] == 2 * 4 + 2  # the title, four whole turns, then the fifth turn's code
@@ -173,14 +197,17 @@ def test_a_file_of_replies_replays_and_one_changed_reply_shows_in_its_cell(
     assert of(out, "submission")
 
 
-def test_what_is_no_recording_is_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
+def test_what_is_no_recording_is_refused_in_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "words.txt").write_text("nothing\n")
     (tmp_path / "none.jsonl").write_text(json.dumps({"brains": ["a"]}) + "\n")
     for source in ("words.txt", "none.jsonl", "absent"):
-        done = cobra("run", str(folder), "--brain", "replay", "--replay", str(tmp_path / source))
-        assert done.returncode == 2
-        assert done.stderr.startswith("cobra: --replay ")
-        assert done.stderr.count("\n") == 1
+        words = ["run", str(folder), "--brain", "replay", "--replay", str(tmp_path / source)]
+        assert cli.main([*words, "--out", str(tmp_path / "run")]) == cli.BAD_INPUT
+        said = capsys.readouterr().err
+        assert said.startswith("cobra: --replay ")
+        assert said.count("\n") == 1
 
 
 # ---- several agents
@@ -220,6 +247,8 @@ AGENTS = {
 def test_a_run_of_several_agents_replays_to_the_same_notebooks(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Takes long: two runs of several agents, each with processes of its own, where outputs of kernels that run beside
+    each other come in their order."""
     notebooks = ("agent.ipynb", "agents/scout-1.ipynb", "agents/auditor-1.ipynb")
     seen_of: list[list[dict[str, Any]]] = []
     out = tmp_path / "whole"

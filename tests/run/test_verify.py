@@ -1,12 +1,18 @@
-"""`cobra verify`: a run that nobody touched holds; whatever is changed afterwards is found."""
+"""`cobra verify`: a run that nobody touched holds; whatever is changed afterwards is found.
+
+Most checks are asked for in this process, with a harness in it; the command itself is tried on a run that holds and on
+one that does not."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +22,27 @@ import pytest
 
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.records.ledger import START, _chained
-from tests.conftest import make_competition
-from tests.fakes.lives import live
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run."""
-    folder = make_competition(tmp_path_factory.mktemp("competition"), "regression", rows=240, test_rows=60)
-    out = tmp_path_factory.mktemp("runs") / "done"
-    ended = live(folder, out)
-    assert ended.stdout.strip() == "identical", ended.stderr
-    return out
+from cobra_jupyter.run import verify
+from tests.fakes.recorded import RecordedRun
+from tests.inprocess import MACHINERY
 
 
 @pytest.fixture
-def run(done: Path, tmp_path: Path) -> Path:
-    """A copy to tamper with."""
-    return Path(shutil.copytree(done, tmp_path / "run"))
+def run(recorded: RecordedRun, tmp_path: Path) -> Path:
+    """A copy of the recorded run, to tamper with."""
+    return recorded.copy(tmp_path / "run")
 
 
-def verified(
+def verified(run: Path, rerun: bool = False) -> dict[str, dict[str, Any]]:
+    """What is found in this process."""
+    checks = asyncio.run(verify.verify(run, rerun, MACHINERY))
+    return {check.name: asdict(check) for check in checks}
+
+
+def commanded(
     run: Path, capsys: pytest.CaptureFixture[str], *words: str
 ) -> tuple[int, dict[str, dict[str, Any]]]:
+    """What the command says, and its exit code."""
     code = cli.main(["verify", str(run), "--json", *words])
     checks = json.loads(capsys.readouterr().out)["checks"]
     return code, {check["name"]: check for check in checks}
@@ -85,9 +89,10 @@ def rechain(run: Path, change: Callable[[str, dict[str, Any]], None]) -> None:
 
 
 def test_a_run_that_nobody_touched_holds_and_trains_to_the_same_again(
-    done: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, checks = verified(done, capsys, "--rerun")
+    monkeypatch.setattr(verify, "verify", partial(verify.verify, machinery=MACHINERY))
+    code, checks = commanded(run, capsys, "--rerun")
     assert code == cli.OK
     assert {name for name, check in checks.items() if check["holds"]} == {
         "record", "report", "files", "observations", "inputs", "trials", "blends", "selection", "submission", "proof",
@@ -95,17 +100,16 @@ def test_a_run_that_nobody_touched_holds_and_trains_to_the_same_again(
     }  # fmt: skip
 
 
-def test_the_list_reads_as_a_list(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["verify", str(done)]) == cli.OK
+def test_the_list_reads_as_a_list(recorded: RecordedRun, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a harness in a process of its own."""
+    assert cli.main(["verify", str(recorded.whole)]) == cli.OK
     said = capsys.readouterr().out.splitlines()
     assert all(line.startswith("✓ ") for line in said[:-1])
-    assert said[-1] == f"{done.name}: everything holds"
+    assert said[-1] == f"{recorded.whole.name}: everything holds"
 
 
 @pytest.mark.parametrize("damage", ["drop a line", "cut the tail", "edit a score", "add a line"])
-def test_a_record_that_was_changed_is_found(
-    damage: str, run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_record_that_was_changed_is_found(damage: str, run: Path) -> None:
     kept = lines(run)
     if damage == "drop a line":
         del kept[20]
@@ -118,61 +122,54 @@ def test_a_record_that_was_changed_is_found(
         last = json.loads(kept[-1])
         kept.append(_chained(last["seq"] + 1, last["time"], "state", {"state": "finished"}, last["hash"])[1])
     (run / "ledger.jsonl").write_text("".join(kept))
-    code, checks = verified(run, capsys)
-    assert code == cli.NOT_VERIFIED
+    checks = verified(run)
     assert "record" in broken(checks)
 
 
 @pytest.mark.parametrize("path", [
     "submission.csv", "agent.ipynb", "solution.ipynb", "report.html", "code/ridge_v1.py", "trials/*/raw0.npy",
-    "blends/b01.npz", "outputs/*.json", "pack/cobra_jupyter/workbench/judge.py", "shared/*/made.*", "studies.db",
+    "blends/b01.npz", "outputs/*.json", "pack/cobra_jupyter/workbench/scoring/scorer.py", "shared/*/made.*", "studies.db",
 ])  # fmt: skip
-def test_a_file_that_was_changed_is_found(path: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_was_changed_is_found(path: str, run: Path) -> None:
     victim = next(iter(sorted(run.glob(path))))
     content = bytearray(victim.read_bytes())
     content[-3] ^= 1
     victim.write_bytes(content)
-    code, checks = verified(run, capsys)
-    assert code == cli.NOT_VERIFIED
+    checks = verified(run)
     assert "files" in broken(checks)
 
 
-def test_a_submission_that_was_swapped_is_found(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_submission_that_was_swapped_is_found(run: Path) -> None:
     path = run / "submission.csv"
     rows = path.read_text().splitlines()
     path.write_text("\n".join([rows[0], *(row.split(",")[0] + ",0.5" for row in rows[1:])]) + "\n")
-    assert "submission.csv" in verified(run, capsys)[1]["files"]["detail"]
+    assert "submission.csv" in verified(run)["files"]["detail"]
 
 
 @pytest.mark.parametrize("kind", ["trial", "blend"])
-def test_a_score_forged_with_a_chain_of_its_own_is_found(
-    kind: str, run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_score_forged_with_a_chain_of_its_own_is_found(kind: str, run: Path) -> None:
     def flatter(found: str, data: dict[str, Any]) -> None:
         if found == kind:
             data["score"] *= 0.9
 
     forge(run, flatter)
-    code, checks = verified(run, capsys)
-    assert code == cli.NOT_VERIFIED
+    checks = verified(run)
     assert not broken(checks) & {"record", "report", "files"}
     assert f"{kind}s" in broken(checks)
 
 
-def test_what_run_json_tells_has_to_be_in_the_record(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_run_json_tells_has_to_be_in_the_record(run: Path) -> None:
     told = json.loads((run / "run.json").read_text())
     told["result"]["cv"] *= 0.9
     (run / "run.json").write_text(json.dumps(told))
-    assert broken(verified(run, capsys)[1]) == {"result"}
+    assert broken(verified(run)) == {"result"}
 
 
 @pytest.mark.parametrize(("kind", "field", "check"), [
     ("submission", "score", "submission"), ("trial", "fold_scores", "trials"), ("trial", "full", "trials"),
     ("selection", "vetoed", "selection"),
 ])  # fmt: skip
-def test_other_forged_facts_are_found_too(
-    kind: str, field: str, check: str, run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_forged_facts_are_found_too(kind: str, field: str, check: str, run: Path) -> None:
     def change(found: str, data: dict[str, Any]) -> None:
         if found == kind:
             old = data[field]
@@ -180,41 +177,41 @@ def test_other_forged_facts_are_found_too(
             data[field] = not old if isinstance(old, bool) else scaled
 
     forge(run, change)
-    assert check in broken(verified(run, capsys)[1])
+    assert check in broken(verified(run))
 
 
 def test_a_run_does_not_judge_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    judge = run / "pack" / "cobra_jupyter" / "workbench" / "verifying.py"
+    """With a harness in a process of its own, which has to take its code from here."""
+    judge = run / "pack" / "cobra_jupyter" / "workbench" / "harness" / "recheck.py"
     judge.write_text(judge.read_text().replace("problems.append(problem)", "pass"))
+    assert "problems.append" not in judge.read_text()
 
     def flatter(kind: str, data: dict[str, Any]) -> None:
         if kind == "trial":
             data["score"] *= 0.9
 
     forge(run, flatter)
-    assert "trials" in broken(verified(run, capsys)[1])
+    code, checks = commanded(run, capsys)
+    assert code == cli.NOT_VERIFIED
+    assert "trials" in broken(checks)
 
 
-def test_a_choice_that_the_scores_do_not_bear_is_found(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_choice_that_the_scores_do_not_bear_is_found(run: Path) -> None:
     def prefer(kind: str, data: dict[str, Any]) -> None:
         if kind == "selection":
             data["chosen"] = "t001"
 
     forge(run, prefer)
-    assert "t001 was recorded" in verified(run, capsys)[1]["selection"]["detail"]
+    assert "t001 was recorded" in verified(run)["selection"]["detail"]
 
 
-def test_a_forged_prediction_does_not_make_the_submission(
-    run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_forged_prediction_does_not_make_the_submission(run: Path) -> None:
     for path in run.glob("trials/*/test/raw0.npy"):
         np.save(path, np.load(path) + 0.25)
-    assert "submission" in broken(verified(run, capsys)[1])
+    assert "submission" in broken(verified(run))
 
 
-def test_a_submission_forged_with_all_that_vouches_for_it_is_found_by_training_anew(
-    run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_submission_forged_with_all_that_vouches_for_it_is_found_by_training_anew(run: Path) -> None:
     """Stored test predictions, submission, record and report agree; only the models do not."""
     frame = pd.read_csv(run / "submission.csv")
     frame["y"] += 0.25
@@ -230,26 +227,21 @@ def test_a_submission_forged_with_all_that_vouches_for_it_is_found_by_training_a
 
     forge(run, vouch)
     assert predicted
-    code, checks = verified(run, capsys, "--rerun")
-    assert code == cli.NOT_VERIFIED
+    checks = verified(run, rerun=True)
     assert broken(checks) <= {"rerun", "submission"}
     assert "rerun" in broken(checks)
 
 
-def test_a_held_out_signal_in_what_the_agent_saw_is_found(
-    run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_held_out_signal_in_what_the_agent_saw_is_found(run: Path) -> None:
     def leak(kind: str, data: dict[str, Any]) -> None:
         if kind == "execution" and data["turn"] == 4:
             data["output"] += '\n{"any_medal": true, "gold_threshold": 0.2}'
 
     forge(run, leak)
-    assert "observations" in broken(verified(run, capsys)[1])
+    assert "observations" in broken(verified(run))
 
 
-def test_a_competition_that_is_not_the_one_of_the_run_is_found(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_competition_that_is_not_the_one_of_the_run_is_found(run: Path, tmp_path: Path) -> None:
     asked = json.loads(lines(run)[0])["data"]
     other = Path(shutil.copytree(asked["folder"], tmp_path / "other"))
     text = (other / "train.csv").read_text().splitlines(keepends=True)
@@ -260,17 +252,12 @@ def test_a_competition_that_is_not_the_one_of_the_run_is_found(
             data["folder"] = str(other)
 
     forge(run, move)
-    code, checks = verified(run, capsys)
-    assert code == cli.NOT_VERIFIED
+    checks = verified(run)
     assert "trials" in broken(checks)
 
 
-def test_a_run_that_was_killed_holds_as_far_as_it_goes(
-    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder, out = Path(json.loads(lines(done)[0])["data"]["folder"]), tmp_path / "killed"
-    live(folder, out, "blend")
-    code, checks = verified(out, capsys)
-    assert code == cli.OK
+def test_a_run_that_was_killed_holds_as_far_as_it_goes(recorded: RecordedRun, tmp_path: Path) -> None:
+    checks = verified(recorded.at("blend", tmp_path / "killed"))
+    assert not broken(checks)
     assert checks["trials"]["holds"]
     assert checks["submission"]["holds"] is None

@@ -1,4 +1,5 @@
-"""A Jupyter server with the extension, and runs below its root. Alone: `pytest -p pytest_jupyter.jupyter_server tests/server`."""
+"""A Jupyter server with the extension, and runs below its root. Alone: `pytest -p
+pytest_jupyter.jupyter_server tests/server`."""
 
 from __future__ import annotations
 
@@ -24,10 +25,12 @@ Ask = Callable[..., Awaitable[SimpleNamespace]]
 
 @pytest.fixture(autouse=True)
 def provisioner(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The entry point, also where the package was installed before it had one."""
+    """Registers the entry point, in case the package was installed before it had one."""
     point = EntryPoint(
-        "cobra-attach", "cobra_jupyter.server.provisioner:AttachProvisioner", "jupyter_client.kernel_provisioners"
-    )  # fmt: skip
+        name="cobra-attach",
+        value="cobra_jupyter.server.provisioner:AttachProvisioner",
+        group="jupyter_client.kernel_provisioners",
+    )
     factory = KernelProvisionerFactory.instance()
     monkeypatch.setitem(factory.provisioners, "cobra-attach", point)
 
@@ -59,23 +62,23 @@ def run_folder(root: Path) -> Path:
 
 
 @pytest.fixture
-def cobra(jp_serverapp: Any, jp_asyncio_loop: Any) -> Any:
-    """Started, as the server does when its loop runs."""
+def extension(jp_serverapp: Any, jp_asyncio_loop: Any) -> Any:
+    """The extension, started as the server starts it in its loop."""
     found = jp_serverapp.web_app.settings["cobra"]
     jp_asyncio_loop.run_until_complete(found.start())
     return found
 
 
 @pytest.fixture
-def ask(jp_fetch: Any, cobra: Any) -> Ask:
-    """Ask the REST interface. → status code and what was answered, also of a refusal."""
+def ask(jp_fetch: Any, extension: Any) -> Ask:
+    """Calls the REST interface. Returns status code and answer, also of an error."""
 
     async def fetch(method: str, path: str, body: Any = None, **options: Any) -> SimpleNamespace:
         sent = body if isinstance(body, str | bytes) or body is None else json.dumps(body)
         if method not in ("GET", "DELETE"):
             options["body"] = sent or b""
         try:
-            found = await jp_fetch(*path.split("/"), method=method, request_timeout=60, **options)
+            found = await jp_fetch(*path.split("/"), method=method, request_timeout=600, **options)
         except HTTPClientError as error:
             answered = error.response.body if error.response else b""
             return SimpleNamespace(code=error.code, **_read(answered))

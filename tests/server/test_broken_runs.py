@@ -1,4 +1,4 @@
-"""Run folders that others have written, copied or broken: each is told of as well as can be, none spoils the rest."""
+"""Run folders that are foreign, copied or broken: each gets a status, and none breaks the list."""
 
 from __future__ import annotations
 
@@ -17,24 +17,30 @@ from tests.server.conftest import RUN, Ask
 
 Json = dict[str, Any]
 GOOD = "aaaaaaaaaaaa"
+BUDGETS = ('"10m"', "NaN", "1e999", "null", "[]", "true", "-1")
 RUN_JSONS = [
     "", "[]", "{}", "3", "null", "{", '"text"', "[" * 100_000, "\0",
-    *(f'{{"id": "{RUN}", "run": "c-1", "state": "died", "budget": {budget}}}' for budget in ('"10m"', "NaN", "1e999", "null", "[]", "true", "-1")),
+    *(f'{{"id": "{RUN}", "run": "c-1", "state": "died", "budget": {budget}}}' for budget in BUDGETS),
     f'{{"id": "{RUN}", "run": "c-1", "state": ["died"], "budget": 600}}',
     f'{{"id": "{RUN}", "run": "c-1", "state": "died", "budget": 600, "seconds": {{"a": 1}}}}',
 ]  # fmt: skip
 LEDGERS = ["", "\n", "[]", "{", '{"data": []}', '{"data": "x"}', "\0\0\0\0", "[" * 100_000]
 LINES = [
-    {"kind": "run", "data": []}, {"kind": "agent", "data": {"agent": "../../../x", "role": "scout"}},
-    {"kind": "agent", "data": {"agent": "a\0b", "role": "scout"}}, {"kind": "trial", "data": {"full": True, "score": "x", "label": 3}},
-    {"kind": "trial", "data": {"full": True, "score": float("nan"), "label": "n"}}, {"kind": "state", "data": {"state": "x", "why": 3}},
-    {"kind": "moved", "data": {"agent": "lead", "path": "a\0b"}}, {"kind": "reply", "data": {"agent": "lead", "text": 3}},
-    {"kind": "take", "data": {}}, {"kind": "state", "data": {"state": "running", "why": None}, "time": "noon"},
+    {"kind": "run", "data": []},
+    {"kind": "agent", "data": {"agent": "../../../x", "role": "scout"}},
+    {"kind": "agent", "data": {"agent": "a\0b", "role": "scout"}},
+    {"kind": "trial", "data": {"full": True, "score": "x", "label": 3}},
+    {"kind": "trial", "data": {"full": True, "score": float("nan"), "label": "n"}},
+    {"kind": "state", "data": {"state": "x", "why": 3}},
+    {"kind": "moved", "data": {"agent": "lead", "path": "a\0b"}},
+    {"kind": "reply", "data": {"agent": "lead", "text": 3}},
+    {"kind": "take", "data": {}},
+    {"kind": "state", "data": {"state": "running", "why": None}, "time": "noon"},
 ]  # fmt: skip
 
 
 async def _check(ask: Ask, folder: Path) -> Json:
-    """The list has both, the one is told, nothing is a 500. → its status."""
+    """Checks that the list has both runs and that nothing answers 500. Returns the broken run's status."""
     listed = await ask("GET", "cobra/runs")
     assert listed.code == 200, listed.message
     assert "NaN" not in json.dumps(listed.data)
@@ -51,7 +57,7 @@ async def _check(ask: Ask, folder: Path) -> Json:
 
 
 @pytest.mark.parametrize("text", RUN_JSONS, ids=range(len(RUN_JSONS)))
-async def test_a_run_json_that_is_none_is_a_run_that_died_of_it(
+async def test_a_run_with_a_broken_run_json_has_died(
     text: str, ask: Ask, root: Path, run_folder: Path
 ) -> None:
     write_run(root / "runs" / "c-0", GOOD, "finished")
@@ -65,7 +71,7 @@ async def test_a_run_json_that_is_none_is_a_run_that_died_of_it(
 
 @pytest.mark.parametrize("text", LEDGERS, ids=range(len(LEDGERS)))
 @pytest.mark.parametrize("with_run_json", [True, False])
-async def test_a_record_that_is_none_spoils_no_list(
+async def test_a_broken_record_does_not_break_the_list(
     with_run_json: bool, text: str, ask: Ask, root: Path, run_folder: Path
 ) -> None:
     write_run(root / "runs" / "c-0", GOOD, "finished")
@@ -79,7 +85,7 @@ async def test_a_record_that_is_none_spoils_no_list(
 
 
 @pytest.mark.parametrize("line", LINES, ids=range(len(LINES)))
-async def test_a_line_that_is_not_understood_spoils_no_list(
+async def test_a_bad_line_of_a_record_does_not_break_the_list(
     line: Json, ask: Ask, root: Path, run_folder: Path
 ) -> None:
     write_run(root / "runs" / "c-0", GOOD, "finished")
@@ -89,9 +95,7 @@ async def test_a_line_that_is_not_understood_spoils_no_list(
     await _check(ask, run_folder)
 
 
-async def test_a_folder_that_nobody_may_read_and_a_circle_of_links_spoil_no_list(
-    ask: Ask, root: Path
-) -> None:
+async def test_unreadable_folders_and_loops_of_links_do_not_break_the_list(ask: Ask, root: Path) -> None:
     write_run(root / "runs" / "c-0", GOOD, "finished")
     (root / "runs" / "shut").mkdir(mode=0o000)
     (root / "runs" / "circle").symlink_to(root / "runs" / "circle")
@@ -100,14 +104,14 @@ async def test_a_folder_that_nobody_may_read_and_a_circle_of_links_spoil_no_list
 
 
 @pytest.mark.parametrize("text", RUN_JSONS, ids=range(len(RUN_JSONS)))
-def test_the_command_line_says_what_is_wrong_too(text: str, tmp_path: Path) -> None:
+def test_the_command_line_reports_a_broken_run_json_too(text: str, tmp_path: Path) -> None:
     write_run(tmp_path)
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(folders.RunError, match=r"run\.json cannot be read"):
         folders.load(str(tmp_path))
 
 
-# ---- places
+# ---- paths
 
 
 def _moved(folder: Path, path: Path | str, agent: str = "lead") -> None:
@@ -118,7 +122,7 @@ def _moved(folder: Path, path: Path | str, agent: str = "lead") -> None:
         )
 
 
-def test_a_record_leads_to_no_notebook_outside_of_the_root(tmp_path: Path) -> None:
+def test_a_record_cannot_lead_to_a_notebook_outside_the_root(tmp_path: Path) -> None:
     root = tmp_path / "root"
     run = write_run(root / "runs" / "c-1", state="finished")
     secret = shutil.copy(run / "agent.ipynb", tmp_path / "secret.ipynb")
@@ -134,7 +138,7 @@ def test_a_record_leads_to_no_notebook_outside_of_the_root(tmp_path: Path) -> No
     assert stored_runs.notebook_path(run, "lead", root) == root / "mine.ipynb"
 
 
-def test_neither_an_agents_name_nor_a_link_leads_out_of_the_root(tmp_path: Path) -> None:
+def test_neither_the_name_of_an_agent_nor_a_link_leads_outside_the_root(tmp_path: Path) -> None:
     root = tmp_path / "root"
     run = write_run(root / "runs" / "c-1", state="finished")
     (run / "agent.ipynb").rename(tmp_path / "secret.ipynb")
@@ -156,12 +160,12 @@ def test_neither_an_agents_name_nor_a_link_leads_out_of_the_root(tmp_path: Path)
 @pytest.mark.parametrize(
     "found", ["../../x", "0123456789AB", "0123456789ab\n", "abc", 123456789012, ["0123456789ab"]]
 )
-def test_an_id_that_is_none_is_not_taken(found: Any, tmp_path: Path) -> None:
+def test_an_invalid_id_is_replaced(found: Any, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"id": found}))
     assert registry.identity(tmp_path) == registry.identity_by_place(tmp_path)
 
 
-async def test_a_copy_of_a_run_has_an_id_of_its_own_and_the_original_keeps_its(
+async def test_a_copy_of_a_run_gets_a_new_id_and_the_original_keeps_its_id(
     ask: Ask, root: Path, run_folder: Path
 ) -> None:
     write_run(run_folder, state="finished")
@@ -173,7 +177,7 @@ async def test_a_copy_of_a_run_has_an_id_of_its_own_and_the_original_keeps_its(
     assert (await ask("GET", f"cobra/runs/{copy}")).data["id"] == copy
 
 
-async def test_a_copy_of_a_living_run_is_one_that_died(ask: Ask, root: Path, run_folder: Path) -> None:
+async def test_a_copy_of_a_live_run_has_died(ask: Ask, root: Path, run_folder: Path) -> None:
     async with FakeRunner(run_folder):
         shutil.copytree(run_folder, root / "runs" / "a-copy")
         listed = (await ask("GET", "cobra/runs")).data["runs"]
@@ -184,7 +188,7 @@ async def test_a_copy_of_a_living_run_is_one_that_died(ask: Ask, root: Path, run
         assert listed[0]["id"] == RUN
 
 
-async def test_a_living_copy_takes_no_living_runs_place(ask: Ask, root: Path, run_folder: Path) -> None:
+async def test_a_live_run_and_its_live_copy_are_both_listed(ask: Ask, root: Path, run_folder: Path) -> None:
     async with FakeRunner(run_folder), FakeRunner(root / "runs" / "a-copy") as copy:
         place = registry.identity_by_place(copy.folder)
         assert sorted(entry.id for entry in registry.entries()) == sorted([RUN, place])
@@ -193,7 +197,7 @@ async def test_a_living_copy_takes_no_living_runs_place(ask: Ask, root: Path, ru
             assert (found["id"], found["run"], found["state"]) == (run, path, "running")
 
 
-def test_a_copy_that_goes_on_keeps_the_id_it_goes_by(tmp_path: Path) -> None:
+def test_a_resumed_copy_keeps_its_new_id(tmp_path: Path) -> None:
     run = write_run(tmp_path / "c-1")
     registry.settle(run, RUN)
     before = (run / "run.json").read_text()

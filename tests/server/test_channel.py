@@ -46,7 +46,7 @@ class Tab:
 
 
 @pytest.fixture
-def tab(jp_ws_fetch: Any, cobra: Any) -> Open:
+def tab(jp_ws_fetch: Any, extension: Any) -> Open:
     async def open_tab(**options: Any) -> Tab:
         socket = await jp_ws_fetch("cobra", "runs", RUN, "channel", max_message_size=1 << 28, **options)
         return Tab(socket)
@@ -75,9 +75,7 @@ async def test_an_unknown_run_has_no_channel(tab: Open) -> None:
     assert refused.value.code == 404
 
 
-async def test_a_tab_hears_of_the_runner_and_of_the_status_with_contents_paths(
-    tab: Open, run_folder: Path
-) -> None:
+async def test_a_tab_gets_the_status_with_paths_of_the_contents_api(tab: Open, run_folder: Path) -> None:
     async with FakeRunner(run_folder) as runner:
         one = await tab()
         assert await one.next() == {"event": "attached"}
@@ -89,7 +87,7 @@ async def test_a_tab_hears_of_the_runner_and_of_the_status_with_contents_paths(
         assert event["status"]["agents"][0]["notebook"] == "runs/c-1/agent.ipynb"
 
 
-async def test_operations_come_in_order_and_in_every_tab(tab: Open, run_folder: Path) -> None:
+async def test_operations_reach_every_tab_in_order(tab: Open, run_folder: Path) -> None:
     async with FakeRunner(run_folder) as runner:
         one, two = await tab(), await tab()
         for number, each in enumerate((one, two)):
@@ -113,7 +111,7 @@ async def test_operations_come_in_order_and_in_every_tab(tab: Open, run_folder: 
         assert (await two.next(event="operation"))["by"] == "tab0"
 
 
-async def test_half_a_pair_of_surrogates_does_not_close_the_socket(tab: Open, run_folder: Path) -> None:
+async def test_a_lone_surrogate_does_not_close_the_socket(tab: Open, run_folder: Path) -> None:
     async with FakeRunner(run_folder) as runner:
         one = await tab()
         await one.next(event="attached")
@@ -126,13 +124,15 @@ async def test_half_a_pair_of_surrogates_does_not_close_the_socket(tab: Open, ru
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("nonsense", "Malformed"), ("[1]", "Malformed"), ("{}", "Malformed"), ('{"id": true, "call": "watch"}', "Malformed"),
-        ('{"id": 1, "call": "stop"}', "Malformed"), ('{"id": 1, "call": ["watch"]}', "Malformed"),
-        ('{"id": 1, "call": "watch", "args": [1]}', "Malformed"), (b"\x80\x81", "Malformed"), ("[" * 90_000, "Malformed"),
+        ("nonsense", "Malformed"), ("[1]", "Malformed"), ("{}", "Malformed"),
+        ('{"id": true, "call": "watch"}', "Malformed"), ('{"id": 1, "call": "stop"}', "Malformed"),
+        ('{"id": 1, "call": ["watch"]}', "Malformed"),
+        ('{"id": 1, "call": "watch", "args": [1]}', "Malformed"),
+        (b"\x80\x81", "Malformed"), ("[" * 90_000, "Malformed"),
         ('{"id": 1, "call": "follow", "args": {"agent": "nobody", "client": "t"}}', "Unknown"),
     ],
 )  # fmt: skip
-async def test_a_frame_that_cannot_be_read_is_answered_and_the_socket_stays(
+async def test_a_malformed_frame_gets_an_error_and_the_socket_stays_open(
     text: Any, kind: str, tab: Open, run_folder: Path
 ) -> None:
     async with FakeRunner(run_folder) as runner:
@@ -148,7 +148,7 @@ async def test_a_frame_that_cannot_be_read_is_answered_and_the_socket_stays(
         assert "stop" not in [name for name, _ in runner.calls]
 
 
-async def test_a_message_of_ten_megabytes_is_refused_and_the_socket_stays(
+async def test_a_frame_of_ten_megabytes_is_refused_and_the_socket_stays_open(
     tab: Open, run_folder: Path
 ) -> None:
     async with FakeRunner(run_folder):
@@ -169,7 +169,7 @@ async def test_a_big_notebook_passes(tab: Open, run_folder: Path) -> None:
         assert len(answer["notebook"]["cells"]) == 22
 
 
-async def test_a_run_whose_folder_is_gone_has_a_whole_status_that_says_why(
+async def test_a_run_without_a_folder_has_a_complete_status_with_a_reason(
     tab: Open, run_folder: Path
 ) -> None:
     async with FakeRunner(run_folder) as runner:
@@ -188,7 +188,7 @@ async def test_a_run_whose_folder_is_gone_has_a_whole_status_that_says_why(
     assert set(status) == set(stored_runs._unreadable(run_folder, ""))
 
 
-async def test_when_the_runner_dies_the_socket_stays_and_the_file_is_followed(
+async def test_when_the_runner_dies_the_socket_stays_open_and_follows_the_file(
     tab: Open, run_folder: Path
 ) -> None:
     async with FakeRunner(run_folder) as runner:
@@ -212,12 +212,12 @@ async def test_when_the_runner_dies_the_socket_stays_and_the_file_is_followed(
             "source"
         ] == "x = 1"
         assert (await one.call(5, "cell", agent="lead", cell_id="none"))["error"]["kind"] == "Unknown"
-    async with FakeRunner(run_folder):  # it comes back to life
+    async with FakeRunner(run_folder):  # a new runner
         await one.next(event="attached")
         assert "answer" in await one.call(6, "follow", agent="lead", client="tab", seq=0)
 
 
-async def test_an_agents_file_can_be_followed_while_the_run_proves_its_submission(
+async def test_a_tab_can_follow_the_file_of_an_agent_while_the_runner_is_alive(
     tab: Open, run_folder: Path
 ) -> None:
     async with FakeRunner(run_folder) as runner:
@@ -232,7 +232,7 @@ async def test_an_agents_file_can_be_followed_while_the_run_proves_its_submissio
         assert not [args for _, args in runner.calls if args.get("file")]
 
 
-async def test_a_tab_of_a_run_without_a_runner_is_told_so_at_once(tab: Open, run_folder: Path) -> None:
+async def test_a_tab_of_a_run_without_a_runner_gets_its_status_at_once(tab: Open, run_folder: Path) -> None:
     write_run(run_folder, state="finished")
     one = await tab()
     assert (await one.next())["status"]["state"] == "finished"
@@ -249,4 +249,4 @@ async def test_a_closed_tab_leaves_nothing_behind(tab: Open, run_folder: Path) -
                 break
             await asyncio.sleep(0.05)
         else:
-            pytest.fail("the line to the runner stays open")
+            pytest.fail("the connection to the runner stays open")

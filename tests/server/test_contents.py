@@ -1,4 +1,4 @@
-"""Notebooks of runs through the contents API: read, saved, renamed, deleted, while the run lives and afterwards."""
+"""Notebooks of runs through the contents API: reading, saving, renaming, deleting, during and after a run."""
 
 from __future__ import annotations
 
@@ -26,16 +26,14 @@ def put(notebook: Json) -> Json:
     return {"type": "notebook", "format": "json", "content": notebook}
 
 
-async def test_a_notebook_is_read_when_the_runner_has_written_all(ask: Ask, run_folder: Path) -> None:
+async def test_reading_a_notebook_waits_until_the_runner_has_written_it(ask: Ask, run_folder: Path) -> None:
     async with FakeRunner(run_folder) as runner:
         runner.type("y = 1", "fresh")
         found = (await ask("GET", NOTEBOOK)).data
         assert [cell["id"] for cell in found["content"]["cells"]] == ["title", "first", "fresh"]
 
 
-async def test_the_hash_is_the_same_whatever_is_written_also_when_the_run_is_over(
-    ask: Ask, run_folder: Path
-) -> None:
+async def test_the_hash_never_changes_during_and_after_the_run(ask: Ask, run_folder: Path) -> None:
     async with FakeRunner(run_folder) as runner:
         first = (await ask("GET", NOTEBOOK, **WITH_HASH)).data["hash"]
         runner.type("y = 1", "fresh")
@@ -44,7 +42,7 @@ async def test_the_hash_is_the_same_whatever_is_written_also_when_the_run_is_ove
     assert (await ask("GET", NOTEBOOK, params={"hash": "1", "content": "0"})).data["hash"] == first
 
 
-async def test_a_save_goes_to_the_runner_and_answers_as_ever(ask: Ask, run_folder: Path) -> None:
+async def test_a_save_goes_to_the_runner_and_answers_as_usual(ask: Ask, run_folder: Path) -> None:
     async with FakeRunner(run_folder) as runner:
         notebook = (await ask("GET", NOTEBOOK)).data["content"]
         runner.type("y = 1", "unseen")
@@ -61,7 +59,9 @@ async def test_a_save_goes_to_the_runner_and_answers_as_ever(ask: Ask, run_folde
         assert (run_folder / ".ipynb_checkpoints").is_dir()
 
 
-async def test_what_is_no_notebook_is_refused_and_the_file_unharmed(ask: Ask, run_folder: Path) -> None:
+async def test_an_invalid_notebook_is_refused_and_the_file_stays_unchanged(
+    ask: Ask, run_folder: Path
+) -> None:
     write_run(run_folder)
     before = (run_folder / "agent.ipynb").read_text()
     assert (await ask("PUT", NOTEBOOK, put({"cells": 3}))).code == 409
@@ -86,8 +86,8 @@ async def test_without_a_runner_the_server_merges(ask: Ask, run_folder: Path) ->
     assert json.loads(file.read_text())["metadata"]["kernelspec"]["name"] == "python3"
 
 
-async def test_without_a_runner_a_persons_output_is_kept_however_long(ask: Ask, run_folder: Path) -> None:
-    """A figure of two million characters, of a cell run in a kernel of the person's own."""
+async def test_without_a_runner_long_outputs_of_a_person_are_saved_whole(ask: Ask, run_folder: Path) -> None:
+    """A figure of two million characters, from a cell that ran in the person's own kernel."""
     write_run(run_folder, state="finished")
     notebook = (await ask("GET", NOTEBOOK)).data["content"]
     figure = {"application/vnd.plotly.v1+json": {"data": ["x" * 2_000_000]}, "text/plain": "Figure"}
@@ -107,12 +107,12 @@ def shown(text: str) -> list[Json]:
 
 
 def by(client: str, notebook: Json) -> Json:
-    """As a tab stamps what it saves."""
+    """Returns the request body of a save by a tab."""
     notebook["metadata"]["cobra"] = {**notebook["metadata"]["cobra"], "client": client}
     return put(notebook)
 
 
-async def test_a_tab_that_missed_the_end_of_a_run_undoes_nothing_of_it(ask: Ask, run_folder: Path) -> None:
+async def test_a_tab_that_missed_the_end_of_a_run_undoes_nothing(ask: Ask, run_folder: Path) -> None:
     write_run(run_folder, state="finished")
     stale = (await ask("GET", NOTEBOOK)).data["content"]
     file = run_folder / "agent.ipynb"
@@ -131,14 +131,18 @@ async def test_a_tab_that_missed_the_end_of_a_run_undoes_nothing_of_it(ask: Ask,
     assert (first["source"], first["execution_count"]) == ("x = 1\nprint('whole')", 4)
     assert first["outputs"] == shown("0.9")
     assert first["metadata"]["tags"] == ["t"]
-    assert [cell["id"] for cell in found["cells"]] == ["first", "mine", "title"]  # where it was put
+    assert [cell["id"] for cell in found["cells"]] == [
+        "first",
+        "mine",
+        "title",
+    ]  # where the tab put it
     assert (cell_of(found, "title")["source"], cell_of(found, "mine")["source"]) == ("# Mine", "mine")
-    stale["cells"][1]["source"] = "x = "  # again, as it has not heard of anything yet
+    stale["cells"][1]["source"] = "x = "  # again, as the tab still knows nothing of the changes
     assert (await ask("PUT", NOTEBOOK, by("tab", stale))).code == 200
     assert cell_of((await ask("GET", NOTEBOOK)).data["content"], "first")["source"].endswith("print('whole')")
 
 
-async def test_outputs_of_a_run_that_is_over_are_the_persons_whatever_their_number(
+async def test_after_the_end_of_a_run_outputs_of_a_person_replace_the_old_ones(
     ask: Ask, run_folder: Path
 ) -> None:
     write_run(run_folder, state="finished")
@@ -150,7 +154,7 @@ async def test_outputs_of_a_run_that_is_over_are_the_persons_whatever_their_numb
         assert (first["source"], first["outputs"]) == (source, shown(text))
 
 
-async def test_an_image_pasted_into_a_text_of_a_run_that_is_over_is_saved(ask: Ask, run_folder: Path) -> None:
+async def test_an_image_pasted_after_the_end_of_a_run_is_saved(ask: Ask, run_folder: Path) -> None:
     write_run(run_folder, state="finished")
     notebook = (await ask("GET", NOTEBOOK)).data["content"]
     shown = {"a.png": {"image/png": "cGFzdGVk"}}
@@ -160,9 +164,7 @@ async def test_an_image_pasted_into_a_text_of_a_run_that_is_over_is_saved(ask: A
     assert (found["source"], found["attachments"]) == ("![a](attachment:a.png)", shown)
 
 
-async def test_what_a_tab_saved_after_the_end_it_can_change_shorten_and_delete(
-    ask: Ask, run_folder: Path
-) -> None:
+async def test_a_tab_can_change_and_delete_what_it_saved_after_the_end(ask: Ask, run_folder: Path) -> None:
     write_run(run_folder, state="finished")
     notebook = (await ask("GET", NOTEBOOK)).data["content"]
     mine = {"cell_type": "markdown", "id": "mine", "metadata": {}, "source": "some words"}
@@ -176,7 +178,7 @@ async def test_what_a_tab_saved_after_the_end_it_can_change_shorten_and_delete(
     assert [c["id"] for c in (await ask("GET", NOTEBOOK)).data["content"]["cells"]] == ["title", "first"]
 
 
-async def test_a_runner_that_does_not_answer_keeps_its_notebook(
+async def test_a_save_waits_for_a_runner_that_does_not_answer(
     ask: Ask, run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ownership, "WAIT", 0.2)
@@ -194,12 +196,12 @@ async def test_a_runner_that_does_not_answer_keeps_its_notebook(
         assert "unseen" in [cell["id"] for cell in json.loads(runner.notebook.read_text())["cells"]]
 
 
-async def test_a_save_that_meets_a_runner_at_its_end_is_merged(ask: Ask, run_folder: Path) -> None:
+async def test_a_save_while_the_runner_ends_is_merged(ask: Ask, run_folder: Path) -> None:
     async with FakeRunner(run_folder) as runner:
         notebook = (await ask("GET", NOTEBOOK)).data["content"]
         runner.document.insert("code", "y = 1", cell_id="unseen", metadata={"cobra": {"agent": "lead"}})
         runner._write()
-        runner._server.close()  # its lock and registration are still there
+        runner._server.close()  # its lock and registration stay
         for writer in tuple(runner._writers):
             writer.close()
         notebook["cells"][0]["source"] = "# Mine"
@@ -209,7 +211,7 @@ async def test_a_save_that_meets_a_runner_at_its_end_is_merged(ask: Ask, run_fol
         assert "".join(found["title"]) == "# Mine"
 
 
-async def test_a_renamed_notebook_is_written_at_its_new_place(ask: Ask, run_folder: Path) -> None:
+async def test_a_renamed_notebook_is_written_to_its_new_path(ask: Ask, run_folder: Path) -> None:
     async with FakeRunner(run_folder) as runner:
         renamed = await ask("PATCH", NOTEBOOK, {"path": "runs/c-1/mine.ipynb"})
         assert renamed.code == 200
@@ -223,11 +225,11 @@ async def test_a_renamed_notebook_is_written_at_its_new_place(ask: Ask, run_fold
     assert (await ask("GET", path, **WITH_HASH)).data["hash"] == found["hash"]
 
 
-async def test_a_renamed_folder_leaves_a_link_until_the_run_is_over(
-    ask: Ask, root: Path, run_folder: Path, cobra: Any
+async def test_a_renamed_folder_leaves_a_link_until_the_run_has_ended(
+    ask: Ask, root: Path, run_folder: Path, extension: Any
 ) -> None:
     async with FakeRunner(run_folder) as runner:
-        await cobra.living.look()
+        await extension.live_runs.look()
         assert (await ask("PATCH", "api/contents/runs/c-1", {"path": "runs/better"})).code == 200
         assert run_folder.is_symlink()
         runner.type("y = 1", "fresh")
@@ -243,8 +245,8 @@ async def test_a_renamed_folder_leaves_a_link_until_the_run_is_over(
 
 
 @pytest.mark.parametrize(("old", "new"), [("runs", "old"), ("runs/c-1", "archive/c-1")])
-async def test_a_run_whose_folder_was_moved_under_it_is_listed_once_and_is_there_when_it_is_over(
-    old: str, new: str, ask: Ask, root: Path, run_folder: Path, cobra: Any
+async def test_a_run_in_a_moved_folder_is_listed_once_during_and_after_the_run(
+    old: str, new: str, ask: Ask, root: Path, run_folder: Path, extension: Any
 ) -> None:
     (root / "archive").mkdir()
     place = f"{new}/c-1".replace("c-1/c-1", "c-1")
@@ -253,11 +255,11 @@ async def test_a_run_whose_folder_was_moved_under_it_is_listed_once_and_is_there
         return [(run["id"], run["run"]) for run in (await ask("GET", "cobra/runs")).data["runs"]]
 
     async with FakeRunner(run_folder) as runner:
-        await cobra.living.look()
+        await extension.live_runs.look()
         assert (await ask("PATCH", f"api/contents/{old}", {"path": new})).code == 200
         runner.tell_status()
         assert await listed() == [(RUN, place)]
-    await cobra.living.look()
+    await extension.live_runs.look()
     links.clean([])
     assert not (root / old).exists()
     assert await listed() == [(RUN, place)]
@@ -265,10 +267,10 @@ async def test_a_run_whose_folder_was_moved_under_it_is_listed_once_and_is_there
     assert (await ask("POST", f"cobra/runs/{RUN}/export", {"to": "py"})).data == {"path": f"{place}/agent.py"}
 
 
-async def test_a_link_stays_as_long_as_a_living_run_goes_by_it(root: Path, jp_environ: None) -> None:
-    """One that was started there meanwhile too, which nobody knew of as the folder was renamed."""
+async def test_a_link_stays_as_long_as_a_live_run_uses_it(root: Path, jp_environ: None) -> None:
+    """This includes a run that was started through the link after the folder was renamed."""
     (root / "old").mkdir()
-    links.leave(root / "runs", root / "old", [RUN])
+    links.create(root / "runs", root / "old", [RUN])
     first = registry.Entry(RUN, root / "old" / "a", 1, root / "a", "")
     second = registry.Entry("b" * 12, root / "runs" / "b", 1, root / "b", "")
     for living in ([first, second], [second], [first]):
@@ -279,7 +281,7 @@ async def test_a_link_stays_as_long_as_a_living_run_goes_by_it(root: Path, jp_en
 
 
 async def moved_to_notes(ask: Ask, root: Path) -> None:
-    """The notebook lies in a folder of the person's."""
+    """Moves the notebook into a person's folder."""
     (root / "notes" / "deep").mkdir(parents=True)
     moved = await ask("PATCH", NOTEBOOK, {"path": "notes/deep/agent.ipynb"})
     assert moved.code == 200
@@ -288,11 +290,11 @@ async def moved_to_notes(ask: Ask, root: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new"), [("notes", "words"), ("notes/deep", "notes/deeper"), ("notes", "runs/n")]
 )
-async def test_a_notebook_that_was_moved_is_written_where_its_folder_is_renamed_to(
-    old: str, new: str, ask: Ask, root: Path, run_folder: Path, cobra: Any
+async def test_a_moved_notebook_follows_when_its_new_folder_is_renamed(
+    old: str, new: str, ask: Ask, root: Path, run_folder: Path, extension: Any
 ) -> None:
     async with FakeRunner(run_folder) as runner:
-        await cobra.living.look()
+        await extension.live_runs.look()
         await moved_to_notes(ask, root)
         assert (await ask("PATCH", f"api/contents/{old}", {"path": new})).code == 200
         place = "notes/deep/agent.ipynb".replace(old, new)
@@ -307,7 +309,7 @@ async def test_a_notebook_that_was_moved_is_written_where_its_folder_is_renamed_
     assert (await ask("GET", f"api/contents/{place}", **WITH_HASH)).data["hash"] == found["hash"]
 
 
-async def test_a_persons_link_to_where_a_notebook_was_moved_is_renamed_alone(
+async def test_renaming_a_persons_link_does_not_move_the_notebook(
     ask: Ask, root: Path, run_folder: Path
 ) -> None:
     async with FakeRunner(run_folder) as runner:
@@ -318,18 +320,18 @@ async def test_a_persons_link_to_where_a_notebook_was_moved_is_renamed_alone(
         assert runner.notebook.is_file()
 
 
-async def test_a_notebook_that_was_moved_beside_another_living_run_outlives_the_link_to_that(
-    ask: Ask, root: Path, run_folder: Path, cobra: Any
+async def test_a_notebook_moved_next_to_another_live_run_survives_a_rename_of_the_folder(
+    ask: Ask, root: Path, run_folder: Path, extension: Any
 ) -> None:
     async with FakeRunner(run_folder) as runner, FakeRunner(root / "notes" / "c-2", "aaaaaaaaaaaa"):
-        await cobra.living.look()
+        await extension.live_runs.look()
         await moved_to_notes(ask, root)
         assert (await ask("PATCH", "api/contents/notes", {"path": "words"})).code == 200
         assert runner.notebook == root / "words" / "deep" / "agent.ipynb"
         assert runner.notebook.is_file()
 
 
-async def test_a_folder_that_a_living_runs_notebook_was_moved_to_is_not_deleted(
+async def test_a_folder_with_the_moved_notebook_of_a_live_run_is_not_deleted(
     ask: Ask, root: Path, run_folder: Path
 ) -> None:
     async with FakeRunner(run_folder):
@@ -338,12 +340,12 @@ async def test_a_folder_that_a_living_runs_notebook_was_moved_to_is_not_deleted(
         assert refused.code == 409
         assert "move it elsewhere or stop the run first" in refused.message
     assert (root / "notes" / "deep" / "agent.ipynb").exists()
-    for path in ("notes/deep/agent.ipynb", "notes/deep", "notes"):  # it is over
+    for path in ("notes/deep/agent.ipynb", "notes/deep", "notes"):  # after the end
         assert (await ask("DELETE", f"api/contents/{path}")).code == 204
 
 
 @pytest.mark.parametrize("path", ["runs/c-1/agent.ipynb", "runs/c-1", "runs"])
-async def test_what_a_living_run_needs_is_not_deleted(path: str, ask: Ask, run_folder: Path) -> None:
+async def test_files_that_a_live_run_needs_are_not_deleted(path: str, ask: Ask, run_folder: Path) -> None:
     async with FakeRunner(run_folder):
         refused = await ask("DELETE", f"api/contents/{path}")
         assert refused.code == 409
@@ -371,7 +373,7 @@ def _fill(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", INNER)
-async def test_what_lies_in_a_living_runs_folder_is_neither_deleted_nor_renamed(
+async def test_contents_of_a_live_runs_folder_are_neither_deleted_nor_renamed(
     name: str, ask: Ask, run_folder: Path
 ) -> None:
     _fill(run_folder)
@@ -386,18 +388,16 @@ async def test_what_lies_in_a_living_runs_folder_is_neither_deleted_nor_renamed(
 
 
 @pytest.mark.parametrize("name", INNER)
-async def test_what_lies_in_the_folder_of_a_run_that_is_over_is_renamed(
+async def test_contents_of_an_ended_runs_folder_can_be_renamed(
     name: str, ask: Ask, root: Path, run_folder: Path
 ) -> None:
     _fill(run_folder)
     write_run(run_folder, state="finished")
-    async with FakeRunner(
-        root / "runs" / "c-10", "aaaaaaaaaaaa"
-    ):  # no living run's but by its name's beginning
+    async with FakeRunner(root / "runs" / "c-10", "aaaaaaaaaaaa"):  # a live run whose name begins alike
         assert (await ask("PATCH", f"api/contents/runs/c-1/{name}", {"path": "runs/c-1/other"})).code == 200
 
 
-async def test_a_link_in_a_living_runs_folder_is_not_deleted_and_one_into_it_neither(
+async def test_links_in_a_live_runs_folder_or_into_it_are_not_deleted(
     ask: Ask, root: Path, run_folder: Path
 ) -> None:
     _fill(run_folder)
@@ -409,7 +409,7 @@ async def test_a_link_in_a_living_runs_folder_is_not_deleted_and_one_into_it_nei
             assert (await ask("DELETE", f"api/contents/{path}")).code == 409
 
 
-async def test_files_are_saved_in_a_living_runs_folder_but_not_over_its_record(
+async def test_files_can_be_saved_in_a_live_runs_folder_but_not_over_its_record(
     ask: Ask, run_folder: Path
 ) -> None:
     _fill(run_folder)
@@ -425,14 +425,14 @@ async def test_files_are_saved_in_a_living_runs_folder_but_not_over_its_record(
             assert "stop it first" in refused.message
 
 
-async def test_a_persons_notebook_in_a_living_runs_folder_can_be_renamed(ask: Ask, run_folder: Path) -> None:
+async def test_a_persons_notebook_in_a_live_runs_folder_can_be_renamed(ask: Ask, run_folder: Path) -> None:
     async with FakeRunner(run_folder):
         shutil.copy(run_folder / "agent.ipynb", run_folder / "Untitled.ipynb")
         renamed = await ask("PATCH", "api/contents/runs/c-1/Untitled.ipynb", {"path": "runs/c-1/mine.ipynb"})
         assert renamed.code == 200
 
 
-async def test_a_runner_that_hangs_holds_up_nobody_else(ask: Ask, root: Path, run_folder: Path) -> None:
+async def test_a_hanging_runner_blocks_nobody_else(ask: Ask, root: Path, run_folder: Path) -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
     (root / "mine.txt").write_text("text")
     async with FakeRunner(run_folder) as hung, FakeRunner(root / "runs" / "c-2", "aaaaaaaaaaaa"):
@@ -451,17 +451,17 @@ async def test_a_runner_that_hangs_holds_up_nobody_else(ask: Ask, root: Path, ru
         assert {(await save).code for save in saves} == {200}
 
 
-async def test_what_is_over_can_be_deleted(ask: Ask, root: Path, run_folder: Path, jp_serverapp: Any) -> None:
+async def test_the_notebook_of_an_ended_run_can_be_deleted(
+    ask: Ask, root: Path, run_folder: Path, jp_serverapp: Any
+) -> None:
     jp_serverapp.contents_manager.delete_to_trash = False
     write_run(run_folder, state="finished")
     assert (await ask("DELETE", NOTEBOOK)).code == 204
     assert not (run_folder / "agent.ipynb").exists()
 
 
-async def test_other_notebooks_are_none_of_our_business(
-    ask: Ask, root: Path, cobra: Any, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(cobra.whose, "of", lambda path: pytest.fail("asked"))
+async def test_other_notebooks_are_left_alone(ask: Ask, root: Path, extension: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(extension.ownership, "owner_of", lambda path: pytest.fail("asked"))
     write_run(root / "plain")
     shutil.copy(root / "plain" / "agent.ipynb", root / "mine.ipynb")
     found = (await ask("GET", "api/contents/mine.ipynb", **WITH_HASH)).data
@@ -471,14 +471,16 @@ async def test_other_notebooks_are_none_of_our_business(
     assert (await ask("POST", "api/contents", {"copy_from": "yours.ipynb"})).code == 201
 
 
-async def test_a_notebook_of_a_persons_in_a_run_folder_is_theirs(ask: Ask, run_folder: Path) -> None:
+async def test_a_persons_notebook_in_a_run_folder_is_treated_as_an_ordinary_one(
+    ask: Ask, run_folder: Path
+) -> None:
     write_run(run_folder)
     shutil.copy(run_folder / "agent.ipynb", run_folder / "notes.ipynb")
     found = (await ask("GET", "api/contents/runs/c-1/notes.ipynb", **WITH_HASH)).data
     assert found["hash_algorithm"] == "sha256"
 
 
-class TestAManagerThatIsNotAsynchronous:
+class TestASynchronousManager:
     @pytest.fixture
     def jp_server_config(self, jp_server_config: Json) -> Json:
         manager = "jupyter_server.services.contents.filemanager.FileContentsManager"

@@ -1,4 +1,4 @@
-"""A run's kernel in Jupyter: the tab joins it, and it stays the run's."""
+"""A run's kernel in Jupyter: tabs attach to it, and the runner keeps owning it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOTEBOOK = "api/contents/runs/c-1/agent.ipynb"
 
 @asynccontextmanager
 async def a_run(folder: Path) -> AsyncIterator[tuple[FakeRunner, KernelSession]]:
-    """A runner with a real kernel, which goes after the runner."""
+    """A runner with a real kernel that ends after the runner."""
     folder.mkdir(parents=True, exist_ok=True)
     async with KernelSession("python3", folder) as kernel:
         file = kernel.connection_file
@@ -34,7 +34,7 @@ async def a_run(folder: Path) -> AsyncIterator[tuple[FakeRunner, KernelSession]]
 
 
 async def run_in(manager: Any, code: str) -> str:
-    """What a tab gets that runs code: the text that is printed."""
+    """Runs code as a tab does. Returns the printed text."""
     client = manager.client_factory(parent=manager)
     client.load_connection_info(manager.get_connection_info())
     client.start_channels()
@@ -52,7 +52,7 @@ async def run_in(manager: Any, code: str) -> str:
 
 
 async def printed(tab: Any, code: str) -> str:
-    """The same over a tab's websocket."""
+    """Does the same through a tab's websocket."""
     header = {
         "msg_id": "m",
         "msg_type": "execute_request",
@@ -80,11 +80,11 @@ async def printed(tab: Any, code: str) -> str:
 async def until(holds: Callable[[], Any], seconds: float = 20.0) -> None:
     deadline = asyncio.get_running_loop().time() + seconds
     while not holds():
-        assert asyncio.get_running_loop().time() < deadline, "it does not come to hold"
+        assert asyncio.get_running_loop().time() < deadline, "the condition never held"
         await asyncio.sleep(0.05)
 
 
-async def test_a_tab_finds_the_session_and_shares_the_variables(
+async def test_a_tab_finds_the_session_and_shares_variables_with_the_run(
     ask: Ask, run_folder: Path, jp_serverapp: Any
 ) -> None:
     async with a_run(run_folder) as (_, kernel):
@@ -107,7 +107,7 @@ async def test_a_tab_finds_the_session_and_shares_the_variables(
         )
 
 
-async def test_the_end_of_the_server_or_of_the_session_leaves_the_kernel(
+async def test_the_kernel_survives_the_end_of_the_session_and_of_the_server(
     ask: Ask, run_folder: Path, jp_serverapp: Any
 ) -> None:
     async with a_run(run_folder) as (runner, kernel):
@@ -125,7 +125,7 @@ async def test_the_end_of_the_server_or_of_the_session_leaves_the_kernel(
         assert "interrupt_kernel" not in [name for name, _ in runner.calls]
 
 
-async def test_a_new_server_has_the_same_session_before_it_tells_of_any(
+async def test_a_new_server_restores_the_session_before_it_lists_sessions(
     jp_configurable_serverapp: Any, run_folder: Path
 ) -> None:
     async with a_run(run_folder) as (_, kernel):
@@ -138,12 +138,12 @@ async def test_a_new_server_has_the_same_session_before_it_tells_of_any(
         )
         assert [one["id"] for one in sessions] == [SESSION]
         assert [one["id"] for one in kernels] == [KERNEL]
-        assert [one["id"] for one in app.kernel_manager.list_kernels()] == [KERNEL]  # and is itself again
+        assert [one["id"] for one in app.kernel_manager.list_kernels()] == [KERNEL]  # the gate is removed
         assert await run_in(app.kernel_manager.get_kernel(KERNEL), "print(a)") == "41"
         await app.kernel_manager.shutdown_all()
 
 
-async def test_a_connection_file_that_a_killed_server_left_is_no_hindrance(
+async def test_a_connection_file_left_by_a_killed_server_does_no_harm(
     ask: Ask, run_folder: Path, jp_runtime_dir: Path, jp_serverapp: Any
 ) -> None:
     async with a_run(run_folder) as (runner, _):
@@ -164,14 +164,14 @@ async def test_interrupt_and_restart_from_the_menu_reach_the_runner(
         runner.calls.clear()
         pid = kernel.pid
         assert (await ask("POST", f"api/kernels/{KERNEL}/restart")).code == 200
-        asked = [name for name, _ in runner.calls if name.endswith("_kernel")]
-        assert asked == ["restart_kernel"]
-        assert kernel.pid == pid  # nobody but the runner restarts it
+        calls = [name for name, _ in runner.calls if name.endswith("_kernel")]
+        assert calls == ["restart_kernel"]
+        assert kernel.pid == pid  # only the runner may restart it
         assert (await kernel.execute("1")).status == "ok"
         assert await run_in(jp_serverapp.kernel_manager.get_kernel(KERNEL), "print(7)") == "7"
 
 
-async def test_what_is_told_while_a_kernel_restarts_does_not_get_in_its_way(
+async def test_statuses_during_a_restart_of_the_kernel_do_no_harm(
     ask: Ask, run_folder: Path, jp_serverapp: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with a_run(run_folder) as (runner, kernel):
@@ -194,7 +194,7 @@ async def test_what_is_told_while_a_kernel_restarts_does_not_get_in_its_way(
         assert await run_in(jp_serverapp.kernel_manager.get_kernel(KERNEL), "print(7)") == "7"
 
 
-async def test_when_the_run_is_over_an_attached_tab_goes_on_in_a_kernel_of_its_own(
+async def test_after_the_end_of_the_run_an_attached_tab_gets_its_own_kernel(
     ask: Ask, run_folder: Path, jp_serverapp: Any, jp_ws_fetch: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provisioner, "GRACE", 0.2)
@@ -207,16 +207,16 @@ async def test_when_the_run_is_over_an_attached_tab_goes_on_in_a_kernel_of_its_o
         for event in ("restart", "dead"):
             manager.add_restart_callback(lambda event=event: died.append(event), event)
     assert not Path(manager.ip).parent.exists()  # the run has taken its sockets away
-    await until(lambda: manager.provisioner.seat is None and manager.has_kernel)
+    await until(lambda: manager.provisioner.attached is None and manager.has_kernel)
     assert Path(manager.ip).parent.stat().st_mode & 0o777 == 0o700
     assert await run_in(manager, "print('a' in globals())") == "False"
     assert not died
     assert (await ask("GET", f"api/sessions/{SESSION}")).data["kernel"]["id"] == KERNEL
-    async with a_run(run_folder) as (_, kernel):  # it is resumed: the tab is with the run's kernel again
+    async with a_run(run_folder) as (_, kernel):  # after a resume the tab uses the run's kernel again
         await kernel.execute("a = 43")
         await ask("GET", NOTEBOOK)
-        assert manager.provisioner.seat is not None
-        while await tab.read_message() is not None:  # it is hung up on, and comes back
+        assert manager.provisioner.attached is not None
+        while await tab.read_message() is not None:  # the server closes the socket, and the tab reconnects
             pass
         tab = await jp_ws_fetch("api", "kernels", KERNEL, "channels", params={"session_id": "tab"})
         assert await printed(tab, "print(a)") == "43"
@@ -224,7 +224,7 @@ async def test_when_the_run_is_over_an_attached_tab_goes_on_in_a_kernel_of_its_o
     await jp_serverapp.kernel_manager.shutdown_all()
 
 
-async def test_when_the_run_is_over_a_session_without_a_tab_goes(
+async def test_after_the_end_of_the_run_a_session_without_a_tab_is_removed(
     ask: Ask, run_folder: Path, jp_serverapp: Any
 ) -> None:
     async with a_run(run_folder):
@@ -234,7 +234,7 @@ async def test_when_the_run_is_over_a_session_without_a_tab_goes(
     assert (await ask("GET", "api/sessions")).data == []
 
 
-async def test_the_session_of_an_agent_that_has_come_back_goes_where_no_tab_is_attached(
+async def test_the_session_of_a_finished_agent_is_removed_if_no_tab_is_attached(
     ask: Ask, run_folder: Path, jp_serverapp: Any, jp_ws_fetch: Any
 ) -> None:
     async with a_run(run_folder) as (runner, _):
@@ -254,7 +254,7 @@ async def test_the_session_of_an_agent_that_has_come_back_goes_where_no_tab_is_a
         assert (await ask("GET", "api/sessions")).data == []
 
 
-async def test_a_tab_keeps_its_own_kernel_when_the_agent_has_come_back_and_others_are_called_in(
+async def test_a_tab_of_a_finished_agent_keeps_its_own_kernel_when_another_agent_starts(
     ask: Ask, run_folder: Path, jp_serverapp: Any, jp_ws_fetch: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provisioner, "SLOW", 0.2)
@@ -268,7 +268,7 @@ async def test_a_tab_keeps_its_own_kernel_when_the_agent_has_come_back_and_other
         runner.kernel = None
         await works.aclose()
         manager = jp_serverapp.kernel_manager.get_kernel(KERNEL)
-        await until(lambda: manager.provisioner.seat is None and manager.has_kernel)
+        await until(lambda: manager.provisioner.attached is None and manager.has_kernel)
         assert await run_in(manager, "a = 41; print(a)") == "41"
         runner.extra = [
             {"name": "scout-1", "role": "scout", "notebook": "agents/scout-1.ipynb", "busy": True}
@@ -278,14 +278,16 @@ async def test_a_tab_keeps_its_own_kernel_when_the_agent_has_come_back_and_other
         assert await run_in(manager, "print(a)") == "41"
         tab.close()
         await until(lambda: not jp_serverapp.kernel_manager.kernel_model(KERNEL)["connections"])
-        for _ in range(3):  # as between two pages of one who reloads
+        for _ in range(3):  # as during a reload of the page
             runner.tell_status()
             await asyncio.sleep(0.3)
         assert await run_in(manager, "print(a)") == "41"
         await jp_serverapp.kernel_manager.shutdown_all()
 
 
-async def test_a_notebook_of_no_run_has_an_ordinary_kernel(ask: Ask, root: Path, jp_serverapp: Any) -> None:
+async def test_a_notebook_outside_a_live_run_has_an_ordinary_kernel(
+    ask: Ask, root: Path, jp_serverapp: Any
+) -> None:
     write_run(root / "runs" / "c-1", state="finished")
     for path in ("mine.ipynb", "runs/c-1/agent.ipynb"):
         body = {"path": path, "name": Path(path).name, "type": "notebook", "kernel": {"name": "cobra"}}

@@ -1,4 +1,4 @@
-"""What happens to runs is told to other extensions, as events that keep to their schema."""
+"""The server emits events about runs that follow their schema."""
 
 from __future__ import annotations
 

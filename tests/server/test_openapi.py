@@ -1,4 +1,4 @@
-"""The OpenAPI description is true: every route and verb stands in it, nothing else does, and answers are as it says."""
+"""The OpenAPI description has every route and verb and nothing else, and the answers match it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import cobra_jupyter.server
-from cobra_jupyter.server.handlers import HANDLERS, CobraHandler, NoHandler
+from cobra_jupyter.server.handlers import HANDLERS, CobraHandler, NotFoundHandler
 from tests.fakes.runner import FakeRunner, write_run
 from tests.server.conftest import RUN, Ask
 
@@ -25,22 +25,22 @@ def _described() -> set[tuple[str, str]]:
     return {(path, verb) for path, item in API["paths"].items() for verb in item if verb in VERBS}
 
 
-def _there() -> set[tuple[str, str]]:
-    """What the handlers have of their own; `head` and the like, which tornado has, answer 405."""
+def _implemented() -> set[tuple[str, str]]:
+    """The verbs that our handlers implement. Those of tornado, such as `head`, answer 405."""
     return {
         (pattern.replace("([0-9a-f]{12})", "{run}"), verb)
         for pattern, handler in HANDLERS
-        if handler is not NoHandler
+        if handler is not NotFoundHandler
         for verb in VERBS
         if any(verb in vars(kind) for kind in handler.__mro__ if kind.__module__.startswith("cobra_jupyter"))
     }
 
 
 def test_every_route_and_verb_is_described_and_nothing_else() -> None:
-    assert _described() == _there()
+    assert _described() == _implemented()
 
 
-def test_every_verb_asks_who_it_is_and_whether_they_may() -> None:
+def test_every_verb_checks_authentication_and_authorization() -> None:
     for _, handler in HANDLERS:
         assert handler.auth_resource == "cobra"
         for kind in handler.__mro__:
@@ -59,16 +59,18 @@ def _check(path: str, verb: str, code: int, answer: Any) -> None:
     jsonschema.Draft202012Validator(schema).validate(answer)
 
 
+PLAIN_ACTIONS = ("pause", "resume", "step", "interrupt", "hand-back", "take-over", "stop")
 REQUESTS: list[tuple[str, str, Any]] = [
     ("/cobra/competitions", "get", None), ("/cobra/brains", "get", None), ("/cobra/runs", "get", None),
     ("/cobra/runs", "post", {"folder": "nowhere"}), ("/cobra/runs/{run}", "get", None),
-    *((f"/cobra/runs/{{run}}/{name}", "post", {}) for name in ("pause", "resume", "step", "interrupt", "hand-back", "take-over", "stop")),
-    ("/cobra/runs/{run}/message", "post", {"text": "hi"}), ("/cobra/runs/{run}/approve", "post", {"yes": True}),
+    *((f"/cobra/runs/{{run}}/{name}", "post", {}) for name in PLAIN_ACTIONS),
+    ("/cobra/runs/{run}/message", "post", {"text": "hi"}),
+    ("/cobra/runs/{run}/approve", "post", {"yes": True}),
     ("/cobra/runs/{run}/export", "post", {"to": "py"}),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("run", ["living", "over", "unknown"])
+@pytest.mark.parametrize("run", ["live", "ended", "unknown"])
 async def test_answers_are_as_described(run: str, ask: Ask, run_folder: Path) -> None:
     async def all_requests() -> None:
         for path, verb, body in REQUESTS:
@@ -76,16 +78,16 @@ async def test_answers_are_as_described(run: str, ask: Ask, run_folder: Path) ->
             assert found.code < 500, f"{verb} {path}: {found.message}"
             _check(path, verb, found.code, found.data)
 
-    if run == "living":
+    if run == "live":
         async with FakeRunner(run_folder):
             await all_requests()
     else:
-        if run == "over":
+        if run == "ended":
             write_run(run_folder, state="finished")
         await all_requests()
 
 
-async def test_what_is_told_of_a_run_whose_runner_hangs_is_as_described(ask: Ask, run_folder: Path) -> None:
+async def test_the_status_of_a_run_with_a_hanging_runner_is_as_described(ask: Ask, run_folder: Path) -> None:
     runner = FakeRunner(run_folder)
     runner.silent = asyncio.Event()
     async with runner:

@@ -1,4 +1,4 @@
-"""REST: who may ask, what is refused and how, what is found."""
+"""REST: authentication, errors, listing, starting and resuming runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ ACTIONS = (
 )
 ROUTES = [
     ("GET", "cobra/competitions"), ("GET", "cobra/brains"), ("GET", "cobra/runs"), ("POST", "cobra/runs"),
-    ("GET", f"cobra/runs/{RUN}"), ("GET", f"cobra/runs/{RUN}/channel"), ("GET", "cobra/nothing"), ("POST", "cobra/nothing"),
+    ("GET", f"cobra/runs/{RUN}"), ("GET", f"cobra/runs/{RUN}/channel"),
+    ("GET", "cobra/nothing"), ("POST", "cobra/nothing"),
     *(("POST", f"cobra/runs/{RUN}/{action}") for action in ACTIONS),
 ]  # fmt: skip
 
@@ -55,12 +56,12 @@ async def test_an_unknown_run_is_404_with_a_cure(action: str, ask: Ask) -> None:
     assert "GET runs" in found.message
 
 
-async def test_what_is_not_there_is_404_in_json(ask: Ask) -> None:
+async def test_an_unknown_path_answers_404_in_json(ask: Ask) -> None:
     for path in ("cobra/nothing", "cobra/runs/..%2f..", "cobra/runs/zzz", f"cobra/runs/{RUN}/dance"):
         assert (await ask("GET", path)).code == 404
 
 
-async def test_a_living_run_is_listed_with_paths_of_the_contents_api(ask: Ask, run_folder: Path) -> None:
+async def test_a_live_run_is_listed_with_paths_of_the_contents_api(ask: Ask, run_folder: Path) -> None:
     async with FakeRunner(run_folder):
         listed = await ask("GET", "cobra/runs")
         assert [run["id"] for run in listed.data["runs"]] == [RUN]
@@ -68,16 +69,14 @@ async def test_a_living_run_is_listed_with_paths_of_the_contents_api(ask: Ask, r
         assert listed.data["runs"][0]["agents"][0]["notebook"] == "runs/c-1/agent.ipynb"
 
 
-async def test_living_runs_come_first_and_those_over_after_them(
-    ask: Ask, root: Path, run_folder: Path
-) -> None:
+async def test_live_runs_are_listed_before_ended_ones(ask: Ask, root: Path, run_folder: Path) -> None:
     write_run(root / "runs" / "c-0", "aaaaaaaaaaaa", "finished")
     async with FakeRunner(run_folder):
         runs = (await ask("GET", "cobra/runs")).data["runs"]
     assert [(run["id"], run["state"]) for run in runs] == [(RUN, "running"), ("aaaaaaaaaaaa", "finished")]
 
 
-async def test_a_run_that_is_over_is_told_from_its_record(ask: Ask, run_folder: Path) -> None:
+async def test_the_status_of_an_ended_run_comes_from_its_record(ask: Ask, run_folder: Path) -> None:
     write_run(run_folder, state="finished")
     found = (await ask("GET", f"cobra/runs/{RUN}")).data
     assert found["best"] == {
@@ -91,7 +90,7 @@ async def test_a_run_that_is_over_is_told_from_its_record(ask: Ask, run_folder: 
     assert (found["resumable"], found["run"]) == (False, "runs/c-1")
 
 
-async def test_a_run_outside_of_the_root_is_not_there(ask: Ask, tmp_path: Path) -> None:
+async def test_a_run_outside_the_root_is_not_listed(ask: Ask, tmp_path: Path) -> None:
     async with FakeRunner(tmp_path / "elsewhere" / "c-1"):
         assert (await ask("GET", f"cobra/runs/{RUN}")).code == 404
         assert (await ask("GET", "cobra/runs")).data == {"runs": []}
@@ -111,7 +110,7 @@ async def test_buttons_reach_the_runner_and_answer_with_the_status(
         assert (call, {}) in runner.calls
 
 
-async def test_what_the_runner_refuses_is_409_in_its_words(ask: Ask, run_folder: Path) -> None:
+async def test_a_refusal_of_the_runner_is_409_with_its_message(ask: Ask, run_folder: Path) -> None:
     async with FakeRunner(run_folder):
         found = await ask("POST", f"cobra/runs/{RUN}/hand-back")
     assert (found.code, found.message) == (409, "nobody has taken over: there is nothing to hand back")
@@ -137,11 +136,12 @@ async def test_messages_and_approvals_reach_the_runner(ask: Ask, run_folder: Pat
         ("message", "{nonsense", 400, "not JSON"), ("message", b"\xff\xfe", 400, "not JSON"),
         ("approve", {"yes": "yes"}, 400, "true or false"), ("export", {"to": "pdf"}, 400, "html, ipynb, py"),
         ("pause", {"now": True}, 400, "'now'"), ("resume", {"budget": "5 bananas"}, 400, "duration"),
-        ("resume", {"more": "5 bananas"}, 400, "more 5 bananas"), ("resume", {"more": "5m", "budget": "5m"}, 400, "give one"),
+        ("resume", {"more": "5 bananas"}, 400, "more 5 bananas"),
+        ("resume", {"more": "5m", "budget": "5m"}, 400, "give one"),
         ("message", "[" * 100_000, 400, "JSON"),
     ],
 )  # fmt: skip
-async def test_bad_bodies_are_refused_with_the_field(
+async def test_a_bad_body_is_refused_and_the_message_names_the_field(
     path: str, body: Any, code: int, word: str, ask: Ask, run_folder: Path
 ) -> None:
     async with FakeRunner(run_folder) as runner:
@@ -151,14 +151,16 @@ async def test_bad_bodies_are_refused_with_the_field(
         assert not [name for name, _ in runner.calls if name in ("message", "approve", "pause", "resume")]
 
 
-async def test_ten_megabytes_are_413_and_the_server_goes_on(ask: Ask, run_folder: Path) -> None:
+async def test_a_body_of_ten_megabytes_is_413_and_the_server_keeps_working(
+    ask: Ask, run_folder: Path
+) -> None:
     async with FakeRunner(run_folder):
         found = await ask("POST", f"cobra/runs/{RUN}/message", json.dumps({"text": "x" * 10_000_000}))
         assert found.code == 413
         assert (await ask("GET", f"cobra/runs/{RUN}")).code == 200
 
 
-async def test_a_runner_that_died_is_said_with_the_cure(ask: Ask, run_folder: Path) -> None:
+async def test_after_its_runner_died_a_run_says_what_to_do(ask: Ask, run_folder: Path) -> None:
     async with FakeRunner(run_folder) as runner:
         assert (await ask("GET", f"cobra/runs/{RUN}")).data["state"] == "running"
         await runner.die()
@@ -169,17 +171,17 @@ async def test_a_runner_that_died_is_said_with_the_cure(ask: Ask, run_folder: Pa
         assert "died: resume it first" in refused.message
 
 
-async def test_a_run_is_found_again_by_a_new_server(jp_configurable_serverapp: Any, run_folder: Path) -> None:
+async def test_a_new_server_finds_the_live_run(jp_configurable_serverapp: Any, run_folder: Path) -> None:
     async with FakeRunner(run_folder):
         app = jp_configurable_serverapp()
-        cobra = app.web_app.settings["cobra"]
-        await cobra.start()
-        assert (await cobra.catalogue.all())[0]["state"] == "running"
-        await cobra.stop()
+        extension = app.web_app.settings["cobra"]
+        await extension.start()
+        assert (await extension.catalogue.all())[0]["state"] == "running"
+        await extension.stop()
 
 
-async def test_a_runner_that_hangs_when_it_is_found_is_listed_and_slows_no_other(
-    ask: Ask, root: Path, run_folder: Path, cobra: Any
+async def test_a_runner_that_hangs_from_the_start_is_listed_and_slows_no_other(
+    ask: Ask, root: Path, run_folder: Path, extension: Any
 ) -> None:
     hung = FakeRunner(run_folder)
     hung.silent = asyncio.Event()
@@ -193,8 +195,8 @@ async def test_a_runner_that_hangs_when_it_is_found_is_listed_and_slows_no_other
         assert "does not answer" in listed[RUN]["why"]
         assert (listed[RUN]["run"], listed[RUN]["resumable"]) == ("runs/c-1", False)
         assert [name for name, _ in hung.calls].count("watch") == 1
-        hung.silent.set()  # it goes on
-        while RUN not in cobra.living.statuses:
+        hung.silent.set()  # it continues
+        while RUN not in extension.live_runs.statuses:
             await asyncio.sleep(0.05)
         assert (await ask("GET", f"cobra/runs/{RUN}")).data["why"] is None
         assert (await ask("POST", f"cobra/runs/{RUN}/pause")).data["state"] == "paused"
@@ -206,15 +208,15 @@ async def test_a_server_starts_and_stops_while_a_runner_hangs(
     hung = FakeRunner(run_folder)
     hung.silent = asyncio.Event()
     async with hung:
-        cobra = jp_configurable_serverapp().web_app.settings["cobra"]
+        extension = jp_configurable_serverapp().web_app.settings["cobra"]
         async with asyncio.timeout(20):
-            await cobra.start()
-            (found,) = await cobra.catalogue.all()
-            await cobra.stop()
+            await extension.start()
+            (found,) = await extension.catalogue.all()
+            await extension.stop()
         assert "does not answer" in found["why"]
 
 
-async def test_a_runner_that_hung_and_is_killed_then_has_died(ask: Ask, run_folder: Path) -> None:
+async def test_a_hanging_runner_that_is_killed_has_died(ask: Ask, run_folder: Path) -> None:
     hung = FakeRunner(run_folder)
     hung.silent = asyncio.Event()
     async with hung:
@@ -231,7 +233,7 @@ async def test_competitions_are_found_below_the_root_and_not_in_runs(ask: Ask, r
     assert found == [{"name": "wine", "path": "data/wine/public"}]
 
 
-async def test_brains_say_whether_they_are_ready_and_never_a_key(
+async def test_brains_are_listed_as_ready_or_not_without_a_key(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = (await ask("GET", "cobra/brains")).data
@@ -247,13 +249,13 @@ async def test_brains_say_whether_they_are_ready_and_never_a_key(
 
 
 @pytest.fixture
-def command(cobra: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`cobra` is a fake that runs until it is told to stop."""
-    monkeypatch.setattr(cobra.starting, "_command", (sys.executable, "-m", "tests.fakes.runner"))
+def command(extension: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replaces `cobra` with a fake that runs until it gets `stop`."""
+    monkeypatch.setattr(extension.launcher, "_command", (sys.executable, "-m", "tests.fakes.runner"))
 
 
-async def test_a_run_is_started_and_its_process_is_no_child_that_ends_with_the_server(
-    ask: Ask, root: Path, command: None, cobra: Any
+async def test_a_started_run_survives_the_end_of_the_server(
+    ask: Ask, root: Path, command: None, extension: Any
 ) -> None:
     make_competition(root / "data" / "wine", rows=20)
     found = await ask(
@@ -263,28 +265,28 @@ async def test_a_run_is_started_and_its_process_is_no_child_that_ends_with_the_s
     assert found.data["run"].startswith("runs/wine-")
     (entry,) = registry.entries()
     assert Path(f"/proc/{entry.pid}/stat").read_text().split()[5] == str(entry.pid)  # a session of its own
-    await cobra.stop()
+    await extension.stop()
     assert registry.find(root / found.data["run"]) is not None
     attach.ask(entry, "stop")
     await _until(lambda: not registry.entries())
 
 
-async def test_a_run_is_started_where_its_folder_lies_when_that_of_the_runs_was_renamed_under_another(
-    ask: Ask, root: Path, run_folder: Path, command: None, cobra: Any
+async def test_a_run_is_started_in_the_renamed_runs_folder_and_not_through_the_link(
+    ask: Ask, root: Path, run_folder: Path, command: None, extension: Any
 ) -> None:
     make_competition(root / "data" / "wine", rows=20)
     async with FakeRunner(run_folder):
-        await cobra.living.look()
+        await extension.live_runs.look()
         assert (await ask("PATCH", "api/contents/runs", {"path": "old"})).code == 200
         found = (await ask("POST", "cobra/runs", {"folder": "data/wine/public"})).data
         (entry,) = [entry for entry in registry.entries() if entry.id == found["id"]]
-        assert entry.run.parent == root / "old"  # not through the link, which goes with the other run
+        assert entry.run.parent == root / "old"  # the link disappears with the other run
         assert found["run"] == f"old/{entry.run.name}"
         assert (await ask("POST", f"cobra/runs/{found['id']}/stop")).code == 200
         await _until(lambda: [entry.id for entry in registry.entries()] == [RUN])
 
 
-async def test_a_competition_may_have_the_longest_name_there_is(ask: Ask, root: Path, command: None) -> None:
+async def test_a_competition_may_have_the_longest_possible_name(ask: Ask, root: Path, command: None) -> None:
     make_competition(root / ("é" * 127), rows=20)
     (root / "runs").mkdir()
     found = await ask("POST", "cobra/runs", {"folder": f"{'é' * 127}/public"})
@@ -298,15 +300,17 @@ async def test_a_competition_may_have_the_longest_name_there_is(ask: Ask, root: 
     [
         ({}, "folder"), ({"folder": "nowhere"}, "no such folder"), ({"folder": "../.."}, "data_dirs"),
         ({"folder": "/etc"}, "data_dirs"), ({"folder": "link"}, "data_dirs"), ({"folder": "a\0b"}, "code 0"),
-        ({"folder": "empty"}, "sample_submission.csv"), ({"folder": "empty", "brain": "oracle"}, "playbook, gemini"),
-        ({"folder": "empty", "budget": "5s"}, "too small"), ({"folder": "empty", "approval": "maybe"}, "costly"),
+        ({"folder": "empty"}, "sample_submission.csv"),
+        ({"folder": "empty", "brain": "oracle"}, "playbook, gemini"),
+        ({"folder": "empty", "budget": "5s"}, "too small"),
+        ({"folder": "empty", "approval": "maybe"}, "costly"),
         ({"folder": "empty", "max_cost": -1}, "above 0"), ({"folder": "empty", "seed": 1.5}, "whole"),
         ({"folder": "empty", "colour": "red"}, "colour"), ({"folder": "~nosuchuser/x"}, "no such folder"),
         ({"folder": "x" * 300}, "no such folder"), ({"folder": "\ud800"}, "no such folder"),
         ({"folder": "circle"}, "no such folder"), ({"folder": "."}, "start JupyterLab in a folder above it"),
     ],
 )  # fmt: skip
-async def test_a_start_that_cannot_be_is_400_with_the_cure(
+async def test_an_impossible_start_is_400_and_says_what_to_do(
     body: Any, word: str, ask: Ask, root: Path, tmp_path: Path, command: None
 ) -> None:
     (root / "empty").mkdir()
@@ -316,7 +320,7 @@ async def test_a_start_that_cannot_be_is_400_with_the_cure(
     assert found.code == 400
     assert word in found.message
     assert not found.message.startswith("cobra:")
-    assert not list(root.glob("runs/*"))  # nothing is left of it
+    assert not list(root.glob("runs/*"))  # nothing is left over
 
 
 async def test_a_dead_run_is_resumed_once(ask: Ask, root: Path, run_folder: Path, command: None) -> None:
@@ -329,12 +333,12 @@ async def test_a_dead_run_is_resumed_once(ask: Ask, root: Path, run_folder: Path
     await _until(lambda: not registry.entries())
 
 
-async def test_a_start_that_takes_long_is_answered_with_the_state_it_has(
-    ask: Ask, root: Path, command: None, cobra: Any, monkeypatch: pytest.MonkeyPatch
+async def test_a_slow_start_is_answered_with_the_current_state(
+    ask: Ask, root: Path, command: None, extension: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_competition(root / "data" / "wine", rows=20)
     monkeypatch.setenv("FAKE_START", "60")
-    monkeypatch.setattr(cobra.starting, "_soon", 0.5)
+    monkeypatch.setattr(extension.launcher, "_start_wait", 0.5)
     found = await ask("POST", "cobra/runs", {"folder": "data/wine/public"})
     assert (found.code, found.data["state"]) == (201, "starting")
     (entry,) = registry.entries()
@@ -342,7 +346,7 @@ async def test_a_start_that_takes_long_is_answered_with_the_state_it_has(
     await _until(lambda: not registry.entries())
 
 
-async def test_a_run_that_had_begun_keeps_its_folder_whatever_it_ended_with(
+async def test_a_run_that_had_started_keeps_its_folder_when_it_fails(
     ask: Ask, root: Path, command: None
 ) -> None:
     (root / "empty").mkdir()
@@ -359,7 +363,7 @@ async def test_a_run_that_had_begun_keeps_its_folder_whatever_it_ended_with(
         ("a\0b", "no such folder"),
     ],
 )  # fmt: skip
-async def test_a_run_whose_record_names_a_competition_elsewhere_is_not_resumed(
+async def test_a_run_is_not_resumed_if_its_record_names_a_forbidden_folder(
     competition: str, word: str, ask: Ask, run_folder: Path, command: None
 ) -> None:
     write_run(run_folder, competition=competition)
@@ -369,14 +373,14 @@ async def test_a_run_whose_record_names_a_competition_elsewhere_is_not_resumed(
     assert not registry.entries()
 
 
-def test_what_runners_said_long_ago_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launcher, "LOGS", 3)
+def test_old_logs_of_runners_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "MAX_LOGS", 3)
     now = time.time()
     for name, age in (("old", 40), ("a", 4), ("b", 3), ("c", 2)):
         (tmp_path / f"{name}.log").touch()
         os.utime(tmp_path / f"{name}.log", (now - age * 86_400,) * 2)
     (tmp_path / "other.txt").touch()
-    launcher._tidy(tmp_path)
+    launcher._delete_old_logs(tmp_path)
     assert sorted(path.name for path in tmp_path.glob("*.log")) == ["b.log", "c.log"]
     assert (tmp_path / "other.txt").exists()
 
@@ -385,23 +389,32 @@ def test_what_runners_said_long_ago_is_not_kept(tmp_path: Path, monkeypatch: pyt
     ("body", "budget"),
     [({}, None), ({"budget": "10m"}, "10m"), ({"more": "10m"}, "1106s"), ({"more": "45"}, "551s")],
 )
-async def test_a_run_goes_on_for_as_long_as_it_is_given(
-    body: Any, budget: str | None, ask: Ask, root: Path, run_folder: Path, command: None, cobra: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+async def test_a_resumed_run_gets_the_requested_budget(
+    body: Any,
+    budget: str | None,
+    ask: Ask,
+    root: Path,
+    run_folder: Path,
+    command: None,
+    extension: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     write_run(run_folder, competition=root)
     _make_older(run_folder, 500)
-    asked, resume = [], cobra.starting.resume
+    passed, resume = [], extension.launcher.resume
     monkeypatch.setattr(
-        cobra.starting, "resume", lambda folder, options: [asked.extend(options), resume(folder, options)][1]
+        extension.launcher,
+        "resume",
+        lambda folder, options: [passed.extend(options), resume(folder, options)][1],
     )
     assert (await ask("POST", f"cobra/runs/{RUN}/resume", body)).code == 200
-    assert asked == (["--budget", budget] if budget else [])
+    assert passed == (["--budget", budget] if budget else [])
     assert (await ask("POST", f"cobra/runs/{RUN}/stop")).code == 200
     await _until(lambda: not registry.entries())
 
 
 def _make_older(run: Path, seconds: float) -> None:
-    """It was killed so long after its last change of state, of which alone run.json knows."""
+    """As if the run was killed `seconds` after the last change of state, the one in run.json."""
     lines = (run / "ledger.jsonl").read_text().splitlines()
     last = json.loads(lines[-1])
     lines[-1] = json.dumps({**last, "time": last["time"] + seconds})

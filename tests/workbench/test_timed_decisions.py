@@ -57,7 +57,7 @@ def test_what_nobody_called_for_is_not_recorded() -> None:
 def test_an_audit_out_of_time_skips_what_it_skipped() -> None:
     clock = Clock(1000.0, "001")
     assert [clock.spent(0.5) for _ in range(4)] == [False, False, True, False]
-    assert clock.said == "0010"
+    assert clock.answers == "0010"
     assert Clock(0.0, "0").spent(1) is False
 
 

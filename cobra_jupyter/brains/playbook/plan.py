@@ -32,10 +32,6 @@ from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages.describe import cross_validated
 from cobra_jupyter.workbench.display.pages.words import gained
 
-ABLATION_SHARES = {  # of the budget
-    "boosting": 0.09, "trees": 0.04, "linear": 0.04, "neighbours": 0.03,
-    "text_boosting": 0.08, "text_bayes": 0.06, "text_linear": 0.08, "transformer": 0.1,
-}  # fmt: skip
 MOST_ROUNDS = 40  # of refinement
 PATIENCE = 9  # rounds without gain
 SECOND_LOOK, SECOND_LOOK_FROM = 0.06, 0.3  # of the budget: what it takes, what must be free for it
@@ -144,7 +140,7 @@ def _prior(view: View) -> Iterator[Step]:
     if view.free > 0.15 * view.budget:
         yield Step(
             "Strongest prior, full size",
-            f"Such data are usually won by {strongest.family}: it trains on all rows as a background job while we look for the factors that matter.",
+            f"Such data are usually won by {strongest.name}: it trains on all rows as a background job while we look for the factors that matter.",
             f'job = cobra.scale("{strongest.name}", background=True)',
         )
     yield from shared(view, tuple(name for name in strongest.shared if _worth_making(view, name)))
@@ -186,8 +182,7 @@ def _ablations(view: View) -> Iterator[Step]:
         if view.free < 0.2 * view.budget:
             return
         yield from candidate(view, recipe)
-        share = ABLATION_SHARES.get(recipe.family, 0.03)
-        seconds = round(max(SHORTEST_ABLATION, share * view.budget), 1)
+        seconds = round(max(SHORTEST_ABLATION, recipe.share * view.budget), 1)
         factors = recipe.factors_with(view.made, view.card["task"])
         start = differing(recipe, recipe.start(view.made))
         yield Step(

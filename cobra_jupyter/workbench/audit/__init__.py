@@ -1,7 +1,7 @@
-"""The audit of data and protocol: what would make scores better than test rows will allow.
+"""Audits data and protocol: finds what makes scores better than they will be on test rows.
 
-Every check is bounded: it looks at a few thousand sampled rows, and dear checks are skipped, with a note, when
-the audit's seconds are spent."""
+Every check is bounded: it samples a few thousand rows. Expensive checks are skipped, with a note, when the
+audit's time has run out."""
 
 from __future__ import annotations
 
@@ -38,24 +38,29 @@ Check = tuple[str, Callable[[], Iterator[Finding]]]
 
 
 def findings(
-    competition: Any, train: pd.DataFrame, test: pd.DataFrame,
-    protocol: Protocol | None, folds: Folds | None, *, metric: Metric | None = None, seconds: float = SECONDS,
+    competition: Any,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    protocol: Protocol | None,
+    folds: Folds | None,
+    *,
+    metric: Metric | None = None,
+    seconds: float = SECONDS,
     clock: Clock | None = None,
-) -> list[Finding]:  # fmt: skip
-    """All findings about data and protocol, gravest first.
+) -> list[Finding]:
+    """Returns all findings about data and protocol, the most severe first.
 
-    Before a protocol is frozen quick models are judged on random folds and the competition's metric. Where
-    the task has no labels that metrics could take, checks of labels are left out. After `seconds`, or when
-    `clock` says so, no further model is fitted.
-    """
+    Before a protocol is frozen, quick models are scored on random folds with the competition's metric.
+    Without labels that a metric can score, the checks of labels are skipped. After `seconds`, or when `clock`
+    says so, no more models are fitted."""
     labels = _labels(competition, train)
     sample = Sample(competition, train, test, labels, protocol, folds, clock or Clock(seconds))
     return ordered(_run(_checks(sample, metric)))
 
 
-def of_trials(judge: Scorer, trials: Sequence[Any], ablations: Sequence[Any]) -> list[Finding]:
-    """What finished trials and ablations tell about the protocol."""
-    found = [*probes.fold_spread(judge, trials), *probes.effects_and_folds(judge, trials, ablations)]
+def of_trials(scorer: Scorer, trials: Sequence[Any], ablations: Sequence[Any]) -> list[Finding]:
+    """Returns what finished trials and ablations show about the protocol."""
+    found = [*probes.fold_spread(scorer, trials), *probes.effects_and_folds(scorer, trials, ablations)]
     return ordered(found)
 
 
@@ -64,12 +69,12 @@ def _labels(competition: Any, train: pd.DataFrame) -> Any:
         return None
     try:
         return truth_of(competition, train)
-    except (KeyError, TypeError, ValueError):  # what the card's questions will ask about
+    except (KeyError, TypeError, ValueError):  # the card has a question about this
         return None
 
 
 def _checks(sample: Sample, metric: Metric | None) -> list[Check]:
-    """What is checked, the most important first; columns found to leak are kept out of the models after them."""
+    """Returns the checks, the most important first. Later models do not use suspected columns."""
     labelled = sample.labelled and len(sample.truth) >= 40 and bool(np.isfinite(sample.truth).all())
     model = Quick(sample, metric) if labelled else None
     found: list[Check] = []
@@ -106,10 +111,10 @@ def _run(checks: Sequence[Check]) -> list[Finding]:
     for name, check in checks:
         try:
             for finding in check():
-                found.append(finding)  # what was found before time ran out stays
+                found.append(finding)  # one by one, to keep what was found before time ran out
         except OutOfTime:
             skipped.append(name)
     if skipped:
-        found.append(Finding("not checked", "note", f"no time was left for: {', '.join(skipped)}",
-                             "audit again with more seconds"))  # fmt: skip
+        evidence = f"no time was left for: {', '.join(skipped)}"
+        found.append(Finding("not checked", "note", evidence, "audit again with more seconds"))
     return found

@@ -1,4 +1,4 @@
-"""Columns as numbers for quick models: numbers as they are, categories as codes, texts as a few components."""
+"""Encodes columns as numbers for quick models: categories as codes, texts as a few components."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from cobra_jupyter.competition.columns import kind as kind_of
 from cobra_jupyter.competition.columns import parts_of
-from cobra_jupyter.workbench.protocol.protocol import moments
+from cobra_jupyter.workbench.protocol.dates import timestamps
 
 Array = np.ndarray[Any, Any]
 TEXT_COMPONENTS = 12
@@ -18,11 +18,10 @@ PLACEHOLDERS = ("", "n/a", "na", "nan", "none", "null", "unknown", "missing", "-
 
 
 def encode(old: pd.Series, new: pd.Series, kind: str) -> tuple[Array, Array]:
-    """A column of train and the same of test as float blocks (n, k), (m, k); NaN where a value is missing.
+    """Returns a column of train and test as float blocks (n, k), (m, k), with NaN for missing values.
 
-    `kind` is the column's in `competition.columns`. Codes of categories are those of train and test
-    together, in sorted order.
-    """
+    `kind` is the kind in `competition.columns`. Categories get codes over train and test together, in sorted
+    order."""
     cut = len(old)
     both = pd.concat([old, new], ignore_index=True)
     block = _block(both, kind, cut)
@@ -30,7 +29,7 @@ def encode(old: pd.Series, new: pd.Series, kind: str) -> tuple[Array, Array]:
 
 
 def kind(name: str, values: pd.Series, known: dict[str, str]) -> str:
-    """The kind of a column: as the competition's card has it, else told from the values."""
+    """Returns the kind of a column from the competition's card, or else from its values."""
     try:
         return known.get(name) or kind_of(values)
     except TypeError:  # lists, dictionaries
@@ -38,7 +37,7 @@ def kind(name: str, values: pd.Series, known: dict[str, str]) -> str:
 
 
 def present(values: pd.Series) -> Array:
-    """Which rows hold a value: neither missing nor a word that stands for it, as N/A does."""
+    """Returns which rows have a value: neither missing nor a placeholder such as N/A."""
     there: Array = np.asarray(values.notna(), bool)
     if values.dtype.kind in "iufb":
         return there
@@ -47,7 +46,7 @@ def present(values: pd.Series) -> Array:
 
 
 def numbers_in(values: pd.Series) -> Array:
-    """The last number written in each value, as in `row_0042` → 42; NaN where there is none."""
+    """Returns the last number in each value (`row_0042` → 42), or NaN."""
     digits = values.astype(str).str.extract(r"(\d+)\D*$", expand=False).str[-15:]
     return np.asarray(pd.to_numeric(digits, errors="coerce"), float)
 
@@ -71,14 +70,14 @@ def _block(both: pd.Series, kind: str, cut: int) -> Array:
 
 
 def codes(values: pd.Series) -> Array:
-    """Codes (n,) in sorted order; NaN where missing."""
+    """Returns codes (n,) in sorted order, NaN for missing values."""
     found = pd.factorize(values.where(values.isna(), values.astype(str)), sort=True)[0].astype(float)
     found[found < 0] = np.nan
     return np.asarray(found)
 
 
 def _dates(both: pd.Series) -> Array:
-    when = moments(both)
+    when = timestamps(both)
     if when.dtype.kind in "iuf":
         return np.asarray(when, float).reshape(-1, 1)
     seconds = (when - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
@@ -102,7 +101,7 @@ def _parts(both: pd.Series) -> Array | None:
 
 
 def texts(values: pd.Series) -> Array:
-    """Texts as the first components of their hashed words, with their length."""
+    """Encodes texts as the first components of their hashed words, and their length."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 

@@ -1,4 +1,4 @@
-"""What an audit says: one defect or peculiarity, with its evidence and what to do about it."""
+"""A finding of an audit: one defect or peculiarity, with its evidence and what to do about it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ SEVERITIES = ("leak", "warning", "note")
 class Finding:
     """One finding of an audit.
 
-    `severity`: a *leak* makes scores better than test rows will allow; a *warning* may; a *note* is worth
-    knowing. `protocol` holds arguments for `cobra.protocol` that would cure it (``{"groups": "customer"}``,
-    ``{"leave_out": ["col"]}``), None where no protocol does. `columns` are those it concerns. `scores` is a
-    quick model's score with and without these columns: ``{"with", "without", "metric"}``.
-    """
+    `severity`: a *leak* makes scores better than they will be on test rows; a *warning* may; a *note* is
+    worth knowing. `protocol` has the arguments for `cobra.protocol` that solve the problem (``{"groups":
+    "customer"}``, ``{"leave_out": ["col"]}``), or None. `columns` are the columns concerned. `scores` has a
+    quick model's scores with and without these columns: ``{"with", "without", "metric"}``."""
 
     check: str
     severity: str
@@ -35,12 +34,12 @@ class Finding:
 
 
 def ordered(found: Iterable[Finding]) -> list[Finding]:
-    """Gravest first; equals in the order they were found."""
+    """Sorts findings by severity, the most severe first. Keeps the order within a severity."""
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def leaking_columns(found: Iterable[Finding]) -> tuple[str, ...]:
-    """Columns that must be left unused: those of leaks whose cure is to leave them out. Sorted, each once."""
+    """Returns the columns of leaks that are solved by leaving columns out, sorted."""
     names = {
         str(name)
         for finding in found

@@ -1,16 +1,14 @@
-"""The permutation probe: a candidate that learns from meaningless labels must know nothing of any labels.
+"""The permutation probe: a candidate that is trained on permuted labels must not predict any labels.
 
-The labels of the whole train table are permuted once, and the candidate is fitted inside the protocol's folds
-on views of that table, with the shared artefacts there are. Held-out predictions are then held against
+The labels of the whole train table are permuted once, and the candidate is fitted in the protocol's folds on
+views of that table, with the existing shared artefacts. Its held-out predictions are compared with
 
-1. the permuted labels of the held-out rows: better than chance means that labels of held-out rows reach the
-   candidate through its own view;
-2. their true labels: these can only come from elsewhere, from target statistics or labels that were stored
-   outside of folds. An honest model of meaningless labels may lie along a true signal by accident, in either
-   direction; so every permutation is used again with its labels turned over, and such accidents cancel;
-3. what a quick model leaves unexplained of the true labels: stored statistics of them show here in whichever
-   direction the meaningless labels turned them.
-"""
+1. the permuted labels of the held-out rows: if they are better than chance, labels of held-out rows reach the
+candidate through its view; 2. the true labels: these can only come from elsewhere, from target statistics or
+labels stored outside the folds. An honest model of permuted labels may follow a true signal by accident, in
+either direction, so every permutation is used again with reversed labels, and such accidents cancel; 3. the
+part of the true labels that a quick model does not explain: stored statistics show up here in either
+direction."""
 
 from __future__ import annotations
 
@@ -44,11 +42,10 @@ LEAST = 50  # held-out rows
 
 @dataclass(frozen=True)
 class Relation:
-    """How predictions of one fit, learned from meaningless labels, relate to labels of the held-out rows.
+    """How the predictions of one fit on permuted labels relate to labels of the held-out rows.
 
-    `permuted` in standard errors above chance; `true` and `residual` are correlations over `rows` and
-    `residual_rows` rows.
-    """
+    `permuted` is in standard errors above chance; `true` and `residual` are correlations over `rows` and
+    `residual_rows` rows."""
 
     permuted: float
     true: float
@@ -58,15 +55,19 @@ class Relation:
 
 
 def permutation_probe(
-    trials: Trials, train: pd.DataFrame, test: pd.DataFrame, competition: Any, spec: Spec,
-    served: list[Views], cancelled: threading.Event,
-) -> list[Finding]:  # fmt: skip
-    """Probe `spec`'s candidate and config. Takes four or six small fits.
+    trials: Trials,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    competition: Any,
+    spec: Spec,
+    served: list[Views],
+    cancelled: threading.Event,
+) -> list[Finding]:
+    """Probes the candidate and config of `spec`. Takes four or six small fits.
 
-    `served` are the views whose data folders workers may ask for: the probe's stand there while it runs. The
-    probe's views and fits lie beside those of `trials` and are removed afterwards. Raises RuntimeError when the
-    candidate cannot be fitted.
-    """
+    `served` lists the views whose data folders workers may request; it includes the probe's views while it
+    runs. The probe's views and fits are next to those of `trials` and are removed afterwards. Raises
+    RuntimeError if the candidate cannot be fitted."""
     key = (0, FOLD)
     held_out = trials.judge.folds.held_out(*key)
     if len(held_out) < LEAST:
@@ -100,7 +101,7 @@ def _skipped(spec: Spec, why: str) -> Finding:
 
 
 def _relabelled(train: pd.DataFrame, competition: Any) -> Iterator[pd.DataFrame]:
-    """Train tables whose labels are permuted over all rows, each also with its labels turned over."""
+    """Yields train tables with permuted labels, each also with these labels reversed."""
     targets = list(competition.targets)
     for number in range(PERMUTATIONS):
         order = np.random.default_rng([17, number]).permutation(len(train))
@@ -113,7 +114,7 @@ def _relabelled(train: pd.DataFrame, competition: Any) -> Iterator[pd.DataFrame]
 
 
 def _turns(labels: pd.DataFrame, competition: Any) -> Iterator[pd.DataFrame]:
-    """The labels, and the same turned over: classes swapped round, numbers mirrored in rank."""
+    """Yields the labels, then the same labels reversed: classes rotated, numbers mirrored in rank."""
     yield labels
     if len(labels.columns) == 1 and competition.task in ("binary", "multiclass"):
         name, classes = labels.columns[0], sorted(labels.iloc[:, 0].dropna().unique(), key=str)
@@ -134,21 +135,32 @@ def _turns(labels: pd.DataFrame, competition: Any) -> Iterator[pd.DataFrame]:
 
 
 def _predict(
-    trials: Trials, train: pd.DataFrame, competition: Any, spec: Spec, name: str,
-    served: list[Views], cancelled: threading.Event,
-) -> Array:  # fmt: skip
-    """Raw predictions of the held-out rows by the candidate fitted to these labels."""
+    trials: Trials,
+    train: pd.DataFrame,
+    competition: Any,
+    spec: Spec,
+    name: str,
+    served: list[Views],
+    cancelled: threading.Event,
+) -> Array:
+    """Fits the candidate to these labels and returns its raw predictions of the held-out rows."""
     truth = truth_of(competition, train)
-    views = relabelled_views(trials.views, trials.views.folder.with_name(f"{trials.views.folder.name}-{name}"),
-                             train, truth)  # fmt: skip
+    original = trials.views.folder
+    views = relabelled_views(trials.views, original.with_name(f"{original.name}-{name}"), train, truth)
     served.append(views)
-    judge = copy.copy(trials.judge)
-    judge.truth = truth
+    scorer = copy.copy(trials.judge)
+    scorer.truth = truth
     folder, numbers = trials.folder / name, itertools.count(1)
     probe = Trials(
-        folder, trials.pool, views, judge, trials._make_context, trials._forbidden,
-        lambda key: f"x{next(numbers)}", trials._shared,
-    )  # fmt: skip
+        folder,
+        trials.pool,
+        views,
+        scorer,
+        trials._make_context,
+        trials._forbidden,
+        lambda key: f"x{next(numbers)}",
+        trials._shared,
+    )
     try:
         (fit,) = probe.run(spec, cancelled).fits
         if fit.status == "failed":
@@ -161,7 +173,7 @@ def _predict(
 
 
 def relabelled_views(views: Views, folder: Path, train: pd.DataFrame, truth: Any) -> Views:
-    """The same views, in a folder of their own, of a train table with other labels."""
+    """Returns the same views of a train table with other labels, in a new folder."""
     made = copy.copy(views)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
@@ -170,34 +182,34 @@ def relabelled_views(views: Views, folder: Path, train: pd.DataFrame, truth: Any
     return made
 
 
-# ---- what predictions know
+# ---- relations of predictions and labels
 
 
 def _expected(
     trials: Trials, train: pd.DataFrame, test: pd.DataFrame, competition: Any
 ) -> tuple[Array, Array]:
-    """What a quick model expects of every row's true labels, out of fold, and of which rows it does."""
-    judge = trials.judge
-    truth = _columns(judge.truth, judge.protocol.task)
+    """Returns a quick model's out-of-fold predictions of the true labels, and the rows that have one."""
+    scorer = trials.judge
+    truth = _columns(scorer.truth, scorer.protocol.task)
     expected, known = np.zeros_like(truth), np.zeros(len(truth), bool)
-    sample = Sample(competition, train, test, judge.truth, judge.protocol, judge.folds, Clock(20))
-    if not sample.trusted or judge.protocol.split == "time":
+    sample = Sample(competition, train, test, scorer.truth, scorer.protocol, scorer.folds, Clock(20))
+    if not sample.trusted or scorer.protocol.split == "time":
         return expected, known
     try:
-        model = Quick(sample, judge.metric)
+        model = Quick(sample, scorer.metric)
         raw = model.base()
     except OutOfTime:
         return expected, known
     if raw.shape[1] == truth.shape[1] and np.array_equal(model.truth, sample.truth):
-        told = ~np.isnan(raw).any(axis=1)
+        predicted = ~np.isnan(raw).any(axis=1)
         if model.logs:
             raw = np.expm1(raw)
-        expected[sample.rows[told]], known[sample.rows[told]] = raw[told], True
+        expected[sample.rows[predicted]], known[sample.rows[predicted]] = raw[predicted], True
     return expected, known
 
 
 def _columns(truth: Array, task: str) -> Array:
-    """Labels as columns (n, width), like raw predictions."""
+    """Returns labels as columns (n, width), like raw predictions."""
     if task in ("binary", "multiclass"):
         return np.eye(int(truth.max()) + 1)[truth]
     return np.asarray(truth, float)
@@ -206,9 +218,9 @@ def _columns(truth: Array, task: str) -> Array:
 def _relation(
     raw: Array, trials: Trials, permuted: Array, rows: Positions, expected: Array, known: Array
 ) -> Relation:
-    judge = trials.judge
-    task = judge.protocol.task
-    true = _columns(judge.truth, task)
+    scorer = trials.judge
+    task = scorer.protocol.task
+    true = _columns(scorer.truth, task)
     fresh = correlation(raw, _columns(permuted, task)[rows][:, : raw.shape[1]])
     some = known[rows]
     left = (true - expected)[rows]
@@ -219,7 +231,7 @@ def _relation(
 
 
 def correlation(raw: Array, labels: Array) -> float:
-    """Correlation of predictions with labels over all columns together, each centred."""
+    """Returns the correlation of predictions and labels over all columns together, each centred."""
     width = min(raw.shape[1], labels.shape[1])
     a, b = (_standard(part[:, :width]) for part in (raw, labels))
     size = float(np.sqrt((a**2).sum() * (b**2).sum()))
@@ -242,31 +254,39 @@ def _verdict(spec: Spec, found: list[Relation], explained: bool) -> Iterator[Fin
     true = float(np.mean([each.true for each in found]))
     errors = true * np.sqrt(rows)
     facts = (
-        f"predictions of {rows} held-out rows correlate with their permuted labels by {permuted:+.1f} standard "
-        f"errors and with their true labels by {true:+.3f} ({errors:+.1f} standard errors)"
+        f"predictions of {rows} held-out rows correlate with their permuted labels by {permuted:+.1f} "
+        f"standard errors and with their true labels by {true:+.3f} ({errors:+.1f} standard errors)"
     )
-    told = False
+    leaks = False
     if permuted > CERTAIN and permuted > STRONG * np.sqrt(rows):
-        told = True
+        leaks = True
         yield Finding(
-            "permutation probe", "leak", f"{fits}: {facts}",
-            "labels of held-out rows reach the candidate through what its fold may see: find the file or column",
-        )  # fmt: skip
+            "permutation probe",
+            "leak",
+            f"{fits}: {facts}",
+            "labels of held-out rows reach the candidate through what its fold may see: find the file or "
+            "column",
+        )
     if errors > CERTAIN and true > STRONG:
-        told = True
+        leaks = True
         yield Finding(
-            "permutation probe", "leak", f"{fits}: {facts}",
-            "true labels reach the candidate from outside its view: look for stored labels or target statistics; "
-            "discard its scores",
-        )  # fmt: skip
-    if told:
+            "permutation probe",
+            "leak",
+            f"{fits}: {facts}",
+            "true labels reach the candidate from outside its view: look for stored labels or target "
+            "statistics; discard its scores",
+        )
+    if leaks:
         return
     residual = float(np.sqrt(np.mean([each.residual**2 for each in found])))
     if explained and residual > STRONG_RESIDUAL and residual * np.sqrt(found[0].residual_rows) > CERTAIN:
         yield Finding(
-            "permutation probe", "warning",
-            f"{fits}: {facts}; with what the features leave unexplained of the true labels by {residual:.2f}",
-            "target statistics fitted outside of folds would look like this: look where its features come from",
-        )  # fmt: skip
+            "permutation probe",
+            "warning",
+            f"{fits}: {facts}; with the part of the true labels that the features do not explain by "
+            f"{residual:.2f}",
+            "target statistics fitted outside of folds would look like this: look where its features come "
+            "from",
+        )
         return
     yield Finding("permutation probe", "note", f"{fits}: {facts}", "at chance, as it must be")

@@ -1,4 +1,4 @@
-"""Quick models: small boosted trees on a sample, fitted with one thread and a fixed seed."""
+"""Quick models: small boosted trees on a sample, with one thread and a fixed seed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
 
 Array = np.ndarray[Any, Any]
 Splits = Sequence[tuple[Positions, Positions]]
-MOST_CLASSES = 8  # rarer ones are put together
+MOST_CLASSES = 8  # rarer classes are merged
 MOST_TARGETS = 2
 SURE = 3.0  # standard errors
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A quick model's scores with and without columns, and how much smaller its loss is with them (± SE)."""
+    """A quick model's scores with and without some columns, and how much they reduce its loss (± SE)."""
 
     with_them: float | None
     without: float | None
@@ -49,32 +49,32 @@ class Comparison:
 
 
 class Quick:
-    """Quick models of one sample's target. Raw predictions are (n, width), NaN where no fold predicts."""
+    """Quick models of a sample's target. Raw predictions are (n, width), NaN where no fold predicts."""
 
     def __init__(self, sample: Sample, metric: Metric | None = None) -> None:
         self._sample, self.task = sample, sample.task
         self.truth, merged = _few(np.asarray(sample.truth), self.task)
         known = _metric(sample, metric)
         self.metric = metrics.get("accuracy") if merged else known
-        logs = self.metric.name.endswith("rmsle") and self.task == "regression" and self.truth.min() >= 0
+        logs = self.metric.from_zero and self.task == "regression" and self.truth.min() >= 0
         self._goal = np.log1p(self.truth) if logs else self.truth
         self.logs = logs
         self._base: Array | None = None
 
     @property
     def scale(self) -> Array | float:
-        """Losses are relative to this: those of the best constant prediction."""
+        """The loss of the best constant prediction, to which losses are relative."""
         return max(float(self._losses(self._constant()).mean()), 1e-12)
 
     def out_of_fold(self, matrix: Array, splits: Splits) -> Array:
-        """Cross-validated raw predictions. Raises OutOfTime."""
+        """Returns cross-validated raw predictions. Raises OutOfTime."""
         raw = np.full(self._constant().shape, np.nan)
         for training, held_out in splits:
             raw[held_out] = self.fit_predict(matrix[training], training, matrix[held_out])
         return raw
 
     def fit_predict(self, known: Array, rows: Positions, asked: Array) -> Array:
-        """Fit on `known`, which are these rows of the sample, and predict `asked`."""
+        """Fits on `known`, the given rows of the sample, and predicts `asked`."""
         self._sample.clock.check()
         goal = self._goal[rows]
         if not asked.shape[1]:
@@ -93,8 +93,10 @@ class Quick:
         return np.repeat(_mean(self._goal, self.task, self._width), len(self._goal), axis=0)
 
     def losses(self, raw: Array) -> Array:
-        """Loss of each row, the constant prediction's being about 1: log loss or squared error; NaN as in
-        `raw`."""
+        """Returns the loss of each row (log loss or squared error), scaled to about 1 for a constant
+        prediction.
+
+        NaN where `raw` is."""
         return np.asarray(self._losses(raw) / self.scale)
 
     def _losses(self, raw: Array) -> Array:
@@ -108,7 +110,7 @@ class Quick:
         return np.asarray((((raw - self._goal) / spread) ** 2).mean(axis=1))
 
     def score(self, raw: Array, rows: Positions | None = None) -> float | None:
-        """The metric's value on the rows predicted, with the best of its decoding settings."""
+        """Returns the metric on the predicted rows, with the best of its decoding settings."""
         seen = ~np.isnan(raw).any(axis=1)
         if rows is not None:
             seen &= np.isin(np.arange(len(raw)), rows)
@@ -124,20 +126,20 @@ class Quick:
         return max(found, key=lambda value: sign * value) if found else None
 
     def base(self) -> Array:
-        """Out-of-fold predictions from all trusted columns; made once."""
+        """Returns out-of-fold predictions from all trusted columns. Computed once."""
         if self._base is None:
             self._base = self.out_of_fold(self._sample.matrix(self._sample.trusted), self._sample.splits())
         return self._base
 
     def compared(self, names: Sequence[str]) -> Comparison:
-        """The same, without scores where no time is left."""
+        """Like `with_and_without`, but without scores if no time is left."""
         try:
             return self.with_and_without(names)
         except OutOfTime:
             return NOT_COMPARED
 
     def with_and_without(self, names: Sequence[str]) -> Comparison:
-        """The trusted columns with these besides, against without. Raises OutOfTime."""
+        """Compares the trusted columns with and without these columns. Raises OutOfTime."""
         sample, without = self._sample, self.base()
         own = [name for name in sample.trusted if name not in names]
         if len(own) < len(sample.trusted):
@@ -151,7 +153,7 @@ NOT_COMPARED = Comparison(None, None, "", 0.0, np.inf)
 
 
 def difference(a: Array, b: Array, codes: Positions | None = None) -> tuple[float, float]:
-    """Mean of a - b over rows where both are known, and its SE; rows of one code count as one draw."""
+    """Returns the mean of a - b over rows with both, and its SE. Rows with one code count as one draw."""
     gaps = a - b
     seen = np.isfinite(gaps)
     gaps = gaps[seen]
@@ -164,7 +166,7 @@ def difference(a: Array, b: Array, codes: Positions | None = None) -> tuple[floa
 
 
 def probabilities(known: Array, codes: Array, asked: Array, width: int) -> Array:
-    """Class probabilities (n, width) of boosted trees."""
+    """Returns class probabilities (n, width) from boosted trees."""
     present = np.unique(codes)
     raw = np.zeros((len(asked), width))
     if len(present) == 1:
@@ -187,9 +189,14 @@ def trees(classifier: bool, rows: int, rounds: int) -> Any:
 
     make = HistGradientBoostingClassifier if classifier else HistGradientBoostingRegressor
     return make(
-        max_iter=rounds, learning_rate=0.1, max_leaf_nodes=15, max_bins=63, early_stopping=False,
-        min_samples_leaf=max(2, min(20, rows // 50)), random_state=0,
-    )  # fmt: skip
+        max_iter=rounds,
+        learning_rate=0.1,
+        max_leaf_nodes=15,
+        max_bins=63,
+        early_stopping=False,
+        min_samples_leaf=max(2, min(20, rows // 50)),
+        random_state=0,
+    )
 
 
 def fit(model: Any, matrix: Array, goal: Array) -> Any:
@@ -201,7 +208,7 @@ def fit(model: Any, matrix: Array, goal: Array) -> Any:
 
 
 def _few(truth: Array, task: str) -> tuple[Array, bool]:
-    """Truth a quick model can afford, and whether classes were put together."""
+    """Returns labels that a quick model can handle, and whether classes were merged."""
     if task not in ("binary", "multiclass"):
         return np.asarray(truth[:, :MOST_TARGETS], float), False
     if truth.max() < MOST_CLASSES:
@@ -219,7 +226,7 @@ def _mean(goal: Array, task: str, width: int) -> Array:
 
 
 def _metric(sample: Sample, metric: Metric | None) -> Metric:
-    """The metric asked for where it can be computed here, else the task's default."""
+    """Returns the requested metric if it can be computed here, else the task's default."""
     name = metric.name if metric else sample.competition.metric
     try:
         known = metrics.get(name) if name else None

@@ -1,4 +1,4 @@
-"""The rows an audit looks at, and the time it has: at most a few thousand of each table, columns as numbers."""
+"""The sample of rows that an audit uses, with columns as numbers, and the clock that limits its time."""
 
 from __future__ import annotations
 
@@ -13,56 +13,63 @@ from cobra_jupyter.workbench.audit import encoding
 from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol
 
 Array = np.ndarray[Any, Any]
-ROWS = 6_000  # of train that quick models see
+ROWS = 6_000  # sampled train rows
 TEST_ROWS = 4_000
-COLUMNS = 300  # that are looked at
-MODEL_COLUMNS = 40  # that a quick model sees
+COLUMNS = 300  # checked columns
+MODEL_COLUMNS = 40  # columns of a quick model
 QUICK_FOLDS = 3
 
 
 class OutOfTime(Exception):  # noqa: N818
-    """The audit's seconds are spent."""
+    """The audit's time has run out."""
 
 
 class Clock:
-    """What is left of an audit's seconds: of this thread's own work, and at most thrice as long by the wall, since on
-    a busy machine the checks that matter must not fall away."""
+    """Measures an audit's seconds: CPU time of this thread, or a third of the wall time if that is more.
+
+    So a busy machine does not skip important checks at once."""
 
     def __init__(self, seconds: float, known: str | None = None) -> None:
-        """`known`: the answers it gave in the run that is replayed."""
-        self._worked, self._begun, self._seconds = time.thread_time(), time.monotonic(), seconds
-        self._known, self.said = known or "", ""  # a 1 for each yes, a 0 for each no
+        """`known`: the answers of the clock in the run that is replayed."""
+        self._worked, self._started, self._seconds = time.thread_time(), time.monotonic(), seconds
+        self._known, self.answers = known or "", ""  # 1 for each yes, 0 for each no
 
     def spent(self, share: float) -> bool:
-        """Whether this share of the seconds is spent."""
-        if len(self.said) < len(self._known):
-            self.said += self._known[len(self.said)]
+        """Whether this share of the seconds has been used."""
+        if len(self.answers) < len(self._known):
+            self.answers += self._known[len(self.answers)]
         else:
-            self.said += "1" if self._measured(share) else "0"
-        return self.said[-1] == "1"
+            self.answers += "1" if self._measured(share) else "0"
+        return self.answers[-1] == "1"
 
     def _measured(self, share: float) -> bool:
-        worked, passed = time.thread_time() - self._worked, time.monotonic() - self._begun
+        worked, passed = time.thread_time() - self._worked, time.monotonic() - self._started
         return max(worked, passed / 3) > share * self._seconds
 
     def check(self) -> None:
-        """Raises OutOfTime when nothing is left."""
+        """Raises OutOfTime if no time is left."""
         if self.spent(1):
             raise OutOfTime
 
 
 class Sample:
-    """Rows of train and test under a competition, drawn with a fixed seed.
+    """Rows of train and test, drawn with a fixed seed.
 
-    `rows` are positions in the whole train table, `train`, `test` the drawn rows, `truth` their labels
-    ((n,) codes or (n, T) floats; empty where the task has no truth yet). `features` are columns that train and
-    test share, without id, targets and what the protocol leaves out. `suspects`, filled by the column checks, are kept out of models.
-    """
+    `rows` are positions in the whole train table, `train` and `test` the drawn rows, `truth` their labels
+    ((n,) codes or (n, T) floats; empty if the task has no labels yet). `features` are the columns in both
+    train and test, without id, targets and columns that the protocol leaves out. Models do not use
+    `suspects`, which the column checks fill."""
 
     def __init__(
-        self, competition: Any, train: pd.DataFrame, test: pd.DataFrame, truth: Any,
-        protocol: Protocol | None, folds: Folds | None, clock: Clock,
-    ) -> None:  # fmt: skip
+        self,
+        competition: Any,
+        train: pd.DataFrame,
+        test: pd.DataFrame,
+        truth: Any,
+        protocol: Protocol | None,
+        folds: Folds | None,
+        clock: Clock,
+    ) -> None:
         self.competition, self.protocol, self.folds, self.clock = competition, protocol, folds, clock
         self.task = protocol.task if protocol else competition.task
         self.whole_train, self.whole_test, self.whole_truth = train, test, truth
@@ -81,7 +88,7 @@ class Sample:
         self._kinds: dict[str, str] = {}
 
     def _draw(self, count: int) -> Positions:
-        """Some train rows; whole units where the protocol keeps units whole, none of the vault."""
+        """Draws train rows: whole units if the protocol has groups, none from the vault."""
         rng = np.random.default_rng(0)
         rows = np.arange(count)
         if self.folds is not None and len(self.folds.vault):
@@ -90,8 +97,8 @@ class Sample:
             return rows
         if self.folds is not None and self.protocol is not None and self.protocol.groups:
             units, codes = np.unique(self.folds.units[rows], return_inverse=True)
-            place = rng.permutation(len(units))[codes]
-            return np.sort(rows[np.argsort(place, kind="stable")[:ROWS]])
+            rank = rng.permutation(len(units))[codes]
+            return np.sort(rows[np.argsort(rank, kind="stable")[:ROWS]])
         return np.sort(rng.permutation(rows)[:ROWS])
 
     # ---- columns as numbers
@@ -102,7 +109,7 @@ class Sample:
         return self._kinds[name]
 
     def block(self, name: str) -> tuple[Array, Array]:
-        """A column of the train and of the test rows as numbers; an empty test block where test lacks it."""
+        """Returns a column's train and test rows as numbers; the test block is empty if test lacks it."""
         if name not in self._blocks:
             self.clock.check()
             new = self.test[name] if name in self.test.columns else self.train[name].iloc[:0]
@@ -110,18 +117,18 @@ class Sample:
         return self._blocks[name]
 
     def set_block(self, name: str, block: Array) -> None:
-        """Numbers of the train rows under a name of their own, as of an id's digits."""
+        """Adds numbers for the train rows under a new name, for example an id's digits."""
         self._blocks[name] = (block.reshape(len(self.rows), -1), np.empty((0, 1)))
 
     def matrix(self, names: Sequence[str], side: int = 0) -> Array:
-        """Blocks of some columns side by side (0: train rows, 1: test rows)."""
+        """Returns the blocks of some columns side by side (`side` 0: train rows, 1: test rows)."""
         blocks = [self.block(name)[side] for name in names]
         count = len(self.test if side else self.train)
         return np.hstack(blocks).astype(np.float32) if blocks else np.empty((count, 0), np.float32)
 
     @property
     def trusted(self) -> list[str]:
-        """The features a quick model may use: no suspects, no ids; at most two texts, which are dear."""
+        """The features of a quick model: no suspects, no ids, and at most two texts, which are expensive."""
         chosen, texts = [], 0
         for name in self.features:
             if name in self.suspects or (what := self.kind(name)) == "id":
@@ -134,7 +141,7 @@ class Sample:
     # ---- folds
 
     def splits(self) -> list[tuple[Positions, Positions]]:
-        """(training, held-out) positions within the sample: three folds of the protocol, or random ones."""
+        """Returns (training, held-out) positions in the sample: three folds, of the protocol or random."""
         if self.folds is None:
             return self.random_splits()
         found = []
@@ -145,23 +152,23 @@ class Sample:
         return found or self.random_splits()
 
     def random_splits(self, folds: int = QUICK_FOLDS) -> list[tuple[Positions, Positions]]:
-        """Folds that know nothing of groups and time."""
+        """Returns random folds, which ignore groups and time."""
         order = np.random.default_rng(2).permutation(len(self.rows))
         return complements(np.array_split(order, folds), len(self.rows))
 
     def group_splits(self, codes: Positions, folds: int = QUICK_FOLDS) -> list[tuple[Positions, Positions]]:
-        """Folds that keep rows of one code together, of about equal size."""
-        names, places = np.unique(codes, return_inverse=True)
-        sizes = np.bincount(places)
+        """Returns folds of about equal size that keep rows with the same code together."""
+        names, positions = np.unique(codes, return_inverse=True)
+        sizes = np.bincount(positions)
         order = np.random.default_rng(3).permutation(len(names))
         ends = np.cumsum(sizes[order])
         fold = np.empty(len(names), np.int64)
         fold[order] = np.minimum((ends - 1) * folds // max(len(codes), 1), folds - 1)
-        parts = [np.flatnonzero(fold[places] == k) for k in range(folds)]
+        parts = [np.flatnonzero(fold[positions] == k) for k in range(folds)]
         return complements([part for part in parts if len(part)], len(codes))
 
 
 def complements(parts: Sequence[Positions], count: int) -> list[tuple[Positions, Positions]]:
-    """(all but a part, that part) for each part of 0 … count-1. Sorted."""
+    """Returns (all but a part, that part) for each part of 0 … count-1, sorted."""
     everything = np.arange(count)
     return [(np.setdiff1d(everything, part), np.sort(part)) for part in parts]

@@ -1,4 +1,4 @@
-"""Groups and time: do random folds let a model peek at rows it will not know when it predicts test rows?"""
+"""Checks groups and time: whether random folds let a model use rows that it will not have for test rows."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ from cobra_jupyter.workbench.audit import quick
 from cobra_jupyter.workbench.audit.finding import Finding
 from cobra_jupyter.workbench.audit.quick import Quick
 from cobra_jupyter.workbench.audit.sample import Sample, complements
-from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol, first_parts
+from cobra_jupyter.workbench.protocol.groups import first_parts
+from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol
 
 Array = np.ndarray[Any, Any]
-REPEATED, LEAST_GROUPS = 0.3, 20  # share of rows whose value another row has; values
-STRANGE = 0.8  # share of test rows whose value train lacks
+REPEATED, LEAST_GROUPS = 0.3, 20  # share of rows with a repeated value; number of values
+STRANGE = 0.8  # share of test rows with a value that train lacks
 MOST_TRIED = 3
 MATERIAL = 0.01  # of the loss of a constant prediction
-LATER = 0.95  # share of test rows that come after all but a few train rows
-LAST = 0.25  # of the rows, judged by time
+LATER = 0.95  # share of test rows that are later than nearly all train rows
+LAST = 0.25  # share of the rows, the latest ones
 
 
 def torn_units(protocol: Protocol, folds: Folds) -> Iterator[Finding]:
-    """Units on both sides of a fold, against the protocol's own promise."""
+    """Finds units on both sides of a fold, which the protocol excludes."""
     if not protocol.groups:
         return
     for repeat in folds.splits:
         for training, held_out in repeat:
             if np.intersect1d(folds.units[training], folds.units[held_out]).size:
                 yield Finding(
-                    "unit in two sides", "leak", f"units of {protocol.groups} stand on both sides of a fold",
+                    "unit in two sides",
+                    "leak",
+                    f"units of {protocol.groups} are on both sides of a fold",
                     "this is a defect: report it",
-                )  # fmt: skip
+                )
                 return
 
 
@@ -41,11 +44,10 @@ def torn_units(protocol: Protocol, folds: Folds) -> Iterator[Finding]:
 
 
 def groups(sample: Sample, model: Quick) -> Iterator[Finding]:
-    """Columns whose values repeat in train and are strange in test, by whose values rows know each other.
+    """Finds columns that group rows: values repeat in train, are new in test, and come with similar labels.
 
-    The quick model is judged on random folds and on folds that keep values whole; what it loses is what
-    random folds promise and test rows will not keep.
-    """
+    Compares a quick model's score on random folds and on folds that keep groups whole. The difference is what
+    random folds promise but test rows will not deliver."""
     found = sorted(_grouping(sample), key=lambda each: -each[2])[:MOST_TRIED]
     if not found:
         return
@@ -65,13 +67,16 @@ def groups(sample: Sample, model: Quick) -> Iterator[Finding]:
             continue
         a, b = model.score(loose), model.score(whole)
         yield Finding(
-            "groups across folds", "leak" if strange is not None and strange > 0.95 else "warning",
-            f"rows with the same {name} have like labels ({agreement:.2f} above chance on a scale to 1), and "
-            f"{_strangers(strange)}; a quick model scores {_shown(a)} on random folds, {_shown(b)} on folds that "
-            f"keep {name} whole ({model.metric.name}; loss {gap:+.3f} ± {se:.3f})",
-            f"judge by groups: cobra.protocol(groups={name!r})", {"groups": name}, (column,),
-        )  # fmt: skip
-        return  # of several such columns the first is enough: the next audit judges the new protocol
+            "groups across folds",
+            "leak" if strange is not None and strange > 0.95 else "warning",
+            f"rows with the same {name} have like labels ({agreement:.2f} above chance on a scale to 1), "
+            f"and {_strangers(strange)}; a quick model scores {_shown(a)} on random folds, {_shown(b)} on "
+            f"folds that keep {name} whole ({model.metric.name}; loss {gap:+.3f} ± {se:.3f})",
+            f"split by groups: cobra.protocol(groups={name!r})",
+            {"groups": name},
+            (column,),
+        )
+        return  # the first such column is enough: the next audit checks the new protocol
 
 
 def _strangers(strange: float | None) -> str:
@@ -87,7 +92,7 @@ def _shown(value: float | None) -> str:
 
 
 def _grouping(sample: Sample) -> Iterator[tuple[str, Positions, float, float | None]]:
-    """(groups, code of each sampled row, agreement of labels, share of strange test rows)."""
+    """Yields (groups, code of each sampled row, agreement of labels, share of test rows with new values)."""
     key = sample.competition.id
     for column in dict.fromkeys([key, *sample.features, *sample.extra]):
         if column not in sample.train.columns or column in sample.suspects - set(sample.extra):
@@ -116,7 +121,7 @@ def _grouping(sample: Sample) -> Iterator[tuple[str, Positions, float, float | N
 
 
 def _strange(sample: Sample, column: str, name: str) -> float | None:
-    """The share of test rows whose value no train row has; None where test lacks the column."""
+    """Returns the share of test rows with a value that train lacks; None if test lacks the column."""
     if column not in sample.whole_test.columns:
         return None
     old, new = sample.whole_train[column], sample.whole_test[column]
@@ -126,7 +131,7 @@ def _strange(sample: Sample, column: str, name: str) -> float | None:
 
 
 def _agreement(truth: Array, codes: Positions, task: str) -> float:
-    """How alike labels are within a value: 0 as in any rows, 1 equal (intraclass correlation)."""
+    """Returns how similar labels are within groups, 0 (random) to 1 (equal): the intraclass correlation."""
     if task in ("binary", "multiclass"):
         columns = np.eye(int(truth.max()) + 1)[truth]
     else:
@@ -142,7 +147,7 @@ def _agreement(truth: Array, codes: Positions, task: str) -> float:
 
 
 def _kept_whole(sample: Sample, codes: Positions) -> bool:
-    """Whether the protocol's folds keep these values whole, by whatever name."""
+    """Whether the protocol's folds keep these groups whole, possibly by another column."""
     if sample.folds is None:
         return False
     torn = [len(np.intersect1d(codes[a], codes[b])) for a, b in sample.splits()]
@@ -153,7 +158,7 @@ def _kept_whole(sample: Sample, codes: Positions) -> bool:
 
 
 def times(sample: Sample, model: Quick) -> Iterator[Finding]:
-    """Test rows later than train rows, while folds are not ordered by time."""
+    """Checks whether test rows are later than train rows although the folds are not ordered by time."""
     if sample.protocol and sample.protocol.split == "time":
         return
     for name in sample.features:
@@ -167,21 +172,23 @@ def times(sample: Sample, model: Quick) -> Iterator[Finding]:
         ahead[last] = model.fit_predict(matrix[order[:cut]], order[:cut], matrix[last])
         mixed = model.out_of_fold(matrix, _like_size(sample, last))
         gap, se = quick.difference(model.losses(ahead), model.losses(mixed))
-        peeks = gap > quick.SURE * se and gap > MATERIAL
+        leaks = gap > quick.SURE * se and gap > MATERIAL
         a, b = model.score(mixed, last), model.score(ahead, last)
         yield Finding(
-            "time", "leak" if peeks else "warning",
+            "time",
+            "leak" if leaks else "warning",
             f"test rows are later by {name} than train rows; on the last {LAST:.0%} of train a quick model "
-            f"scores {_shown(a)} if it learns from random rows, {_shown(b)} from earlier rows only "
+            f"scores {_shown(a)} if trained on random rows, {_shown(b)} if trained on earlier rows only "
             f"({model.metric.name}; loss {gap:+.3f} ± {se:.3f})",
-            f"judge on what comes later: cobra.protocol(split='time', time={name!r})",
-            {"split": "time", "time": name}, (name,),
-        )  # fmt: skip
+            f"score on later rows: cobra.protocol(split='time', time={name!r})",
+            {"split": "time", "time": name},
+            (name,),
+        )
         return
 
 
 def _like_size(sample: Sample, last: Positions) -> list[tuple[Positions, Positions]]:
-    """Folds of the last rows; each learns from a random draw of the others, as many as come before `last`."""
+    """Returns folds of the last rows. Each trains on as many random other rows as are before `last`."""
     rng, count = np.random.default_rng(11), len(sample.rows) - len(last)
     parts = np.array_split(rng.permutation(last), 4)
     return [
@@ -191,7 +198,7 @@ def _like_size(sample: Sample, last: Positions) -> list[tuple[Positions, Positio
 
 
 def _later(sample: Sample, name: str) -> Array | None:
-    """The sampled rows' places in time, if it is a time and nearly all test rows are later."""
+    """Returns the times of the sampled rows, if the column is a time and nearly all test rows are later."""
     kind = sample.kind(name)
     if (kind not in ("date", "number") and name != sample.competition.time) or name in sample.suspects:
         return None

@@ -1,4 +1,4 @@
-"""Duplicates and near-duplicates: rows and texts that repeat each other, across folds and across tables."""
+"""Finds duplicate and near-duplicate rows and texts across folds and tables."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import pandas as pd
 
 from cobra_jupyter.workbench.audit.finding import Finding
 from cobra_jupyter.workbench.audit.sample import Sample
-from cobra_jupyter.workbench.protocol.protocol import DUPLICATES, Positions
+from cobra_jupyter.workbench.protocol.groups import DUPLICATES
+from cobra_jupyter.workbench.protocol.protocol import Positions
 
 Array = np.ndarray[Any, Any]
-QUERIES, REFERENCE = 1_500, 20_000  # rows asked about, rows searched
-CELLS = 20_000_000  # of a table whose rows are compared exactly
-CLOSE = 0.05  # of the usual distance to the nearest row
-ALIKE = 0.75  # cosine of two texts' shingles, rare ones counting more
-MANY = 0.01  # share of rows with a twin that matters
+QUERIES, REFERENCE = 1_500, 20_000  # rows checked, rows searched
+CELLS = 20_000_000  # larger tables are not compared exactly
+CLOSE = 0.05  # share of the usual distance to the nearest row
+ALIKE = 0.75  # cosine of two texts' weighted shingles
+MANY = 0.01  # share of rows with a twin from which twins matter
 LEAST_DIMENSIONS = 4
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """For each row asked about its nearest train row: positions in the whole train table, and whether they
-    are twins."""
+    """For each checked row its nearest train row (positions in the whole table), and whether it is a twin."""
 
     rows: Positions
     nearest: Positions
@@ -36,11 +36,21 @@ class Pairs:
         return float(self.twins.mean()) if len(self.twins) else 0.0
 
 
+@dataclass(frozen=True)
+class Twins:
+    """Pairs of train rows, and the shares of train and test rows that have a twin."""
+
+    rows: Positions
+    others: Positions
+    share: float
+    in_test: float
+
+
 # ---- equal rows
 
 
 def duplicates(sample: Sample) -> Iterator[Finding]:
-    """Rows with equal features, in train, across folds, and in both tables."""
+    """Finds rows with equal features in train, across folds, and in both tables."""
     train, test = sample.whole_train, sample.whole_test
     features = [name for name in sample.features if sample.kind(name) != "id"]
     if not features or len(train) * len(features) > CELLS:
@@ -51,18 +61,20 @@ def duplicates(sample: Sample) -> Iterator[Finding]:
         codes = pd.factorize(old)[0]
         first = np.unique(codes, return_index=True)[1][codes]
         pairs = np.flatnonzero(first != np.arange(len(train)))
-        yield _described(sample, "duplicate rows", "equal features", pairs, first[pairs], twins, seen)
+        found = Twins(pairs, first[pairs], twins, seen)
+        yield _described(sample, "duplicate rows", "equal features", found)
     if seen:
         yield Finding(
-            "test rows seen in train", "note",
-            f"{seen:.1%} of the test rows have the features of a train row (of the train rows {twins:.1%} have "
-            "a twin in train)",
-            "see whether such twins have equal labels: then test rows could be looked up",
-        )  # fmt: skip
+            "test rows seen in train",
+            "note",
+            f"{seen:.1%} of the test rows have the features of a train row (of the train rows {twins:.1%} "
+            "have a twin in train)",
+            "check whether such twins have equal labels: then test rows could be looked up",
+        )
 
 
 def _hashes(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """A hash of each row of either table; columns whose types differ, or whose values cannot be hashed, as text."""
+    """Hashes the rows of both tables; columns of different types or with unhashable values as text."""
     plain = [
         name for name in old.columns if old[name].dtype.kind in "iufb" and old[name].dtype == new[name].dtype
     ]
@@ -72,10 +84,10 @@ def _hashes(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.Series, pd.Series]
 
 
 def _described(
-    sample: Sample, check: str, what: str, rows: Positions, others: Positions, share: float, in_test: float,
-    cure: dict[str, Any] | None = None,
-) -> Finding:  # fmt: skip
-    """A finding about pairs of train rows. It matters where folds tear twins apart and test has few of them."""
+    sample: Sample, check: str, what: str, twins: Twins, cure: dict[str, Any] | None = None
+) -> Finding:
+    """Makes a finding about train rows with twins. It matters if folds separate twins and test has few."""
+    rows, others, share, in_test = twins.rows, twins.others, twins.share, twins.in_test
     parts = [
         f"{share:.1%} of the train rows have a twin with {what}, {in_test:.1%} of the test rows have one"
     ]
@@ -85,24 +97,24 @@ def _described(
     if torn is not None:
         parts.append(f"folds tear {torn:.0%} of the pairs apart")
     exact = check == "duplicate rows"
-    kept = torn is not None and torn < 0.02
-    matters = share > MANY and in_test < share / 2 and not kept
-    told = agreeing is not None and agreeing[0] > agreeing[1] + 0.1
+    whole = torn is not None and torn < 0.02
+    matters = share > MANY and in_test < share / 2 and not whole
+    informative = agreeing is not None and agreeing[0] > agreeing[1] + 0.1
     groups = cure or ({"groups": DUPLICATES} if exact else None)
     proposal = "nothing to do"
-    if matters:
-        proposal = f"keep twins in one fold: cobra.protocol(groups={groups['groups']!r})" if groups else (
-            "keep twins in one fold, by a column that names their common source"
-        )  # fmt: skip
-    elif not kept:
+    if matters and groups:
+        proposal = f"keep twins in one fold: cobra.protocol(groups={groups['groups']!r})"
+    elif matters:
+        proposal = "keep twins in one fold, by a column that names their common source"
+    elif not whole:
         proposal = "nothing to do: folds show twins as often as test rows have them"
-    severity = "warning" if matters and (told or agreeing is None) else "note"
-    return Finding(check, severity, "; ".join(parts), proposal, groups if matters else None,
-                   tuple(groups.values()) if cure and groups else ())  # fmt: skip
+    severity = "warning" if matters and (informative or agreeing is None) else "note"
+    protocol, concerned = groups if matters else None, tuple(groups.values()) if cure and groups else ()
+    return Finding(check, severity, "; ".join(parts), proposal, protocol, concerned)
 
 
 def _agreement(sample: Sample, rows: Positions, others: Positions) -> tuple[float, float] | None:
-    """How often the labels of two rows agree, and how often those of any two rows do."""
+    """Returns how often the labels of twins agree, and how often those of random rows do."""
     truth = sample.whole_truth
     if truth is None or not len(rows):
         return None
@@ -122,7 +134,7 @@ def _agreement(sample: Sample, rows: Positions, others: Positions) -> tuple[floa
 
 
 def _torn(sample: Sample, rows: Positions, others: Positions) -> float | None:
-    """The share of pairs of which one row is held out while the other is learned from; None without folds."""
+    """Returns the share of pairs with one row held out and the other trained on; None without folds."""
     if sample.folds is None or not len(rows):
         return None
     owner = np.full(len(sample.whole_train), -1)
@@ -138,7 +150,7 @@ def _torn(sample: Sample, rows: Positions, others: Positions) -> float | None:
 
 
 def near_duplicates(sample: Sample) -> Iterator[Finding]:
-    """Rows whose numbers all but agree: nearer than any two of their like usually are."""
+    """Finds rows with nearly equal numbers: much nearer than rows usually are."""
     names = [name for name in sample.features if name not in sample.suspects and _continuous(sample, name)][
         :30
     ]
@@ -161,10 +173,9 @@ def near_duplicates(sample: Sample) -> Iterator[Finding]:
     gaps, _ = _nearest(known, scaled(few), reference, np.full(len(few), -1))
     in_test = float(((gaps > 0) & (gaps < CLOSE * usual)).mean()) if len(few) else 0.0
     rows, others = pairs.rows[pairs.twins], pairs.nearest[pairs.twins]
-    yield _described(
-        sample, "near-duplicate rows", f"nearly equal numbers (nearer than {CLOSE:.0%} of the usual distance)",
-        rows, others, pairs.share, in_test, _source(sample, rows, others),
-    )  # fmt: skip
+    what = f"nearly equal numbers (within {CLOSE:.0%} of the usual distance)"
+    found = Twins(rows, others, pairs.share, in_test)
+    yield _described(sample, "near-duplicate rows", what, found, _source(sample, rows, others))
 
 
 def _continuous(sample: Sample, name: str) -> bool:
@@ -175,13 +186,13 @@ def _continuous(sample: Sample, name: str) -> bool:
 
 
 def _drawn(count: int) -> tuple[Positions, Positions]:
-    """Rows asked about, which are among the rows searched. Sorted."""
+    """Draws the rows to check and the rows to search, which include them. Both are sorted."""
     order = np.random.default_rng(9).permutation(count)
     return np.sort(order[:QUERIES]), np.sort(order[:REFERENCE])
 
 
 def _nearest(known: Array, asked: Array, names: Positions, own: Positions) -> tuple[Array, Positions]:
-    """Distance to and place of the nearest known row that is not the row itself."""
+    """Returns the distance and position of the nearest known row other than the row itself."""
     squares = (known**2).sum(axis=1)
     best, places = np.empty(len(asked)), np.empty(len(asked), np.int64)
     for start in range(0, len(asked), 500):
@@ -195,7 +206,7 @@ def _nearest(known: Array, asked: Array, names: Positions, own: Positions) -> tu
 
 
 def _source(sample: Sample, rows: Positions, others: Positions) -> dict[str, Any] | None:
-    """Groups by a column of which twins share the value and strangers do not."""
+    """Returns groups by a column whose values are the same for twins but not for random pairs."""
     train = sample.whole_train
     strangers = np.random.default_rng(10).permutation(others)
     for name in [*sample.features, *sample.extra]:
@@ -212,7 +223,7 @@ def _source(sample: Sample, rows: Positions, others: Positions) -> dict[str, Any
 
 
 def near_texts(sample: Sample) -> Iterator[Finding]:
-    """Texts that share most of their word sequences, whatever their case and marks."""
+    """Finds texts that share most of their word sequences, ignoring case and punctuation."""
     texts = [name for name in sample.features if sample.kind(name) == "text" and name not in sample.suspects]
     for name in texts[:2]:
         sample.clock.check()
@@ -226,23 +237,23 @@ def near_texts(sample: Sample) -> Iterator[Finding]:
         sample.clock.check()
         seen, _ = _alike(known, shingles(few), reference, np.full(len(few), -1))
         rows, others = asked[twins], reference[places[twins]]
-        found = _described(
-            sample, "near-duplicate texts", f"nearly the same words in {name}", rows, others,
-            float(twins.mean()), float(seen.mean()) if len(few) else 0.0, _source(sample, rows, others),
-        )  # fmt: skip
+        pairs = Twins(rows, others, float(twins.mean()), float(seen.mean()) if len(few) else 0.0)
+        what, source = f"nearly the same words in {name}", _source(sample, rows, others)
+        found = _described(sample, "near-duplicate texts", what, pairs, source)
         first = " ".join(train.iloc[int(rows[0])].split())[:60]
         yield Finding(**{**vars(found), "evidence": f"{found.evidence}; e.g. “{first}…”", "columns": (name,)})
 
 
 def _shingles(texts: pd.Series) -> tuple[Any, Any]:
-    """Hashed sequences of three words (of short texts: five characters), and what makes them of other texts."""
+    """Returns hashed word triples (5 characters for short texts), and a function for more texts."""
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
     short = texts.str.count(r"\w+").median() < 8
     how: dict[str, Any] = (
-        {"analyzer": "char_wb", "ngram_range": (5, 5)} if short
+        {"analyzer": "char_wb", "ngram_range": (5, 5)}
+        if short
         else {"ngram_range": (3, 3), "token_pattern": r"(?u)\b\w+\b"}
-    )  # fmt: skip
+    )
     hashed = HashingVectorizer(n_features=2**20, alternate_sign=False, binary=True, norm=None, **how)
     weights = TfidfTransformer()
     known = weights.fit_transform(hashed.transform(texts.str[:1500]))
@@ -250,14 +261,14 @@ def _shingles(texts: pd.Series) -> tuple[Any, Any]:
 
 
 def _alike(known: Any, asked: Any, names: Positions, own: Positions) -> tuple[Array, Positions]:
-    """Which texts have a near twin among the known ones, and the place of the most alike."""
+    """Returns which texts have a near twin among the known ones, and the position of the most similar."""
     twins, places = np.zeros(asked.shape[0], bool), np.zeros(asked.shape[0], np.int64)
     for start in range(0, asked.shape[0], 250):
         likeness = (asked[start : start + 250] @ known.T).tocoo()
         strange = names[likeness.col] != own[start + likeness.row]
         near = strange & (likeness.data >= ALIKE)
         rows, columns, values = likeness.row[near], likeness.col[near], likeness.data[near]
-        order = np.argsort(values)  # the most alike is written last
+        order = np.argsort(values)  # write the most similar last
         twins[start + rows[order]] = True
         places[start + rows[order]] = columns[order]
     return twins, places

@@ -1,6 +1,6 @@
 """Charts for the notebook, as SVG text: effects, progress, bars, fold scores.
 
-Colour never says anything alone: shape, side or words say it too. Values that are not finite show as failed.
+Colour is never the only sign: shape, side or words show the same. Values that are not finite show as failed.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ LOOKS = {"better": ("c0", "circle"), "worse": ("c1", "diamond"), "unclear": ("di
 
 @dataclass(frozen=True)
 class Effect:
-    """A level's difference from its factor's baseline, in the metric; None or nan where it failed."""
+    """A level's difference from its factor's baseline, in the metric; None or nan if it failed."""
 
     factor: str
     level: str
     effect: float | None
     se: float = 0.0
-    verdict: str | None = None  # "better" | "worse" | "unclear"; None: by two standard errors
+    verdict: str | None = None  # "better" | "worse" | "unclear"; None: decided at two standard errors
     note: str = ""  # for the tooltip
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A labelled amount; text replaces the number at its end."""
+    """A labelled amount. `text` replaces the number at the end of the bar."""
 
     label: str
     value: float
@@ -49,9 +49,9 @@ def _left_out(count: int, y: float) -> list[str]:
 
 
 def forest(rows: Sequence[Effect], title: str, unit: str = "", direction: str = "maximize") -> str:
-    """A dot with a whisker of ±1 SE per level, grouped by factor, about a line at zero.
+    """One dot per level with a whisker of ±1 SE, grouped by factor, around a line at zero.
 
-    Effects are differences in the metric (unit names it); with direction "minimize" the better side is left.
+    Effects are differences in the metric (`unit` names it). With direction "minimize", better is on the left.
     """
     if not rows:
         return svg.nothing(title)
@@ -102,7 +102,7 @@ def _error(row: Effect) -> float:
 
 
 def _effect_places(rows: Sequence[Effect], reach: float) -> int:
-    """Decimals that show two digits of the smallest error, within reason."""
+    """The number of decimals that shows two digits of the smallest error, within limits."""
     errors = [_error(r) for r in rows if _error(r) > 0]
     step = min(errors) if errors else reach / 100
     return svg.places(max(step, reach / 1000) / 10)
@@ -143,7 +143,7 @@ def _forest_row(row: Effect, y: float, middle: float, scale: float, places: int,
 
 
 def bars(rows: Sequence[Bar], title: str, unit: str = "") -> str:
-    """Horizontal bars from zero, in the order given, the number at their end."""
+    """Horizontal bars from zero, in the given order, with the number at their end."""
     shown = [r for r in rows if math.isfinite(r.value)][:MAX_ROWS]
     if not shown:
         return svg.nothing(title)
@@ -171,7 +171,7 @@ def bars(rows: Sequence[Bar], title: str, unit: str = "") -> str:
 def strip(
     folds: Mapping[str, Sequence[float]], title: str = "Scores by fold", direction: str = "maximize"
 ) -> str:
-    """Fold scores per trial as dots, their mean as a bar; the best mean stands in bold."""
+    """Fold scores of each trial as dots, their mean as a bar; the best mean is bold."""
     found = {name: [s for s in scores if svg.finite(s)] for name, scores in folds.items()}
     shown = dict(list(found.items())[:MAX_ROWS])
     every = [s for scores in shown.values() for s in scores]

@@ -1,4 +1,4 @@
-"""Progress of a run: the best score so far against time, and every trial."""
+"""Chart of a run's progress: the best score over time, and every trial."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIME_UNITS = ((120.0, 1.0, "seconds"), (7200.0, 60.0, "minutes"), (math.inf, 360
 
 @dataclass(frozen=True)
 class Point:
-    """A trial: when it ended (seconds from the start), its score (None where it failed), its family."""
+    """A trial: its end (seconds since the start), score (None if it failed) and family."""
 
     seconds: float
     score: float | None
@@ -24,9 +24,9 @@ class Point:
 
 
 def steps(points: Sequence[Point], title: str, direction: str = "maximize") -> str:
-    """Best score so far against time as a step line, with a band of ±1 SE where known; every trial as a dot.
+    """The best score over time as a step line, with a band of ±1 SE if known; every trial as a dot.
 
-    Scores far worse than the rest stand at the edge as triangles, failed trials below as crosses.
+    Scores far worse than the rest are triangles at the edge; failed trials are crosses at the bottom.
     """
     trials = sorted((p for p in points if math.isfinite(p.seconds)), key=lambda p: p.seconds)
     scored = [p for p in trials if svg.finite(p.score)]
@@ -66,7 +66,7 @@ def _best_so_far(scored: Sequence[Point], sign: int) -> list[Point]:
 
 
 def _score_range(scored: Sequence[Point], best: Point, sign: int) -> tuple[float, float]:
-    """Ends of the axis: all scores, save those so bad that they would flatten the rest."""
+    """The ends of the axis: all scores except those so bad that they would flatten the rest."""
     gains = sorted(sign * _value(p) for p in scored)
     top, fair = gains[-1], gains[len(gains) // 4]
     worst = max(gains[0], top - 2.5 * (top - fair)) if top > fair else gains[0]
@@ -104,19 +104,19 @@ def _steps_axes(plot: svg.Plot, direction: str) -> list[str]:
 
 def _best_line(plot: svg.Plot, best: Sequence[Point]) -> list[str]:
     stops = [plot.x(p.seconds) for p in best] + [plot.right]
-    ways: dict[int, list[tuple[float, float]]] = {-1: [], 0: [], 1: []}
+    lines: dict[int, list[tuple[float, float]]] = {-1: [], 0: [], 1: []}
     for i, p in enumerate(best):
-        for side, way in ways.items():
+        for side, line in lines.items():
             y = plot.y(_value(p) + side * _spread(p))
-            way += [(stops[i], y), (stops[i + 1], y)]
+            line += [(stops[i], y), (stops[i + 1], y)]
     parts = []
     if any(_spread(p) for p in best):
-        parts.append(svg.path(ways[1] + ways[-1][::-1], "dim", area=True))
-    return [*parts, svg.path(ways[0], "ink-line", 1.8)]
+        parts.append(svg.path(lines[1] + lines[-1][::-1], "dim", area=True))
+    return [*parts, svg.path(lines[0], "ink-line", 1.8)]
 
 
 def _family_styles(trials: Sequence[Point]) -> dict[str, str]:
-    """A colour per family in order of appearance; those beyond the palette share grey."""
+    """A colour for each family in order of appearance; families beyond the palette share grey."""
     families = list(dict.fromkeys(p.family for p in trials))
     return {f: f"c{i}" if i < len(svg.PALETTE) else "dim" for i, f in enumerate(families)}
 
@@ -139,7 +139,7 @@ def _trial_dot(plot: svg.Plot, p: Point, style: str, places: int) -> str:
 def _legend(
     trials: Sequence[Point], styles: Mapping[str, str], off_scale: bool, y: float
 ) -> tuple[list[str], float]:
-    """Families and marks from y downwards, and the height that the chart then needs."""
+    """The legend of families and marks from y downwards, and the height that the chart needs with it."""
     entries = [(style, "circle", family) for family, style in styles.items() if style != "dim" and family]
     if "dim" in styles.values():
         entries.append(("dim", "circle", "other families"))

@@ -1,7 +1,7 @@
-"""SVG by hand: text that fits, axes with round numbers, one card that reads on light and dark pages.
+"""Building blocks for SVG charts: fitted text, round axis numbers, a card for light and dark pages.
 
-A card brings its own background, so that it is readable whatever the page's colour; where the reader's system
-is dark, it turns dark as a whole. Lengths are in pixels at a width of `WIDTH`.
+A card has its own background, so it is readable on any page. If the reader's system is dark, so is the card.
+Lengths are in pixels at a width of `WIDTH`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from html import escape as html_escape
 
 WIDTH = 720
 MARGIN = 16
-TOP = 44  # where the plot may begin, below the title
+TOP = 44  # top of the plot, below the title
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-# colours that the colour-blind can tell apart (Okabe and Ito), for light and for dark ground
+# colours that colour-blind people can tell apart (Okabe and Ito), on light and on dark background
 PALETTE = (
     ("#0072b2", "#56b4e9"),
     ("#d55e00", "#ff8a3d"),
@@ -27,7 +27,7 @@ PALETTE = (
     ("#5b5bd6", "#a3a3ff"),
     ("#8c564b", "#c9998c"),
 )
-# class → property, colour on light, colour on dark ground
+# class → property, colour on light, colour on dark background
 COLOURS = {
     "card": ("fill", "#ffffff", "#1b1f24"),
     "ink": ("fill", "#1f2328", "#e6e9ed"),
@@ -44,13 +44,13 @@ COLOURS = {
 
 
 def escape(text: object) -> str:
-    """Text for XML content and attributes; characters that XML forbids are left out."""
-    kept = "".join(c for c in str(text) if c in "\t\n" or (ord(c) >= 32 and unicodedata.category(c) != "Cs"))
-    return html_escape(kept.replace("\ufffe", "").replace("\uffff", ""), quote=True)
+    """Escape text for XML content and attributes; characters that XML forbids are left out."""
+    valid = "".join(c for c in str(text) if c in "\t\n" or (ord(c) >= 32 and unicodedata.category(c) != "Cs"))
+    return html_escape(valid.replace("\ufffe", "").replace("\uffff", ""), quote=True)
 
 
 def text_width(text: str, size: float = 12) -> float:
-    """Width of a text in a usual sans-serif face, on the large side."""
+    """Estimate the width of a text in a common sans-serif font, rather too large."""
     return sum(_advance(c) for c in text) * size
 
 
@@ -65,15 +65,15 @@ def _advance(c: str) -> float:
 
 
 def shorten(text: str, room: float, size: float = 12) -> str:
-    """The text, cut with an ellipsis where it needs more than room pixels."""
+    """Cut the text with an ellipsis if it needs more than `room` pixels."""
     text = " ".join(str(text).split())
     if text_width(text, size) <= room:
         return text
-    used, kept = text_width("…", size), 0
-    while kept < len(text) and used + text_width(text[kept], size) <= room:
-        used += text_width(text[kept], size)
-        kept += 1
-    return text[:kept].rstrip() + "…"
+    used, length = text_width("…", size), 0
+    while length < len(text) and used + text_width(text[length], size) <= room:
+        used += text_width(text[length], size)
+        length += 1
+    return text[:length].rstrip() + "…"
 
 
 def text(
@@ -87,12 +87,12 @@ def text(
     style: str = "ink",
     bold: bool = False,
 ) -> str:
-    """A line of text with its baseline at y; what does not fit in room is cut and kept whole in a tooltip."""
+    """A line of text with its baseline at y. If it exceeds `room`, it is cut; a tooltip has all of it."""
     shown = content if room is None else shorten(content, room, size)
     tip = f"<title>{escape(content)}</title>" if shown.endswith("…") and shown != content else ""
     weight = ' font-weight="600"' if bold else ""
-    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}"'
-    return f'<text class="{style}" {place}{weight}>{escape(shown)}{tip}</text>'
+    position = f'x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}"'
+    return f'<text class="{style}" {position}{weight}>{escape(shown)}{tip}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, style: str, width: float = 1, dash: str = "") -> str:
@@ -128,7 +128,7 @@ def dot(x: float, y: float, style: str, *, radius: float = 4, shape: str = "circ
 
 
 def path(points: Sequence[tuple[float, float]], style: str, width: float = 2, *, area: bool = False) -> str:
-    """A line through the points, or the area that they enclose."""
+    """A line through the points, or the area inside them."""
     drawn = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     if area:
         return f'<path class="{style}" fill-opacity="0.16" d="{drawn}Z"/>'
@@ -136,7 +136,7 @@ def path(points: Sequence[tuple[float, float]], style: str, width: float = 2, *,
 
 
 def card(parts: Iterable[str], title: str, height: float) -> str:
-    """The whole SVG: background, heading, parts (which begin below 44 px)."""
+    """The whole SVG: background, heading, and the parts, which start below 44 px."""
     light = "".join(f".{name}{{{what}:{day}}}" for name, (what, day, _) in COLOURS.items())
     dark = "".join(f".{name}{{{what}:{night}}}" for name, (what, _, night) in COLOURS.items())
     return (
@@ -157,14 +157,14 @@ def nothing(title: str) -> str:
 
 
 def img(svg: str, alt: str) -> str:
-    """An HTML image of an SVG, shown even where inline SVG is stripped (untrusted notebooks)."""
+    """An HTML image of an SVG. Untrusted notebooks show it, although they strip inline SVG."""
     data = base64.b64encode(svg.encode()).decode()
     look = 'style="max-width:100%;height:auto"'
     return f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}" {look}/>'
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers within [low, high], about count of them."""
+    """About `count` round numbers within [low, high]."""
     if not high > low:
         return [low]
     raw = (high - low) / count
@@ -176,7 +176,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def decimals(step: float) -> int:
-    """How many decimals show numbers that are step apart."""
+    """The number of decimals that tells numbers apart that differ by `step`."""
     if not (step > 0 and math.isfinite(step)):
         return 2
     digits = max(0, -math.floor(math.log10(step)))
@@ -184,12 +184,12 @@ def decimals(step: float) -> int:
 
 
 def places(size: float) -> int:
-    """Decimals with which an amount of this size shows one digit."""
+    """The number of decimals that shows one digit of an amount of this size."""
     return decimals(10.0 ** math.floor(math.log10(size))) if size > 0 and math.isfinite(size) else 2
 
 
 def number(value: float, digits: int, *, signed: bool = False) -> str:
-    """A number with a true minus sign; very large and very small ones in scientific notation."""
+    """A number with a real minus sign; very large and very small numbers in scientific notation."""
     if abs(value) >= 1e6 or (value and abs(value) < 1e-5):
         shown = f"{value:+.2e}" if signed else f"{value:.2e}"
     else:
@@ -200,7 +200,7 @@ def number(value: float, digits: int, *, signed: bool = False) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person would say them."""
+    """Format seconds for people."""
     for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (math.inf, 3600, "h")):
         if seconds < limit:
             return f"{seconds / unit:.3g} {name}"
@@ -208,13 +208,13 @@ def duration(seconds: float) -> str:
 
 
 def finite(value: float | None) -> bool:
-    """Whether there is a value, neither nan nor infinite."""
+    """Whether there is a value that is neither nan nor infinite."""
     return value is not None and math.isfinite(value)
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A rectangle of pixels for seconds (0 to end) and scores (low to high)."""
+    """Maps seconds (0 to end) and scores (low to high) to a rectangle of pixels."""
 
     left: float
     right: float

@@ -162,7 +162,7 @@ def _loss(judge: Scorer) -> Callable[[Array, Array], float]:
     loss."""
     metric: Metric = judge.metric
     known = metric.name in metrics.names()
-    smooth = metric.row_loss is not None or metric.name in ("roc_auc", "mean_columnwise_roc_auc")
+    smooth = metric.row_loss is not None or metric.smooth
     if not known or metric.wants == "label" or not smooth:
         proper = {"regression": "rmse", "multilabel": "multi_column_log_loss"}.get(
             judge.protocol.task, "log_loss"

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import audit, results
-from cobra_jupyter.workbench.errors import NotReady
+from cobra_jupyter.workbench.errors import NotReady, TooExpensive
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
 from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, lay
@@ -32,11 +32,11 @@ from cobra_jupyter.workbench.scoring.scorer import OutOfFold
 from cobra_jupyter.workbench.search import scaling
 from cobra_jupyter.workbench.search.ablation import Ablate, Fidelity
 from cobra_jupyter.workbench.search.candidates import Candidates
-from cobra_jupyter.workbench.search.scaling import TooExpensive
 from cobra_jupyter.workbench.search.studies import Studies
 from cobra_jupyter.workbench.search.trials import Spec
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
-from cobra_jupyter.workbench.workers.pool import Pool
+from cobra_jupyter.workbench.workers.pool import MakePool
+from cobra_jupyter.workbench.workers.processes import ProcessPool
 from cobra_jupyter.workbench.workers.worker import Work
 
 T = TypeVar("T", bound=Mapping[str, Any])
@@ -76,12 +76,15 @@ class Settings:
 class Harness:
     """One competition, one run."""
 
-    def __init__(self, settings: Settings, emit: Emit, ask: Callable[[str, dict[str, Any]], Any]) -> None:
+    def __init__(
+        self, settings: Settings, emit: Emit, ask: Callable[[str, dict[str, Any]], Any],
+        make_pool: MakePool = ProcessPool,
+    ) -> None:  # fmt: skip
         self.settings, self._emit, self._ask = settings, emit, ask
         self.decisions = TimedDecisions(self._tell, settings.recorded)
         machine = {"slots": settings.slots, "memory_mb": settings.memory_bytes / 2**20}
         self.resources = Resources(settings.started, settings.budget, machine, self.decisions)
-        self.pool = Pool(settings.slots, settings.memory_bytes, self._data_view, self.decisions.patience)
+        self.pool = make_pool(settings.slots, settings.memory_bytes, self._data_view, self.decisions.patience)
         self.candidates = Candidates(settings.folder / "code")
         self.studies = Studies(settings.folder / "studies.db", lambda: self.pool.busy)
         self.jobs, self.numbers = Jobs(emit), Numbers(self.decisions)
@@ -225,7 +228,8 @@ class Harness:
     def restart_trial(self, call: Call, asked: results.JobAsked) -> None:
         """A job of an earlier life, as `_background` recorded it. Raises ValueError where it cannot start."""
         frozen = self.under[asked["protocol"]]
-        spec = frozen.spec(call, **asked["args"])
+        known_then = frozen.trials.recorded_shared(asked["shared"])
+        spec = replace(frozen.spec(call, **asked["args"]), shared=known_then)
         self._background(f"trial of {spec.candidate.key}", call, frozen, spec)
 
     def _background(self, what: str, call: Call, frozen: ProtocolScope, spec: Spec) -> Result[results.Job]:
@@ -235,7 +239,9 @@ class Harness:
             "candidate": spec.candidate.key, "config": spec.config, "folds": list(spec.folds),
             "fraction": spec.fraction, "seed": spec.seed, "repeats": spec.repeats, "timeout": spec.timeout,
         }  # fmt: skip
-        asked: results.JobAsked = {"call": "trial", "args": args, "protocol": frozen.number}
+        asked: results.JobAsked = {
+            "call": "trial", "args": args, "protocol": frozen.number, "shared": spec.shared_record(),
+        }  # fmt: skip
         id = self.decisions.of(call).take("id", self.jobs.new_id)
         job = self.jobs.start(id, what, asked, lambda stop: self._run_trial(call, frozen, spec, stop))
         return _result(results.JOB, job.record())
@@ -393,8 +399,8 @@ class Harness:
             found = audit.findings(competition, data.train, data.test, None, None, clock=clock)
         else:
             found = frozen.findings(call, clock)
-        if clock.said:
-            deciding.note("audit", clock.said)
+        if clock.answers:
+            deciding.note("audit", clock.answers)
         known = frozen.protocol.leave_out if frozen else ()
         leaking = list(dict.fromkeys([*known, *audit.leaking_columns(found)]))
         if candidate is None:
@@ -472,6 +478,8 @@ class Harness:
     def close(self) -> None:
         self.jobs.cancel_all()
         self.pool.close()
+        for frozen in self.under.values():
+            frozen.trials.close()
         self.studies.close()
 
     # ---- what must have come before

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from cobra_jupyter.workbench.errors import TooExpensive
 from cobra_jupyter.workbench.rpc import Call
-from cobra_jupyter.workbench.search.scaling import TooExpensive
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 
 UNLIMITED = 7 * 86_400.0

@@ -15,6 +15,7 @@ from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import audit, results
 from cobra_jupyter.workbench.ensemble import submission
 from cobra_jupyter.workbench.ensemble.finalists import Finalists
+from cobra_jupyter.workbench.errors import TooExpensive
 from cobra_jupyter.workbench.harness.ideas import Ideas
 from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs
 from cobra_jupyter.workbench.harness.resources import Resources
@@ -24,7 +25,6 @@ from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Scorer
 from cobra_jupyter.workbench.search import scaling
 from cobra_jupyter.workbench.search.ablation import Ablation
 from cobra_jupyter.workbench.search.candidates import Candidates
-from cobra_jupyter.workbench.search.scaling import TooExpensive
 from cobra_jupyter.workbench.search.shared import Artefacts
 from cobra_jupyter.workbench.search.studies import Studies
 from cobra_jupyter.workbench.search.trials import Spec, Trial, Trials

@@ -27,7 +27,8 @@ from cobra_jupyter.workbench.harness.journal import Answered, Journal
 from cobra_jupyter.workbench.harness.ownership import LEAD, Owners
 from cobra_jupyter.workbench.rpc import Call, Listener, Peer, words
 from cobra_jupyter.workbench.turns import CALL, CallError
-from cobra_jupyter.workbench.workers import pool
+from cobra_jupyter.workbench.workers.pool import MakePool
+from cobra_jupyter.workbench.workers.processes import ProcessPool, limit_threads
 
 RUNNER_CALLS = ("listen", "turn_begins", "hold", "restore", "verify", "shutdown")
 ASKED = ("delegate", "recall", "finish")  # calls that concern the agent whose cell makes them
@@ -47,7 +48,7 @@ class Service:
     """Connections: any number of kernels, at most one runner (which proves itself with the token). Each agent has a
     socket of its own beside the lead's, so that the harness knows whose calls it serves."""
 
-    def __init__(self, facts: dict[str, Any]) -> None:
+    def __init__(self, facts: Mapping[str, Any], make_pool: MakePool = ProcessPool) -> None:
         from cobra_jupyter.workbench.harness.harness import PUBLIC, Harness, Settings
 
         self._token = str(facts["token"])
@@ -62,7 +63,7 @@ class Service:
                 started=float(facts["started"]), budget=facts.get("budget"), gpus=int(facts.get("gpus", 0)),
                 recorded=Path(facts["recorded"]) if facts.get("recorded") else None,
             ),
-            self._emit, self._ask,
+            self._emit, self._ask, make_pool,
         )  # fmt: skip
         self._folder = Path(facts["folder"])
         self._closing = False
@@ -74,6 +75,7 @@ class Service:
         self._owners = Owners()
         self._socket = Path(facts["socket"])
         self._listeners = [Listener(self._socket, partial(self._accept, LEAD))]
+        self._peers: list[Peer] = []
 
     def _accept(self, agent: str, sock: socket.socket) -> None:
         holder: list[Peer] = []
@@ -84,6 +86,7 @@ class Service:
             return self._handle(holder[0], agent, call, name, args)
 
         holder.append(Peer(sock, handle))
+        self._peers.append(holder[0])
         ready.set()
 
     def _handle(self, peer: Peer, agent: str, call: Call, name: str, args: dict[str, Any]) -> Any:
@@ -225,12 +228,26 @@ class Service:
         threading.Thread(target=listener.serve_forever, daemon=True).start()
 
     def run(self) -> None:
-        self._serve(self._listeners[0])
+        """Be a process of its own: until the parent, the runner or a signal ends it."""
+        self.open()
         threading.Thread(target=self._watch_parent, daemon=True).start()
         print("ready", flush=True)
-        self._done.wait()
+        self.wait()
+        self.close()
+
+    def open(self) -> None:
+        self._serve(self._listeners[0])
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until the runner has said goodbye, or `stop` was called."""
+        self._done.wait(seconds)
+
+    def close(self) -> None:
+        self._closing = True
         for listener in self._listeners:
             listener.close()
+        for peer in self._peers:
+            peer.close()
         self._harness.close()
 
     def _watch_parent(self) -> None:
@@ -244,7 +261,7 @@ class Service:
 
 def main() -> None:
     facts = json.loads(sys.stdin.buffer.readline())
-    pool.limit_threads(os.environ)  # before numerical libraries load
+    limit_threads(os.environ)  # before numerical libraries load
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
     service = Service(facts)
     signal.signal(signal.SIGTERM, service.stop)

@@ -1,1 +1,1 @@
-"""How candidates are judged: splits and folds, and what one fold may see."""
+"""The protocol: the split and folds that score candidates, and the data that each fold may see."""

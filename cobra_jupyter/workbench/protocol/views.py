@@ -1,8 +1,8 @@
-"""What one fold may see: labelled rows, rows asked for, and a data folder without the labels of held-out
-rows.
+"""Writes the data that one fold may see: labelled rows, rows to predict, a data folder without held-out
+labels.
 
-Everything lies in one private folder, is written when first needed and mapped by the workers. Workers may
-open their own view only."""
+All files are in one private folder. They are written when first needed and mapped by the workers. A worker
+may only open its own view."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol, moments, subsample
+from cobra_jupyter.workbench.protocol.dates import timestamps
+from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol, subsample
 from cobra_jupyter.workbench.workers.frames import write_frame
 
 Key = tuple[int, int]  # (repeat, fold)
@@ -24,9 +25,15 @@ class Views:
     """The views of one protocol."""
 
     def __init__(
-        self, folder: Path, competition: Any, train: pd.DataFrame, test: pd.DataFrame, truth: Any,
-        protocol: Protocol, folds: Folds,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        competition: Any,
+        train: pd.DataFrame,
+        test: pd.DataFrame,
+        truth: Any,
+        protocol: Protocol,
+        folds: Folds,
+    ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._competition = competition
@@ -34,24 +41,23 @@ class Views:
         self._protocol, self._folds = protocol, folds
         self._lock = threading.RLock()
         self.time_ordered = protocol.split == "time"
-        self.rows = (
-            f"{train.shape} {test.shape} {list(train)} {competition.targets}"  # whose artefacts may be used
-        )
+        # shared artefacts may be reused only for the same rows
+        self.rows = f"{train.shape} {test.shape} {list(train)} {competition.targets}"
         self._unit_codes = self._time_ranks() if self.time_ordered else folds.units
 
     def _time_ranks(self) -> Positions:
-        when = moments(self._train[self._protocol.time])
+        when = timestamps(self._train[self._protocol.time])
         return np.asarray(when.rank(method="first", na_option="bottom"), np.int64)
 
     def train(self, key: Key) -> Path:
-        """Labelled rows of a fold's training side."""
+        """Returns the labelled training rows of a fold."""
         return self._frame(f"train-{key[0]}-{key[1]}", lambda: self._train.iloc[self._folds.training(*key)])
 
     def units(self, key: Key) -> Path:
         return self._array(f"units-{key[0]}-{key[1]}", lambda: self._unit_codes[self._folds.training(*key)])
 
     def positions(self, key: Key, fraction: float, seed: int) -> Path | None:
-        """Which of a fold's training rows a small-data trial fits on; None for all of them."""
+        """Returns the positions of the training rows that a small-data trial uses; None for all."""
         if fraction >= 1:
             return None
 
@@ -67,7 +73,7 @@ class Views:
         return self._array(f"positions-{key[0]}-{key[1]}-{fraction:g}-{seed}", choose)
 
     def held_out(self, key: Key) -> Path:
-        """The rows a fold is asked to predict, without labels."""
+        """Returns the rows that a fold predicts, without labels."""
         return self._frame(
             f"rows-{key[0]}-{key[1]}", lambda: self._unlabelled(self._train).iloc[self._folds.held_out(*key)]
         )
@@ -79,15 +85,17 @@ class Views:
         return self._frame("test", lambda: self._test)
 
     def all_rows(self) -> Path:
-        """Every train row without labels, for shared artefacts."""
+        """Returns all train rows without labels, for shared artefacts."""
         return self._frame("all", lambda: self._unlabelled(self._train))
 
     def data_path(self, key: Key | None) -> Path:
         return self.folder / ("data-unlabelled" if key is None else f"data-{key[0]}-{key[1]}")
 
     def data(self, key: Key | None) -> Path:
-        """The competition folder as a fold may see it: label sources cut to its training rows (None: no
-        labels at all), everything else linked."""
+        """Returns the competition folder as a fold may see it.
+
+        Files with labels contain only the fold's training rows (key None: no labels). All others are
+        links."""
         target = self.data_path(key)
         with self._lock:
             if not target.exists():
@@ -98,7 +106,7 @@ class Views:
         return target
 
     def data_at(self, path: Path) -> Path:
-        """The data folder of that `data_path`, made now if need be."""
+        """Returns the data folder at a `data_path`; makes it if necessary."""
         if path == self.data_path(None):
             return self.data(None)
         _, repeat, fold = path.name.split("-")
@@ -106,7 +114,7 @@ class Views:
 
     def _link(self, part: Path, key: Key | None) -> None:
         table = self._competition.train
-        own = {table.path} if table is not None else set()  # written anew, so never linked
+        own = {table.path} if table is not None else set()  # rewritten below, so not linked
         competition = self._competition
         left_out = {"private", *own, *competition.label_sources, *competition.links}
         _link_without(competition.folder, part, left_out)
@@ -146,8 +154,7 @@ def _locate(values: Positions, wanted: Positions) -> Positions:
 
 
 def _link_without(source: Path, target: Path, left_out: Iterable[str]) -> None:
-    """Links to everything in `source` but the paths left out; a folder that holds one of them is made
-    anew."""
+    """Links everything in `source` except the paths left out. Folders that contain one are made new."""
     left_out = set(left_out)
     target.mkdir(exist_ok=True)
     for path in source.iterdir():
@@ -161,8 +168,7 @@ def _link_without(source: Path, target: Path, left_out: Iterable[str]) -> None:
 
 
 def _write_table(rows: pd.DataFrame, path: Path, options: dict[str, Any]) -> None:
-    """Write rows so that they are read like the original; formats that need missing libraries are left
-    out."""
+    """Writes rows in the format of the original; writes nothing if the format's library is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     suffixes = "".join(path.suffixes[-2:]).lower()
     if ".jsonl" in suffixes or ".ndjson" in suffixes or options.get("lines"):
@@ -175,5 +181,5 @@ def _write_table(rows: pd.DataFrame, path: Path, options: dict[str, Any]) -> Non
         except ImportError:
             return
     else:
-        kept = {name: options[name] for name in ("sep", "decimal", "encoding") if name in options}
-        rows.to_csv(path, index=False, **kept)
+        csv_options = {name: options[name] for name in ("sep", "decimal", "encoding") if name in options}
+        rows.to_csv(path, index=False, **csv_options)

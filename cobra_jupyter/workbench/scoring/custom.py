@@ -1,4 +1,4 @@
-"""A metric written in a `%%metric` cell: read like a candidate, never run in the harness."""
+"""A metric from a `%%metric` cell: parsed like a candidate, never run in the harness."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from cobra_jupyter.workbench.workers.worker import Work
 
 Array = np.ndarray[Any, Any]
 TASKS = frozenset({"binary", "multiclass", "multilabel", "regression"})
-SECONDS = 120  # for one call, bootstrap draws included
+SECONDS = 120  # limit of one call, bootstrap draws included
 
 
 class CustomMetric:
-    """A metric cell, saved as a versioned file; each call runs in a worker. `scores` holds the arrays of a
-    call while it runs: they hold truth, so the folder must be one that candidates cannot open."""
+    """A metric cell, saved as a versioned file. Each call runs in a worker; `scores` holds its arrays
+    meanwhile. They contain the truth, so candidates must not be able to open that folder."""
 
     def __init__(
         self, name: str, source: str, code: Path, scores: Path, pool: Pool, forbidden: tuple[str, ...]
@@ -45,7 +45,7 @@ class CustomMetric:
     def evaluate(
         self, truth: Array, predictions: list[Array], draws: Sequence[Positions]
     ) -> tuple[list[float], Array]:
-        """Scores of predictions, and of resampled rows (predictions, draws on which all are defined)."""
+        """Scores of predictions, and of resampled rows: (predictions, draws on which all are defined)."""
         self._scores.mkdir(parents=True, exist_ok=True)
         out = Path(tempfile.mkdtemp(prefix=f"{self.path.stem}-", dir=self._scores))
         arrays = out / "arrays.npz"
@@ -60,7 +60,7 @@ class CustomMetric:
             raise MetricUndefined(f"{self.name}: {done.failure.message}")
         scores = [float(score) for score in done.answer["scores"]]
         if not np.isfinite(scores).all():
-            raise MetricUndefined(f"{self.name} gave {scores}")
+            raise MetricUndefined(f"{self.name} returned {scores}")
         samples = np.load(out / "samples.npy", allow_pickle=False)
         samples = samples[:, np.isfinite(samples).all(axis=0)]
         if len(draws) and samples.shape[1] < 2:
@@ -69,10 +69,10 @@ class CustomMetric:
 
 
 def metric_facts(name: str, source: str) -> results.MetricFacts:
-    """DIRECTION, WANTS and BEST of a metric cell. Raises ValueError naming what is missing."""
+    """Read DIRECTION, WANTS and BEST from a metric cell. Raises ValueError that names what is missing."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
         raise ValueError(
-            f"{name!r} is no name for a metric: lower-case letters, digits and _, first a letter"
+            f"{name!r} is not a valid metric name: use lower-case letters, digits and _, first a letter"
         )
     tree = syntax.parse(name, source, ValueError)
     values: dict[str, Any] = {"WANTS": "value"}

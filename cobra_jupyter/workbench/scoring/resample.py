@@ -1,33 +1,30 @@
-"""How sure a score is: the paired bootstrap over units, and the standard error it gives."""
+"""The uncertainty of scores: a paired bootstrap over units, and its standard error."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from cobra_jupyter.workbench.scoring.losses import Array, MetricUndefined
-
-if TYPE_CHECKING:
-    from cobra_jupyter.workbench.scoring.metrics import Metric
+from cobra_jupyter.competition.metrics import Array, Metric, MetricUndefined
 
 GENERIC_DRAWS = 100
 GENERIC_UNITS = 10_000
-CHUNK = 4_000_000  # numbers held at once
+CHUNK = 4_000_000  # numbers in memory at once
 
 
 def drawn_units(metric: Metric, n_units: int, max_units: int = 20_000) -> int:
-    """How many of n_units a draw of `bootstrap` holds (the m of m-out-of-n)."""
+    """The number of units in each draw of `bootstrap` (the m of m-out-of-n)."""
     fast = metric.row_loss is not None
     return min(n_units, max_units if fast else min(max_units, GENERIC_UNITS))
 
 
 def standard_error(samples: Array, n_units: int, m_units: int) -> Any:
-    """SE of scores or of their differences from bootstrap samples (..., draws): float, or (...,) for a stack.
+    """Standard error of scores or differences from bootstrap samples (..., draws): a float, stacked (...,).
 
-    Draws of m of n units spread more than the whole sample would: hence sqrt(m / n).
+    Draws of m of n units vary more than the whole sample would, hence the factor sqrt(m / n).
     """
     spread = np.std(np.asarray(samples, dtype=float), axis=-1, ddof=1) * np.sqrt(m_units / n_units)
     return float(spread) if np.ndim(spread) == 0 else spread
@@ -42,12 +39,12 @@ def bootstrap(
     seed: int = 0,
     max_units: int = 20_000,
 ) -> Array:
-    """Scores of resampled units, the same resample for every prediction: (len(predictions), at most draws).
+    """Scores of resampled units: (len(predictions), at most draws). Every prediction gets the same resamples.
 
-    predictions: in the form the metric wants. units: (n,) codes; a unit's rows are drawn together,
-    `drawn_units` units a draw. A metric without row losses gets at most 100 draws; draws on which it is
-    undefined are left out, and fewer than two that are defined raise `MetricUndefined`. Equal seeds and
-    units: equal draws.
+    predictions: in the form that the metric wants. units: (n,) codes; the rows of a unit are drawn together,
+    `drawn_units` units per draw. A metric without row losses gets at most 100 draws. Draws on which it is
+    undefined are left out; if fewer than two are defined, this raises `MetricUndefined`. Equal seeds and
+    units give equal draws.
     """
     truth, arrays = np.asarray(truth), [np.asarray(p) for p in predictions]
     _, codes, sizes = np.unique(np.asarray(units), return_inverse=True, return_counts=True)
@@ -62,7 +59,9 @@ def bootstrap(
         table = np.stack(losses, axis=1)  # (n, P) or (n, P, K)
         means = _resampled_means(table.reshape(len(table), -1), codes, sizes, m, draws, rng)
         return np.asarray(metric.reduce(means.reshape(draws, *table.shape[1:]))).T
-    return _resampled_scores(metric, truth, arrays, codes, sizes, m, min(draws, GENERIC_DRAWS), rng)
+    return _resampled_scores(
+        metric, truth, arrays, codes, sizes, m=m, draws=min(draws, GENERIC_DRAWS), rng=rng
+    )
 
 
 def _resampled_means(
@@ -77,11 +76,11 @@ def _resampled_means(
         sums = np.stack([np.bincount(codes, column, n_units) for column in losses.T], axis=1)
     table = np.ascontiguousarray(np.hstack([sums, sizes[:, None].astype(float)]))
     totals = np.empty((draws, table.shape[1]))
-    if m < n_units:  # few of many: gather
+    if m < n_units:  # a part of the units: gather their rows
         ones = np.ones(m)
         for d in range(draws):
             totals[d] = ones @ table.take(rng.integers(n_units, size=m), axis=0)
-    else:  # all: counts per unit, then one matrix product
+    else:  # all units: count each, then one matrix product
         step = max(1, CHUNK // n_units)
         for start in range(0, draws, step):
             k = min(step, draws - start)
@@ -92,16 +91,23 @@ def _resampled_means(
 
 
 def _resampled_scores(
-    metric: Metric, truth: Array, arrays: list[Array], codes: Array, sizes: Array, m: int, draws: int,
+    metric: Metric,
+    truth: Array,
+    arrays: list[Array],
+    codes: Array,
+    sizes: Array,
+    *,
+    m: int,
+    draws: int,
     rng: np.random.Generator,
-) -> Array:  # fmt: skip
-    """Scores (P, at most draws) of resampled rows; up to twice as many tries where some are undefined."""
+) -> Array:
+    """Scores (P, at most draws) of resampled rows. If some are undefined, it tries up to twice as many."""
     order, ends = np.argsort(codes, kind="stable"), np.cumsum(sizes)
     found: list[Array] = []
     for _ in range(2 * draws):
         drawn = rng.integers(len(sizes), size=m)
         length = sizes[drawn]
-        # the drawn units' rows: each unit's first place in `order`, then counting up
+        # rows of the drawn units: each unit's first position in `order`, then counting up
         first = np.repeat(ends[drawn] - np.cumsum(length), length)
         scores = _scores(metric, truth, arrays, order[first + np.arange(length.sum())])
         if scores is not None:
@@ -114,7 +120,7 @@ def _resampled_scores(
 
 
 def _scores(metric: Metric, truth: Array, arrays: list[Array], rows: Array) -> Array | None:
-    """Scores (P,) on these rows, or None where undefined; a mean of columns takes those defined for all P."""
+    """Scores (P,) on these rows, or None if undefined. A mean of columns uses those defined for all P."""
     sample = truth[rows]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

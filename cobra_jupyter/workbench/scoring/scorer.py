@@ -15,14 +15,14 @@ from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
 
 Array = np.ndarray[Any, Any]
 DRAWS = 200
-CONFIRM = 0.75  # standard errors of gain on which development goes on
+CONFIRM = 0.75  # a difference beyond this many standard errors counts
 
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Raw out-of-fold predictions: `raw[repeat]` (n, width) with NaN rows where no fold was predicted,
-    `fold[repeat]` (n,) the fold of each row, -1 where none. `decoded[repeat]` (settings, n, columns) where a
-    candidate decodes."""
+    """Raw out-of-fold predictions: `raw[repeat]` (n, width), NaN rows if no fold was predicted;
+    `fold[repeat]` (n,), the fold of each row or -1. If a candidate decodes itself, `decoded[repeat]`
+    (settings, n, columns)."""
 
     raw: tuple[Array, ...]
     fold: tuple[Positions, ...]
@@ -35,8 +35,8 @@ class OutOfFold:
 
 @dataclass(frozen=True)
 class Score:
-    """A cross-validated score: mean over repeats of the score on all out-of-fold rows; SE by bootstrap over
-    units."""
+    """A cross-validated score: the mean over repeats of the score on all out-of-fold rows; standard error by
+    bootstrap over units."""
 
     value: float
     se: float
@@ -47,7 +47,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Difference:
-    """`gain` > 0 means b is better than a, in the metric's units; SE from a paired bootstrap over units."""
+    """`gain` > 0: b is better than a, in the metric's units. SE by a paired bootstrap over units."""
 
     gain: float
     se: float
@@ -61,29 +61,34 @@ class Difference:
 
 
 class Scorer:
-    """Judges raw predictions under one protocol."""
+    """Scores raw predictions under one protocol. `evaluate` scores a metric that an agent wrote."""
 
     def __init__(
-        self, protocol: Protocol, folds: Folds, truth: Array, metric: Metric, classes: Sequence[Any],
+        self,
+        protocol: Protocol,
+        folds: Folds,
+        truth: Array,
+        metric: Metric,
+        classes: Sequence[Any],
         evaluate: Callable[[Array, list[Array], list[Positions]], tuple[list[float], Array]] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.protocol, self.folds, self.truth, self.metric = protocol, folds, truth, metric
         self.sign = metrics.sign(metric)
         self._classes = classes
-        self._evaluate = evaluate  # an agent-written metric runs elsewhere
+        self._evaluate = evaluate  # an agent's metric runs in a worker
         self._grid = [{}] if evaluate else metrics.decode_grid(metric, protocol.task, classes)
 
     @cached_property
     def smooth(self) -> Scorer:
-        """For metrics of labels the same rows judged by log loss, in which small differences of probabilities show
-        long before a label flips; else this judge."""
+        """A scorer for small differences. For label metrics it uses log loss, which shows a change of
+        probabilities long before a label flips; otherwise it is this scorer."""
         protocol = self.protocol
         if self._evaluate or self.metric.wants != "label" or protocol.task not in ("binary", "multiclass"):
             return self
         return Scorer(protocol, self.folds, self.truth, metrics.get("log_loss"), self._classes)
 
     def collect(self, parts: dict[tuple[int, int], Array]) -> OutOfFold:
-        """Out-of-fold predictions from raw predictions per (repeat, fold)."""
+        """Build out-of-fold predictions from raw predictions per (repeat, fold)."""
         width = next(iter(parts.values())).shape[1]
         raws, owners = [], []
         for repeat in sorted({r for r, _ in parts}):
@@ -98,7 +103,7 @@ class Scorer:
         return OutOfFold(tuple(raws), tuple(owners))
 
     def score(self, oof: OutOfFold, with_se: bool = True) -> Score:
-        """Raises MetricUndefined where the rows predicted give no score (one class only, say)."""
+        """Score predictions. Raises MetricUndefined if their rows have no score (only one class, say)."""
         values, per_fold, samples = [], [], []
         params: dict[str, Any] = {}
         units = m = 1
@@ -119,7 +124,7 @@ class Scorer:
         return Score(float(np.mean(values)), se, tuple(per_fold), len(oof.rows(0)), params)
 
     def difference(self, a: OutOfFold, b: OutOfFold) -> Difference:
-        """The paired difference on the rows both predicted."""
+        """The paired difference on the rows that both predicted."""
         gains, samples, shared = [], [], 0
         units = m = 1
         for repeat in range(min(len(a.raw), len(b.raw))):
@@ -139,39 +144,41 @@ class Scorer:
         return Difference(float(np.mean(gains)), se, shared)
 
     def score_rows(self, rows: Positions, predictions: list[Array]) -> tuple[list[float], Array]:
-        """Scores and bootstrap samples of decoded predictions of given rows (the vault)."""
+        """Scores and bootstrap samples of decoded predictions of the given rows (the vault)."""
         return self._scores(rows, predictions, True)
 
     def drawn(self, rows: Positions) -> tuple[int, int]:
-        """How many units these rows have, and how many of them a bootstrap draw holds."""
+        """The number of units in these rows, and the number in each bootstrap draw."""
         units = len(np.unique(self.folds.units[rows]))
         return units, units if self._evaluate else resample.drawn_units(self.metric, units)
 
     def decoded(self, oof: OutOfFold, repeat: int) -> tuple[Array, dict[str, Any]]:
-        """Predictions as the metric wants them. Where decoding has parameters, each fold's are chosen on the
-        other folds' rows, so that the score stays out-of-fold; the parameters returned are chosen on all
-        rows."""
+        """Predictions in the form that the metric wants, and the decoding parameters chosen on all rows.
+
+        For the score, each fold's parameters are chosen on the rows of the other folds, so that it stays
+        out-of-fold.
+        """
         options, settings = self._options(oof, repeat)
         if len(options) == 1:
             return options[0], settings[0]
         owner = oof.fold[repeat]
-        known = np.flatnonzero(owner >= 0)
+        predicted = np.flatnonzero(owner >= 0)
         final = options[0].copy()
-        for fold in np.unique(owner[known]):
-            here, others = np.flatnonzero(owner == fold), known[owner[known] != fold]
+        for fold in np.unique(owner[predicted]):
+            here, others = np.flatnonzero(owner == fold), predicted[owner[predicted] != fold]
             if len(others):
                 final[here] = options[self._best(options, others)][here]
-        return final, settings[self._best(options, known)]
+        return final, settings[self._best(options, predicted)]
 
     def _options(self, oof: OutOfFold, repeat: int) -> tuple[list[Array], list[dict[str, Any]]]:
         if oof.decoded is not None:
             return list(oof.decoded[repeat]), list(oof.settings)
-        known = oof.fold[repeat] >= 0
+        predicted = oof.fold[repeat] >= 0
         options = []
         for params in self._grid:
-            part = metrics.decode(oof.raw[repeat][known], self.metric.wants, self.protocol.task, params)
-            whole = np.zeros((len(known), *part.shape[1:]), part.dtype)
-            whole[known] = part
+            part = metrics.decode(oof.raw[repeat][predicted], self.metric.wants, self.protocol.task, params)
+            whole = np.zeros((len(predicted), *part.shape[1:]), part.dtype)
+            whole[predicted] = part
             options.append(whole)
         return options, list(self._grid)
 
@@ -194,15 +201,13 @@ class Scorer:
             draws = _draws(units) if with_samples else []
             return self._evaluate(truth, predictions, draws)
         values = [float(self.metric.function(truth, prediction)) for prediction in predictions]
-        none: Array = np.empty((len(values), 0))
-        samples = (
-            resample.bootstrap(self.metric, truth, predictions, units, draws=DRAWS) if with_samples else none
-        )
-        return values, samples
+        if not with_samples:
+            return values, np.empty((len(values), 0))
+        return values, resample.bootstrap(self.metric, truth, predictions, units, draws=DRAWS)
 
 
 def _draws(units: Positions, draws: int = 60) -> list[Positions]:
-    """Rows of whole units drawn with replacement, for a metric that is scored elsewhere."""
+    """Rows of whole units, drawn with replacement, for a metric that runs in a worker."""
     rng = np.random.default_rng(0)
     names, codes = np.unique(units, return_inverse=True)
     if len(names) == len(units):

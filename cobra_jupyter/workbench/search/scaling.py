@@ -9,12 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.errors import TooExpensive
 from cobra_jupyter.workbench.kind import as_record
 from cobra_jupyter.workbench.search.trials import Fit, Trial
-
-
-class TooExpensive(ValueError):  # noqa: N818
-    """The predicted cost exceeds what is left; the message gives the figures and what would fit."""
 
 
 @dataclass(frozen=True)

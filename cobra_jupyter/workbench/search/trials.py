@@ -25,7 +25,8 @@ from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.candidates import Candidate
 from cobra_jupyter.workbench.timed_decisions import KnownFit, TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Failure, Pool
-from cobra_jupyter.workbench.workers.worker import Work, check_raw
+from cobra_jupyter.workbench.workers.predictions import check_raw
+from cobra_jupyter.workbench.workers.worker import Work
 
 Array = np.ndarray[Any, Any]
 RECORDED = frozenset(results.FoldFit.__annotations__) - {"raw"}
@@ -184,6 +185,10 @@ class Trials:
         """The trial that did exactly this; one that ran out of less time than `spec` gives does not count."""
         trial = self._trials.get(self._trial_key(spec))
         return None if trial and any(_retry(fit, spec) for fit in trial.fits) else trial
+
+    def close(self) -> None:
+        """Begin no more fits."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def run(
         self, spec: Spec, cancelled: threading.Event, on_fit: Callable[[Fit, int, int], None] | None = None

@@ -1,4 +1,4 @@
-"""What a candidate is given besides its rows."""
+"""The context object `ctx` that a candidate gets along with its rows."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ import pandas as pd
 class Context:
     """`ctx` in `fit(train, ctx)`, `predict(model, rows, ctx)` and `make(rows, ctx)`.
 
-    `tables` says how the csv tables of train and test are read: their names in `data` → options of
-    ``pd.read_csv``.
-    """
+    `tables` has the options of ``pd.read_csv`` for the csv tables of train and test, by their names in
+    `data`."""
 
     config: dict[str, Any]
     targets: list[str]
@@ -51,8 +50,7 @@ class Context:
 
     @property
     def data(self) -> Path:
-        """A read-only copy of the competition folder, without the labels of held-out rows. Made when first
-        asked for."""
+        """A read-only copy of the competition folder without labels of held-out rows, made on first use."""
         if self._data is None:
             raise RuntimeError("this step has no data folder")
         if "data" not in self._cache:
@@ -60,10 +58,11 @@ class Context:
         return Path(self._cache["data"])
 
     def inner(self, share: float = 0.2) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Split the rows given to `fit` for early stopping: (training positions, validation positions). Units
-        stay whole; with a time protocol the latest rows validate."""
+        """Splits the rows of `fit` for early stopping. Returns (training positions, validation positions).
+
+        Units stay whole. With a split by time, the latest rows are for validation."""
         n = len(self._units)
-        if self._time_ordered:  # units are ranks in time then
+        if self._time_ordered:  # then units are ranks in time
             order, cut = np.argsort(self._units, kind="stable"), max(1, int(n * (1 - share)))
             return np.sort(order[:cut]), np.sort(order[cut:])
         names = np.unique(self._units)
@@ -72,18 +71,18 @@ class Context:
         return np.flatnonzero(~valid), np.flatnonzero(valid)
 
     def save(self, model: Any) -> None:
-        """Keep a snapshot. If time runs out, the last one predicts and the trial counts as partial."""
+        """Saves a snapshot. If time runs out, the last snapshot predicts and the trial counts as partial."""
         part = self.out / "snapshot.part"
         part.write_bytes(pickle.dumps(model, protocol=5))
         part.replace(self.out / "snapshot.pkl")
 
     def shared(self, name: str) -> pd.DataFrame:
-        """The artefact of a `%%shared` cell, indexed by row number: `ctx.shared("x").loc[rows.index]`."""
+        """Returns a `%%shared` artefact, indexed by row number: `ctx.shared("x").loc[rows.index]`."""
         if name not in self._cache:
             if name not in self._shared or self._read_shared is None:
                 known = ", ".join(self._shared) or "none"
                 raise KeyError(
-                    f"there is no shared artefact {name!r} (there are: {known}); make it with a %%shared cell"
+                    f"there is no shared artefact {name!r} (known: {known}); make it with a %%shared cell"
                 )
             self._cache[name] = pd.concat([self._read_shared(path) for path in self._shared[name]])
         return self._cache[name]

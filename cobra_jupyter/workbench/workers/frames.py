@@ -1,8 +1,8 @@
-"""DataFrames on disk, mapped into workers: written once, opened in well under a millisecond, never copied.
+"""Stores DataFrames on disk so that workers can map them in well under a millisecond, without a copy.
 
-Pickle protocol 5 keeps the numeric blocks out of band; they are mapped copy-on-write, so a worker may change
-its frame in place without touching the file. Only the harness writes these files and only workers read them.
-"""
+Pickle protocol 5 keeps the numeric blocks out of band. They are mapped copy-on-write, so a worker may change
+its frame in place without touching the file. Only the harness writes these files and only workers read
+them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def _padding(offset: int) -> int:
 
 
 def write_frame(value: Any, path: Path) -> None:
-    """Write a DataFrame (or any picklable value) to `path`, atomically."""
+    """Writes a DataFrame (or any picklable value) to `path`, atomically."""
     buffers: list[memoryview] = []
 
-    def keep(buffer: pickle.PickleBuffer) -> bool:
+    def is_in_band(buffer: pickle.PickleBuffer) -> bool:
         raw = buffer.raw()
         if raw.nbytes < 4096:
-            return True  # small ones stay in band
+            return True
         buffers.append(raw)
         return False
 
-    head = pickle.dumps(value, protocol=5, buffer_callback=keep)
+    head = pickle.dumps(value, protocol=5, buffer_callback=is_in_band)
     sizes = [len(head), *(buffer.nbytes for buffer in buffers)]
     table = _MAGIC + struct.pack(f"<I{len(sizes)}Q", len(sizes), *sizes)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def write_frame(value: Any, path: Path) -> None:
 
 
 def read_frame(path: Path) -> Any:
-    """Map a file of `write_frame`. Changes to the value stay in this process."""
+    """Maps a file written by `write_frame`. Changes to the value stay in this process."""
     with path.open("rb") as file:
         view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
     if bytes(view[:8]) != _MAGIC:

@@ -1,46 +1,21 @@
-"""The warm server and its workers: one forked process per piece of work, with limits, and nothing left
-behind.
-
-A worker costs a few milliseconds because it is forked from a server in which the libraries are loaded
-already. It has a session of its own; when it ends, however it ends, its descendants end too."""
+"""A pool of workers: pieces of work wait for a slot, and every piece comes to an outcome."""
 
 from __future__ import annotations
 
 import bisect
-import contextlib
-import ctypes
 import itertools
-import json
-import multiprocessing
-import os
-import signal
-import sys
 import threading
-import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from multiprocessing import connection, forkserver, resource_tracker
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from cobra_jupyter.workbench import disk, results
 from cobra_jupyter.workbench.kind import as_record
-from cobra_jupyter.workbench.workers.worker import Work, wait_for_work
+from cobra_jupyter.workbench.workers.worker import Work
 
-PRELOAD = (
-    "cobra_jupyter.workbench.workers.worker", "cobra_jupyter.workbench.workers.preload", "lightgbm",
-)  # fmt: skip
-THREAD_LIMITS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 TAIL_BYTES = 4_000
-MOST_WAITING = 8  # workers forked ahead
 
 
 @dataclass(frozen=True)
@@ -66,14 +41,6 @@ class Outcome:
     failure: Failure | None
     answer: dict[str, Any]
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Worker:
-    """A forked process that waits for its one piece of work, and our end of its pipe."""
-
-    process: Any
-    pipe: connection.Connection
 
 
 class Queue:
@@ -107,11 +74,8 @@ class Queue:
             self._changed.notify_all()
 
 
-class Pool:
-    """Runs work in forked processes, at most `slots` at once. Thread-safe.
-
-    The next workers are forked ahead of time and wait: a trial pays neither for the fork nor for libraries.
-    """
+class Pool(ABC):
+    """Runs work, at most `slots` pieces at once. Thread-safe. Subclasses say where work runs."""
 
     def __init__(
         self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None,
@@ -121,49 +85,23 @@ class Pool:
         self.memory_bytes = memory_bytes
         self._data_view = data_view
         self._queue = Queue(slots)
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(PRELOAD))
-        self._running: set[int] = set()
-        self._starting = threading.Lock()
-        self._waiting: list[_Worker] = []
-        self._closed = False
-        _adopt_orphans()
 
     @property
+    @abstractmethod
     def busy(self) -> bool:
         """Whether any work runs."""
-        return bool(self._running)
 
+    @abstractmethod
     def warm(self) -> None:
-        """Start the server, load its libraries and fork the first workers, so that no trial pays for that."""
-        with self._starting:
-            while len(self._waiting) < min(self.slots, MOST_WAITING) and not self._closed:
-                try:
-                    self._waiting.append(self._fork())
-                except (OSError, EOFError):
-                    if not self._closed:
-                        raise
+        """Do now what the first piece of work would have to wait for."""
 
-    def _fork(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=wait_for_work, args=(theirs,), daemon=False)
-        process.start()
-        theirs.close()
-        ours.recv_bytes()  # it has arrived
-        return _Worker(process, ours)
+    @abstractmethod
+    def close(self) -> None:
+        """End all work."""
 
-    def _take(self) -> _Worker:
-        """A waiting worker; others take its place in the background."""
-        while True:
-            with contextlib.suppress(IndexError):
-                worker = self._waiting.pop(0)
-                if worker.process.is_alive():
-                    threading.Thread(target=self.warm, name="warm", daemon=True).start()
-                    return worker
-                continue
-            if self._closed:
-                raise RuntimeError("the harness is closing")
-            self.warm()
+    @abstractmethod
+    def _run(self, work: Work, seconds: float, cancelled: threading.Event) -> Outcome:
+        """Do the work, which has a slot."""
 
     def run(
         self, work: Work, seconds: float, cancelled: threading.Event | None = None, background: bool = False
@@ -186,93 +124,8 @@ class Pool:
         finally:
             self._queue.leave()
 
-    def _run(self, work: Work, seconds: float, cancelled: threading.Event) -> Outcome:
-        worker = self._take()
-        begun = time.monotonic()  # a cold start is not the work's time
-        pid = worker.process.pid
-        self._running.add(pid)
-        try:
-            with contextlib.suppress(OSError):  # it died meanwhile: seen below
-                worker.pipe.send((work, seconds))
-            answer, failure = self._watch(
-                worker.process, worker.pipe, work, begun + seconds * self.patience, cancelled
-            )
-        finally:
-            _end(pid)
-            worker.process.join(5)
-            worker.pipe.close()
-            self._running.discard(pid)
-            _end_orphans(self._known())
-        if failure and cancelled.is_set():
-            failure = Failure("cancelled", "cancelled")
-        if failure:
-            failure = replace(failure, tail=_tail(work.out / "output.log"))
-        return Outcome(failure, answer, time.monotonic() - begun)
 
-    def _watch(
-        self,
-        process: Any,
-        pipe: connection.Connection,
-        work: Work,
-        deadline: float,
-        cancelled: threading.Event,
-    ) -> tuple[dict[str, Any], Failure | None]:
-        """Wait for the worker's answer; serve its question for the data folder; enforce time and memory."""
-        for look in itertools.count(1):
-            ready = connection.wait([pipe, process.sentinel], timeout=0.1)
-            if pipe in ready:
-                try:
-                    message = dict(json.loads(pipe.recv_bytes(2**20)))
-                except (EOFError, OSError, ValueError, TypeError):
-                    process.join(5)
-                    return {}, self._death(process)
-                if message.get("ask") == "data":
-                    assert self._data_view
-                    pipe.send_bytes(json.dumps({"data": str(self._data_view(work))}).encode())
-                    continue
-                return message, _worker_failure(message)
-            if process.sentinel in ready:
-                return {}, self._death(process)
-            if cancelled.is_set():
-                return {}, Failure("cancelled", "cancelled")
-            if time.monotonic() > deadline:
-                return {}, Failure(
-                    "timeout",
-                    "not done within its time; give the trial more with timeout=…, or make it smaller",
-                )
-            used = _memory(process.pid, descendants=look % 10 == 0)
-            if used > self.memory_bytes:
-                return {}, Failure(
-                    "out_of_memory",
-                    f"used {used / 2**20:.0f} MiB; {self.memory_bytes / 2**20:.0f} MiB are allowed",
-                )
-        raise AssertionError("unreachable")
-
-    def _death(self, process: Any) -> Failure:
-        code = process.exitcode
-        if code is not None and code < 0:
-            name = signal.Signals(-code).name
-            hint = ", most likely by the system for want of memory" if code == -signal.SIGKILL else ""
-            return Failure("killed", f"the process was ended by {name}{hint}", rule=name)
-        return Failure("killed", f"the process left without an answer (exit code {code})")
-
-    def _known(self) -> set[int]:
-        tracker = getattr(resource_tracker._resource_tracker, "_pid", None)
-        server = _server()
-        waiting = {worker.process.pid for worker in list(self._waiting)}
-        return {pid for pid in (tracker, server) if pid} | set(self._running) | waiting
-
-    def close(self) -> None:
-        """End every worker, then the warm server."""
-        self._closed = True
-        if server := _server():
-            _end(server)  # first: it may be loading libraries still, and is waited for below
-        with self._starting:
-            waiting = [worker.process.pid for worker in self._waiting]
-        for pid in [*waiting, *self._running]:
-            _end(pid)
-        with contextlib.suppress(Exception):
-            forkserver._forkserver._stop()  # type: ignore[attr-defined]
+MakePool = Callable[[int, int, Callable[[Work], Path], float], Pool]
 
 
 def _from_outside(outcome: Outcome) -> bool:
@@ -280,18 +133,8 @@ def _from_outside(outcome: Outcome) -> bool:
     return outcome.failure is not None and outcome.failure.rule in ("SIGKILL", "SIGTERM")
 
 
-def _server() -> int | None:
-    pid: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)
-    return pid
-
-
-def limit_threads(environment: dict[str, str] | os._Environ[str]) -> None:
-    """One thread per worker, set before numerical libraries load: trials run beside each other instead."""
-    for name in THREAD_LIMITS:
-        environment[name] = "1"
-
-
-def _worker_failure(message: dict[str, Any]) -> Failure | None:
+def failure_of(message: dict[str, Any]) -> Failure | None:
+    """The failure that a worker's answer tells of."""
     if message.get("status") == "ok":
         return None
     return Failure(
@@ -302,55 +145,11 @@ def _worker_failure(message: dict[str, Any]) -> Failure | None:
     )
 
 
-def _tail(path: Path) -> str:
+def tail(path: Path) -> str:
+    """The end of what work printed."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES))
             return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-25:])
     except OSError:
         return ""
-
-
-def _memory(pid: int, descendants: bool) -> int:
-    """Resident bytes of a process, and of its descendants where asked: finding them takes a walk over all processes."""
-    total = 0
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for member in (process, *(process.children(recursive=True) if descendants else ())):
-            with contextlib.suppress(psutil.Error):
-                total += member.memory_info().rss
-    return total
-
-
-def _adopt_orphans() -> None:
-    """Become the parent of orphans below us (Linux), so that a worker's double-forked child cannot slip
-    away."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-
-
-def _end(pid: int) -> None:
-    """Kill a worker, its session and all its descendants."""
-    family: list[psutil.Process] = []
-    with contextlib.suppress(psutil.Error):
-        worker = psutil.Process(pid)
-        with contextlib.suppress(psutil.Error):
-            worker.suspend()  # so that it cannot fork while we look
-        family = [*worker.children(recursive=True), worker]
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-    for member in family:
-        with contextlib.suppress(psutil.Error):
-            member.kill()
-
-
-def _end_orphans(known: set[int]) -> None:
-    """Kill and reap what was left to us by workers that are gone."""
-    with contextlib.suppress(psutil.Error):
-        for child in psutil.Process().children():
-            if child.pid in known:
-                continue
-            with contextlib.suppress(psutil.Error, ChildProcessError):
-                _end(child.pid)
-                os.waitpid(child.pid, os.WNOHANG)

@@ -1,4 +1,4 @@
-"""Imported once by the warm server: what recipes commonly use, so that forked workers find it loaded."""
+"""Libraries that recipes commonly use. The warm server imports them once for all forked workers."""
 
 import gc
 
@@ -16,4 +16,4 @@ import sklearn.neighbors
 import sklearn.pipeline
 import sklearn.preprocessing  # noqa: F401
 
-gc.freeze()  # forked workers then share these pages for good
+gc.freeze()  # keeps these memory pages shared with the forked workers

@@ -1,9 +1,9 @@
-"""One piece of work in a forked process: fit and predict, predict from a model, make a shared artefact,
+"""Does one piece of work in a forked process: fit and predict, predict with a model, make a shared artefact,
 score.
 
-The process was forked from a warm server, so its libraries are loaded. It opens its own frames first, then
-closes the door behind itself (`guard`), and only then runs agent-written code. It answers with JSON over its
-pipe and with files in its own folder: the harness never unpickles anything of it."""
+The process is forked from a warm server that has loaded the libraries. It opens its frames, then blocks
+access to all other data (`guard`), and only then runs agent-written code. It answers with JSON over its pipe
+and with files in its own folder. The harness never unpickles anything from it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,36 +33,33 @@ import pandas as pd
 
 from cobra_jupyter.workbench.workers.fit_context import Context, seed_everything
 from cobra_jupyter.workbench.workers.frames import read_frame, write_frame
+from cobra_jupyter.workbench.workers.predictions import InvalidPrediction, check_raw
 
-MODEL_BYTES = 2 * 2**30  # a larger model is not kept; its test rows need a refit
+MODEL_BYTES = 2 * 2**30  # a larger model is not stored, so its test rows need a refit
 
 
 @dataclass(frozen=True)
 class Work:
-    """What one worker does. Paths are the harness's; `train` and `rows` are frame files."""
+    """The work of one worker. The harness sets the paths; `train` and `rows` are frame files."""
 
     kind: str  # "fit" | "predict" | "make" | "decode" | "score"
     out: Path
     source: Path
     context: dict[str, Any] = field(default_factory=dict)
     train: Path | None = None
-    positions: Path | None = None  # rows of `train` to fit on (a small-data trial); all when None
+    positions: Path | None = None  # rows of `train` for a small-data trial; None for all rows
     units: Path | None = None
     rows: tuple[Path, ...] = ()
     model: Path | None = None
-    arrays: Path | None = None  # "score" and "decode": what they work on
+    arrays: Path | None = None  # the input of "score" and "decode"
     keep_model: bool = True
     shared: dict[str, list[Path]] = field(default_factory=dict)
-    forbidden: tuple[str, ...] = ()  # folders and files agent code must not open
+    forbidden: tuple[str, ...] = ()  # folders and files that agent code must not open
     allowed: tuple[str, ...] = ()
 
 
-class InvalidPrediction(ValueError):  # noqa: N818
-    """What a candidate returned breaks a rule; the message begins with the rule's name."""
-
-
 def wait_for_work(pipe: Connection) -> None:
-    """Entry point of a worker process: say that it is there, wait for the one piece of work, do it."""
+    """Entry point of a worker process: reports that it is ready, waits for its work and does it."""
     os.setsid()
     pipe.send_bytes(b"here")
     try:
@@ -72,17 +70,14 @@ def wait_for_work(pipe: Connection) -> None:
 
 
 def main(work: Work, seconds: float, pipe: Connection) -> None:
-    """Do the work within `seconds`; never raises."""
+    """Does the work within `seconds`. Never raises."""
     threading.Thread(target=_end_with_harness, name="watch", daemon=True).start()
     work.out.mkdir(parents=True, exist_ok=True)
     _redirect_output(work.out / "output.log")
     faulthandler.enable()
     os.chdir(work.out)
     started = time.monotonic()
-    try:
-        answer = _do(work, started + seconds, pipe)
-    except BaseException as error:  # SystemExit and KeyboardInterrupt of agent code included
-        answer = _failure(error, work.source)
+    answer = do(work, started + seconds, Surroundings(partial(_ask_for_data, pipe), guard))
     sys.stdout.flush()
     sys.stderr.flush()
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -91,11 +86,11 @@ def main(work: Work, seconds: float, pipe: Connection) -> None:
     answer["rss_mb"] = usage.ru_maxrss / 1024 if sys.platform == "linux" else usage.ru_maxrss / 2**20
     pipe.send_bytes(json.dumps(answer, default=str).encode())
     pipe.close()
-    os._exit(0)  # no atexit, no thread of a library may hold the slot
+    os._exit(0)  # no atexit handler or library thread may keep the slot
 
 
 def _end_with_harness() -> None:
-    """Should the harness be killed outright, no one else would end us."""
+    """Ends this process when the harness ends, even if the harness is killed."""
     harness = multiprocessing.parent_process()
     assert harness
     connection.wait([harness.sentinel])
@@ -110,19 +105,32 @@ def _redirect_output(path: Path) -> None:
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
 
 
-def _do(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
-    return {"fit": _fit, "predict": _predict, "make": _make, "decode": _decode, "score": _score}[work.kind](
-        work, deadline, pipe
-    )
+def _ask_for_data(pipe: Connection) -> Path:
+    pipe.send_bytes(b'{"ask": "data"}')
+    return Path(json.loads(pipe.recv_bytes())["data"])
 
 
-def _context(work: Work, deadline: float, pipe: Connection, units: Any) -> Context:
-    def ask_for_data() -> Path:
-        pipe.send_bytes(b'{"ask": "data"}')
-        return Path(json.loads(pipe.recv_bytes())["data"])
+@dataclass(frozen=True)
+class Surroundings:
+    """What work needs of the process it runs in: the data folder of its fold, when a candidate asks for it; and `guard`,
+    called when the work's own files are open and agent-written code comes next."""
 
+    data: Callable[[], Path]
+    guard: Callable[[Work], None]
+
+
+def do(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
+    """Do the work by `deadline` (`time.monotonic`). → the answer; a failure is one too."""
+    doing = {"fit": _fit, "predict": _predict, "make": _make, "decode": _decode, "score": _score}[work.kind]
+    try:
+        return doing(work, deadline, around)
+    except BaseException as error:  # SystemExit and KeyboardInterrupt of agent code included
+        return _failure(error, work.source)
+
+
+def _context(work: Work, deadline: float, around: Surroundings, units: Any) -> Context:
     seed_everything(work.context["seed"])
-    ctx = Context(**work.context, out=work.out, deadline=deadline, _units=units, _data=ask_for_data)
+    ctx = Context(**work.context, out=work.out, deadline=deadline, _units=units, _data=around.data)
     opened = {str(path): read_frame(path) for paths in work.shared.values() for path in paths}
     ctx._shared = work.shared
     ctx._read_shared = lambda path: opened[str(path)]
@@ -133,7 +141,7 @@ def _context(work: Work, deadline: float, pipe: Connection, units: Any) -> Conte
     return ctx
 
 
-def _fit(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+def _fit(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
     assert work.train
     assert work.units
     train, units = read_frame(work.train), np.load(work.units)
@@ -141,33 +149,33 @@ def _fit(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
         chosen = np.load(work.positions)
         train, units = train.iloc[chosen], units[chosen]
     frames = [read_frame(path) for path in work.rows]
-    ctx = _context(work, deadline, pipe, units)
-    guard(work)
+    ctx = _context(work, deadline, around, units)
+    around.guard(work)
     module = load_module(work.source)
     answer: dict[str, Any] = {"status": "ok", "rows": len(train), "entered": time.time()}
-    begun = time.monotonic()
+    started = time.monotonic()
     if hasattr(module, "fit_predict"):
         raws = [module.fit_predict(train, rows, ctx) for rows in frames]
-        answer["fit_seconds"] = time.monotonic() - begun
+        answer["fit_seconds"] = time.monotonic() - started
     else:
         model = module.fit(train, ctx)
-        answer["fit_seconds"] = time.monotonic() - begun
-        answer["model"] = _keep_model(model, work)
+        answer["fit_seconds"] = time.monotonic() - started
+        answer["model"] = _store_model(model, work)
         raws = [module.predict(model, rows, ctx) for rows in frames]
-    answer["predict_seconds"] = time.monotonic() - begun - answer["fit_seconds"]
+    answer["predict_seconds"] = time.monotonic() - started - answer["fit_seconds"]
     for number, (raw, rows) in enumerate(zip(raws, frames, strict=True)):
         answer["warnings"] = _write_raw(raw, rows, ctx, work.out / f"raw{number}.npy")
     return answer
 
 
-def _predict(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+def _predict(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
     frames = [read_frame(path) for path in work.rows]
-    ctx = _context(work, deadline, pipe, None)
+    ctx = _context(work, deadline, around, None)
     assert work.model
     stored = work.model.read_bytes()
-    guard(work)
+    around.guard(work)
     module = load_module(work.source)
-    model = pickle.loads(stored)  # agent-made, so opened here, behind the guard
+    model = pickle.loads(stored)  # the agent made it, so open it only behind the guard
     answer: dict[str, Any] = {"status": "ok", "entered": time.time()}
     for number, rows in enumerate(frames):
         answer["warnings"] = _write_raw(
@@ -176,10 +184,10 @@ def _predict(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
     return answer
 
 
-def _make(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
+def _make(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
     (rows,) = (read_frame(path) for path in work.rows)
-    ctx = _context(work, deadline, pipe, None)
-    guard(work)
+    ctx = _context(work, deadline, around, None)
+    around.guard(work)
     module = load_module(work.source)
     made = module.make(rows, ctx)
     frame = made if isinstance(made, pd.DataFrame) else pd.DataFrame(np.asarray(made))
@@ -190,13 +198,13 @@ def _make(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
     return {"status": "ok", "columns": [str(c) for c in frame.columns], "rows": len(frame)}
 
 
-def _decode(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
-    """Run a candidate's own decode(raw, rows, params) for every setting; label-free."""
+def _decode(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
+    """Runs a candidate's decode(raw, rows, params) for every setting, without labels."""
     (rows,) = (read_frame(path) for path in work.rows)
-    ctx = _context(work, deadline, pipe, None)
+    ctx = _context(work, deadline, around, None)
     assert work.arrays
     raw = np.load(work.arrays)
-    guard(work)
+    around.guard(work)
     module = load_module(work.source)
     settings = work.context["config"]["__decode__"]
     for number, params in enumerate(settings):
@@ -211,14 +219,13 @@ def _decode(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
     return {"status": "ok"}
 
 
-def _score(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
-    """Score with an agent-written metric. It sees truth, as it must; it runs here so that it sees nothing
-    else."""
+def _score(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
+    """Scores with an agent-written metric. It runs here so that it sees the labels and nothing else."""
     assert work.arrays
     with np.load(work.arrays) as stored:
         truth, predictions = stored["truth"], stored["predictions"]
         draws = np.split(stored["rows"], stored["ends"][:-1]) if len(stored["ends"]) else []
-    guard(work)
+    around.guard(work)
     metric = load_module(work.source).metric
     scores = [float(metric(truth, prediction)) for prediction in predictions]
     samples = [
@@ -231,12 +238,12 @@ def _score(work: Work, deadline: float, pipe: Connection) -> dict[str, Any]:
 def _resampled(metric: Callable[..., Any], truth: Any, prediction: Any) -> float:
     try:
         return float(metric(truth, prediction))
-    except Exception:  # a draw without positives, say; the harness leaves it out
+    except Exception:  # for example a draw without positives; the harness skips it
         return float("nan")
 
 
 def load_module(path: Path) -> ModuleType:
-    """Import a candidate's file under its own name, so that its classes can be pickled."""
+    """Imports a candidate's file under its own name, so that its classes can be pickled."""
     name = path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec
@@ -248,15 +255,18 @@ def load_module(path: Path) -> ModuleType:
 
 
 def guard(work: Work) -> None:
-    """From here on, opening what this work may not see fails. An audit hook cannot be removed, but it does
-    not bind native code or child processes: what holds without isolation is said in the run's record."""
+    """From now on, opening a forbidden file raises PermissionError.
+
+    An audit hook cannot be removed, but it does not bind native code or child processes. The run's record
+    says whether the run was isolated."""
     forbidden = tuple(os.path.realpath(path) for path in work.forbidden)
     allowed = tuple(os.path.realpath(path) for path in (*work.allowed, str(work.out)))
 
     def within(path: str, roots: tuple[str, ...]) -> bool:
         return any(path == root or path.startswith(root + os.sep) for root in roots)
 
-    def look(event: str, arguments: tuple[Any, ...]) -> None:  # runs at every audited event: be quick
+    # runs at every audited event, so it must be quick
+    def check(event: str, arguments: tuple[Any, ...]) -> None:
         if event not in ("open", "os.listdir", "os.scandir", "os.link", "os.rename", "shutil.copyfile"):
             return
         target: Any = arguments[0]
@@ -264,13 +274,14 @@ def guard(work: Work) -> None:
             path = os.path.realpath(os.fsdecode(target))
             if within(path, forbidden) and not within(path, allowed):
                 raise PermissionError(
-                    f"{path} is not part of this fold's view; read ctx.data, which holds what a fold may see"
+                    f"{path} is not part of this fold's view; read ctx.data, which has all that a fold may "
+                    "see"
                 )
 
-    sys.addaudithook(look)
+    sys.addaudithook(check)
 
 
-def _keep_model(model: Any, work: Work) -> str | None:
+def _store_model(model: Any, work: Work) -> str | None:
     if not work.keep_model:
         return None
     path = work.out / "model.pkl"
@@ -291,47 +302,8 @@ def _write_raw(raw: Any, rows: pd.DataFrame, ctx: Context, path: Path) -> list[s
     return warnings
 
 
-def check_raw(
-    raw: Any, n: int, task: str, classes: int, targets: int
-) -> tuple[np.ndarray[Any, Any], list[str]]:
-    """A raw prediction in its standard shape, and warnings. Raises InvalidPrediction naming the broken rule.
-
-    Rules: numbers (it is numeric), rows (one per row asked for), shape (columns as the task has them),
-    finite, probabilities (none negative, no row sums to 0; rows are rescaled to sum to 1)."""
-    if raw is None:
-        raise InvalidPrediction("numbers: the raw prediction is None")
-    try:
-        array = np.asarray(raw, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidPrediction(f"numbers: the raw prediction is not numeric ({error})") from error
-    array = array.reshape(-1, 1) if array.ndim == 1 else array
-    if array.ndim != 2 or len(array) != n:
-        raise InvalidPrediction(f"rows: {n} rows were asked for, the prediction has shape {np.shape(raw)}")
-    if not np.isfinite(array).all():
-        raise InvalidPrediction(
-            f"finite: {int((~np.isfinite(array)).any(axis=1).sum())} of {n} rows hold NaN or infinity"
-        )
-    if task == "binary" and array.shape[1] == 1:
-        if array.min() < 0 or array.max() > 1:
-            raise InvalidPrediction("probabilities: values lie outside 0…1")
-        array = np.hstack([1 - array, array])
-    width = classes if task in ("binary", "multiclass") else targets
-    if array.shape[1] != width:
-        raise InvalidPrediction(
-            f"shape: {width} columns are needed for a {task} task, the prediction has {array.shape[1]}"
-        )
-    if task in ("binary", "multiclass"):
-        if array.min() < 0 or (array.sum(axis=1) <= 0).any():
-            raise InvalidPrediction("probabilities: some are negative, or a row sums to 0")
-        array = array / array.sum(axis=1, keepdims=True)
-    elif task == "multilabel" and (array.min() < 0 or array.max() > 1):
-        raise InvalidPrediction("probabilities: values lie outside 0…1")
-    constant = n > 1 and bool((array == array[0]).all())
-    return array, ["every row has the same prediction"] if constant else []
-
-
 def _failure(error: BaseException, source: Path) -> dict[str, Any]:
-    """A typed failure: kind, message, rule, and the deepest place in the candidate's own file."""
+    """Returns a typed failure: kind, message, rule, and the deepest place in the candidate's own file."""
     traceback.print_exception(error)
     kind = "out_of_memory" if isinstance(error, MemoryError) else "error"
     rule = None

@@ -2,7 +2,7 @@ import * as React from 'react';
 
 import { IPartProps } from './parts';
 
-/** A step that waits for the person's word. */
+/** A step that waits for the person's approval. */
 export function Approval(props: IPartProps): React.ReactElement | null {
   const { run, trans, reveal } = props;
   const { waiting } = run.status;

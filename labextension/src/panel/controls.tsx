@@ -6,16 +6,16 @@ import { CommandIDs } from '../tokens';
 import { hasNotebook, isOver, isPossible } from '../words';
 import { IPartProps } from './parts';
 
-/** The buttons of a run that lives. */
+/** The buttons of an active run. */
 export function Controls(props: IPartProps): React.ReactElement | null {
   const { run, trans } = props;
   const all = React.useMemo(() => controls(trans), [trans]);
   const { status } = run;
   if (isOver(status)) {
-    return status.resumable ? <Again {...props} /> : null;
+    return status.resumable ? <ResumeForm {...props} /> : null;
   }
-  const goes = !['paused', 'human'].includes(status.state);
-  const first: Action = goes ? 'pause' : 'resume';
+  const active = !['paused', 'human'].includes(status.state);
+  const first: Action = active ? 'pause' : 'resume';
   const hands: Action = status.state === 'human' ? 'hand-back' : 'take-over';
   const button = (action: Action, main = false) => (
     <ControlButton key={action} {...props} control={all[action]} main={main} />
@@ -24,7 +24,7 @@ export function Controls(props: IPartProps): React.ReactElement | null {
     <div
       className="jp-cobra-controls"
       role="group"
-      aria-label={trans.__('Control of the run')}
+      aria-label={trans.__('Run controls')}
     >
       {button(first, status.state === 'paused')}
       {button('step')}
@@ -53,8 +53,8 @@ function ControlButton(
   );
 }
 
-/** A run whose process is gone can go on from its record. */
-function Again({ commands, trans }: IPartProps): React.ReactElement {
+/** Resumes a run from its record when its process is gone. */
+function ResumeForm({ commands, trans }: IPartProps): React.ReactElement {
   const [more, setMore] = React.useState('');
   const resume = (event: React.FormEvent) => {
     event.preventDefault();
@@ -63,7 +63,7 @@ function Again({ commands, trans }: IPartProps): React.ReactElement {
   return (
     <form className="jp-cobra-again" onSubmit={resume}>
       <div className="jp-cobra-hint">
-        {trans.__('This run can go on from its record.')}
+        {trans.__('This run can continue from its record.')}
       </div>
       <div className="jp-cobra-row">
         <input
@@ -72,7 +72,7 @@ function Again({ commands, trans }: IPartProps): React.ReactElement {
           onChange={event => setMore(event.target.value)}
           placeholder={trans.__('More time, e.g. 10m; empty: what was left')}
           title={trans.__(
-            'How long it may go on from here, for example 10m; empty: for what was left of its budget'
+            'How long the run may continue, for example 10m; empty: for the rest of its budget'
           )}
           aria-label={trans.__(
             'More time, for example 10m; empty: what was left'
@@ -90,7 +90,7 @@ function Again({ commands, trans }: IPartProps): React.ReactElement {
   );
 }
 
-/** Ways out of the panel: the notebook, and its exports. */
+/** Opens the run's notebooks and exports them. */
 export function Links(props: IPartProps): React.ReactElement {
   const { run, trans, reveal, commands } = props;
   const agents = run.status.agents.filter(agent => agent.notebook);

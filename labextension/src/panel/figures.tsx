@@ -15,7 +15,7 @@ import {
 } from '../words';
 import { IPartProps, useSeconds } from './parts';
 
-/** The run's state in words, read out as it changes. */
+/** The run's state in words; screen readers announce changes. */
 export function State({ run, trans }: IPartProps): React.ReactElement {
   const { status, connected } = run;
   const { label } = stateWords(status, trans);
@@ -42,7 +42,7 @@ export function State({ run, trans }: IPartProps): React.ReactElement {
   );
 }
 
-/** Time gone and time left. */
+/** Time used and time left. */
 export function Clock({ run, trans }: IPartProps): React.ReactElement {
   const { status } = run;
   useSeconds(status.ticking && run.connected);
@@ -70,7 +70,7 @@ export function Clock({ run, trans }: IPartProps): React.ReactElement {
   );
 }
 
-/** What came of it so far, and what it cost. */
+/** Results so far, and their cost. */
 export function Figures({ run, trans }: IPartProps): React.ReactElement {
   const { status } = run;
   const { best, submitted, trials, tokens, cost, brain } = status;

@@ -10,14 +10,14 @@ const BUDGETS = ['2m', '10m', '1h', '4h', '24h'];
 export interface IFormOptions {
   api: Api;
   trans: TranslationBundle;
-  /** The folder that the person is in. */
+  /** The folder that the person has open. */
   folder: string;
-  /** Let the person choose a folder; null where that is not possible. */
+  /** Let the person choose a folder; null if that is not possible. */
   browse: ((folder: string) => Promise<string | null>) | null;
   onStarted: (status: IStatus) => void;
 }
 
-/** The form that starts a run; what was typed stays until the run goes. */
+/** The form that starts a run; the input stays until the run has started. */
 export class NewRun extends ReactWidget {
   constructor(private _options: IFormOptions) {
     super();
@@ -168,7 +168,7 @@ function Form(options: IFormOptions): React.ReactElement {
         </select>
       </Field>
       {fields.brain === 'gemini' ? (
-        <Field label={trans.__('At most ($)')}>
+        <Field label={trans.__('Cost limit ($)')}>
           <input
             className="jp-cobra-input"
             type="number"
@@ -180,7 +180,7 @@ function Form(options: IFormOptions): React.ReactElement {
           />
         </Field>
       ) : null}
-      <Field label={trans.__('Budget of time')}>
+      <Field label={trans.__('Time budget')}>
         <input
           className="jp-cobra-input"
           required
@@ -220,7 +220,7 @@ function Form(options: IFormOptions): React.ReactElement {
         </button>
         <span className="jp-cobra-hint" role="status">
           {starting
-            ? trans.__('The competition is read; this takes a few seconds.')
+            ? trans.__('Reading the competition; this takes a few seconds.')
             : ''}
         </span>
       </div>
@@ -229,13 +229,13 @@ function Form(options: IFormOptions): React.ReactElement {
   );
 }
 
-/** The one competition that is meant where somebody stands in a folder, or ''. */
+/** The only competition in the person's folder (else the only one at all), or ''. */
 function likely(found: ICompetition[], folder: string): string {
   const inside = found.filter(
     ({ path }) => path === folder || path.startsWith(`${folder}/`)
   );
-  const meant = inside.length ? inside : found;
-  return meant.length === 1 ? meant[0].path : '';
+  const candidates = inside.length ? inside : found;
+  return candidates.length === 1 ? candidates[0].path : '';
 }
 
 function Field(props: {
@@ -285,19 +285,19 @@ function Approvals(props: {
     [
       'none',
       trans.__('Never'),
-      trans.__('It works on its own; you can pause it at any time.')
+      trans.__('The agent works on its own; you can pause it at any time.')
     ],
     [
       'costly',
       trans.__('Before costly steps'),
       trans.__(
-        'Ablations, full-size training, agents that it calls in and background jobs wait.'
+        'Ablations, full-size training, calls of other agents and background jobs wait.'
       )
     ],
     [
       'cells',
       trans.__('Before each cell'),
-      trans.__('Nothing runs that you have not seen.')
+      trans.__('Nothing runs before you have seen it.')
     ]
   ];
   return (

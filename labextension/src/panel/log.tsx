@@ -8,7 +8,7 @@ import { IPartProps } from './parts';
 
 const SHOWN = 200;
 
-/** What the run decided and found, the newest first. */
+/** What the run decided and found, newest first. */
 export function Log({ run, trans, reveal }: IPartProps): React.ReactElement {
   const entries = run.log.slice(-SHOWN).reverse();
   const several = run.status.agents.length > 1;

@@ -6,7 +6,7 @@ import { IPartProps } from './parts';
 export const LONGEST = 20_000;
 const NEARLY = 18_000;
 
-/** What the person has to say; the agent reads it before its next cell. */
+/** A message from the person; the agent reads it before its next cell. */
 export function Message({ run, trans }: IPartProps): React.ReactElement | null {
   const [text, setText] = React.useState('');
   const [sending, setSending] = React.useState(false);
@@ -45,7 +45,7 @@ export function Message({ run, trans }: IPartProps): React.ReactElement | null {
         onKeyDown={onKey}
         placeholder={trans.__('Tell the agent something …')}
         aria-label={trans.__('Message to the agent')}
-        title={trans.__('Enter sends, Shift+Enter begins a new line')}
+        title={trans.__('Enter sends, Shift+Enter starts a new line')}
       />
       <button
         className="jp-cobra-button"

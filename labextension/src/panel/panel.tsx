@@ -15,7 +15,7 @@ import { IPanelOptions } from './parts';
 
 const REFRESH_EVERY = 15_000;
 
-/** The side panel: one run, how it stands, and what can be done with it. */
+/** The side panel: one run, its state, and its controls. */
 export class RunPanel extends ReactWidget {
   constructor(private _options: IPanelOptions) {
     super();
@@ -144,7 +144,7 @@ function Empty({ commands, runs, trans }: IPanelOptions): React.ReactElement {
       </p>
       <p>
         {trans.__(
-          'Give it a folder with a description and data, and a budget of time.'
+          'Give it a folder with a description and data, and a time budget.'
         )}
       </p>
       <button

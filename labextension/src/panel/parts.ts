@@ -4,7 +4,7 @@ import * as React from 'react';
 
 import { IRuns, Run } from '../runs';
 
-/** What every part of the panel needs. */
+/** Options that every part of the panel needs. */
 export interface IPanelOptions {
   runs: IRuns;
   commands: CommandRegistry;
@@ -17,7 +17,7 @@ export interface IPartProps extends IPanelOptions {
   run: Run;
 }
 
-/** Render anew every second while something counts down. */
+/** Render again every second while something counts down. */
 export function useSeconds(active: boolean): void {
   const [, tick] = React.useReducer((count: number) => count + 1, 0);
   React.useEffect(() => {

@@ -17,8 +17,8 @@ export interface IBridgeOptions {
 }
 
 /**
- * One open notebook, in however many views, and one run's notebook. Made as soon as the notebook is loaded, so that
- * nothing a person changes goes unseen; connected when its run is known.
+ * Connects one open notebook, in all its views, with one run's notebook. It is created as soon as the notebook is
+ * loaded, so that no change is missed, and connected when its run is known.
  */
 export class Bridge implements IDisposable {
   constructor(private _options: IBridgeOptions) {
@@ -52,7 +52,7 @@ export class Bridge implements IDisposable {
     });
   }
 
-  /** Follow an agent over a channel, in place of the last one: a run that was away comes back with another. */
+  /** Follow an agent over a channel, which replaces the last one: a run may return with a new channel. */
   connect(channel: IChannel, agent: string): void {
     if (channel === this._channel) {
       return;
@@ -82,12 +82,12 @@ export class Bridge implements IDisposable {
     this.sync.dispose();
   }
 
-  /** JupyterLab, which gives no signal of it, may read the notebook from its file again. */
+  /** JupyterLab may read the notebook from its file again; it emits no signal for that. */
   private _onReload(): void {
     const { model } = this._options.context;
     const load = model.fromJSON.bind(model);
     model.fromJSON = content => {
-      this.own.clear(); // their outputs have lost their place, and come from the run
+      this.own.clear(); // the reload replaced their outputs; they come from the run
       this.sync.reload(() => load(content));
     };
   }
@@ -112,7 +112,7 @@ export class Bridge implements IDisposable {
     const { seq } = this.sync.shadow;
     const { client } = this._options;
     this.sync.view.silently(() => {
-      // whose save it is, so that it does not come back as somebody else's, and what it has seen
+      // the saving tab, so that its changes do not return as another client's, and what it has seen
       const cobra = { ...model.getMetadata('cobra'), seq, client };
       model.setMetadata('cobra', cobra);
     });

@@ -5,7 +5,7 @@ import { Contents } from '@jupyterlab/services';
 import { IRuns } from '../runs';
 import { Bridge, IBridgeOptions } from './bridge';
 
-/** Gives every open notebook that belongs to a run its bridge. */
+/** Creates a bridge for every open notebook that belongs to a run. */
 export class Bridges {
   constructor(
     private _runs: IRuns,
@@ -43,7 +43,7 @@ export class Bridges {
     }
   }
 
-  /** However many views a notebook has, one bridge serves them: with two, each change would be made twice. */
+  /** One bridge serves all views of a notebook: with two, each change would be made twice. */
   private _show(panel: NotebookPanel): Bridge {
     const { context } = panel;
     let bridge = this._bridges.get(context);

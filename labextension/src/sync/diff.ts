@@ -2,7 +2,7 @@ import { JSONExt, JSONObject } from '@lumino/coreutils';
 
 import { ICell, INotebookView, patchOf } from './shadow';
 
-/** One step from a notebook to another, in order. */
+/** One step of the way from one notebook to another. */
 export type Change =
   | { change: 'delete' | 'clear'; id: string }
   | { change: 'insert' | 'move'; id: string; after: string | null }
@@ -10,7 +10,7 @@ export type Change =
   | { change: 'source'; id: string; text: string }
   | { change: 'metadata'; id: string; patch: JSONObject };
 
-/** What may differ; null: everything. */
+/** What may differ. */
 export interface IScope {
   order: boolean;
   metadata: boolean;
@@ -19,7 +19,7 @@ export interface IScope {
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** What the runner alone writes, and what JupyterLab keeps for itself. */
+/** Metadata that only the runner writes, or that JupyterLab uses internally. */
 export const NOT_EDITS: ReadonlySet<string> = new Set([
   'cobra',
   'execution',
@@ -28,7 +28,7 @@ export const NOT_EDITS: ReadonlySet<string> = new Set([
   'trusted'
 ]);
 
-/** The steps that make `to` of `from`. */
+/** The steps that turn `from` into `to`. `scope` null: anything may differ. */
 export function changes(
   from: INotebookView,
   to: INotebookView,
@@ -80,7 +80,7 @@ function pair(values: JSONObject[]): [JSONObject, JSONObject] {
   return [values[0], values[1]];
 }
 
-/** Deletions, then what was inserted or moved, from the top: as few as there can be. */
+/** Deletions, then insertions and moves from the top; as few as possible. */
 function orderChanges(from: INotebookView, to: INotebookView): Change[] {
   const result: Change[] = [];
   const wanted = new Set(to.order);
@@ -134,8 +134,8 @@ export function longestRise(values: ReadonlyArray<number>): number[] {
 }
 
 /**
- * What led from `base` to `theirs`, as a change of `mine`, before which it stands where both insert; null where
- * both changed the same part, or where mine has it already.
+ * The change from `base` to `theirs`, as a change of `mine`. If both insert at one place, theirs comes first. Null if
+ * both changed the same part, or if `mine` has it already.
  */
 export function movedChange(
   base: string,
@@ -145,7 +145,7 @@ export function movedChange(
   const a = textChange(base, theirs);
   const b = textChange(base, mine);
   if (a.start === b.start && a.end === b.end && b.text.startsWith(a.text)) {
-    return null; // as the runner merges: the same again, perhaps with more
+    return null; // as in the runner's merge: the same text again, perhaps with more
   }
   if (a.end <= b.start) {
     return a;
@@ -157,7 +157,7 @@ export function movedChange(
   return null;
 }
 
-/** `mine` with what led from `base` to `theirs`, where that is another part of the text. */
+/** `mine` with the change from `base` to `theirs`, if that is in another part of the text. */
 export function mergedText(base: string, theirs: string, mine: string): string {
   const change = movedChange(base, theirs, mine);
   return change
@@ -165,7 +165,7 @@ export function mergedText(base: string, theirs: string, mine: string): string {
     : mine;
 }
 
-/** A part of a text, from `start` to before `end`, and what stands there instead. */
+/** The part of a text from `start` to before `end`, and its replacement. */
 export interface ITextChange {
   start: number;
   end: number;
@@ -173,8 +173,8 @@ export interface ITextChange {
 }
 
 /**
- * The part of a text that has to be replaced to make it another. Never half of a surrogate pair: a shared text
- * makes U+FFFD of what is left of one, and whole characters are also what the runner merges by.
+ * The part of a text to replace to get another. Never half a surrogate pair: a shared text turns the other half into
+ * U+FFFD, and the runner merges by whole characters, too.
  */
 export function textChange(before: string, after: string): ITextChange {
   const shorter = Math.min(before.length, after.length);
@@ -205,7 +205,7 @@ export function textChange(before: string, after: string): ITextChange {
   };
 }
 
-/** Whether a place in a text lies between the two halves of one character. */
+/** Whether a position in a text is between the two halves of one character. */
 function cutsPair(text: string, at: number): boolean {
   return (
     /[\uD800-\uDBFF]/.test(text.charAt(at - 1)) &&

@@ -4,7 +4,7 @@ import { IDisposable } from '@lumino/disposable';
 const NEAR = 64;
 const MARGIN = 12;
 
-/** Keeps the end of the notebook in view for who is there, and leaves everybody else where they are. */
+/** Keeps the end of the notebook visible for a person who is at the end; all others stay where they are. */
 export class Follow implements IDisposable {
   constructor(private _notebook: Notebook) {
     this._scroller = _notebook.outerNode;
@@ -60,7 +60,7 @@ export class Follow implements IDisposable {
     return below !== null && below < NEAR;
   }
 
-  /** How far the last cell's end lies below the view; null where JupyterLab has not laid it out. */
+  /** How far the last cell's end is below the view; null if JupyterLab has not laid it out. */
   private _below(): number | null {
     const { widgets } = this._notebook;
     const node = widgets[widgets.length - 1]?.node;
@@ -74,7 +74,7 @@ export class Follow implements IDisposable {
       : null;
   }
 
-  /** A person who writes is not moved. */
+  /** Whether the person is writing; then the view does not scroll. */
   private _writing(): boolean {
     return (
       this._notebook.mode === 'edit' &&

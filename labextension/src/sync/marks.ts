@@ -6,13 +6,13 @@ import { IDisposable } from '@lumino/disposable';
 const AGENT = 'jp-cobra-agentCell';
 const PERSON = 'jp-cobra-personCell';
 
-/** Whose a cell is, by its metadata: in short, and in a sentence for who cannot see the mark. */
+/** Who wrote a cell, from its metadata: a short label, and a sentence for screen readers. */
 export type MarkWords = (cobra: JSONObject) => {
   label: string;
   sentence: string;
 };
 
-/** Shows discreetly which cells an agent wrote and which a person wrote or touched. */
+/** Marks discreetly which cells an agent wrote and which a person wrote or changed. */
 export class Marks implements IDisposable {
   constructor(
     private _notebook: Notebook,

@@ -6,13 +6,13 @@ import { IOperation, Shadow } from './shadow';
 import { ModelView } from './view';
 
 export const DEBOUNCE = 300;
-const FRAME = 4 << 20; // characters of a frame, unless one edit alone has more
-const LONGEST = (8 << 20) - (64 << 10); // the server takes 8 MiB, and what surrounds the edit needs some
+const FRAME = 4 << 20; // characters of a frame, unless a single edit is longer
+const LONGEST = (8 << 20) - (64 << 10); // the server accepts 8 MiB; the frame around the edit needs some
 
-/** A refused edit: what was to be done, and why it was not. */
+/** A refused edit, and the reason. */
 export interface IRefusal {
   edit: JSONObject;
-  /** As of a CallError; '' for an edit that was refused alone. */
+  /** The kind of the CallError; '' for an edit that was refused alone. */
   kind: string;
   message: string;
 }
@@ -23,40 +23,40 @@ export interface IOutboxOptions {
   client: string;
   /** Cells whose outputs this tab's own kernel connection shows. */
   own: ReadonlyMap<string, unknown>;
-  /** A cell that is not to be sent yet. */
+  /** A cell that must not be sent yet. */
   unused: () => string | null;
   /** Whether edits can go out now. */
   open: () => boolean;
   send: (edits: JSONObject[]) => Promise<any>;
-  /** All operations that came in have been applied. */
+  /** Resolves when all received operations have been applied. */
   drained: () => Promise<void>;
   onRefused: (refusal: IRefusal) => void;
-  /** There is nobody who takes edits of this notebook now. */
+  /** Nobody accepts edits of this notebook now. */
   onLost: () => void;
   /** The runner has everything. */
   onSettled: () => void;
 }
 
-/** What of one cell has been sent and not been answered. */
+/** What has been sent of one cell and not yet been answered. */
 interface IUnderWay {
   calls: number;
   inserted: boolean;
-  /** The text last sent, with what others have changed in it since. */
+  /** The text last sent, plus later changes by others. */
   text?: string;
   /** The last edit of each kind. */
   last: Map<string, string>;
 }
 
-/** Whole calls are refused so where there is no runner, or none with this agent: the next save keeps what is here. */
+/** Whole calls fail with these kinds if no runner has this agent; the next save then carries the edits. */
 const NOBODY: ReadonlySet<string> = new Set(['Unknown', 'Refused', 'Gone']);
 
 const ORDER: ReadonlySet<string> = new Set(['insert', 'move', 'delete']);
 
-/** What a person changed, on its way to the runner: when it goes, what is under way, and what was refused. */
+/** Sends a person's changes to the runner: decides when, and tracks what is under way and what was refused. */
 export class Outbox {
   constructor(private _options: IOutboxOptions) {}
 
-  /** Send at once what the person changed; `urgent`: even while earlier edits are under way. */
+  /** Send the person's changes at once; `urgent`: even while earlier edits are under way. */
   async flush(urgent = false): Promise<void> {
     window.clearTimeout(this._timer);
     this._timer = undefined;
@@ -66,13 +66,13 @@ export class Outbox {
     await this._send();
   }
 
-  /** Send after a rest. */
+  /** Send after a pause in the changes. */
   schedule(): void {
     window.clearTimeout(this._timer);
     this._timer = window.setTimeout(() => void this.flush(), DEBOUNCE);
   }
 
-  /** Begin anew: nothing is under way, and what was refused may be taken now. */
+  /** Start over: nothing is under way, and refused edits may be tried again. */
   reset(): void {
     this._held.clear();
     this._underWay.clear();
@@ -92,7 +92,7 @@ export class Outbox {
     );
     for (const id of [...touched.cleared]) {
       if (own.has(id) || !shadow.cell(id)) {
-        touched.cleared.delete(id); // what is run begins anew
+        touched.cleared.delete(id); // a new execution clears it anyway
       } else if (!found.some(c => c.id === id && c.change === 'clear')) {
         found.push({ change: 'clear', id });
       }
@@ -110,8 +110,8 @@ export class Outbox {
   }
 
   /**
-   * Take note of an operation before it is applied. What others change in a text while ours is under way, the
-   * runner merges; what is sent next is based on what it has by then.
+   * Note an operation before it is applied. The runner merges what others change in a text while our edit is under
+   * way; the next edit must be based on the merged text.
    */
   note(operation: IOperation): void {
     const { cell_id, op, data, by } = operation;
@@ -127,7 +127,7 @@ export class Outbox {
     }
   }
 
-  /** An act of this tab's own has been applied: where the notebook has gone on since, that is yet to be sent. */
+  /** After an operation of this tab's own: send what the person has changed since. */
   compare({ cell_id, op, by }: IOperation): void {
     const { view, shadow, client } = this._options;
     if (!by || by !== client) {
@@ -180,11 +180,11 @@ export class Outbox {
     }
   }
 
-  /** What is to be sent, in frames that the server takes. */
+  /** The edits to send, in frames that the server accepts. */
   private _edits(open: Change[]): JSONObject[][] {
     const frames: JSONObject[][] = [];
     const refusals: IRefusal[] = [];
-    const absent = new Map<string, string | null>(); // held cells, and what each comes after
+    const absent = new Map<string, string | null>(); // held cells, and the cell before each
     let room = 0;
     for (const change of open) {
       const edit = this._edit(change);
@@ -216,7 +216,7 @@ export class Outbox {
     return frames;
   }
 
-  /** The edit that makes a change, or null where it is under way. */
+  /** The edit for a change, or null if it is already under way. */
   private _edit(change: Change): JSONObject | null {
     const { view, shadow } = this._options;
     const { change: edit, id: cell_id } = change;
@@ -246,7 +246,7 @@ export class Outbox {
       default:
         made = { edit, cell_id };
     }
-    return way?.last.get(edit) === print(made) ? null : made;
+    return way?.last.get(edit) === fingerprint(made) ? null : made;
   }
 
   private async _exchange(frames: JSONObject[][]): Promise<void> {
@@ -264,7 +264,7 @@ export class Outbox {
         await this._options.drained();
         for (const { edit, message } of answer.refused ?? []) {
           refusals.push({ edit: edits[edit], kind: '', message });
-          ways[edit].text = undefined; // what was sent is not there
+          ways[edit].text = undefined; // the runner does not have this text
           ways[edit].last.clear();
         }
       } catch (error) {
@@ -300,7 +300,7 @@ export class Outbox {
     if (edit.edit === 'source') {
       way.text = edit.text as string;
     } else {
-      way.last.set(edit.edit as string, print(edit));
+      way.last.set(edit.edit as string, fingerprint(edit));
       if (edit.cell) {
         way.text = (edit.cell as JSONObject).source as string;
       }
@@ -316,21 +316,21 @@ export class Outbox {
     }
   }
 
-  /** Refused edits are not sent again until the person changes that cell once more; a reason is given once. */
+  /** Do not send refused edits again until the person changes the cell; report each reason once. */
   private _hold(refusals: IRefusal[]): void {
-    const said = new Set<string>();
+    const reported = new Set<string>();
     for (const refusal of refusals) {
       const { edit, kind, message } = refusal;
       const id = idOf(edit);
       if (id && !edit.cell && !this._options.shadow.cell(id)) {
-        continue; // somebody deleted it meanwhile: what the person wrote goes out as a cell of its own
+        continue; // it was deleted meanwhile: the person's text is sent as a new cell
       }
       const held = this._held.get(id) ?? new Map<string, string>();
-      this._held.set(id, held.set(edit.edit as string, print(edit)));
+      this._held.set(id, held.set(edit.edit as string, fingerprint(edit)));
       const reason = `${kind} ${message}`;
-      if (!said.has(reason) && id !== '') {
-        // (what is refused of the notebook's metadata goes with the next save)
-        said.add(reason);
+      if (!reported.has(reason) && id !== '') {
+        // refused notebook metadata go with the next save
+        reported.add(reason);
         this._options.onRefused(refusal);
       }
     }
@@ -338,7 +338,7 @@ export class Outbox {
 
   private _isHeld(edit: JSONObject): boolean {
     const held = this._held.get(idOf(edit))?.get(edit.edit as string);
-    return held !== undefined && held === print(edit);
+    return held !== undefined && held === fingerprint(edit);
   }
 
   private _timer: number | undefined;
@@ -351,8 +351,8 @@ function idOf(edit: JSONObject): string {
   return (edit.cell_id ?? (edit.cell as JSONObject).id) as string;
 }
 
-/** By what an edit is known again. Of outputs, which may be huge, their number will do. */
-function print(edit: JSONObject): string {
+/** A key to recognise an edit by. For outputs, which may be huge, it uses only their number. */
+function fingerprint(edit: JSONObject): string {
   const cell = edit.cell as JSONObject | undefined;
   const outputs = cell?.outputs as unknown[] | undefined;
   return JSON.stringify(
@@ -362,6 +362,6 @@ function print(edit: JSONObject): string {
 
 function cellOf(id: string, view: ModelView): JSONObject {
   const { metadata, ...cell } = view.shared(id)!.toJSON();
-  const { trusted: _, ...kept } = metadata as JSONObject;
-  return { ...cell, metadata: kept } as unknown as JSONObject;
+  const { trusted: _, ...rest } = metadata as JSONObject;
+  return { ...cell, metadata: rest } as unknown as JSONObject;
 }

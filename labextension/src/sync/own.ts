@@ -10,19 +10,19 @@ import { Sync } from './sync';
 const GRACE = 2000;
 
 interface IOwnRun {
-  /** Executions that have not ended, in their order: a cell may be run again before it has. */
+  /** Executions that have not ended, in order: a cell may be run again before it has ended. */
   open: Set<string>;
-  /** The prompt number that the runner gave it. */
+  /** The execution count that the runner sent. */
   count?: number | null;
-  /** The kernel's connection was away while it ran: outputs may be missing. */
+  /** The kernel connection was lost during the execution: outputs may be missing. */
   dropped: boolean;
-  /** There was no runner: it ran, if at all, in a kernel that the run never had. */
+  /** There was no runner: the cell ran, if at all, in a kernel that is not the run's. */
   alone: boolean;
 }
 
 /**
- * The cells that the person runs in this tab. The tab's own future shows their outputs; the runner is told,
- * so that it keeps them, and asked for them where the connection to the kernel was away.
+ * The cells that the person runs in this tab. The tab's own kernel connection shows their outputs. The runner is
+ * notified, so that it stores them, and asked for them if the kernel connection was lost.
  */
 export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
   constructor(private _session: ISessionContext) {
@@ -37,23 +37,23 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
   connect(sync: Sync): void {
     this._sync = sync;
     sync.applied.connect(this._onApplied, this);
-    sync.followed.connect(this._tellAll, this);
+    sync.followed.connect(this._reportAll, this);
     sync.whole.connect(this._onWhole, this);
   }
 
-  /** There is no runner any longer. */
+  /** The runner is gone. */
   leave(): void {
     this._alone = true;
-    this._untold = [];
+    this._unreported = [];
     this.forEach(run => (run.alone = true));
   }
 
-  /** There is a runner again: take the kernel's connection up. */
+  /** There is a runner again: reconnect the kernel. */
   resume(): void {
     this._alone = false;
     const kernel = this._session.session?.kernel;
     if (kernel && this._session.kernelDisplayStatus !== 'terminating') {
-      // where it is 'connecting', its next attempt may be a minute away
+      // even while 'connecting': its next attempt may be a minute away
       if (kernel.connectionStatus !== 'connected') {
         kernel.reconnect().catch(reason => console.warn(reason));
       }
@@ -97,23 +97,23 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
     open.add(header.msg_id);
     this.set(id, { open, dropped: false, alone });
     if (!alone) {
-      void this._tell(id, header.msg_id);
+      void this._report(id, header.msg_id);
     }
   }
 
-  /** Tell the runner of what was run while it could not be told. */
-  private _tellAll(): void {
+  /** Report the cells that were run while the runner could not be reached. */
+  private _reportAll(): void {
     for (const [id, run] of [...this]) {
       if (run.alone) {
-        this.delete(id); // what it shows goes with the next save
+        this.delete(id); // its outputs go with the next save
       }
     }
-    this._untold.splice(0).forEach(one => void this._tell(...one));
+    this._unreported.splice(0).forEach(one => void this._report(...one));
   }
 
-  private async _tell(id: string, msg_id: string): Promise<void> {
+  private async _report(id: string, msg_id: string): Promise<void> {
     if (!this._sync?.following) {
-      this._untold.push([id, msg_id]);
+      this._unreported.push([id, msg_id]);
       return;
     }
     try {
@@ -121,15 +121,15 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
       await this._sync.call('ran', { msg_id, cell_id: id });
     } catch (error) {
       if (error instanceof CallError) {
-        this._unknown(id, msg_id);
+        this._drop(id, msg_id);
       } else {
-        this._untold.push([id, msg_id]);
+        this._unreported.push([id, msg_id]);
       }
     }
   }
 
-  /** The runner does not take an execution: its end will not come. */
-  private _unknown(id: string, msg_id: string): void {
+  /** The runner refused an execution, so its end will not be announced. */
+  private _drop(id: string, msg_id: string): void {
     const run = this.get(id);
     if (run?.open.delete(msg_id) && !run.open.size) {
       this.delete(id);
@@ -144,7 +144,7 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
     if (op === 'count') {
       run.count = data.count;
     } else if (op === 'state' && data.state === 'idle') {
-      const [first] = run.open; // a kernel runs them one after the other
+      const [first] = run.open; // a kernel runs them one by one
       run.open.delete(first);
       if (!run.open.size) {
         this._endLater(sync, cell_id, run);
@@ -152,11 +152,11 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
     }
   }
 
-  /** A whole notebook comes, with what `running` cells have shown so far: all others have ended. */
+  /** A whole notebook arrives, with the outputs of `running` cells so far; all other cells have ended. */
   private _onWhole(sync: Sync, running: ReadonlySet<string>): void {
-    const untold = new Set(this._untold.map(([id]) => id));
+    const unreported = new Set(this._unreported.map(([id]) => id));
     for (const [id, run] of this) {
-      if (!run.alone && !running.has(id) && !untold.has(id)) {
+      if (!run.alone && !running.has(id) && !unreported.has(id)) {
         run.open.clear();
         run.dropped = true;
         this._endLater(sync, id, run);
@@ -164,14 +164,14 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
     }
   }
 
-  /** The kernel's own messages may come a little later than the runner's. */
+  /** The kernel's own messages may arrive a little later than the runner's. */
   private _endLater(sync: Sync, id: string, run: IOwnRun): void {
     window.setTimeout(() => void this._end(sync, id, run), GRACE);
   }
 
   private async _end(sync: Sync, id: string, run: IOwnRun): Promise<void> {
     if (this.get(id) !== run) {
-      return; // it was run again meanwhile
+      return; // it was run again in the meantime
     }
     const code = sync.isDisposed ? undefined : sync.view.code(id);
     const missing =
@@ -190,7 +190,7 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
           code.executionState = 'idle';
         });
       } catch {
-        return; // asked again with the next snapshot
+        return; // the next whole notebook asks again
       }
     }
     this.delete(id);
@@ -199,7 +199,7 @@ export class OwnRuns extends Map<string, IOwnRun> implements IDisposable {
 
   private _kernel: Kernel.IKernelConnection | null = null;
   private _sync: Sync | null = null;
-  /** Cells and their executions. */
-  private _untold: Array<[string, string]> = [];
+  /** Cells and executions that the runner does not know of yet. */
+  private _unreported: Array<[string, string]> = [];
   private _alone = false;
 }

@@ -9,7 +9,7 @@ import { Sync } from './sync';
 
 const RENDER_EVERY = 100;
 
-/** One view of an open notebook, which may have several: the marks of its cells, its end kept in view. */
+/** One view of an open notebook (there may be several): marks its cells and keeps its end visible. */
 export class Pane implements IDisposable {
   constructor(
     private _notebook: Notebook,
@@ -17,7 +17,7 @@ export class Pane implements IDisposable {
     words: MarkWords
   ) {
     if (_sync.empty) {
-      _notebook.mode = 'command'; // its only cell is going to give way
+      _notebook.mode = 'command'; // its only cell will be replaced
     }
     this._marks = new Marks(_notebook, words);
     this._follow = new Follow(_notebook);
@@ -53,7 +53,7 @@ export class Pane implements IDisposable {
     }
   }
 
-  /** JupyterLab renders Markdown a second after it was last changed; the agent's shall be seen as it comes. */
+  /** JupyterLab renders Markdown a second after its last change; show the agent's text while it arrives. */
   private _render(id: string): void {
     this._rendering.add(id);
     this._timer ??= window.setTimeout(() => {

@@ -1,6 +1,6 @@
 import { JSONExt, JSONObject, PartialJSONObject } from '@lumino/coreutils';
 
-/** A change of the notebook as the runner made it; `by` is the client whose act it was. */
+/** A change of the notebook, numbered by the runner; `by` is the client that caused it. */
 export interface IOperation {
   agent: string;
   op: string;
@@ -16,18 +16,18 @@ export interface ICell {
   source: string;
   metadata: JSONObject;
   attachments?: JSONObject;
-  /** Whether it has outputs or a prompt number. */
+  /** Whether it has outputs or an execution count. */
   executed: boolean;
 }
 
-/** A notebook to be compared with another. */
+/** A notebook that can be compared with another. */
 export interface INotebookView {
   readonly order: ReadonlyArray<string>;
   readonly metadata: JSONObject;
   cell(id: string): ICell | undefined;
 }
 
-/** The notebook as the runner has it, as far as this tab knows. Outputs are not kept here. */
+/** The runner's notebook as far as this tab knows it, without outputs. */
 export class Shadow implements INotebookView {
   constructor(
     cells: Iterable<ICell> = [],
@@ -46,7 +46,7 @@ export class Shadow implements INotebookView {
     return new Shadow(notebook.cells.map(read), notebook.metadata ?? {}, seq);
   }
 
-  /** Take another's place. */
+  /** Take over another shadow's content. */
   become({ order, metadata, seq, _cells }: Shadow): void {
     Object.assign(this, { order, metadata, seq, _cells });
   }
@@ -55,7 +55,7 @@ export class Shadow implements INotebookView {
     return this._cells.get(id);
   }
 
-  /** Whether the operation was new. */
+  /** Apply an operation. Returns whether it was new. */
   apply(operation: IOperation): boolean {
     if (operation.seq <= this.seq) {
       return false;
@@ -65,7 +65,7 @@ export class Shadow implements INotebookView {
     return true;
   }
 
-  /** Apply a change whatever its number. */
+  /** Apply a change, whatever its number. */
   perform({ op, cell_id: id, data }: IOperation): void {
     if (op === 'insert') {
       if (!this._cells.has(data.cell.id)) {
@@ -122,7 +122,7 @@ export class Shadow implements INotebookView {
   private _cells = new Map<string, ICell>();
 }
 
-/** A cell of nbformat. */
+/** Read a cell in nbformat's form. */
 export function read(cell: any): ICell {
   const { id, source, metadata, attachments, outputs, execution_count } = cell;
   return {
@@ -135,7 +135,7 @@ export function read(cell: any): ICell {
   };
 }
 
-/** `old` with the keys of the patch; those with null are removed. */
+/** `old` with the patch applied; keys with null are removed. */
 export function patched(old: JSONObject, patch: PartialJSONObject): JSONObject {
   const result = { ...old };
   for (const [key, value] of Object.entries(patch)) {
@@ -148,7 +148,7 @@ export function patched(old: JSONObject, patch: PartialJSONObject): JSONObject {
   return result;
 }
 
-/** The patch that makes `to` of `from`, or null; keys in `except` are left alone. */
+/** The patch that turns `from` into `to`, or null; it leaves out the keys in `except`. */
 export function patchOf(
   from: JSONObject,
   to: JSONObject,

@@ -10,7 +10,7 @@ import { ICell, IOperation, read, Shadow } from './shadow';
 import { ModelView } from './view';
 import { Writer } from './writer';
 
-const RETRY = 2000; // an agent may not have begun, or have ended
+const RETRY = 2000; // an agent may not have started yet, or have ended
 const SLICE = 12;
 const HIDDEN_SLICE = 200;
 
@@ -21,7 +21,7 @@ export interface ISyncOptions {
   own?: ReadonlyMap<string, unknown>;
 }
 
-/** Keeps one open notebook and the runner's the same. */
+/** Keeps one open notebook equal to the runner's. */
 export class Sync implements IDisposable {
   constructor(private _options: ISyncOptions) {
     const model = _options.model;
@@ -60,17 +60,17 @@ export class Sync implements IDisposable {
     return this._refused;
   }
 
-  /** Emitted when the notebook is the runner's again and calls are taken. */
+  /** Emitted when the notebook equals the runner's again and calls are accepted. */
   get followed(): ISignal<this, void> {
     return this._followed;
   }
 
-  /** Emitted before a whole notebook is taken in, with the cells that run. */
+  /** Emitted before a whole notebook is applied, with the running cells. */
   get whole(): ISignal<this, ReadonlySet<string>> {
     return this._whole;
   }
 
-  /** This tab, to the runner. */
+  /** The id of this tab for the runner. */
   get client(): string {
     return this._options.client;
   }
@@ -79,17 +79,17 @@ export class Sync implements IDisposable {
     return this._isDisposed;
   }
 
-  /** Whether operations come in and edits go out. */
+  /** Whether operations are received and edits are sent. */
   get following(): boolean {
     return this._following;
   }
 
-  /** Whether nobody has written into the notebook yet. */
+  /** Whether nobody has written in the notebook yet. */
   get empty(): boolean {
     return this._placeholder !== null;
   }
 
-  /** Follow an agent's notebook from now on, whenever its runner can be reached. */
+  /** From now on, follow an agent's notebook whenever its runner can be reached. */
   connect(channel: IChannel, agent: string): void {
     this._disconnect();
     this._channel = channel;
@@ -99,27 +99,27 @@ export class Sync implements IDisposable {
     if (channel.attached) {
       void this._follow();
     } else if (channel.detached) {
-      void this._look();
+      void this._readFile();
     }
   }
 
   /**
-   * The notebook is read from its file again (`load`). That is no act of the person's, and the file may be older than
-   * what came meanwhile: the run's notebook stands, and is asked for as a whole.
+   * The notebook is read from its file again (`load`). This is not an edit by the person, and the file may be older
+   * than the run's notebook, so the tab asks for the run's notebook as a whole.
    */
   reload(load: () => void): void {
     this._emptyQueue();
     this.view.silently(load);
-    this.view.model.sharedModel.clearUndoHistory(); // whose last step would take back what the agent did since
+    this.view.model.sharedModel.clearUndoHistory(); // undoing would revert what the agent did since
     this.view.forget();
     this.view.model.dirty = false;
     this._outbox.reset();
     this.shadow.become(this._loaded());
-    this._anew = this._behind = true;
+    this._outdated = this._behind = true;
     if (this._channel?.attached) {
       void this._follow();
     } else if (this._channel?.detached) {
-      void this._look();
+      void this._readFile();
     }
   }
 
@@ -131,12 +131,12 @@ export class Sync implements IDisposable {
     return this._channel.call(name, { agent, client: options.client, ...args });
   }
 
-  /** Send at once what the person changed; `urgent`: even while earlier edits are under way. */
+  /** Send the person's changes at once; `urgent`: even while earlier edits are under way. */
   flush(urgent = false): Promise<void> {
     return this._outbox.flush(urgent);
   }
 
-  /** All that came in so far has been applied. */
+  /** Resolves when everything received so far has been applied. */
   drained(): Promise<void> {
     return this._at >= this._queue.length
       ? Promise.resolve()
@@ -168,7 +168,7 @@ export class Sync implements IDisposable {
     if (!this._channel?.attached) {
       window.clearTimeout(this._retry);
       this._following = false;
-      this._life++;
+      this._attempt++;
     }
   }
 
@@ -176,7 +176,7 @@ export class Sync implements IDisposable {
     if (event.event === 'attached') {
       void this._follow();
     } else if (event.event === 'detached') {
-      void this._look();
+      void this._readFile();
     } else if (event.event === 'operation' && event.agent === this._agent) {
       if (this._following) {
         this._push(event as unknown as IOperation);
@@ -186,27 +186,27 @@ export class Sync implements IDisposable {
 
   private async _follow(): Promise<void> {
     window.clearTimeout(this._retry);
-    const life = ++this._life;
+    const attempt = ++this._attempt;
     this._following = false;
     await this.drained();
     let answer: any;
     try {
-      const seq = this._placeholder || this._anew ? null : this.shadow.seq;
+      const seq = this._placeholder || this._outdated ? null : this.shadow.seq;
       answer = await this.call('follow', { seq });
     } catch (error) {
-      if (error instanceof CallError && life === this._life) {
+      if (error instanceof CallError && attempt === this._attempt) {
         if (error.kind === 'Unknown') {
-          await this._look();
+          await this._readFile();
         }
         this._followLater();
       }
       return;
     }
-    if (life !== this._life || this._isDisposed) {
+    if (attempt !== this._attempt || this._isDisposed) {
       return;
     }
     this._following = this._behind = true;
-    this._anew = false;
+    this._outdated = false;
     this._outbox.reset();
     if (answer.notebook) {
       this._adopt(answer.notebook, answer.seq, answer.running ?? []);
@@ -222,12 +222,12 @@ export class Sync implements IDisposable {
     await this.flush();
   }
 
-  /** There is nobody to follow: take in, once, what came to the file while this tab did not hear of it. */
-  private async _look(): Promise<void> {
+  /** There is nobody to follow: apply, once, what was written to the file while this tab was away. */
+  private async _readFile(): Promise<void> {
     if (!this._behind) {
       return;
     }
-    const life = ++this._life;
+    const attempt = ++this._attempt;
     this._following = false;
     await this.drained();
     let answer: any;
@@ -235,9 +235,9 @@ export class Sync implements IDisposable {
       const seq = this._placeholder ? null : this.shadow.seq;
       answer = await this.call('follow', { seq, file: true });
     } catch {
-      return; // there is no such file, or the connection went again
+      return; // there is no such file, or the connection was lost again
     }
-    if (life !== this._life || this._isDisposed) {
+    if (attempt !== this._attempt || this._isDisposed) {
       return;
     }
     this._behind = false;
@@ -257,16 +257,16 @@ export class Sync implements IDisposable {
     this._retry = window.setTimeout(() => void this._follow(), RETRY);
   }
 
-  /** The agent is at its end, or its runner: edits stay here, for the next save, until there is one to follow. */
+  /** The agent or its runner has ended: edits stay in the tab, for the next save, until one can be followed. */
   private _lose(): void {
     if (this._following && !this._isDisposed) {
       this._following = false;
-      this._life++;
+      this._attempt++;
       this._followLater();
     }
   }
 
-  /** Bring in a whole notebook as its difference from the shadow. */
+  /** Apply a whole notebook as its difference from the shadow. */
   private _adopt(notebook: any, seq: number, running: string[]): void {
     const target = Shadow.read(notebook, seq);
     const cells = new Map<string, any>(
@@ -296,13 +296,13 @@ export class Sync implements IDisposable {
     this._replacePlaceholder();
   }
 
-  /** JupyterLab's cell in an empty notebook, as long as nobody wrote into it. */
+  /** The cell that JupyterLab puts into an empty notebook, while nobody has written in it. */
   private _unused(): string | null {
     const cell = this._placeholder && this.view.cell(this._placeholder);
     return cell && !cell.source && !cell.executed ? cell.id : null;
   }
 
-  /** Once the runner has cells, an unused placeholder goes and a used one is the person's. */
+  /** Once the runner has cells, remove an unused placeholder; a used one belongs to the person. */
   private _replacePlaceholder(): void {
     const id = this._placeholder;
     if (!id || !this.shadow.order.length) {
@@ -332,7 +332,7 @@ export class Sync implements IDisposable {
     }
   }
 
-  /** Apply what waits, a slice at a time so that the page stays fluid. */
+  /** Apply waiting operations, a slice at a time so that the page stays responsive. */
   private _drain(): void {
     this._next = undefined;
     const slice = document.hidden ? HIDDEN_SLICE : SLICE;
@@ -362,7 +362,7 @@ export class Sync implements IDisposable {
     this._waiting.splice(0).forEach(resolve => resolve());
   }
 
-  /** The notebook as it was in the file. */
+  /** A shadow of the notebook as it was in the file. */
   private _loaded(): Shadow {
     const cells = this.view.all();
     this._placeholder = placeholder(cells);
@@ -380,7 +380,7 @@ export class Sync implements IDisposable {
     this._outbox.schedule();
   }
 
-  /** The first touch makes an agent's cell the person's: the agent is to write elsewhere from now on. */
+  /** Whether this is the first touch of an agent's cell: from now on the agent must write elsewhere. */
   private _claims(id: string): boolean {
     const cobra = this.view.cell(id)?.metadata.cobra as JSONObject | undefined;
     if (!cobra?.agent || cobra.person || this._claimed.has(id)) {
@@ -396,7 +396,7 @@ export class Sync implements IDisposable {
     }
   }
 
-  /** Nothing here that the runner does not have: there is nothing to save. */
+  /** The runner has everything, so there is nothing to save. */
   private _settle(): void {
     const { model } = this._options;
     if (model.dirty && !this._own.size) {
@@ -411,9 +411,9 @@ export class Sync implements IDisposable {
   private _agent = '';
   private _following = false;
   private _behind = true;
-  /** What is here may be of any age. */
-  private _anew = false;
-  private _life = 0;
+  /** The content is from the file and may be of any age. */
+  private _outdated = false;
+  private _attempt = 0;
   private _queue: IOperation[] = [];
   private _at = 0;
   private _next: number | undefined;
@@ -427,7 +427,7 @@ export class Sync implements IDisposable {
   private _whole = new Signal<this, ReadonlySet<string>>(this);
 }
 
-/** The id of the cell that JupyterLab puts into a notebook without any, or null. */
+/** The id of the cell that JupyterLab puts into a notebook without cells, or null. */
 function placeholder(cells: ICell[]): string | null {
   const [cell] = cells;
   const only = cells.length === 1 && cell.type === 'code';

@@ -7,23 +7,23 @@ import { Signal } from '@lumino/signaling';
 
 import { ICell, INotebookView } from './shadow';
 
-/** The open notebook by cell id, and which of it a person changed since it was last compared. */
+/** The open notebook by cell id, and what a person changed since the last comparison. */
 export class ModelView implements INotebookView, IDisposable {
   constructor(readonly model: INotebookModel) {
     this._watch(model.sharedModel.cells);
     model.sharedModel.changed.connect(this._onChanged, this);
   }
 
-  /** Changed by a person, and perhaps different from what the runner has. */
+  /** Changed by a person, so possibly different from the runner's notebook. */
   readonly touched = {
     order: false,
     metadata: false,
     cells: new Set<string>(),
-    /** Cells whose outputs were cleared; more may have come since. */
+    /** Cells whose outputs were cleared; new ones may have arrived since. */
     cleared: new Set<string>()
   };
 
-  /** Called after each change that was not made by `silently`; with the cell, if it is one's. */
+  /** Called after each change outside `silently`, with the cell's id if one cell changed. */
   onTouched: (id?: string) => void = () => undefined;
 
   get order(): string[] {
@@ -65,7 +65,7 @@ export class ModelView implements INotebookView, IDisposable {
     );
   }
 
-  /** Change the notebook without that counting as a person's act; a clean one stays clean. */
+  /** Change the notebook without counting it as an edit by the person; a clean notebook stays clean. */
   silently(change: () => void): void {
     const { dirty } = this.model;
     const outer = this._silent;
@@ -80,7 +80,7 @@ export class ModelView implements INotebookView, IDisposable {
     }
   }
 
-  /** What was touched is gone. */
+  /** Forget what was touched. */
   forget(): void {
     this.touched.order = this.touched.metadata = false;
     this.touched.cells.clear();

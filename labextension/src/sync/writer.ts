@@ -15,10 +15,10 @@ const OUTPUTS = new Set([
 ]);
 
 /**
- * Writes what the runner did into the open notebook, wherever the person has not changed the same thing.
+ * Writes the runner's operations into the open notebook, except where the person has changed the same thing.
  *
- * Outputs go through the cell's own model and outside of a transaction: inside one JupyterLab would take
- * them for somebody else's and add them twice.
+ * Outputs go through the cell's own model and outside a transaction. Inside one, JupyterLab would treat them as
+ * remote outputs and add them twice.
  */
 export class Writer {
   /** `client`: this tab; `own`: cells whose outputs its own kernel connection shows. */
@@ -29,7 +29,7 @@ export class Writer {
     private _own: ReadonlyMap<string, unknown>
   ) {}
 
-  /** Apply an operation to the shadow, and to the notebook where it may. */
+  /** Apply an operation to the shadow, and to the notebook if the person has not changed that part. */
   apply(operation: IOperation): void {
     if (operation.seq <= this._shadow.seq) {
       return;
@@ -38,7 +38,7 @@ export class Writer {
     this._shadow.seq = operation.seq;
   }
 
-  /** Apply a change whatever its number; called inside of `silently`. */
+  /** Apply a change, whatever its number; called inside `silently`. */
   perform(operation: IOperation): void {
     const ours = operation.by !== '' && operation.by === this._client;
     if (OUTPUTS.has(operation.op)) {
@@ -51,7 +51,7 @@ export class Writer {
     this._shadow.perform(operation);
   }
 
-  /** Make a cell's outputs and prompt number those of `cell`. */
+  /** Set a cell's outputs and execution count to those of `cell`. */
   setResult(cell: any): void {
     const code = this._view.code(cell.id);
     if (!code || cell.cell_type !== 'code') {
@@ -120,7 +120,7 @@ export class Writer {
       return;
     }
     if (this._differs(id, cell)) {
-      this._view.touched.order = true; // what a person wrote comes back as a cell of its own
+      this._view.touched.order = true; // the person's text returns as a new cell
       return;
     }
     const notebook = this._view.model.sharedModel;
@@ -153,7 +153,7 @@ export class Writer {
     }, false);
   }
 
-  /** Of this tab's own acts the notebook lacks only what the runner wrote on its own account. */
+  /** Apply the runner's marks. The notebook already has the rest of this tab's own operations. */
   private _marks({ op, cell_id: id, data }: IOperation): void {
     if (op === 'metadata' && data.patch.cobra !== undefined) {
       this._metadata(id, { cobra: data.patch.cobra });
@@ -203,7 +203,7 @@ export class Writer {
     }
   }
 
-  /** Where a cell belongs that comes after another; that one may be gone from the open notebook. */
+  /** The position of a cell behind another one, which may be missing in the open notebook. */
   private _place(after: string | null, id: string): number {
     const order = this._shadow.order;
     let position = after === null ? -1 : order.lastIndexOf(after);
@@ -223,7 +223,7 @@ export class Writer {
     return this._view.touched.cells.has(id);
   }
 
-  /** Whether a person's text in the notebook is not yet the runner's. */
+  /** Whether the runner does not have the person's text yet. */
   private _differs(id: string, cell: ISharedCell): boolean {
     return (
       this._touched(id) && cell.getSource() !== this._shadow.cell(id)?.source
@@ -231,7 +231,7 @@ export class Writer {
   }
 }
 
-/** An output as JupyterLab keeps it. */
+/** An output in the form that JupyterLab stores. */
 function normal(output: any): IOutput {
   const { transient: _, ...rest } = output;
   return Array.isArray(rest.text)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from cobra_jupyter.brains.context import Clock, Context, Turn
 from cobra_jupyter.brains.playbook.plan import next_step
 from cobra_jupyter.brains.playbook.recipes import RECIPES, Recipe, shared_source
-from cobra_jupyter.records.ledger import read
-from cobra_jupyter.run.options import Options
-from cobra_jupyter.run.runner import Runner
-from tests.fakes.scripted import Scripted
+from cobra_jupyter.run.proof import compare
+from tests.fakes.solutions import reproduced, run_alone, run_in_fork
 
 METRICS = {"binary": "log loss", "multiclass": "log loss", "multilabel": "roc auc", "regression": "rmse"}
 TOPICS = ["river boat water fish swim", "market price money trade bank", "forest tree leaf green branch"]
@@ -246,14 +242,6 @@ def test_test_rows_are_predicted_and_submitted(recipe, made):
     np.testing.assert_allclose(written[["amber", "blue", "coral"]].sum(axis=1), 1.0, atol=1e-6)
 
 
-def test_the_common_blocks_are_the_same() -> None:
-    assert len({recipe.source.split("# ---- from texts to n-grams")[1] for recipe in TEXT}) == 1
-    votes = {
-        NAMES[name].source.split("# ---- votes of naive Bayes")[1] for name in ("text_bayes", "text_boosting")
-    }
-    assert len(votes) == 1
-
-
 def test_texts_are_told_from_tables() -> None:
     texts = {"body": "text"}
     beside = texts | dict.fromkeys("abc", "number")
@@ -341,32 +329,28 @@ def test_fine_tuning_ends_in_time(tiny, made):
 # ---- start to end
 
 
-def proven(folder: Path, out: Path, recipes: list[Recipe], submit: str) -> str:
-    """Run these recipes at full size on texts beside numbers and categories in json files. → how the proof ended."""
+def proven(
+    benches: Any, folder: Path, recipes: list[Recipe], blend: bool, run: Callable[[Path, Path], None]
+) -> str:
+    """Run these recipes at full size on texts beside numbers and categories in json files. → how what `solution.ipynb`
+    writes compares with what was submitted."""
     columns = ("body", "title", "votes", "place")
-    public = competition(folder, "multiclass", rows=150, suffix=".json", columns=columns)
-    cells = ["%load_ext cobra_jupyter\ncobra.open()", "cobra.protocol(folds=3, repeats=1)"]
-    cells += [f"%%shared {name}\n{shared_source(name).rstrip()}" for name in ("columns", "texts")]
-    for recipe in recipes:
-        cells += [
-            f"%%candidate {recipe.name}\n{recipe.source.rstrip()}",
-            f'last = cobra.scale("{recipe.name}")',
-        ]
-    # time enough that no scout is called in, who would follow the same script
-    options = Options(public, out, "scripted", 1200.0, 0, None, {}, time.time())
-    result = asyncio.run(Runner(options, Scripted([*cells, submit]), lambda record, budget: None).run())
-    records = list(read(out / "ledger.jsonl"))
-    assert [r.data["evalue"] for r in records if r.kind == "execution" and r.data["status"] != "ok"] == []
-    assert len(pd.read_csv(out / "submission.csv")) == 40
-    return result.proof.outcome
+    bench = ready(
+        benches(competition(folder, "multiclass", rows=150, suffix=".json", columns=columns)), *recipes
+    )
+    trials = [bench.scale(recipe.name) for recipe in recipes]
+    bench.submit(bench.blend()["id"] if blend else trials[-1]["id"])
+    assert [trial["status"] for trial in trials] == ["ok"] * len(recipes)
+    assert len(pd.read_csv(bench.run / "submission.csv")) == 40
+    return compare(bench.run / "submission.csv", reproduced(bench, folder, run))[0]
 
 
-def test_a_blend_of_recipes_is_proven_in_plain_code(tmp_path):
-    assert proven(tmp_path, tmp_path / "run", TEXT, "cobra.submit(cobra.blend().id)") == "identical"
+def test_a_blend_of_recipes_is_proven_in_plain_code(benches, tmp_path):
+    assert proven(benches, tmp_path, TEXT, True, run_in_fork) == "identical"
 
 
-def test_a_transformer_is_proven_in_plain_code(tiny, tmp_path):
-    assert proven(tmp_path, tmp_path / "run", [fine_tuner(tiny)], "cobra.submit(last.id)") == "identical"
+def test_a_transformer_is_proven_in_plain_code(benches, tiny, tmp_path):
+    assert proven(benches, tmp_path, [fine_tuner(tiny)], False, run_alone) == "identical"
 
 
 def test_the_playbook_plans_every_recipe_for_texts_and_the_transformer_where_weights_are_at_hand(tiny):

@@ -1,4 +1,4 @@
-"""Small tables with nothing wrong in them, and their audit after one defect was planted."""
+"""Small tables without defects, and their audit after one defect was planted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cobra_jupyter.workbench.protocol import protocol
 
 @dataclass
 class Known:
-    """What an audit reads of a competition."""
+    """The parts of a competition that an audit reads."""
 
     task: str
     columns: dict[str, str]
@@ -39,25 +39,33 @@ def table(rows: int, task: str = "binary", seed: int = 0) -> pd.DataFrame:
     frame.insert(0, "id", [f"r{i:06d}" for i in rng.permutation(10 * rows)[:rows]])
     signal = frame["a"] + frame["b"] + (frame["colour"] == "red") + rng.normal(size=rows)
     frame["y"] = {
-        "binary": (signal > 0).astype(int), "regression": signal,
+        "binary": (signal > 0).astype(int),
+        "regression": signal,
         "multiclass": np.array(["low", "mid", "high"])[np.digitize(signal, [-1, 1])],
-    }[task]  # fmt: skip
+    }[task]
     return frame
 
 
 def known(train: pd.DataFrame, test: pd.DataFrame, task: str) -> Known:
     shared = [c for c in train.columns if c in test.columns and c != "id"]
     classes = () if task == "regression" else tuple(sorted(train["y"].unique().tolist()))
-    metric, direction = {"binary": ("roc_auc", "maximize"), "multiclass": ("log_loss", "minimize"),
-                         "regression": ("rmse", "minimize")}[task]  # fmt: skip
+    metric, direction = {
+        "binary": ("roc_auc", "maximize"),
+        "multiclass": ("log_loss", "minimize"),
+        "regression": ("rmse", "minimize"),
+    }[task]
     return Known(task, {c: kind(train[c]) for c in shared}, classes, metric=metric, direction=direction)
 
 
 def audited(
-    train: pd.DataFrame, test: pd.DataFrame, task: str = "binary", frozen: dict[str, Any] | None = None,
-    seconds: float = 60.0, **facts: Any,
-) -> list[Finding]:  # fmt: skip
-    """The findings about these tables, under a protocol where its arguments are given."""
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    task: str = "binary",
+    frozen: dict[str, Any] | None = None,
+    seconds: float = 60.0,
+    **facts: Any,
+) -> list[Finding]:
+    """Returns the findings about these tables; `frozen` are the arguments of a protocol, if there is one."""
     competition = known(train, test, task)
     for name, value in facts.items():
         setattr(competition, name, value)
@@ -70,7 +78,7 @@ def audited(
 def tables(
     task: str = "binary", rows: int = 1500, edit: Callable[[pd.DataFrame], pd.DataFrame] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train and test; `edit` changes all rows, labels still there, before they are divided."""
+    """Returns train and test. `edit` changes all rows, with labels, before the split."""
     whole = table(rows, task)
     if edit:
         whole = edit(whole)
@@ -79,7 +87,7 @@ def tables(
 
 
 def only(found: list[Finding], check: str) -> Finding:
-    """The one finding of this check."""
+    """Returns the only finding of this check."""
     (one,) = [finding for finding in found if finding.check == check]
     return one
 

@@ -1,4 +1,4 @@
-"""Columns that give the target away are found, measured with and without, and fair ones are left alone."""
+"""The audit finds columns that reveal the target, measures their effect, and accepts fair ones."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.workbench.audit.tables import audited, grave, only, tables
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 @pytest.mark.parametrize("frozen", [None, {}])
-def test_clean_tables_give_no_warning(task: str, frozen: dict[str, str] | None) -> None:
+def test_clean_tables_cause_no_warning(task: str, frozen: dict[str, str] | None) -> None:
     found = audited(*tables(task), task, frozen)
     assert grave(found) == []
     assert audit.leaking_columns(found) == ()
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_a_copy_of_the_target_is_a_leak_with_scores_with_and_without_it(task: str) -> None:
+def test_a_copy_of_the_target_is_a_leak_and_has_scores_with_and_without_it(task: str) -> None:
     def plant(frame: pd.DataFrame) -> pd.DataFrame:
         copy = frame["y"].map({"low": 7, "mid": 3, "high": 5}) if task == "multiclass" else 2.0 * frame["y"]
         return frame.assign(copy=copy)
@@ -56,7 +56,7 @@ def test_a_flag_right_in_nine_of_ten_rows_is_no_leak() -> None:
     assert grave(audited(*tables(edit=plant))) == []
 
 
-def test_a_column_filled_in_train_and_empty_in_test_is_a_leak_where_it_tells() -> None:
+def test_an_informative_column_that_is_empty_in_test_is_a_leak() -> None:
     train, test = tables()
     rng = np.random.default_rng(2)
     named = (train["y"] == 1) & (rng.random(len(train)) < 0.4)
@@ -71,7 +71,7 @@ def test_a_column_filled_in_train_and_empty_in_test_is_a_leak_where_it_tells() -
     assert (note.severity, note.columns) == ("note", ("comment",))
 
 
-def test_a_column_that_only_train_has_is_a_leak_where_it_tells() -> None:
+def test_an_informative_column_that_only_train_has_is_a_leak() -> None:
     train, test = tables()
     rng = np.random.default_rng(3)
     train["votes"] = train["y"] * 2 + rng.normal(size=len(train))
@@ -81,14 +81,14 @@ def test_a_column_that_only_train_has_is_a_leak_where_it_tells() -> None:
     assert [f.columns for f in found if f.check == "unavailable in test"] == [("votes",), ("shard",)]
 
 
-def test_a_rare_flag_that_few_test_rows_happen_to_lack_is_not_held_against_it() -> None:
+def test_a_rare_flag_that_a_small_test_table_lacks_by_chance_is_no_finding() -> None:
     train, test = tables()
     train["rare"] = (np.arange(len(train)) % 50 == 0).astype(int)
     test = test.iloc[:60].assign(rare=0)
     assert [f for f in audited(train, test) if "rare" in f.columns] == []
 
 
-def test_a_value_that_only_one_outcome_has_is_pointed_out_where_test_has_it_too() -> None:
+def test_a_value_that_only_one_class_has_is_a_finding_if_test_has_it_too() -> None:
     rng = np.random.default_rng(4)
 
     def plant(frame: pd.DataFrame) -> pd.DataFrame:
@@ -113,13 +113,13 @@ def test_an_id_that_ranks_the_target_is_a_leak(task: str) -> None:
     assert "row order" not in {f.check for f in found}
 
 
-def test_rows_sorted_by_the_target_are_pointed_out() -> None:
+def test_rows_sorted_by_the_target_are_a_finding() -> None:
     train, test = tables()
     found = audited(train.sort_values("y").reset_index(drop=True), test)
     assert only(found, "row order").severity == "warning"
 
 
-def test_columns_of_one_value_and_unseen_categories_are_named() -> None:
+def test_constant_columns_and_unseen_categories_are_findings() -> None:
     train, test = tables()
     train["same"] = test["same"] = 3
     rng = np.random.default_rng(5)
@@ -129,12 +129,12 @@ def test_columns_of_one_value_and_unseen_categories_are_named() -> None:
     assert only(found, "unseen categories").protocol == {"groups": "city"}
 
 
-def test_an_audit_out_of_time_says_what_it_did_not_check() -> None:
+def test_an_audit_without_time_names_the_skipped_checks() -> None:
     found = audited(*tables(), seconds=0.0)
     assert "adversarial validation" in only(found, "not checked").evidence
 
 
-def test_a_task_without_labels_is_checked_as_far_as_it_goes() -> None:
+def test_without_labels_the_remaining_checks_still_run() -> None:
     train, test = tables()
     train["same"] = test["same"] = 3
     found = audited(train, test, task="binary", frozen=None)

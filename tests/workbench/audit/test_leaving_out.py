@@ -1,4 +1,4 @@
-"""A column that leaks is reported with the score with and without it, and no candidate sees it."""
+"""A leaking column is reported with scores with and without it, and no candidate sees it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def predict(model, rows, ctx):
 
 
 def tell(frame: pd.DataFrame) -> pd.DataFrame:
-    """A column that is the label in train and says nothing in test."""
+    """Adds a column that equals the label in train and is meaningless in test."""
     told = frame["y"] * 3 + 1 if "y" in frame else np.zeros(len(frame))
     return frame.assign(told=told)
 
 
 @pytest.fixture(scope="module")
 def bench(benches: Callable[..., Bench]) -> Bench:
-    """Audited, and a protocol frozen."""
+    """A bench with an audit and a frozen protocol."""
     made = benches(rows=400, change=tell)
     made.open()
     made.audit()
@@ -48,14 +48,14 @@ def last(bench: Bench, kind: str) -> dict[str, Any]:
     return next(data for found, data in reversed(bench.records) if found == kind)
 
 
-def test_the_audit_shows_the_score_with_and_without_it(bench: Bench) -> None:
+def test_the_audit_shows_the_scores_with_and_without_the_column(bench: Bench) -> None:
     found = next(data for kind, data in bench.records if kind == "audit")
     assert found["leaking"] == ["told"]
     (leak,) = [f for f in found["findings"] if f["severity"] == "leak" and f["scores"]]
     assert leak["scores"]["with"] < 0.2 < leak["scores"]["without"]  # log loss
 
 
-def test_the_protocol_leaves_it_out_and_no_candidate_sees_it(bench: Bench) -> None:
+def test_the_protocol_leaves_the_column_out_and_no_candidate_sees_it(bench: Bench) -> None:
     assert last(bench, "protocol")["leave_out"] == ["told"]
     trial = bench.trial("plain")
     assert trial["failure"] is None
@@ -66,7 +66,9 @@ def test_the_protocol_leaves_it_out_and_no_candidate_sees_it(bench: Bench) -> No
     assert "unused = ['told']" in code
 
 
-def test_a_later_audit_does_not_let_it_in_again_but_a_word_does(benches: Callable[..., Bench]) -> None:
+def test_the_column_stays_out_after_another_audit_unless_it_is_requested(
+    benches: Callable[..., Bench],
+) -> None:
     bench = benches(rows=400, change=tell)
     bench.open()
     bench.audit()

@@ -1,4 +1,4 @@
-"""The page of an audit: counts, scores with and without, and the call that cures."""
+"""The page of an audit: counts, scores with and without columns, and the call that solves the problem."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_the_first_line_counts_findings_by_severity() -> None:
     assert pages.headline("audit", {"findings": [], "probed": "ridge"}) == "audit of ridge: nothing found"
 
 
-def test_a_leak_shows_its_scores_as_bars_in_proportion() -> None:
+def test_a_leak_shows_its_scores_as_proportional_bars() -> None:
     html = pages.html("audit", AUDIT)
     assert "0.9999 with" in html
     assert "0.8123 without" in html
@@ -31,7 +31,7 @@ def test_the_cure_is_shown_as_a_call() -> None:
         assert "the next protocol leaves out what leaks" in shown
 
 
-def test_the_text_says_the_exact_call_that_cures() -> None:
+def test_the_text_contains_the_exact_call_that_solves_the_problem() -> None:
     cures: tuple[dict[str, Any], ...] = (
         {"groups": "customer"},
         {"split": "time", "time": "day", "leave_out": ["a"]},

@@ -1,4 +1,4 @@
-"""The permutation probe: honest candidates pass, candidates that know labels of held-out rows do not."""
+"""The permutation probe: honest candidates pass, those with labels of held-out rows fail."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ HONEST = {
 
 
 def labels(bench: Bench, path: Path) -> Path:
-    """What a cell could leave in a file: the true label of every id."""
+    """Writes a file with the true label of every id, as a cell could."""
     train = pd.read_csv(bench.public / "train.csv")
     path.write_text(json.dumps(dict(zip(train["id"], train["y"].astype(float), strict=True))))
     return path
 
 
 @pytest.mark.parametrize("task", HONEST)
-def test_an_honest_candidate_is_at_chance(task: str, benches: Callable[..., Bench]) -> None:
+def test_an_honest_candidate_predicts_at_chance(task: str, benches: Callable[..., Bench]) -> None:
     bench = benches(task=task, rows=900).ready(folds=3, repeats=1)
     bench.candidate("honest", FIT.format(**HONEST[task]))
     (finding,) = bench.audit("honest")["findings"]
@@ -109,7 +109,7 @@ def test_labels_that_reach_a_candidate_through_its_view_are_found(
     assert "through what its fold may see" in finding["proposal"]
 
 
-def test_a_candidate_that_cannot_be_fitted_says_why(benches: Callable[..., Bench]) -> None:
+def test_a_candidate_that_cannot_be_fitted_raises_with_the_reason(benches: Callable[..., Bench]) -> None:
     bench = benches(rows=900).ready(folds=3, repeats=1)
     bench.candidate("broken", "def fit_predict(train, rows, ctx):\n    raise ValueError('asked to break')\n")
     with pytest.raises(RuntimeError, match="asked to break"):

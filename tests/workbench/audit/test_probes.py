@@ -1,4 +1,4 @@
-"""What finished trials tell: folds that differ by more than chance, effects below that, the vault."""
+"""Checks of finished trials: folds that differ by more than chance, small effects, the vault."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_folds_of_a_time_split_may_differ(benches: Callable[..., Bench]) -> None
     assert checks(bench)["fold spread"]["severity"] == "note"
 
 
-def test_a_sound_split_and_its_vault_give_no_warning(benches: Callable[..., Bench]) -> None:
+def test_a_sound_split_and_its_vault_cause_no_warning(benches: Callable[..., Bench]) -> None:
     bench = benches(task="regression", rows=1200).ready(vault=True)
     bench.candidate("ridge", RIDGE)
     bench.trial("ridge")
@@ -63,7 +63,7 @@ def test_a_sound_split_and_its_vault_give_no_warning(benches: Callable[..., Benc
     assert [f for f in found.values() if f["severity"] != "note"] == []
 
 
-def test_a_score_that_the_vault_does_not_keep_is_a_warning(benches: Callable[..., Bench]) -> None:
+def test_a_score_that_the_vault_does_not_confirm_is_a_warning(benches: Callable[..., Bench]) -> None:
     bench = benches(task="regression", rows=1200).ready(vault=True)
     judge = bench.harness.frozen.judge
     truth = judge.truth[judge.folds.vault]
@@ -74,7 +74,9 @@ def test_a_score_that_the_vault_does_not_keep_is_a_warning(benches: Callable[...
     assert (kept.severity, broken.severity) == ("note", "warning")
 
 
-def test_effects_of_one_fold_below_the_spread_of_folds_are_named(benches: Callable[..., Bench]) -> None:
+def test_effects_on_one_fold_that_are_below_the_spread_of_folds_are_named(
+    benches: Callable[..., Bench],
+) -> None:
     judge = benches(task="regression", rows=300).ready(folds=5, repeats=1).harness.frozen.judge
     score = Record(value=1.0, se=0.05, folds=(0.9, 0.95, 1.0, 1.05, 1.1))
     trial = Record(id="t001", full=True, score=score)
@@ -84,7 +86,7 @@ def test_effects_of_one_fold_below_the_spread_of_folds_are_named(benches: Callab
     assert audit.of_trials(judge, [trial], [Record(folds=5, effects=effects)]) == []
 
 
-def test_a_leak_is_in_the_record_with_the_columns_to_leave_unused(benches: Callable[..., Bench]) -> None:
+def test_a_leak_is_recorded_with_the_columns_to_leave_out(benches: Callable[..., Bench]) -> None:
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(tells=frame.get("y", 0))
 

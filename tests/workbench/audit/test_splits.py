@@ -1,4 +1,4 @@
-"""Groups that random folds tear apart, test rows from the future, and tables that differ."""
+"""Groups that random folds separate, test rows that are later, and tables that differ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GROUPS = 150
 
 
 def grouped(test_shares: bool, task: str = "binary") -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of customers: each has its own mean of five numbers, and mostly one label."""
+    """Rows of customers. Each customer has its own means of five numbers, and mostly one label."""
     rng = np.random.default_rng(0)
     whole = table(1800, task)
     customer = (
@@ -31,7 +31,7 @@ def grouped(test_shares: bool, task: str = "binary") -> tuple[pd.DataFrame, pd.D
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
-def test_groups_torn_apart_by_folds_are_a_leak(task: str) -> None:
+def test_groups_that_folds_separate_are_a_leak(task: str) -> None:
     split = "stratified" if task == "binary" else "kfold"
     leak = only(audited(*grouped(False, task), task, {"split": split}), "groups across folds")
     assert (leak.severity, leak.protocol, leak.columns) == ("leak", {"groups": "customer"}, ("customer",))
@@ -46,7 +46,7 @@ def test_groups_that_test_rows_share_are_a_fair_category() -> None:
     assert grave(audited(*grouped(True), frozen={"split": "stratified"})) == []
 
 
-def test_groups_may_hide_in_the_first_part_of_a_compound() -> None:
+def test_groups_are_found_in_the_first_part_of_a_compound() -> None:
     train, test = grouped(False)
     for frame in (train, test):
         frame["visit"] = frame["customer"] + "_" + (np.arange(len(frame)) % 9).astype(str)
@@ -56,7 +56,7 @@ def test_groups_may_hide_in_the_first_part_of_a_compound() -> None:
 
 
 def dated(drifting: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of 600 days, test after train; the target follows a random walk or nothing."""
+    """Rows of 600 days, test after train. The target follows a random walk or is random."""
     rng = np.random.default_rng(1)
     whole = table(1800, "regression")
     days = np.arange(len(whole)) // 3
@@ -70,12 +70,12 @@ def dated(drifting: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
-def test_random_folds_that_peek_ahead_are_a_leak() -> None:
+def test_random_folds_are_a_leak_if_the_target_drifts() -> None:
     leak = only(audited(*dated(True), "regression", {"split": "kfold"}), "time")
     assert (leak.severity, leak.protocol) == ("leak", {"split": "time", "time": "when"})
 
 
-def test_test_rows_that_are_later_are_a_warning_where_nothing_drifts() -> None:
+def test_later_test_rows_are_a_warning_if_nothing_drifts() -> None:
     assert only(audited(*dated(False), "regression", {"split": "kfold"}), "time").severity == "warning"
 
 
@@ -84,7 +84,7 @@ def test_folds_ordered_by_time_are_no_finding() -> None:
     assert "time" not in {f.check for f in found}
 
 
-def test_adversarial_validation_names_the_column_that_moved() -> None:
+def test_adversarial_validation_names_the_shifted_column() -> None:
     train, test = tables()
     test["c"] += 2
     found = only(audited(train, test), "adversarial validation")

@@ -1,4 +1,4 @@
-"""Rows and texts that repeat each other are found; it matters where test rows have no such twins."""
+"""Duplicate rows and texts are found; they matter if test rows have no such twins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WORDS = np.array([f"w{chr(97 + n % 26)}{chr(97 + n // 26)}ord" for n in range(30
 
 
 def doubled(frame: pd.DataFrame, noise: float = 0.0) -> pd.DataFrame:
-    """Every third row a second time, with its own id."""
+    """Repeats every third row with a new id."""
     again = frame.iloc[::3].copy()
     again["id"] = again["id"] + "x"
     for name in "abcde":
@@ -19,14 +19,14 @@ def doubled(frame: pd.DataFrame, noise: float = 0.0) -> pd.DataFrame:
     return pd.concat([frame, again]).sample(frac=1, random_state=0).reset_index(drop=True)
 
 
-def test_twins_in_train_alone_are_to_be_kept_in_one_fold() -> None:
+def test_twins_only_in_train_should_stay_in_one_fold() -> None:
     train, test = tables()
     found = only(audited(doubled(train), test, frozen={"split": "stratified"}), "duplicate rows")
     assert (found.severity, found.protocol) == ("warning", {"groups": "duplicates"})
     assert "folds tear 80% of the pairs apart" in found.evidence or "folds tear 7" in found.evidence
 
 
-def test_twins_kept_whole_or_as_common_in_test_are_a_note() -> None:
+def test_twins_in_one_fold_or_equally_common_in_test_are_only_a_note() -> None:
     train, test = tables()
     assert grave(audited(doubled(train), test, frozen={"groups": "duplicates"})) == []
     both = doubled(table(1500))
@@ -34,7 +34,7 @@ def test_twins_kept_whole_or_as_common_in_test_are_a_note() -> None:
     assert grave(audited(both.iloc[:cut].reset_index(drop=True), both.iloc[cut:].drop(columns="y"))) == []
 
 
-def test_near_duplicates_in_train_alone_are_a_warning() -> None:
+def test_near_duplicates_only_in_train_are_a_warning() -> None:
     train, test = tables()
     found = only(audited(doubled(train, noise=1e-4), test, frozen={}), "near-duplicate rows")
     assert found.severity == "warning"

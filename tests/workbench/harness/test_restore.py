@@ -10,6 +10,7 @@ import pytest
 
 from cobra_jupyter.workbench.harness.restore import RestoreError, restore
 from tests.conftest import Bench, FakeCall
+from tests.inprocess.pool import InProcessPool
 from tests.workbench.audit.test_leaving_out import tell
 from tests.workbench.scoring.test_scorer import CUSTOM
 from tests.workbench.sources import LINEAR
@@ -21,7 +22,7 @@ def again() -> Iterator[Callable[[Bench], Bench]]:
     made: list[Bench] = []
 
     def make(old: Bench) -> Bench:
-        made.append(Bench(old.run, old.public))
+        made.append(Bench(old.run, old.public, InProcessPool))
         restore(made[-1].harness, old.lines, FakeCall())
         return made[-1]
 
@@ -31,9 +32,9 @@ def again() -> Iterator[Callable[[Bench], Bench]]:
 
 
 def test_columns_that_an_audit_found_leaking_stay_out_of_a_protocol_frozen_after_it(
-    benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+    light_benches: Callable[..., Bench], again: Callable[[Bench], Bench]
 ) -> None:
-    old = benches(rows=400, change=tell)
+    old = light_benches(rows=400, change=tell)
     old.open()
     assert old.audit()["leaking"] == ["told"]
     new = again(old)
@@ -42,9 +43,9 @@ def test_columns_that_an_audit_found_leaking_stay_out_of_a_protocol_frozen_after
 
 
 def test_a_protocol_with_columns_left_out_is_the_same_again(
-    benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+    light_benches: Callable[..., Bench], again: Callable[[Bench], Bench]
 ) -> None:
-    old = benches(rows=400, change=tell)
+    old = light_benches(rows=400, change=tell)
     old.open()
     old.audit()
     old.protocol(repeats=1)
@@ -54,9 +55,9 @@ def test_a_protocol_with_columns_left_out_is_the_same_again(
 
 
 def test_a_metric_of_ones_own_judges_as_before(
-    benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+    light_benches: Callable[..., Bench], again: Callable[[Bench], Bench]
 ) -> None:
-    old = benches(task="regression")
+    old = light_benches(task="regression")
     old.open()
     old.metric("my_rmse", CUSTOM)
     old.protocol(repeats=1)
@@ -70,9 +71,9 @@ def test_a_metric_of_ones_own_judges_as_before(
 
 
 def test_trials_stay_with_the_protocol_they_were_judged_by(
-    benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+    light_benches: Callable[..., Bench], again: Callable[[Bench], Bench]
 ) -> None:
-    old = benches(task="regression").ready(repeats=1)
+    old = light_benches(task="regression").ready(repeats=1)
     old.candidate("linear", LINEAR)
     first = old.trial("linear")
     old.protocol(repeats=1, metric="mae")
@@ -84,9 +85,9 @@ def test_trials_stay_with_the_protocol_they_were_judged_by(
 
 
 def test_what_was_changed_meanwhile_is_refused_by_name(
-    benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+    light_benches: Callable[..., Bench], again: Callable[[Bench], Bench]
 ) -> None:
-    old = benches(task="regression")
+    old = light_benches(task="regression")
     old.open()
     old.metric("my_rmse", CUSTOM)
     old.protocol(repeats=1)
@@ -109,12 +110,33 @@ def test_what_was_changed_meanwhile_is_refused_by_name(
 
 @pytest.mark.parametrize("name", ["train.csv", "test.csv", "sample_submission.csv"])
 def test_tables_that_changed_meanwhile_are_refused_by_name(
-    name: str, benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+    name: str, light_benches: Callable[..., Bench], again: Callable[[Bench], Bench]
 ) -> None:
     """Even where folds and labels are the same: predictions of both sides could not be told apart."""
-    old = benches(task="regression").ready(repeats=1)
+    old = light_benches(task="regression").ready(repeats=1)
     table = pd.read_csv(old.public / name)
     table["a" if "a" in table else "y"] += 1
     table.to_csv(old.public / name, index=False)
     with pytest.raises(RestoreError, match=name):
         again(old)
+
+
+def test_a_job_starts_again_with_the_artefacts_it_knew(
+    light_benches: Callable[..., Bench], again: Callable[[Bench], Bench]
+) -> None:
+    """And not with those that were made while it ran."""
+    old = light_benches(task="regression").ready(repeats=1)
+    old.candidate("linear", f'SHARED = ["extra"]\n{LINEAR}')
+    old.trial("linear", background=True)
+    old.shared("extra", "def make(rows, ctx):\n    return rows[['a']] * 2")
+    old.wait()
+    old.records = [  # as where the run had ended before the job
+        (kind, data)
+        for kind, data in old.records
+        if kind not in ("fit", "trial") and not (kind == "job" and data["state"] == "done")
+    ]
+    new = again(old)
+    new.wait()
+    (trial,) = [data for kind, data in new.records if kind == "trial"]
+    assert trial["shared"] == {}
+    assert new.trial("linear", seed=1)["shared"] != {}

@@ -1,4 +1,4 @@
-"""Splits, units, vaults and digests, from the data or as asked for."""
+"""Splits, units, vaults and digests, chosen from the data or by options."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ import pytest
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench.protocol import protocol
-from cobra_jupyter.workbench.protocol.protocol import Folds, Protocol, ProtocolError, subsample
+from cobra_jupyter.workbench.protocol.errors import ProtocolError
+from cobra_jupyter.workbench.protocol.protocol import Folds, Protocol, subsample
 from tests.conftest import make_competition
 
 
 class Given:
-    """A competition read from a folder, to freeze protocols of."""
+    """A competition from a folder, for which protocols are frozen."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.competition = competitions.read(make_competition(folder, **options))
         self.data = competitions.load(self.competition)
 
-    def freeze(self, **wishes: Any) -> tuple[Protocol, Folds]:
-        facts = {"number": 1, "seed": 0, **wishes}
-        return protocol.freeze(self.competition, self.data.train, self.data.test, **facts)
+    def freeze(self, **options: Any) -> tuple[Protocol, Folds]:
+        arguments = {"number": 1, "seed": 0, **options}
+        return protocol.freeze(self.competition, self.data.train, self.data.test, **arguments)
 
 
 def sound(frozen: Protocol, made: Folds, covered: bool = True) -> None:
-    """Whatever the split: no unit on two sides, the vault nowhere, each row held out once a repeat."""
+    """Checks that no unit is on both sides, no fold uses the vault, and each row is held out once."""
     assert len(made.splits) == frozen.repeats
     seen = np.setdiff1d(np.arange(frozen.rows), made.vault)
     assert len(made.vault) == frozen.vault_rows
@@ -51,7 +52,7 @@ def binary(tmp_path_factory: pytest.TempPathFactory) -> Given:
 
 @pytest.fixture(scope="module")
 def grouped(tmp_path_factory: pytest.TempPathFactory) -> Given:
-    """Rows with a `visit` named patient_visit, a `day`, a `week`; test has other patients."""
+    """Rows with a `visit` named patient_visit, a `day` and a `week`; test has other patients."""
 
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         test = "y" not in frame
@@ -78,7 +79,7 @@ def test_classes_are_stratified_and_numbers_are_not(binary: Given, tmp_path: Pat
 
 
 @pytest.mark.parametrize("split", ["kfold", "stratified"])
-def test_a_split_asked_for_is_made(binary: Given, split: str) -> None:
+def test_a_requested_split_is_used(binary: Given, split: str) -> None:
     frozen, made = binary.freeze(split=split, folds=4, repeats=3)
     sound(frozen, made)
     assert (frozen.split, frozen.folds, frozen.repeats, frozen.reason) == (split, 4, 3, "set by option")
@@ -96,7 +97,7 @@ def test_groups_stay_whole(grouped: Given, split: str, groups: str) -> None:
     sound(*grouped.freeze(split=split, groups=groups, vault=True))
 
 
-def test_the_first_part_of_a_column_is_found_to_group_rows(tmp_path: Path) -> None:
+def test_the_first_part_of_a_column_is_detected_as_a_group(tmp_path: Path) -> None:
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         frame["id"] = [f"{9000 * ('y' not in frame) + i // 5:04d}_{i % 5:02d}" for i in range(len(frame))]
         return frame
@@ -107,7 +108,7 @@ def test_the_first_part_of_a_column_is_found_to_group_rows(tmp_path: Path) -> No
     assert "a unit is never in both" in frozen.reason
 
 
-def test_rows_without_a_group_are_one_more_unit(grouped: Given) -> None:
+def test_rows_without_a_group_form_one_unit(grouped: Given) -> None:
     train = grouped.data.train.copy()
     train["week"] = train["week"].astype(float).mask(np.arange(len(train)) < 30)
     frozen, made = protocol.freeze(
@@ -132,7 +133,7 @@ def test_twins_that_only_train_has_stay_in_one_fold(tmp_path: Path) -> None:
     assert "twin" in frozen.reason
 
 
-def test_a_column_that_only_test_has_does_not_disturb_duplicates(binary: Given) -> None:
+def test_duplicates_ignore_a_column_that_only_test_has(binary: Given) -> None:
     test = binary.data.test.assign(extra=1)
     frozen, made = protocol.freeze(
         binary.competition, binary.data.train, test, number=1, seed=0, groups="duplicates"
@@ -140,7 +141,7 @@ def test_a_column_that_only_test_has_does_not_disturb_duplicates(binary: Given) 
     sound(frozen, made)
 
 
-def test_what_comes_later_is_judged_when_test_is_later(tmp_path: Path) -> None:
+def test_folds_predict_later_rows_if_test_is_later(tmp_path: Path) -> None:
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         first = "2024-01-01" if "y" in frame else "2025-01-01"
         days = np.random.default_rng(0).permutation(len(frame))
@@ -157,7 +158,7 @@ def test_what_comes_later_is_judged_when_test_is_later(tmp_path: Path) -> None:
         assert day[training].max() < day[held_out].min()
 
 
-def test_time_may_be_a_number_and_lack_values(grouped: Given) -> None:
+def test_the_time_column_may_be_numeric_and_have_missing_values(grouped: Given) -> None:
     train = grouped.data.train
     frozen, made = grouped.freeze(split="time", time="week", folds=3)
     sound(frozen, made, covered=False)
@@ -170,9 +171,7 @@ def test_time_may_be_a_number_and_lack_values(grouped: Given) -> None:
 
 
 @pytest.mark.parametrize("ways", [("%d.%m.%Y",), ("%d/%m/%Y", "%Y-%m-%d", "%d %b %Y")])
-def test_dates_may_be_written_in_several_ways_and_begin_with_the_day(
-    tmp_path: Path, ways: tuple[str, ...]
-) -> None:
+def test_dates_may_have_several_formats_and_begin_with_the_day(tmp_path: Path, ways: tuple[str, ...]) -> None:
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         frame["nth"] = np.random.default_rng(0).permutation(len(frame))
         days = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame["nth"], "D")
@@ -191,7 +190,7 @@ def test_dates_may_be_written_in_several_ways_and_begin_with_the_day(
     ("rows", "split", "folds"),
     [([0, 1], "kfold", 2), ([0, 0, 1], "stratified", 2), ([0, 0, 0, 1, 1], "stratified", 3)],
 )
-def test_very_few_rows_are_split_as_far_as_they_go(
+def test_very_few_rows_get_as_many_folds_as_possible(
     binary: Given, rows: list[int], split: str, folds: int
 ) -> None:
     train = binary.data.train.head(len(rows)).assign(y=rows)
@@ -200,7 +199,7 @@ def test_very_few_rows_are_split_as_far_as_they_go(
     assert (frozen.split, frozen.folds) == (split, folds)
 
 
-def test_units_are_not_split_by_time_either(grouped: Given) -> None:
+def test_a_split_by_time_keeps_units_whole_too(grouped: Given) -> None:
     frozen, made = grouped.freeze(time="day", groups="visit[0]")
     sound(frozen, made, covered=False)
     assert frozen.split == "time"
@@ -211,14 +210,14 @@ def test_small_data_gets_repeats(tmp_path: Path, rows: int, repeats: int) -> Non
     assert Given(tmp_path, rows=rows).freeze()[0].repeats == repeats
 
 
-def test_a_vault_is_kept_from_all_folds(binary: Given) -> None:
+def test_no_fold_sees_the_vault(binary: Given) -> None:
     frozen, made = binary.freeze(vault=True)
     sound(frozen, made)
     assert 5 <= frozen.vault_rows <= 15
     assert binary.freeze()[0].vault_rows == 0
 
 
-def test_large_data_has_a_vault_unless_told_otherwise(tmp_path: Path) -> None:
+def test_large_data_has_a_vault_unless_it_is_turned_off(tmp_path: Path) -> None:
     given = Given(tmp_path, rows=20_500)
     frozen, made = given.freeze()
     sound(frozen, made)
@@ -227,48 +226,50 @@ def test_large_data_has_a_vault_unless_told_otherwise(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "options",
     [{}, {"split": "kfold"}, {"vault": True}, {"groups": "visit[0]"}, {"split": "group", "groups": "week"},
      {"groups": "duplicates"}, {"time": "day"}, {"time": "week", "groups": "visit[0]"}],
 )  # fmt: skip
-def test_the_code_alone_gives_the_same_folds(grouped: Given, wishes: dict[str, Any]) -> None:
-    frozen, made = grouped.freeze(**wishes)
+def test_the_code_alone_gives_the_same_folds(grouped: Given, options: dict[str, Any]) -> None:
+    frozen, made = grouped.freeze(**options)
     names: dict[str, Any] = {"DATA": grouped.competition.folder, "ID": grouped.competition.id}
     exec("import numpy as np\n" + competitions.load_code(grouped.competition) + frozen.code, names)
     assert np.array_equal(names["units"], made.units)
     assert np.array_equal(names["vault"], made.vault)
-    for told, kept in zip(names["folds"], made.splits, strict=True):
-        for (a, b), (c, d) in zip(told, kept, strict=True):
+    for from_code, expected in zip(names["folds"], made.splits, strict=True):
+        for (a, b), (c, d) in zip(from_code, expected, strict=True):
             assert np.array_equal(a, c)
             assert np.array_equal(b, d)
 
 
-def test_digests_differ_when_anything_does_and_only_then(grouped: Given) -> None:
-    wishes: list[dict[str, Any]] = [
+def test_digests_differ_exactly_if_anything_else_differs(grouped: Given) -> None:
+    options: list[dict[str, Any]] = [
         {}, {"number": 2}, {"seed": 1}, {"folds": 4}, {"repeats": 1}, {"split": "kfold"}, {"vault": True},
         {"groups": "week"}, {"groups": "visit[0]"}, {"time": "day"}, {"split": "group", "groups": "week"},
     ]  # fmt: skip
-    digests = [grouped.freeze(**wish)[0].digest for wish in wishes]
-    assert len(set(digests)) == len(wishes)
+    digests = [grouped.freeze(**option)[0].digest for option in options]
+    assert len(set(digests)) == len(options)
     assert grouped.freeze()[0].digest == digests[0]
     other = replace(grouped.competition, metric="roc_auc", direction="maximize")
-    asked = {"number": 1, "seed": 0}
-    assert protocol.freeze(other, grouped.data.train, grouped.data.test, **asked)[0].digest not in digests
+    base = {"number": 1, "seed": 0}
+    assert protocol.freeze(other, grouped.data.train, grouped.data.test, **base)[0].digest not in digests
     fewer = grouped.data.train.iloc[:-1]
-    assert protocol.freeze(grouped.competition, fewer, grouped.data.test, **asked)[0].digest not in digests
+    assert protocol.freeze(grouped.competition, fewer, grouped.data.test, **base)[0].digest not in digests
 
 
 @pytest.mark.parametrize(
-    ("wishes", "words"),
+    ("options", "words"),
     [({"split": "diagonal"}, "diagonal is unknown; known: kfold"), ({"folds": 1}, "2 or more"),
      ({"folds": 0}, "2 or more"), ({"repeats": 0}, "1 or more"), ({"folds": 1000}, "1000 folds of 60 units"),
      ({"folds": 100, "groups": "week"}, "100 folds of 35 units"), ({"folds": 99}, "99 folds of 60 units"),
      ({"groups": "nowhere"}, "groups=nowhere: the train table has no such column; it has id, a, b"),
      ({"time": "nowhere"}, "time=nowhere"), ({"groups": "nowhere[0]"}, "no such column")],
 )  # fmt: skip
-def test_what_cannot_be_is_refused_in_words(grouped: Given, wishes: dict[str, Any], words: str) -> None:
+def test_an_impossible_protocol_raises_a_clear_error(
+    grouped: Given, options: dict[str, Any], words: str
+) -> None:
     with pytest.raises(ProtocolError, match=words):
-        grouped.freeze(**wishes)
+        grouped.freeze(**options)
 
 
 def test_time_and_groups_need_columns(binary: Given, grouped: Given) -> None:
@@ -279,7 +280,7 @@ def test_time_and_groups_need_columns(binary: Given, grouped: Given) -> None:
         binary.freeze(split="group")
 
 
-def test_a_subsample_keeps_class_shares_and_is_the_same_again() -> None:
+def test_a_subsample_keeps_class_shares_and_is_reproducible() -> None:
     truth = np.array([0] * 900 + [1] * 100)
     positions = np.arange(0, 1_000, 2)
     taken = subsample(np.arange(1_000), positions, truth, 0.2, seed=3)

@@ -14,35 +14,6 @@ from scipy import stats
 from cobra_jupyter.workbench.scoring import metrics, resample
 from cobra_jupyter.workbench.scoring.metrics import Metric, MetricError, MetricUndefined
 
-NAMES = [
-    "accuracy",
-    "balanced_accuracy",
-    "f1",
-    "f1_macro",
-    "f1_micro",
-    "f1_weighted",
-    "matthews_corrcoef",
-    "quadratic_weighted_kappa",
-    "roc_auc",
-    "mean_columnwise_roc_auc",
-    "average_precision",
-    "log_loss",
-    "multi_column_log_loss",
-    "brier_score",
-    "rmse",
-    "mean_columnwise_rmse",
-    "mse",
-    "mae",
-    "median_absolute_error",
-    "rmsle",
-    "mean_columnwise_rmsle",
-    "mape",
-    "smape",
-    "r2",
-    "pearson",
-    "spearman",
-]
-
 # binary: positives score .8 and .3, negatives .1 and .4
 Y2, P2 = np.array([0, 1, 0, 1]), np.array([0.1, 0.8, 0.4, 0.3])
 PAIR2 = np.c_[1 - P2, P2]
@@ -110,11 +81,11 @@ BY_HAND: list[tuple[str, Any, Any, float]] = [
     ("pearson", np.array([0.0, 1, 2]), np.array([0.0, 2, 1]), 1 / 2),
     ("spearman", np.array([1.0, 10, 100]), np.array([0.0, 7, 5]), 1 / 2),  # ranks 1 2 3 and 1 3 2
 ]
+NAMES = list(dict.fromkeys(name for name, *_ in BY_HAND))
 
 
 def test_all_names_are_there_and_each_has_an_example() -> None:
     assert sorted(metrics.names()) == sorted(NAMES)
-    assert {name for name, *_ in BY_HAND} == set(NAMES)
 
 
 @pytest.mark.parametrize(("name", "truth", "prediction", "score"), BY_HAND)

@@ -1,4 +1,4 @@
-"""Scores, differences and decoding, against scikit-learn on the pooled out-of-fold rows."""
+"""Scores, differences and decoding, compared with scikit-learn on the pooled out-of-fold rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.workbench.sources import CONSTANT, LINEAR, body
 
 
 def pooled(bench: Bench, repeat: int, fit: Callable[[pd.DataFrame, pd.DataFrame], Any], width: int) -> Any:
-    """Out-of-fold predictions of a repeat, computed here."""
+    """Out-of-fold predictions of a repeat, computed by the test."""
     train, folds = bench.harness._data.train, bench.harness.frozen.judge.folds
     raw = np.full((len(train), width), np.nan)
     for training, held_out in folds.splits[repeat]:
@@ -37,7 +37,7 @@ def classified(known: pd.DataFrame, rows: pd.DataFrame) -> Any:
     return raw / raw.sum(axis=1, keepdims=True)
 
 
-def test_the_score_is_that_of_pooled_rows_averaged_over_repeats(benches: Callable[..., Bench]) -> None:
+def test_score_is_computed_on_pooled_rows_and_averaged_over_repeats(benches: Callable[..., Bench]) -> None:
     bench = benches(task="regression").ready(repeats=2)
     bench.candidate("linear", LINEAR)
     truth = bench.harness._data.train["y"]
@@ -102,7 +102,7 @@ def f1(benches: Callable[..., Bench]) -> Bench:
     return bench
 
 
-def test_the_threshold_is_chosen_on_the_other_folds(f1: Bench) -> None:
+def test_threshold_is_chosen_on_the_other_folds(f1: Bench) -> None:
     trial = f1.trial("linear")
     assert f1.harness.frozen.judge.metric.name == "f1"
     raw, truth = pooled(f1, 0, classified, 2)[:, 1], f1.harness._data.train["y"].to_numpy()
@@ -118,7 +118,7 @@ def test_the_threshold_is_chosen_on_the_other_folds(f1: Bench) -> None:
     assert trial["score"] > sk.f1_score(truth, raw > 0.5)
 
 
-def test_a_candidate_may_decode_labels_itself(f1: Bench) -> None:
+def test_candidate_may_decode_labels_itself(f1: Bench) -> None:
     own = (
         LINEAR
         + """
@@ -149,17 +149,20 @@ def decode(raw, rows, params):
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [("return ['maybe'] * len(rows)", "no classes of the target"), ("return [1]", "rows: decode"),
-     ("raise ValueError('no idea')", "no idea")],
-)  # fmt: skip
-def test_a_decode_that_fails_is_a_failure_of_the_trial(f1: Bench, code: str, words: str) -> None:
+    [
+        ("return ['maybe'] * len(rows)", "no classes of the target"),
+        ("return [1]", "rows: decode"),
+        ("raise ValueError('no idea')", "no idea"),
+    ],
+)
+def test_failing_decode_fails_the_trial(f1: Bench, code: str, words: str) -> None:
     f1.candidate("undecided", CONSTANT + f"\ndef decode(raw, rows, params):\n    {code}\n")
     trial = f1.trial("undecided")
     assert (trial["status"], trial["score"]) == ("failed", None)
     assert words in trial["failure"]["message"]
 
 
-def test_a_candidate_may_decode_values_itself(benches: Callable[..., Bench]) -> None:
+def test_candidate_may_decode_values_itself(benches: Callable[..., Bench]) -> None:
     bench = benches(task="regression").ready(repeats=1)
     bench.candidate(
         "own",
@@ -192,7 +195,7 @@ def metric(truth, prediction):
 """
 
 
-def test_a_metric_of_ones_own_scores_like_the_built_in_one(benches: Callable[..., Bench]) -> None:
+def test_custom_metric_scores_like_the_built_in_one(benches: Callable[..., Bench]) -> None:
     bench = benches(task="regression").ready(repeats=1)
     bench.candidate("linear", LINEAR)
     built_in = bench.trial("linear")
@@ -212,8 +215,8 @@ def test_a_metric_of_ones_own_scores_like_the_built_in_one(benches: Callable[...
     assert bench.trial("linear")["score"] < built_in["score"]
 
 
-def test_a_metric_of_ones_own_may_be_undefined_on_some_resamples(benches: Callable[..., Bench]) -> None:
-    """Draws of groups differ in length; those that are odd are left out here."""
+def test_custom_metric_may_be_undefined_on_some_resamples(benches: Callable[..., Bench]) -> None:
+    """Draws of groups differ in length; this metric is undefined on draws of odd length."""
 
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         frame["who"] = np.sort(np.random.default_rng(0).integers(0, 25, len(frame))) + 90 * ("y" not in frame)
@@ -235,18 +238,21 @@ def test_a_metric_of_ones_own_may_be_undefined_on_some_resamples(benches: Callab
 
 @pytest.mark.parametrize(
     ("source", "words"),
-    [("DIRECTION = 'minimize'", "define metric"), ("def metric(a, b): return 1", "set DIRECTION"),
-     ("def metric(:", "syntax error"),
-     ("DIRECTION = 'minimize'\nWANTS = 'wishes'\ndef metric(a, b): return 1", "WANTS is")],
-)  # fmt: skip
-def test_a_cell_that_is_no_metric_is_refused(f1: Bench, source: str, words: str) -> None:
+    [
+        ("DIRECTION = 'minimize'", "define metric"),
+        ("def metric(a, b): return 1", "set DIRECTION"),
+        ("def metric(:", "syntax error"),
+        ("DIRECTION = 'minimize'\nWANTS = 'wishes'\ndef metric(a, b): return 1", "WANTS is"),
+    ],
+)
+def test_invalid_metric_cell_is_refused(f1: Bench, source: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         f1.metric("odd", source)
-    with pytest.raises(ValueError, match="no name for a metric"):
+    with pytest.raises(ValueError, match="not a valid metric name"):
         f1.metric("../odd", CUSTOM)
 
 
-def test_a_metric_that_does_not_tell_truth_from_chance_is_not_trusted(benches: Callable[..., Bench]) -> None:
+def test_metric_that_cannot_tell_truth_from_chance_is_refused(benches: Callable[..., Bench]) -> None:
     bench = benches(task="regression")
     bench.open()
     bench.metric("blind", CUSTOM.replace("return", "return 3.0 #"))
@@ -256,7 +262,7 @@ def test_a_metric_that_does_not_tell_truth_from_chance_is_not_trusted(benches: C
         bench.trial("x")
 
 
-def a_judge(task: str = "binary", rows: int = 200) -> tuple[Scorer, Any, Any]:
+def a_scorer(task: str = "binary", rows: int = 200) -> tuple[Scorer, Any, Any]:
     from types import SimpleNamespace
 
     from cobra_jupyter.workbench.protocol.protocol import Folds
@@ -265,52 +271,50 @@ def a_judge(task: str = "binary", rows: int = 200) -> tuple[Scorer, Any, Any]:
     truth = rng.integers(0, 2, rows)
     every = np.arange(rows)
     splits = (tuple((np.setdiff1d(every, every[k::4]), every[k::4]) for k in range(4)),)
-    judge = Scorer(
-        SimpleNamespace(task=task, folds=4), Folds(splits, every, np.arange(0)), truth,  # type: ignore[arg-type]
-        metrics.get("log_loss"), [0, 1],
-    )  # fmt: skip
-    return judge, truth, rng
+    protocol: Any = SimpleNamespace(task=task, folds=4)
+    folds = Folds(splits, every, np.arange(0))
+    return Scorer(protocol, folds, truth, metrics.get("log_loss"), [0, 1]), truth, rng
 
 
-def oof(judge: Scorer, positive: Any) -> OutOfFold:
+def oof(scorer: Scorer, positive: Any) -> OutOfFold:
     raw = np.c_[1 - positive, positive]
-    return judge.collect({(0, k): raw[judge.folds.held_out(0, k)] for k in range(4)})
+    return scorer.collect({(0, k): raw[scorer.folds.held_out(0, k)] for k in range(4)})
 
 
-def test_equal_predictions_differ_by_nothing() -> None:
-    judge, _, rng = a_judge()
-    one = oof(judge, rng.uniform(0.1, 0.9, 200))
-    found = judge.difference(one, one)
+def test_equal_predictions_have_no_difference() -> None:
+    scorer, _, rng = a_scorer()
+    one = oof(scorer, rng.uniform(0.1, 0.9, 200))
+    found = scorer.difference(one, one)
     assert (found.gain, found.se, found.rows, found.verdict) == (0.0, 0.0, 200, "unclear")
 
 
-def test_a_difference_has_the_sign_of_better() -> None:
-    judge, truth, rng = a_judge()
-    chance, good = oof(judge, rng.uniform(0.4, 0.6, 200)), oof(judge, np.where(truth == 1, 0.8, 0.2))
-    found, back = judge.difference(chance, good), judge.difference(good, chance)
+def test_difference_is_positive_if_better() -> None:
+    scorer, truth, rng = a_scorer()
+    chance, good = oof(scorer, rng.uniform(0.4, 0.6, 200)), oof(scorer, np.where(truth == 1, 0.8, 0.2))
+    found, back = scorer.difference(chance, good), scorer.difference(good, chance)
     assert found.verdict == "better"
     assert back.verdict == "worse"
-    assert found.gain == -back.gain == pytest.approx(judge.score(chance).value - judge.score(good).value)
+    assert found.gain == -back.gain == pytest.approx(scorer.score(chance).value - scorer.score(good).value)
 
 
-def test_a_difference_is_taken_on_the_rows_both_have() -> None:
-    judge, _, rng = a_judge()
-    whole = oof(judge, rng.uniform(0.1, 0.9, 200))
+def test_difference_uses_the_rows_that_both_predicted() -> None:
+    scorer, _, rng = a_scorer()
+    whole = oof(scorer, rng.uniform(0.1, 0.9, 200))
     raw = whole.raw[0]
-    parts = [judge.collect({(0, k): raw[judge.folds.held_out(0, k)]}) for k in (0, 1)]
-    assert judge.difference(whole, parts[0]).rows == 50
+    parts = [scorer.collect({(0, k): raw[scorer.folds.held_out(0, k)]}) for k in (0, 1)]
+    assert scorer.difference(whole, parts[0]).rows == 50
     with pytest.raises(ValueError, match="share no out-of-fold rows"):
-        judge.difference(*parts)
+        scorer.difference(*parts)
 
 
-def test_a_paired_difference_is_surer_than_its_parts() -> None:
-    judge, truth, rng = a_judge()
+def test_paired_difference_has_a_smaller_error_than_its_parts() -> None:
+    scorer, truth, rng = a_scorer()
     base = np.clip(np.where(truth == 1, 0.6, 0.4) + rng.normal(0, 0.1, 200), 0.05, 0.95)
-    a, b = oof(judge, base), oof(judge, np.clip(base + 0.01, 0.05, 0.96))
-    assert judge.difference(a, b).se < judge.score(a).se
+    a, b = oof(scorer, base), oof(scorer, np.clip(base + 0.01, 0.05, 0.96))
+    assert scorer.difference(a, b).se < scorer.score(a).se
 
 
-def test_rows_with_one_class_only_have_no_score(benches: Callable[..., Bench]) -> None:
+def test_rows_of_a_single_class_have_no_score(benches: Callable[..., Bench]) -> None:
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         if "y" in frame:
             frame["y"] = (np.arange(len(frame)) < 3).astype(int)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from cobra_jupyter.workbench.errors import TooExpensive
 from cobra_jupyter.workbench.search import ablation
-from cobra_jupyter.workbench.search.scaling import TooExpensive, extrapolate
+from cobra_jupyter.workbench.search.scaling import extrapolate
 from tests.conftest import Bench, FakeCall
 from tests.workbench.sources import LINEAR, body
 

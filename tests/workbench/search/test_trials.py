@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from cobra_jupyter.workbench.search.candidates import CandidateError, Candidates
-from cobra_jupyter.workbench.workers.worker import InvalidPrediction, check_raw
+from cobra_jupyter.workbench.workers.predictions import InvalidPrediction, check_raw
 from tests.conftest import Bench, FakeCall
 from tests.workbench.sources import CONSTANT, LINEAR, body
 

@@ -21,13 +21,13 @@ def mixed(rows: int = 3_000) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3_000])
-def test_a_frame_read_equals_the_frame_written(tmp_path: Path, rows: int) -> None:
+def test_a_frame_is_read_as_it_was_written(tmp_path: Path, rows: int) -> None:
     frame = mixed(3_000).iloc[:rows]
     write_frame(frame, tmp_path / "below" / "f.frame")
     pd.testing.assert_frame_equal(read_frame(tmp_path / "below" / "f.frame"), frame)
 
 
-def test_part_of_a_frame_does_not_take_the_rest_along(tmp_path: Path) -> None:
+def test_the_file_of_a_part_of_a_frame_does_not_contain_the_rest(tmp_path: Path) -> None:
     secret = 424242.125
     frame = pd.DataFrame({"x": np.arange(2_000.0), "y": np.full(2_000, secret)})
     write_frame(frame.drop(columns=["y"]), tmp_path / "f")
@@ -50,7 +50,7 @@ def test_a_change_to_a_frame_stays_in_the_process(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_frame(tmp_path / "f"), mixed())
 
 
-def test_another_file_is_no_frame(tmp_path: Path) -> None:
+def test_a_file_that_is_no_frame_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"something else altogether")
     with pytest.raises(ValueError, match="not a frame file"):
         read_frame(tmp_path / "f")

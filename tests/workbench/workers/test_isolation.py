@@ -1,4 +1,4 @@
-"""A fold sees its training side's labels and no others, whatever its candidate reads."""
+"""A fold sees the labels of its training rows and no others, whatever its candidate reads."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_a_candidate_that_reads_the_data_folder_finds_training_labels_only(
     assert trial["warnings"] == ["every row has the same prediction"]
 
 
-def test_the_original_folder_is_as_it_was(benches: Callable[..., Bench], tmp_path: Path) -> None:
-    """Also where the labels stand in a table of their own and the features in a folder that is linked."""
+def test_the_original_folder_stays_unchanged(benches: Callable[..., Bench], tmp_path: Path) -> None:
+    """Even if the labels are in a separate table and the features in a linked folder."""
     public = make_competition(tmp_path, noise=True)
     train = table("binary", 200, 0, noise=True)
     (public / "train.csv").unlink()
@@ -59,8 +59,12 @@ def test_the_original_folder_is_as_it_was(benches: Callable[..., Bench], tmp_pat
     bench = benches(public).ready(repeats=1)
     assert bench.harness._competition is not None
     assert bench.harness._competition.labels is not None
-    bench.candidate("seek", SEEK.replace("return known", "return (ctx.data / 'parts/more.txt').read_text()")
-                    .replace("model.get(i, 0.5)", "len(model) / 10"))  # fmt: skip
+    bench.candidate(
+        "seek",
+        SEEK.replace("return known", "return (ctx.data / 'parts/more.txt').read_text()").replace(
+            "model.get(i, 0.5)", "len(model) / 10"
+        ),
+    )
     trial = bench.trial("seek", folds=0)
     assert trial["failure"] is None, trial["failure"]
     assert {path: path.read_bytes() for path in public.rglob("*") if path.is_file()} == before
@@ -68,8 +72,7 @@ def test_the_original_folder_is_as_it_was(benches: Callable[..., Bench], tmp_pat
 
 @pytest.fixture(scope="module")
 def noisy(benches: Callable[..., Bench], tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """Labels that nothing tells, a `private` folder beside the public one, and views and models made
-    before."""
+    """Noise labels, a `private` folder next to the public one, and a trial's views and models."""
     folder = tmp_path_factory.mktemp("competition")
     public = make_competition(folder, noise=True, metric="roc auc")
     for private in (folder / "private", public / "private"):
@@ -81,7 +84,7 @@ def noisy(benches: Callable[..., Bench], tmp_path_factory: pytest.TempPathFactor
     return bench
 
 
-PLACES = {
+FORBIDDEN = {
     "the label file": "{public}/train.csv",
     "answers beside the folder": "{public}/../private/test.csv",
     "answers in the folder": "{public}/private/test.csv",
@@ -92,24 +95,24 @@ PLACES = {
 }
 READ = """
 import glob, os
-place = {place!r}
-if place == "link":
+path = {path!r}
+if path == "link":
     os.symlink({run!r} + "/views/p1/train-0-1.frame", ctx.out / "link")
-    place = str(ctx.out / "link")
-if place.endswith("views"):
-    os.listdir(place)
-elif place.endswith("model.pkl"):
+    path = str(ctx.out / "link")
+if path.endswith("views"):
+    os.listdir(path)
+elif path.endswith("model.pkl"):
     folders = [path for path in os.listdir({run!r} + "/trials")]
 else:
-    open(place, "rb").read()
+    open(path, "rb").read()
 return None
 """
 
 
-@pytest.mark.parametrize("what", PLACES)
-def test_what_is_not_of_the_fold_cannot_be_opened(noisy: Bench, what: str) -> None:
-    places = {"public": str(noisy.public), "run": str(noisy.run)}
-    read = READ.format(place=PLACES[what].format(**places), **places)
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_a_candidate_cannot_open_data_outside_its_fold(noisy: Bench, what: str) -> None:
+    folders = {"public": str(noisy.public), "run": str(noisy.run)}
+    read = READ.format(path=FORBIDDEN[what].format(**folders), **folders)
     noisy.candidate("reader", body(read))
     failure = noisy.trial("reader", folds=0)["failure"]
     assert failure["kind"] == "error"
@@ -125,7 +128,7 @@ def test_a_model_of_another_fold_cannot_be_opened_by_name(noisy: Bench) -> None:
     assert "PermissionError" in noisy.trial("thief", folds=0)["failure"]["message"]
 
 
-def test_the_data_folder_holds_everything_else(noisy: Bench) -> None:
+def test_the_data_folder_contains_everything_else(noisy: Bench) -> None:
     noisy.candidate(
         "lister",
         body("""
@@ -137,13 +140,18 @@ assert len(pd.read_csv(ctx.data / "test.csv")) == 40
     assert noisy.trial("lister")["failure"] is None
 
 
-def test_its_own_folder_is_open_to_a_fit(noisy: Bench) -> None:
-    noisy.candidate("writer", body("(ctx.out / 'a.txt').write_text('x'); open('b.txt', 'w').write('y')\n"
-                                   "return (ctx.out / 'b.txt').read_text()"))  # fmt: skip
+def test_a_fit_can_write_and_read_its_own_folder(noisy: Bench) -> None:
+    noisy.candidate(
+        "writer",
+        body(
+            "(ctx.out / 'a.txt').write_text('x'); open('b.txt', 'w').write('y')\n"
+            "return (ctx.out / 'b.txt').read_text()"
+        ),
+    )
     assert noisy.trial("writer")["failure"] is None
 
 
-def test_labels_of_a_custom_metric_lie_where_candidates_cannot_look(noisy: Bench) -> None:
+def test_the_labels_of_a_custom_metric_are_out_of_reach_of_candidates(noisy: Bench) -> None:
     source = """
 DIRECTION = "maximize"
 WANTS = "probability"
@@ -161,7 +169,7 @@ def metric(truth, prediction):
     noisy.protocol(metric="roc_auc", repeats=1)
 
 
-def test_a_trial_goes_on_in_its_view_when_the_protocol_changes(noisy: Bench) -> None:
+def test_a_trial_keeps_its_view_when_the_protocol_changes(noisy: Bench) -> None:
     noisy.candidate("late", body("time.sleep(0.6); return len(pd.read_csv(ctx.data / 'train.csv'))"))
     job = noisy.trial("late", folds=0, background=True)
     noisy.protocol(folds=3, repeats=1)

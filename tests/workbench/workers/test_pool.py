@@ -11,7 +11,7 @@ def waiting(queue: Queue, count: int) -> None:
         time.sleep(0.005)
 
 
-def test_what_someone_waits_for_goes_before_background_work_and_each_keeps_its_order() -> None:
+def test_foreground_work_runs_before_background_work_and_each_in_order() -> None:
     queue, never, order = Queue(1), threading.Event(), []
     assert queue.enter(never, background=False)
 
@@ -31,7 +31,7 @@ def test_what_someone_waits_for_goes_before_background_work_and_each_keeps_its_o
     assert order == ["f1", "f2", "b1", "b2"]
 
 
-def test_who_gives_up_waiting_does_not_hold_up_the_others() -> None:
+def test_work_that_is_cancelled_while_it_waits_does_not_block_the_queue() -> None:
     queue, never, given_up = Queue(1), threading.Event(), threading.Event()
     assert queue.enter(never, background=False)
     found: list[bool] = []

@@ -1,0 +1,36 @@
+"""The brains there are, one a module of this folder; a new file is a new brain."""
+
+from __future__ import annotations
+
+import pkgutil
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+
+from cobra_jupyter.brains.kind import BrainKind
+
+AUTO = "auto"  # the preferred one that is available, else the playbook
+
+
+@cache
+def kinds() -> dict[str, BrainKind]:
+    """name → kind, in order."""
+    found = sorted(find(__name__, list(__path__)), key=lambda kind: (kind.order, kind.name))
+    return {kind.name: kind for kind in found}
+
+
+def names(in_lab: bool = False) -> tuple[str, ...]:
+    """What --brain may be; `in_lab`: what JupyterLab may ask for."""
+    return (AUTO, *(kind.name for kind in kinds().values() if kind.in_lab or not in_lab))
+
+
+def find(package: str, path: list[str]) -> Iterator[BrainKind]:
+    """The brains of a package's modules. A module that cannot be imported is left out, with a warning."""
+    for module in pkgutil.iter_modules(path):
+        try:
+            yield import_module(f"{package}.{module.name}").BRAIN
+        except Exception as error:  # whatever one file does, the others are there
+            warnings.warn(
+                f"the brain of {module.name}.py is left out: {type(error).__name__}: {error}", stacklevel=2
+            )

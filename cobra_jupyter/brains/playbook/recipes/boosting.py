@@ -1,0 +1,86 @@
+"""Gradient boosted trees: the strongest single model on most tables.
+
+Small trees are added one after the other, each correcting what is still wrong. They take numbers of any
+scale, missing values and many categories as they come, and find thresholds and interactions by themselves;
+what they cannot find is what no single row or column holds, hence the sums over like columns and the
+`%%shared` features. LightGBM where it is installed, else scikit-learn's histogram boosting. One model a
+target. The number of trees is found on an inner split; then all rows are used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from cobra_jupyter.brains.playbook.recipe import Recipe
+from cobra_jupyter.brains.playbook.recipes.parts.boosters import boosted
+from cobra_jupyter.brains.playbook.recipes.parts.tables import answers, features, learn_features
+
+RECIPE = Recipe(
+    order=1,
+    cost=4,
+    share=0.09,
+    needs=("columns",),
+    shared=("relations", "files"),
+    beside=("text",),
+    numbers_only=("target",),
+)
+FACTORS = {
+    "more": ["none", "relations", "files", "relations+files"],
+    "interactions": ["sums", "none", "pairs"],
+    "categories": ["target", "native", "ordinal", "frequency"],
+    "leaves": [15, 7, 31, 63],
+    "sampling": [0.4, 0.7, 1.0],
+    "pace": ["fixed", "0.05", "0.02"],
+    "bag": [1, 4],
+    "target": ["metric", "none", "log1p"],
+}
+NOTES = {
+    "more": "joins shared columns on related rows or per-id files: a large gain where they exist",
+    "interactions": "sums, counts, shares over like columns: small gain, cheap, hardly depends on scale",
+    "categories": "how categories become numbers: target means for many levels, native for few",
+    "leaves": "size of one tree: more rows bear more leaves, so judge it at full size; cost grows with it",
+    "sampling": "share of rows and columns that each tree sees: low on small or noisy data, and cheaper",
+    "pace": "400 rounds at 0.03, or a rate with early stopping: better from some 50,000 rows on, dearer",
+    "bag": "models with other seeds that are averaged: a small, sure gain at that many times the cost",
+    "target": "regression: log1p for skewed positive labels; 'metric': only for a logarithmic metric",
+}
+
+
+def plan_of(rows: int, ctx: Any) -> dict[str, Any]:
+    """How many trees, how fast, with which parameters."""
+    fixed = ctx.config["pace"] == "fixed"
+    rate = 0.03 if fixed else float(ctx.config["pace"])
+    own: dict[str, Any] = {
+        "learning_rate": rate,
+        "min_data_in_leaf": max(1, min(20, rows // 50)),
+        "lambda_l2": 3.0,
+    }
+    if rows <= 10:
+        own["bagging_fraction"] = 1.0
+    if ctx.task == "regression" and ctx.metric == "mae":
+        own["objective"] = "regression_l1"
+    return {
+        "own": own,
+        "models": ctx.config["bag"],
+        "trees": 400,
+        "fewest": None if fixed else 1,
+        "patience": 50,
+        "most": 2000,
+        "fallback": {"learning_rate": rate, "l2_regularization": 3.0},
+    }
+
+
+def fit(train: pd.DataFrame, ctx: Any) -> Any:
+    book, X, Y = learn_features(train, ctx)
+    coded = {feature for feature, *_ in book["codes"]} if ctx.config["categories"] == "native" else set()
+    native = [i for i, name in enumerate(X.columns) if name in coded]
+    plan = plan_of(len(X), ctx)
+    plan["fallback"]["categorical_features"] = native or None
+    return book, [boosted(X.to_numpy(), y, native, plan, ctx) for y in Y.T]
+
+
+def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
+    book, models = model
+    return answers(models, features(rows, book, ctx).to_numpy(), book, ctx)

@@ -1,0 +1,83 @@
+"""Boosted trees: LightGBM where it is installed, else scikit-learn's histogram boosting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
+
+try:
+    import lightgbm
+except ImportError:
+    lightgbm = None  # type: ignore[assignment]
+
+
+class Bag:
+    """Boosters that differ in their seeds, averaged; answers like a scikit-learn model."""
+
+    def __init__(self, boosters: list[Any], classes: Any, threads: int) -> None:
+        self.boosters, self.classes_, self.threads = boosters, classes, threads
+
+    def predict(self, X: Array) -> Array:
+        P = [booster.predict(X, num_threads=self.threads) for booster in self.boosters]
+        return np.asarray(np.mean(P, axis=0))
+
+    def predict_proba(self, X: Array) -> Array:
+        P = self.predict(X)
+        return P if P.ndim == 2 else np.column_stack([1 - P, P])
+
+
+def boosted(X: Array, y: Array, native: list[int], plan: dict[str, Any], ctx: Any) -> Any:
+    """Boosted trees for one label; a float stands for the only label. `native` are the columns of category
+    codes.
+
+    The plan: "trees" without early stopping; "fewest", the rows left out from which on the number of trees is
+    found on them (None: never), with "patience" and "most" trees; "models" that are averaged; "own"
+    parameters of LightGBM beside the common ones; those of scikit-learn's "fallback"."""
+    if len(np.unique(y)) < 2:
+        return float(y[0])
+    classes = None if ctx.task == "regression" else np.unique(y)
+    if lightgbm is None:
+        return histogram_boosting(X, y, plan["fallback"], ctx)
+    codes = y if classes is None else np.searchsorted(classes, y)
+    params = common_parameters(classes, ctx) | plan["own"]
+    settings: dict[str, Any] = {"categorical_feature": native, "params": {"verbose": -1, "max_bin": 127}}
+    (inner, held), trees, fewest = ctx.inner(), plan["trees"], plan["fewest"]
+    whole = classes is None or len(np.unique(codes[inner])) == len(classes)
+    if fewest is not None and whole and len(held) >= fewest:
+        data = lightgbm.Dataset(X[inner], codes[inner], **settings)
+        valid = lightgbm.Dataset(X[held], codes[held], reference=data)
+        stop = lightgbm.early_stopping(plan["patience"], verbose=False)
+        first = params | {"seed": ctx.seed}
+        found = lightgbm.train(first, data, plan["most"], valid_sets=[valid], callbacks=[stop])
+        trees = max(20, int(1.1 * found.best_iteration))  # all rows bear a few more rounds
+    data = lightgbm.Dataset(X, codes, free_raw_data=False, **settings)
+    seeds = [ctx.seed + 1000 * i for i in range(plan["models"])]
+    return Bag([lightgbm.train(params | {"seed": seed}, data, trees) for seed in seeds], classes, ctx.n_jobs)
+
+
+def common_parameters(classes: Any, ctx: Any) -> dict[str, Any]:
+    objective = "regression" if classes is None else "binary" if len(classes) == 2 else "multiclass"
+    return {
+        "objective": objective,
+        "num_class": len(classes) if objective == "multiclass" else 1,
+        "num_leaves": ctx.config["leaves"],
+        "max_bin": 127,
+        "bagging_fraction": ctx.config["sampling"],
+        "bagging_freq": 1,
+        "feature_fraction": ctx.config["sampling"],
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": ctx.n_jobs,
+        "verbose": -1,
+    }
+
+
+def histogram_boosting(X: Array, y: Array, settings: dict[str, Any], ctx: Any) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    kind = HistGradientBoostingRegressor if ctx.task == "regression" else HistGradientBoostingClassifier
+    fixed = {"max_iter": 150, "max_leaf_nodes": ctx.config["leaves"], "early_stopping": False}
+    return kind(**fixed, **settings, random_state=ctx.seed).fit(X, y)

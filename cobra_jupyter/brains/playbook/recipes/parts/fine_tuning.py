@@ -1,0 +1,128 @@
+"""Fine-tuning of a network within the time there is."""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
+from cobra_jupyter.brains.playbook.recipes.parts.labels import labels_of
+from cobra_jupyter.brains.playbook.recipes.parts.network import (
+    batches,
+    by_length,
+    joined_texts,
+    network,
+    tell,
+    tokenizer_of,
+)
+
+BATCH = 16  # texts a step
+SETTLED = 10  # steps after which their pace is that of those to come
+
+
+def loss_of(told: Any, y: Any, task: str) -> Any:
+    from torch.nn import functional
+
+    if task in ("binary", "multiclass"):
+        return functional.cross_entropy(told, y[:, 0].long())
+    return (
+        functional.mse_loss(told, y)
+        if task == "regression"
+        else functional.binary_cross_entropy_with_logits(told, y)
+    )
+
+
+class Training:
+    """Fine-tuning of one network on the inner rows; keeps what was best on the rows left out."""
+
+    def __init__(self, train: pd.DataFrame, ctx: Any) -> None:
+        import torch
+
+        torch.manual_seed(ctx.seed)
+        self.ctx, self.rng = ctx, np.random.default_rng(ctx.seed)
+        self.begun, self.given = time.monotonic(), 0.75 * ctx.seconds_left  # the rest is for predicting
+        self.texts, Y = joined_texts(train, ctx), labels_of(train, ctx).astype("float32")
+        self.range = Y.min(axis=0), Y.max(axis=0)
+        self.middle, self.spread = np.zeros(Y.shape[1]), np.ones(Y.shape[1])
+        if ctx.task == "regression":
+            self.middle, self.spread = Y.mean(axis=0), Y.std(axis=0) + 1e-6
+        self.targets = torch.from_numpy(((Y - self.middle) / self.spread).astype("float32"))
+        self.outputs = len(ctx.classes) if ctx.task in ("binary", "multiclass") else Y.shape[1]
+        self.inner, held = ctx.inner(0.1)
+        self.held = self.rng.permutation(held)[:1000]
+        self.tokenizer = tokenizer_of(ctx)
+        self.net = network(self.outputs, ctx, pretrained=True).to(ctx.device)
+        self.best, self.step, self.looked, self.paced = math.inf, 0, 0.0, 0.0
+        self.steps = max(1, ctx.config["rounds"] * math.ceil(len(self.inner) / BATCH))
+        rate = float(ctx.config["rate"])
+        self.machine = torch.optim.AdamW(
+            [
+                {"params": list(self.net.encoder.parameters()), "top": rate, "weight_decay": 0.01},
+                {"params": list(self.net.head.parameters()), "top": 10 * rate, "weight_decay": 0.0},
+            ]
+        )  # new layers learn faster
+
+    @property
+    def done(self) -> float:
+        """Share of the steps; of the time where that will run out first. As long as it will not, no clock has
+        a say, so that the same training gives the same model."""
+        now = time.monotonic()
+        used, steps = (now - self.begun + self.looked) / self.given, self.step / self.steps
+        pace = (now - self.paced) / (self.step - SETTLED) if self.step > 2 * SETTLED else 0.0
+        short = used >= 1 or pace * (self.steps - self.step) > (1 - used) * self.given
+        return float(max(steps, used)) if short else steps
+
+    def run(self) -> dict[str, Any]:
+        self.look()
+        for _ in range(self.ctx.config["rounds"]):
+            order = self.inner[by_length([self.texts[i] for i in self.inner], self.rng)]
+            for own, batch in batches(self.texts, order, BATCH, self.tokenizer, self.ctx):
+                if self.done < 1:
+                    self.learn(own, batch)
+            self.look()
+            if self.done >= 1:
+                break
+        return self.model
+
+    def learn(self, own: Array, batch: dict[str, Any]) -> None:
+        """One step: the rate rises over the first 6 %, then falls to nothing."""
+        import torch
+
+        self.net.train()
+        for group in self.machine.param_groups:
+            group["lr"] = group["top"] * min(1.0, (self.step + 1) / (0.06 * self.steps + 1)) * (1 - self.done)
+        loss = loss_of(self.net(batch), self.targets[own].to(self.ctx.device), self.ctx.task)
+        self.machine.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.machine.step()
+        self.step += 1
+        if self.step == SETTLED:
+            self.paced = time.monotonic()
+
+    def look(self) -> None:
+        """Judge on the rows left out, with the temperature that suits best; keep the best."""
+        since = time.monotonic()
+        told = tell(self.net, [self.texts[i] for i in self.held], self.tokenizer, self.ctx)
+        heats = (1.0,) if self.ctx.task == "regression" else (0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0)
+        loss, heat = min((float(loss_of(told / h, self.targets[self.held], self.ctx.task)), h) for h in heats)
+        if loss < self.best or self.best == math.inf:
+            self.best, self.model = loss, self.stored(heat)
+            self.ctx.save(self.model)
+        self.looked = time.monotonic() - since
+
+    def stored(self, heat: float) -> dict[str, Any]:
+        import torch
+
+        state = {k: v.half() if v.is_floating_point() else v for k, v in self.net.state_dict().items()}
+        file = io.BytesIO()
+        torch.save(state, file)
+        return {
+            "state": file.getvalue(), "heat": heat, "middle": self.middle, "spread": self.spread,
+            "outputs": self.outputs, "range": self.range,
+        }  # fmt: skip

@@ -1,0 +1,35 @@
+"""Linear models of sparse tables: weights and an intercept."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
+
+
+def sparse_ridge(X: Any, y: Array, penalty: float) -> tuple[Array, float]:
+    ridge = Ridge(penalty, solver="sparse_cg", tol=1e-3).fit(X, y)
+    return ridge.coef_.ravel(), float(ridge.intercept_)
+
+
+def sparse_logistic(
+    X: Any, y: Array, inverse: float, seed: int, balanced: bool = False
+) -> tuple[Array, float]:
+    """Logistic regression; `inverse` is that of its penalty."""
+    weights = "balanced" if balanced else None
+    machine = LogisticRegression(
+        C=inverse,
+        solver="liblinear",
+        dual=True,
+        tol=0.1,
+        max_iter=20,
+        class_weight=weights,
+        random_state=seed,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not fully converged is good enough
+        machine.fit(X, y)
+    return machine.coef_[0], float(machine.intercept_[0])

@@ -1,0 +1,49 @@
+"""Votes of naive Bayes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
+
+
+def memberships(Y: Array, ctx: Any) -> list[Array]:
+    """For each target the classes whose texts are counted, a 0/1 column a class seen in training."""
+    tables = []
+    for y in Y.T:
+        if ctx.task == "regression":
+            y = np.searchsorted(np.unique(np.quantile(y, [0.2, 0.4, 0.6, 0.8])), y, side="right")
+        tables.append((y[:, None] == np.unique(y)[None, :]).astype("float32"))
+    return tables
+
+
+def learn_votes(table: Any, members: Array, ctx: Any) -> tuple[Array, Array]:
+    """→ (log-probability of each n-gram in each class, that of the class). N-grams that were not counted say
+    nothing: rows left out must not meet them differently from rows to predict."""
+    counts = np.asarray((table.T @ members).T, "float64")
+    seen, a = counts.sum(axis=0) > 0, ctx.config["smoothing"]
+    if ctx.config["model"] == "complement" and len(counts) > 2:
+        counts = counts.sum(axis=0) - counts
+    logs = np.log((counts + a) / (counts[:, seen] + a).sum(axis=1, keepdims=True)) * seen
+    logs = -logs if ctx.config["model"] == "complement" and len(counts) > 2 else logs
+    return logs.T.astype("float32"), np.log((members.sum(axis=0) + 0.5) / (len(members) + 1))
+
+
+def vote(table: Any, learnt: tuple[Array, Array]) -> Array:
+    """(rows, classes) votes around their mean; of two classes the difference alone."""
+    votes = table @ learnt[0] + learnt[1]
+    middle = votes[:, :1] if votes.shape[1] == 2 else votes.mean(axis=1, keepdims=True)
+    return np.asarray(votes - middle)[:, 1 if votes.shape[1] == 2 else 0 :]
+
+
+def votes_of_others(tables: list[Any], members: Array, fold: Array, ctx: Any) -> Array:
+    """Votes on the training rows, each by the labels of other folds."""
+    columns = []
+    for table in tables:
+        votes = np.zeros((len(members), 1 if members.shape[1] == 2 else members.shape[1]))
+        for k in np.unique(fold):
+            votes[fold == k] = vote(table[fold == k], learn_votes(table[fold != k], members[fold != k], ctx))
+        columns.append(votes)
+    return np.hstack(columns) if columns else np.zeros((len(members), 0))

@@ -1,0 +1,1 @@
+"""Sources of `%%shared` cells: label-free features that several recipes read."""

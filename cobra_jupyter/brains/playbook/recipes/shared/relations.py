@@ -1,0 +1,76 @@
+"""Where a row stands among all rows of train and test; label-free.
+
+One row alone hides what several tell together: who travels in the same group (ids like "0013_02" share
+"0013"), how often a value occurs, whose surname or cabin is the same. Counted over train and test together,
+so that a group cut in two by the split is still seen whole. Columns are floats, NaN where the key is
+missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+
+from cobra_jupyter.brains.playbook.recipes.parts.values import is_missing, labelled
+
+
+def text(column: pd.Series) -> pd.Series:
+    """Strings, missing where the value is missing; 3 and 3.0 are the same."""
+    return column.map(
+        lambda v: np.nan if is_missing(v) else f"{v:.9g}" if isinstance(v, float | int) else str(v)
+    )
+
+
+def all_rows(rows: pd.DataFrame, names: list[str], ctx: Any) -> pd.DataFrame:
+    """`rows` first, then those of the folder's train and test tables, each once."""
+    frames = [rows[names].apply(text)]
+    for path, options in ctx.tables.items():
+        if (ctx.data / path).exists():
+            table = labelled(pd.read_csv(ctx.data / path, **options), ctx)
+            frames += [table[names].apply(text)] if set(names) <= set(table) else []
+    everything = pd.concat(frames, ignore_index=True).astype(object)
+    twice = everything.duplicated().to_numpy() & (np.arange(len(everything)) >= len(rows))
+    return everything[~twice].reset_index(drop=True)
+
+
+def keys_of(everything: pd.DataFrame, ctx: Any) -> dict[str, pd.Series]:
+    """What rows may share: id prefixes, categories, compounds and their beginnings, last words of texts."""
+    keys = {}
+    for name in everything:
+        kind, column = ctx.columns.get(name, ""), everything[name]
+        if name == ctx.id or kind == "id":
+            prefix = column.str.extract(r"^(.+?)[_\-/. ][^_\-/. ]+$", expand=False)
+            keys[f"{name} prefix"] = prefix if prefix.notna().mean() > 0.9 else column
+        elif kind == "text":
+            keys[f"{name} last word"] = column.str.extract(r"(\S+)\s*$", expand=False)
+        elif kind in ("category", "compound"):
+            keys[name] = column
+        if kind == "compound":
+            keys[f"{name} beginning"] = column.str.extract(r"^(.+)[/_|:;,\s-]", expand=False)
+    return keys
+
+
+def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
+    """One row per row of `rows`: which groups it is in, how large they are, its place in them."""
+    names = [name for name in rows.columns if name in ctx.columns or name == ctx.id]
+    made: dict[str, pd.Series] = {"missing": rows[names].isna().sum(axis=1).reset_index(drop=True)}
+    if ctx.id in names:  # rows are told apart by their key, so numbers need not be looked at
+        names = [name for name in names if ctx.columns.get(name) != "number"]
+    everything = all_rows(rows, names, ctx)
+    for name, key in keys_of(everything, ctx).items():
+        size = key.groupby(key).transform("size").where(key.notna())
+        if size.max() < 2:
+            continue  # every value stands alone: nothing is shared
+        made[f"{name} size"] = size
+        if size.median() < 30:  # the labels of such neighbours may tell: a code for the group
+            known = {value: float(crc32(value.encode())) for value in key[size > 1].unique()}
+            made[f"group: {name}"] = key.map(known)
+        if name.endswith(" prefix"):
+            made[f"{name} number"] = pd.to_numeric(key.str.replace(r"\D", "", regex=True), errors="coerce")
+            last = everything[name.removesuffix(" prefix")].str.extract(r"(\d+)\D*$", expand=False)
+            made[f"{name} place"] = pd.to_numeric(last, errors="coerce")
+    features = pd.DataFrame(made).astype("float64").iloc[: len(rows)]
+    return features.replace([np.inf, -np.inf], np.nan).set_index(rows.index)

@@ -1,0 +1,168 @@
+"""Task, submission layout, classes and metric follow from labels and description."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cobra_jupyter.competition import load, read
+from tests.competition.folders import EVALUATION, competition, put, rows, same_frames
+
+
+@pytest.mark.parametrize(
+    ("target", "metric", "task", "layout", "classes"),
+    [
+        ("y", "accuracy", "binary", "label", (0, 1)),
+        ("y", "area under the ROC curve", "binary", "probability", (0, 1)),
+        ("kind", "macro F1", "multiclass", "label", ("a", "b", "c")),
+        ("size", "root mean squared error", "regression", "values", ()),
+        ("count", "mean absolute error", "regression", "values", ()),
+        ("y", "RMSE", "regression", "values", ()),
+    ],
+)
+def test_task_and_layout_follow_from_labels_and_metric(
+    tmp_path: Path, target: str, metric: str, task: str, layout: str, classes: tuple[object, ...]
+) -> None:
+    folder = competition(tmp_path, target=target, metric=metric)
+    put(folder, "test.csv", rows(20, 1)[["id", "width", "colour"]])
+    c = read(folder)
+    assert (c.task, c.layout, c.classes, c.questions) == (task, layout, classes, ())
+    assert set(c.evidence) >= {
+        "id",
+        "target",
+        "task",
+        "layout",
+        "metric",
+        "direction",
+        "kind",
+        "label_sources",
+    }
+
+
+@pytest.mark.parametrize(
+    ("prefix", "values"), [("", ["a", "b", "c"]), ("kind_", ["a", "b", "c"]), ("c", list(range(12)))]
+)
+def test_output_columns_are_matched_to_their_classes(
+    tmp_path: Path, prefix: str, values: list[object]
+) -> None:
+    folder = competition(tmp_path, target="kind", metric="multi-class log loss")
+    train = rows(60)[["id", "width"]]
+    train["kind"] = [values[i % len(values)] for i in range(60)]
+    put(folder, "train.csv", train)
+    outputs = {f"{prefix}{value}": 1 / len(values) for value in reversed(values)}
+    put(folder, "sample_submission.csv", pd.DataFrame({"id": rows(20, 1)["id"], **outputs}))
+    c = read(folder)
+    assert (c.targets, c.task, c.layout) == (("kind",), "multiclass", "class_probabilities")
+    assert c.classes == tuple(values)
+    assert c.output_classes == tuple(reversed(values))
+    same_frames(c)
+
+
+def test_an_output_without_rows_in_train_has_no_class_and_a_note(tmp_path: Path) -> None:
+    folder = competition(tmp_path, target="kind", metric="log loss")
+    put(
+        folder,
+        "sample_submission.csv",
+        pd.DataFrame({"id": rows(20, 1)["id"], **dict.fromkeys("abcd", 0.25)}),
+    )
+    c = read(folder)
+    assert (c.classes, c.output_classes) == (("a", "b", "c"), ("a", "b", "c", None))
+    assert any("never occur" in note for note in c.notes)
+
+
+def test_a_class_called_none_is_a_class(tmp_path: Path) -> None:
+    folder = competition(tmp_path, target="kind", metric="log loss")
+    train = rows(60)[["id", "width", "kind"]].replace({"kind": {"a": "None"}})
+    put(folder, "train.csv", train)
+    put(
+        folder,
+        "sample_submission.csv",
+        pd.DataFrame({"id": rows(20, 1)["id"], **dict.fromkeys(["None", "b", "c"], 0.3)}),
+    )
+    c = read(folder)
+    assert c.classes == ("None", "b", "c")
+    assert len(load(c).train) == 60
+    same_frames(c)
+
+
+def test_several_label_columns(tmp_path: Path) -> None:
+    folder = competition(tmp_path, metric="mean column-wise AUC")
+    train = rows(60)
+    train["z"] = 1 - train["y"]
+    put(folder, "train.csv", train[["id", "width", "y", "z"]])
+    put(folder, "sample_submission.csv", pd.DataFrame({"id": rows(20, 1)["id"], "y": 0.5, "z": 0.5}))
+    c = read(folder)
+    assert (c.task, c.targets, c.layout, c.metric) == (
+        "multilabel",
+        ("y", "z"),
+        "values",
+        "mean_columnwise_roc_auc",
+    )
+    (folder / "description.md").write_text(EVALUATION.format("log loss"))
+    assert read(folder).metric == "multi_column_log_loss"
+    train["z"] = train["size"]
+    put(folder, "train.csv", train[["id", "width", "y", "z"]])
+    (folder / "description.md").write_text(EVALUATION.format("RMSE"))
+    c = read(folder)
+    assert (c.task, c.metric) == ("regression", "mean_columnwise_rmse")
+
+
+def test_a_columnwise_metric_of_one_column_becomes_the_plain_one(tmp_path: Path) -> None:
+    c = read(competition(tmp_path, target="size", metric="MCRMSE"))
+    assert c.metric == "rmse"
+
+
+def test_the_positive_class_is_last(tmp_path: Path) -> None:
+    folder = competition(tmp_path, metric="area under the ROC curve")
+    for words, positive in ((("yes", "no"), "yes"), (("false", "true"), "true")):
+        train = rows(60)[["id", "width"]]
+        train["y"] = [words[i % 2] for i in range(60)]
+        put(folder, "train.csv", train)
+        c = read(folder)
+        assert str(c.classes[1]).lower() == positive
+    train["y"] = ["y" if i % 2 else "z" for i in range(60)]
+    put(folder, "train.csv", train)
+    assert read(folder).classes == ("z", "y")
+    train["y"] = ["cat" if i % 2 else "dog" for i in range(60)]
+    put(folder, "train.csv", train)
+    c = read(folder)
+    assert c.classes == ("cat", "dog")
+    assert any("positive" in note for note in c.notes)
+
+
+def test_booleans_keep_their_type(tmp_path: Path) -> None:
+    folder = competition(tmp_path)
+    train = rows(60)[["id", "width"]]
+    train["y"] = rows(60)["y"] == 1
+    put(folder, "train.csv", train)
+    c = read(folder)
+    assert c.classes == (False, True)
+    assert load(c).train["y"].dtype == bool
+
+
+def test_f1_of_several_classes_raises_a_question(tmp_path: Path) -> None:
+    c = read(competition(tmp_path, target="kind", metric="F1 score"))
+    assert c.metric == "f1_macro"
+    assert any(question.startswith("metric:") for question in c.questions)
+
+
+def test_an_unknown_metric_is_quoted_in_a_question(tmp_path: Path) -> None:
+    c = read(competition(tmp_path, target="kind", metric="the word error rate"))
+    assert (c.metric, c.direction) == (None, None)
+    question = next(question for question in c.questions if question.startswith("metric:"))
+    assert "word error rate" in question
+    assert "--set metric=" in question
+    assert "%%metric" in question
+
+
+def test_free_text_labels_are_an_unknown_task(tmp_path: Path) -> None:
+    folder = competition(tmp_path, target="kind", metric="Kendall tau")
+    train = rows(60)[["id", "width"]]
+    train["kind"] = [f"q{i} w{i}" for i in range(60)]
+    put(folder, "train.csv", train)
+    c = read(folder)
+    assert (c.task, c.kind) == ("unknown", "other")
+    assert any(question.startswith("task:") for question in c.questions)
+    same_frames(c)

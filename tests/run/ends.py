@@ -1,0 +1,50 @@
+"""What must hold of a run that was disturbed: it comes to what the run came to that nobody disturbed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from cobra_jupyter.records.ledger import read, verify
+from tests.fakes.lives import CELLS
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def of(out: Path, kind: str) -> list[dict[str, Any]]:
+    """What was recorded of this kind."""
+    return [record.data for record in read(out / "ledger.jsonl") if record.kind == kind]
+
+
+def shown(out: Path) -> list[tuple[str, str, list[str]]]:
+    """The notebook without what differs from run to run: ids, times, the run's own name."""
+    notebook = nbformat.read(out / "agent.ipynb", as_version=4)
+    return [(c.cell_type, c.source, [o.output_type for o in c.get("outputs", ())]) for c in notebook.cells]
+
+
+def same_submission(out: Path, whole: Path) -> None:
+    """The same file, from a kernel that knew all that earlier cells had left in it."""
+    assert sha256(out / "submission.csv") == sha256(whole / "submission.csv")
+    submitting = next(e for e in of(out, "execution") if e["turn"] == len(CELLS))
+    assert "x is 42 first is t001" in submitting["output"]
+    assert of(out, "proof")[-1]["outcome"] == "identical"
+
+
+def same_end(out: Path, whole: Path) -> None:
+    """All that must hold of a run that was killed and resumed."""
+    same_submission(out, whole)
+    ran = {
+        json.dumps([t["candidate"], t["config"], t["repeats"], t["folds"], t["fraction"], t["seed"]])
+        for t in of(out, "trial")
+    }
+    assert len(ran) == len(of(out, "trial")) == len(of(whole, "trial"))  # none was run again
+    assert shown(out) == shown(whole)
+    run = json.loads((out / "run.json").read_text())
+    assert run["state"] == "finished"
+    verify(out / "ledger.jsonl", run["head"], run["length"])

@@ -1,0 +1,70 @@
+"""A harness or a kernel that ends suddenly in mid-run comes back as it was. Both live in this process here; they are
+killed for real in test_kills.py."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cobra_jupyter.agent.budget import Budget
+from cobra_jupyter.records.ledger import Record
+from cobra_jupyter.run.options import Options
+from cobra_jupyter.run.runner import Runner
+from tests.fakes.lives import BUDGET, CELLS
+from tests.fakes.recorded import RecordedRun
+from tests.fakes.scripted import Scripted
+from tests.inprocess import MACHINERY
+from tests.inprocess.harness import InProcessHarness
+from tests.inprocess.kernel import InProcessKernel
+from tests.run.ends import of, same_submission
+
+
+class Mortals:
+    """The harness and the lead's kernel of a run, within reach."""
+
+    def __init__(self) -> None:
+        self.machinery = replace(MACHINERY, harness=self._make_harness, kernel=self._make_kernel)
+
+    def _make_harness(self, *args: Any) -> InProcessHarness:
+        self.harness = InProcessHarness(*args)
+        return self.harness
+
+    def _make_kernel(self, *args: Any, **options: Any) -> InProcessKernel:
+        self.kernel = InProcessKernel(*args, **options)
+        return self.kernel
+
+
+@pytest.mark.parametrize(("victim", "moment"), [
+    ("harness", "protocol:1"), ("harness", "candidate:1"), ("harness", "trial:3"), ("harness", "ablation:1"),
+    ("harness", "job:1"), ("harness", "shared:1"), ("harness", "blend:1"), ("harness", "submission:1"),
+    ("harness", "finish:1"),
+    ("kernel", "cell:4"), ("kernel", "trial:3"), ("kernel", "ablation:1"), ("kernel", "job:1"), ("kernel", "blend:1"),
+    ("kernel", "submission:1"),
+])  # fmt: skip
+def test_a_harness_or_kernel_that_ends_suddenly_comes_back_as_it_was(
+    victim: str, moment: str, recorded: RecordedRun, tmp_path: Path
+) -> None:
+    kind, _, nth = moment.partition(":")
+    seen: list[str] = []
+    mortals = Mortals()
+
+    def on_record(record: Record, budget: Budget) -> None:
+        seen.append(record.kind)
+        if record.kind == kind and seen.count(kind) == int(nth) and "kernel" not in seen:
+            if victim == "harness":
+                mortals.harness.kill()
+            else:
+                loop.call_soon_threadsafe(mortals.kernel.die)
+
+    out = tmp_path / "run"
+    options = Options(recorded.competition, out, "scripted", BUDGET, 0, None, {}, time.time())
+    with asyncio.Runner() as life:
+        loop = life.get_loop()
+        life.run(Runner(options, Scripted(CELLS), on_record, machinery=mortals.machinery).run())
+    assert of(out, "kernel")
+    same_submission(out, recorded.whole)
