@@ -338,7 +338,7 @@ def proven(
     bench = ready(
         benches(competition(folder, "multiclass", rows=150, suffix=".json", columns=columns)), *recipes
     )
-    trials = [bench.scale(recipe.name) for recipe in recipes]
+    trials = [bench.trial(recipe.name) for recipe in recipes]
     bench.submit(bench.blend()["id"] if blend else trials[-1]["id"])
     assert [trial["status"] for trial in trials] == ["ok"] * len(recipes)
     assert len(pd.read_csv(bench.run / "submission.csv")) == 40
