@@ -21,6 +21,8 @@ import pandas as pd
 import psutil
 import pytest
 
+from cobra_jupyter.workbench.rebuild import Line
+
 if TYPE_CHECKING:
     from tests.fakes.recorded import RecordedRun
 
@@ -120,6 +122,11 @@ class Bench:
     def _record(self, kind: str, data: dict[str, Any]) -> None:
         json.dumps(data, allow_nan=False)
         self.records.append((kind, data))
+
+    @property
+    def lines(self) -> list[Line]:
+        """The records as a harness reads them."""
+        return [Line(seq, 0.0, kind, data) for seq, (kind, data) in enumerate(self.records)]
 
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.records]

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from cobra_jupyter.agent.loop import Pending, message_of
-from cobra_jupyter.agent.reply import parse
+from cobra_jupyter.agent.reply import Parsed, parse
 from cobra_jupyter.brains.context import Turn
 from cobra_jupyter.kernel.executor import plain
 from cobra_jupyter.notebook import edits, overflow
 from cobra_jupyter.notebook.document import Document
-from cobra_jupyter.records import blobs
+from cobra_jupyter.records import blobs, kinds
+from cobra_jupyter.records.age import RunAge
 from cobra_jupyter.records.ledger import Record
-from cobra_jupyter.records.states import HELD
 from cobra_jupyter.workbench.harness.ownership import LEAD
+from cobra_jupyter.workbench.rebuild import Line, Rebuilt, last_of, replay, takes
+from cobra_jupyter.workbench.turns import CELL, EXECUTION, Cell, Execution
 
 
 class NothingRecorded(ValueError):  # noqa: N818
@@ -47,7 +49,7 @@ class AgentHistory:
 class RunHistory:
     """A run so far. `used` is in seconds, over all its lives; `lead` is the leading agent's life."""
 
-    asked: Mapping[str, Any]
+    asked: kinds.Run
     records: tuple[Record, ...]
     used: float
     lead: AgentHistory
@@ -56,69 +58,87 @@ class RunHistory:
 
 def recall(records: Sequence[Record], folder: Path) -> RunHistory:
     """What the records of the run in `folder` say. Raises NothingRecorded where there is none."""
-    asked = next((record.data for record in records if record.kind == "run"), None)
+    asked = last_of(records, kinds.RUN)
     if asked is None:
         raise NothingRecorded(f"{folder}: nothing was recorded yet; start it again with `cobra run`")
-    state = next((r.data["state"] for r in reversed(records) if r.kind == "state"), "running")
-    return RunHistory(asked, tuple(records), _used(asked["started"], records), life(records, "lead"), state)
+    state = last_of(records, kinds.STATE)
+    used = ages(asked["started"], records)[records[-1].seq]
+    return RunHistory(
+        asked, tuple(records), used, life(records, "lead"), state["state"] if state else "running"
+    )
 
 
 def life(records: Iterable[Record], agent: str) -> AgentHistory:
     """What the records say of one agent."""
-    own = [r for r in records if r.data.get("agent") == agent]
-    replies = {r.data["turn"]: r for r in own if r.kind == "reply"}
-    begun = {
-        r.data["turn"]: r.data["source"] for r in own if r.kind == "cell"
-    }  # as a person may have changed it
-    done = {r.data["turn"]: r for r in own if r.kind == "execution" and r.data["turn"]}
-    turns, pending = [], None
-    for number, record in sorted(replies.items()):
-        reply, parsed = record.data, parse(record.data["text"])
+    found = _Life(agent)
+    replay(records, found)
+    return found.history()
+
+
+class _Life(Rebuilt):
+    """The turns of one agent."""
+
+    def __init__(self, agent: str) -> None:
+        self._agent = agent
+        self._replies: dict[int, tuple[kinds.Reply, int]] = {}  # by turn, with the line of each
+        self._begun: dict[int, str] = {}  # sources of cells, as a person may have changed them
+        self._done: dict[int, tuple[Execution, int]] = {}
+        self._finished: str | None = None
+        self._person_cells: list[tuple[int, str]] = []
+
+    def take(self, line: Line) -> None:
+        if line.data.get("agent") == self._agent:
+            super().take(line)
+
+    @takes(kinds.REPLY)
+    def take_reply(self, data: kinds.Reply, line: Line) -> None:
+        self._replies[data["turn"]], self._finished = (data, line.seq), None
+
+    @takes(CELL)
+    def take_cell(self, data: Cell, line: Line) -> None:
+        self._begun[data["turn"]] = data["source"]
+
+    @takes(EXECUTION)
+    def take_execution(self, data: Execution, line: Line) -> None:
+        if data["turn"]:
+            self._done[data["turn"]] = (data, line.seq)
+
+    @takes(kinds.FINISH)
+    def take_finish(self, data: kinds.Finish, line: Line) -> None:
+        self._finished = data.get("why") or "the agent is done"
+
+    @takes(kinds.RAN)
+    def take_ran(self, data: kinds.Ran, line: Line) -> None:
+        if data["status"] == "ok" and plain(data["source"]):
+            self._person_cells.append((line.seq, data["source"]))
+
+    def history(self) -> AgentHistory:
+        turns, pending = [], None
+        for number, (reply, seq) in sorted(self._replies.items()):
+            parsed = parse(reply["text"])
+            if parsed.code is None or number in self._done:
+                turns.append(self._turn(number, reply, seq, parsed))
+            else:
+                begun = number in self._begun
+                pending = Pending(number, parsed, reply["cells"]["code"], begun, reply["role"], reply["knew"])
+        return AgentHistory(tuple(turns), pending, self._finished, tuple(self._person_cells))
+
+    def _turn(self, number: int, reply: kinds.Reply, seq: int, parsed: Parsed) -> Turn:
+        role, knew = reply["role"], reply["knew"]
         if parsed.code is None:
-            turns.append(
-                Turn(
-                    number,
-                    parsed.markdown,
-                    "",
-                    "none",
-                    role=reply["role"],
-                    seq=record.seq,
-                    knew=reply["knew"],
-                )
-            )
-        elif number in done:
-            end = done[number]
-            error = message_of(end.data["ename"], end.data["evalue"])
-            turns.append(Turn(
-                number, parsed.markdown, begun.get(number, parsed.code), end.data["status"], error, end.data["output"], reply["role"], end.seq, reply["knew"],
-            ))  # fmt: skip
-        else:
-            pending = Pending(
-                number, parsed, reply["cells"]["code"], number in begun, reply["role"], reply["knew"]
-            )
-    last = next((r for r in reversed(own) if r.kind in ("finish", "reply")), None)
-    finished = (last.data.get("why") or "the agent is done") if last and last.kind == "finish" else None
-    person_cells = tuple(
-        (r.seq, r.data["source"]) for r in own if r.kind == "ran" and r.data["status"] == "ok"
-    )
-    return AgentHistory(tuple(turns), pending, finished, tuple(v for v in person_cells if plain(v[1])))
-
-
-def _used(started: float, records: Sequence[Record]) -> float:
-    """Seconds that the run lived."""
-    return ages(started, records)[records[-1].seq]
+            return Turn(number, parsed.markdown, "", "none", role=role, seq=seq, knew=knew)
+        end, seq = self._done[number]
+        code = self._begun.get(number, parsed.code)
+        error = message_of(end["ename"], end["evalue"])
+        return Turn(number, parsed.markdown, code, end["status"], error, end["output"], role, seq, knew)
 
 
 def ages(started: float, records: Iterable[Record]) -> dict[int, float]:
-    """How old the run was at each record, by line: what lies between its end and a resumption does not count."""
-    begin, before, held, found = started, 0.0, False, {}
+    """How old the run was at each record, by line."""
+    age, found = RunAge(since=started), {}
     for record in records:
-        age = before if held else before + max(0.0, record.time - begin)
-        if record.kind == "state":
-            if "used" in record.data:
-                age = float(record.data["used"])
-            begin, before, held = record.time, age, record.data["state"] in HELD
-        found[record.seq] = age
+        age.take(record)
+        found[record.seq] = age.at(record.time)
     return found
 
 
@@ -128,20 +148,10 @@ def rebuild(
     """An agent's notebook as the record tells of it; its cells are numbered by the lines that told of them. A reply
     that was never finished leaves nothing."""
     document = Document(metadata=metadata, displays=overflow.DISPLAYS, log=overflow.said(log_of(agent)))
+    parts = (NotebookCells(document, agent), NotebookOutputs(document, agent, run))
     for record in records:
-        data = record.data
-        if data.get("agent") != agent:
-            continue
         document.versions.at = record.seq
-        retell(document, record, agent)
-        if record.kind in ("execution", "ran"):
-            _show(document, run, data["cell"], data["outputs"])
-            if data["cell"] in document:
-                document.count(data["cell"], data["count"])
-        elif record.kind == "edit":
-            for edit in data["edits"]:
-                if edit.get("outputs"):
-                    _show(document, run, edit["cell"]["id"], edit["outputs"])
+        replay([record], *parts)
     document.versions.at = None
     return document
 
@@ -151,39 +161,73 @@ def log_of(agent: str) -> str:
     return f"logs/{'agent' if agent == LEAD else agent}.log"
 
 
-def _show(document: Document, run: Path, cell: str, outputs: str | None) -> None:
-    """Put what was kept below a cell."""
-    if cell not in document:
-        return
-    document.clear(cell)
-    for output in blobs.load(run, outputs) if outputs else ():
-        document.output(cell, output, stored=True)
+class NotebookCells(Rebuilt):
+    """The cells of an agent's notebook, without outputs."""
 
+    def __init__(self, document: Document, agent: str) -> None:
+        self.document, self.agent = document, agent
 
-def retell(document: Document, record: Record, agent: str) -> None:
-    """Do in a notebook what one record tells of its agent's cells, but for their outputs."""
-    data = record.data
-    if record.kind == "reply":
+    def take(self, line: Line) -> None:
+        if line.data.get("agent") == self.agent:
+            super().take(line)
+
+    @takes(kinds.REPLY)
+    def take_reply(self, data: kinds.Reply, line: Line) -> None:
         parsed = parse(data["text"])
-        about = {"agent": agent, "role": data["role"], "turn": data["turn"]}
-        _insert(document, data["cells"], parsed.markdown, parsed.code, about)
-    elif record.kind == "note":
-        about = {"agent": agent, "role": "runner", "turn": 0}
-        _insert(document, data["cells"], data["text"], data["code"], about)
-    elif record.kind == "edit":
-        edits.apply(document, data["edits"], "person")
+        about = {"agent": self.agent, "role": data["role"], "turn": data["turn"]}
+        self._insert(data["cells"], parsed.markdown, parsed.code, about)
+
+    @takes(kinds.NOTE)
+    def take_note(self, data: kinds.Note, line: Line) -> None:
+        about = {"agent": self.agent, "role": "runner", "turn": 0}
+        self._insert(data["cells"], data["text"], data["code"], about)
+
+    @takes(kinds.EDIT)
+    def take_edit(self, data: kinds.Edits, line: Line) -> None:
+        edits.apply(self.document, data["edits"], "person")
+
+    def _insert(self, cells: kinds.Cells, markdown: str, code: str | None, about: dict[str, Any]) -> None:
+        document = self.document
+        for kind, cell, text in (("markdown", cells["markdown"], markdown), ("code", cells["code"], code)):
+            if cell is not None and cell in document:  # a person wrote in it before the reply was whole
+                document.metadata(cell, {"cobra": {**about, **document.cobra_metadata(cell)}})
+            elif cell is not None:
+                document.insert(kind, text or "", cell_id=cell, metadata={"cobra": about})
 
 
-def _insert(
-    document: Document,
-    cells: Mapping[str, str | None],
-    markdown: str,
-    code: str | None,
-    about: dict[str, Any],
-) -> None:
-    for kind, text in (("markdown", markdown), ("code", code)):
-        cell = cells[kind]
-        if cell is not None and cell in document:  # a person wrote in it before the reply was whole
-            document.metadata(cell, {"cobra": {**about, **document.cobra_metadata(cell)}})
-        elif cell is not None:
-            document.insert(kind, text or "", cell_id=cell, metadata={"cobra": about})
+class NotebookOutputs(Rebuilt):
+    """What stands below the cells of an agent's notebook, from what the run's folder keeps of it."""
+
+    def __init__(self, document: Document, agent: str, run: Path) -> None:
+        self.document, self.agent, self.run = document, agent, run
+
+    def take(self, line: Line) -> None:
+        if line.data.get("agent") == self.agent:
+            super().take(line)
+
+    @takes(EXECUTION)
+    def take_execution(self, data: Execution, line: Line) -> None:
+        self._ended(data)
+
+    @takes(kinds.RAN)
+    def take_ran(self, data: kinds.Ran, line: Line) -> None:
+        self._ended(data)
+
+    @takes(kinds.EDIT)
+    def take_edit(self, data: kinds.Edits, line: Line) -> None:
+        for edit in data["edits"]:
+            if outputs := edit.get("outputs"):
+                self._show(edit["cell"]["id"], outputs)
+
+    def _ended(self, data: Execution | kinds.Ran) -> None:
+        self._show(data["cell"], data["outputs"])
+        if data["cell"] in self.document:
+            self.document.count(data["cell"], data["count"])
+
+    def _show(self, cell: str, outputs: str | None) -> None:
+        """Put what was kept below a cell."""
+        if cell not in self.document:
+            return
+        self.document.clear(cell)
+        for output in blobs.load(self.run, outputs) if outputs else ():
+            self.document.output(cell, output, stored=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import difflib
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from cobra_jupyter.agent.recorded import RecordedNotebook
 from cobra_jupyter.agent.summary import trim
 from cobra_jupyter.notebook.document import Document, Operation
+from cobra_jupyter.records import kinds
 from cobra_jupyter.records.ledger import Ledger, Record
+from cobra_jupyter.workbench.kind import as_record
 
 SETTLED = 2.0  # seconds after the last edit until it is recorded
 QUIET = 5.0  # seconds after the last edit until a running agent is told of it
@@ -83,9 +85,9 @@ class Interventions:
         if not found:
             return []
         text = "\n".join(map(str, found))
-        interventions = [asdict(deed) for deed in found]
+        deeds = [as_record(kinds.Deed, deed) for deed in found]
         self._ledger.append(
-            "handback", {"agent": self._agent, "why": why, "text": text, "interventions": interventions}
+            kinds.HANDBACK, kinds.HandBack(agent=self._agent, why=why, text=text, interventions=deeds)
         )
         return found
 
@@ -96,7 +98,7 @@ class Interventions:
             self._timer = None
         edits = self._recorded.edits()
         if edits:
-            self._ledger.append("edit", {"agent": self._agent, "edits": edits})
+            self._ledger.append(kinds.EDIT, kinds.Edits(agent=self._agent, edits=edits))
         self._recorded.settle()
 
     def close(self) -> None:

@@ -9,8 +9,11 @@ from typing import Any
 from cobra_jupyter.agent.plateau import BLEND, Rung, RunProgress, best_of, due, lines
 from cobra_jupyter.agent.prompt import request
 from cobra_jupyter.agent.team import NoAgent, Team
+from cobra_jupyter.records import kinds
 from cobra_jupyter.records.ledger import Ledger
-from cobra_jupyter.workbench.display.pages.words import counted
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.display.pages import describe
+from cobra_jupyter.workbench.display.pages.words import gained
 
 BY = "ladder"
 ROLES = {"audit": "auditor", "scout": "scout", "judge": "judge"}
@@ -28,7 +31,7 @@ class Ladder:
         """`recording`: of a run that is replayed; its rungs begin and end at the lead's turns at which they did."""
         self._team, self._ledger, self._story, self._beside, self._say = team, ledger, story, beside, say
         self._recording, self._turn = recording, turn
-        self._scout: asyncio.Task[dict[str, Any] | None] | None = None
+        self._scout: asyncio.Task[results.Brief | None] | None = None
         self._turns = 0
 
     async def climb(self) -> None:
@@ -57,12 +60,14 @@ class Ladder:
 
     async def _begin(self, rung: Rung, story: RunProgress) -> None:
         best = best_of(story)
-        number = 1 + sum(m.data["state"] == "begun" for m in story.of("rung"))
-        fused = {"lines": [trial["id"] for trial in lines(story)]} if rung.name == "fusion" else {}
-        data = self._ledger.append("rung", {
-            **fused, "number": number, "rung": rung.name, "state": "begun", "why": rung.why, "plateau": rung.plateau,
-            "protocol": story.of("protocol")[-1].data["number"], "best": best and {"id": best["id"], "score": best["score"]},
-        }).data  # fmt: skip
+        number = 1 + sum(m.data["state"] == "begun" for m in story.of(kinds.RUNG))
+        data = kinds.Rung(
+            number=number, rung=rung.name, state="begun", why=rung.why, plateau=rung.plateau,
+            protocol=story.of(results.PROTOCOL)[-1].data["number"], best=_scored(best),
+        )  # fmt: skip
+        if rung.name == "fusion":
+            data["lines"] = [trial["id"] for trial in lines(story)]
+        self._ledger.append(kinds.RUNG, data)
         if rung.name == "fusion":
             self._turns = 0
             await self._say(
@@ -74,7 +79,7 @@ class Ladder:
             await self._say(f"## {article} {role} is called in\nWhy: {rung.why}.")
             await self._take(data)
 
-    async def _take(self, begun: dict[str, Any]) -> None:
+    async def _take(self, begun: kinds.Rung) -> None:
         work = self._delegate(begun)
         beside = self._beside if self._recording is None else self._turn() not in self._recording.rung_ends
         if beside and begun["rung"] == "scout":
@@ -82,42 +87,44 @@ class Ladder:
         else:
             await self._end(begun, await work)
 
-    async def _delegate(self, begun: dict[str, Any]) -> dict[str, Any] | None:
+    async def _delegate(self, begun: kinds.Rung) -> results.Brief | None:
         asked = request(begun["rung"]).format(why=begun["why"])
         try:
             return await self._team.delegate(ROLES[begun["rung"]], asked, BY)
         except NoAgent:
             return None
 
-    async def _look_at_fusion(self, begun: dict[str, Any], story: RunProgress) -> None:
+    async def _look_at_fusion(self, begun: kinds.Rung, story: RunProgress) -> None:
         """Over when the lead has tried an idea, or has let it be."""
-        at = story.of("rung")[-1].at
-        tried = any(m.at >= at and m.data["family"] != BLEND for m in story.of("idea"))
+        at = story.of(kinds.RUNG)[-1].at
+        tried = any(m.at >= at and m.data["family"] != BLEND for m in story.of(results.IDEA))
         self._turns += 1
         if self._over(tried or self._turns > PATIENCE):
             await self._end(begun, None)
 
-    async def _end(self, begun: dict[str, Any], brief: dict[str, Any] | None) -> None:
+    async def _end(self, begun: kinds.Rung, brief: results.Brief | None) -> None:
         story = self._story()
-        after, before, frozen = best_of(story), begun["best"], story.of("protocol")[-1].data
+        after, before, frozen = best_of(story), begun["best"], story.of(results.PROTOCOL)[-1].data
         gain = None
         if after and before and frozen["number"] == begun["protocol"]:
-            gain = (1 if frozen["direction"] == "maximize" else -1) * (after["score"] - before["score"]) + 0.0
-        cost = {name: brief[name] if brief else 0 for name in ("seconds", "tokens", "cost")}
-        self._ledger.append("rung", {
-            **begun, "state": "ended", "agent": brief and brief["agent"], "brief": brief and brief["id"], **cost,
-            "gain": gain, "best": after and {"id": after["id"], "score": after["score"]},
-        })  # fmt: skip
+            sign = 1 if frozen["direction"] == "maximize" else -1
+            gain = sign * (results.score_of(after) - before["score"]) + 0.0
+        ended: kinds.Rung = {
+            **begun, "state": "ended", "agent": brief and brief["agent"], "brief": brief and brief["id"],
+            "seconds": brief["seconds"] if brief else 0, "tokens": brief["tokens"] if brief else 0,
+            "cost": brief["cost"] if brief else 0, "gain": gain, "best": _scored(after),
+        }  # fmt: skip
+        self._ledger.append(kinds.RUNG, ended)
         if brief:
             told = ""
             if gain is not None:
                 told = (
-                    f" The best score is {gain:+.5f} better than before."
+                    f" The best score is {gained(gain, None)} better than before."
                     if gain
                     else " The best score is as it was."
                 )
             await self._say(
-                f"**{brief['agent']}** is back ({counted(brief['turns'], 'turn')}, {brief['seconds']:.0f} s; [its notebook]({brief['notebook']})).{told}\n\n"
+                f"**{brief['agent']}** is back ({describe.effort(brief)}; [its notebook]({brief['notebook']})).{told}\n\n"
                 + "\n".join(f"> {line}" for line in brief["report"].splitlines())
             )
 
@@ -127,7 +134,11 @@ class Ladder:
             await asyncio.gather(self._scout, return_exceptions=True)
 
 
-def _open(story: RunProgress) -> dict[str, Any] | None:
+def _scored(best: results.Trial | results.Blend | None) -> kinds.Best | None:
+    return kinds.Best(id=best["id"], score=results.score_of(best)) if best else None
+
+
+def _open(story: RunProgress) -> kinds.Rung | None:
     """The rung that has begun and not ended."""
-    rungs = story.of("rung")
+    rungs = story.of(kinds.RUNG)
     return rungs[-1].data if rungs and rungs[-1].data["state"] == "begun" else None

@@ -19,9 +19,9 @@ from cobra_jupyter.brains.context import Clock, Context, Task, Turn
 from cobra_jupyter.kernel.base import Execution
 from cobra_jupyter.kernel.executor import Executor
 from cobra_jupyter.notebook.document import Document
-from cobra_jupyter.records import blobs
+from cobra_jupyter.records import blobs, kinds
 from cobra_jupyter.records.ledger import Ledger
-from cobra_jupyter.workbench import disk
+from cobra_jupyter.workbench import disk, turns
 
 MOST_TURNS = 50_000
 FAILURES_IN_A_ROW = 6  # before another brain leads for a while
@@ -235,7 +235,7 @@ class Agent:
         """A reply that can be run, in the notebook and in the record. Whoever leads is asked first, and corrected;
         then the next in line. Raises BrainGone where none is left."""
         page = Page(self.document, {"cobra": {"agent": self.name, "role": context.role, "turn": number}})
-        attempts: list[dict[str, Any]] = []
+        attempts: list[kinds.Attempt] = []
         why = "there is no brain"
         for brain in self._in_line(context.role):
             corrections: tuple[tuple[str, str], ...] = ()
@@ -256,12 +256,12 @@ class Agent:
                 finish = getattr(brain, "finish", Finish())
                 wrong = complaint(text, finish) if bound else None
                 if wrong is None:
-                    about = {"agent": self.name, "turn": number, "role": context.role, "knew": knew}
-                    about["asked"] = self._asked(told)
-                    self._wrote, self.reads = brain, about["asked"] is not None
-                    self._keep(about, brain, text, finish, page, attempts)
+                    self._keep(number, told, knew, brain, text, finish, page, attempts)
                     return page.parsed, page.code
-                attempts.append({"brain": brain.name, "text": text, "correction": wrong, **_facts(finish)})
+                attempts.append(kinds.Attempt(
+                    brain=brain.name, text=text, correction=wrong, usage=_usage(finish), finish=finish.reason,
+                    detail=finish.detail, thoughts=finish.thoughts,
+                ))  # fmt: skip
                 corrections = (*corrections, (text, wrong))
         page.clear()
         raise BrainGone(why)
@@ -280,7 +280,9 @@ class Agent:
         follows = f"; {rest[0].name} goes on" if rest else ""
         whose = "" if self.name == "lead" else f" ({self.name})"
         why = str(gone) if gone.back is None else f"{gone}. It is asked again in {spoken(gone.back)}"
-        self.ledger.append("decision", {"what": f"{brain.name} is gone{whose}{follows}", "why": why})
+        self.ledger.append(
+            kinds.DECISION, kinds.Decision(what=f"{brain.name} is gone{whose}{follows}", why=why)
+        )
         await self.say(f"**{brain.name} writes no more**{follows}: {why}")
 
     async def _stream(self, brain: Brain, context: Context, page: Page) -> str:
@@ -304,14 +306,16 @@ class Agent:
         }
 
     def _keep(
-        self, about: dict[str, Any], brain: Brain, text: str, finish: Finish, page: Page,
-        attempts: list[dict[str, Any]],
+        self, number: int, told: Context, knew: int, brain: Brain, text: str, finish: Finish, page: Page,
+        attempts: list[kinds.Attempt],
     ) -> None:  # fmt: skip
-        cells = {"markdown": page.markdown, "code": page.code}
-        self.ledger.append("reply", {
-            **about, "brain": brain.name, "text": text, **_facts(finish),
-            "attempts": attempts, "cells": cells,
-        })  # fmt: skip
+        asked = self._asked(told)
+        self._wrote, self.reads = brain, asked is not None
+        self.ledger.append(kinds.REPLY, kinds.Reply(
+            agent=self.name, turn=number, role=told.role, knew=knew, asked=asked, brain=brain.name, text=text,
+            usage=_usage(finish), finish=finish.reason, detail=finish.detail, thoughts=finish.thoughts,
+            attempts=attempts, cells=kinds.Cells(markdown=page.markdown, code=page.code),
+        ))  # fmt: skip
 
     async def execute(
         self, cell_id: str, code: str, number: int, seconds: float, again: bool = False
@@ -321,9 +325,9 @@ class Agent:
         Raises DiskFull, with nothing recorded, where the cell failed since the run's folder takes no more.
         """
         if not again:
-            self.ledger.append("cell", {
-                "agent": self.name, "turn": number, "cell": cell_id, "role": self.role, "source": code,
-            })  # fmt: skip
+            self.ledger.append(turns.CELL, turns.Cell(
+                agent=self.name, turn=number, cell=cell_id, role=self.role, source=code,
+            ))  # fmt: skip
 
         begun = self._show(cell_id, "running")
 
@@ -356,10 +360,10 @@ class Agent:
         return self.document.state(cell_id, state).seq if cell_id in self.document else None
 
     def _record(self, cell_id: str, number: int, done: Execution) -> None:
-        self.ledger.append("execution", {
-            "agent": self.name, "turn": number, "cell": cell_id, "status": done.status, "count": done.execution_count, "seconds": round(done.seconds, 4),
-            "ename": done.ename, "evalue": done.evalue[:2000], "output": self._shown, "outputs": self._kept_outputs(cell_id),
-        })  # fmt: skip
+        self.ledger.append(turns.EXECUTION, turns.Execution(
+            agent=self.name, turn=number, cell=cell_id, status=done.status, count=done.execution_count, seconds=round(done.seconds, 4),
+            ename=done.ename, evalue=done.evalue[:2000], output=self._shown, outputs=self._kept_outputs(cell_id),
+        ))  # fmt: skip
 
     def _outputs(self, cell_id: str) -> list[dict[str, Any]]:
         """What the notebook shows below a cell; nothing where a person has deleted it."""
@@ -375,8 +379,8 @@ class Agent:
         metadata = {"cobra": {"agent": self.name, "role": "runner", "turn": 0}}
         note = self.document.insert("markdown", markdown, metadata=metadata).cell_id
         code_id = None if code is None else self.document.insert("code", code, metadata=metadata).cell_id
-        cells = {"markdown": note, "code": code_id}
-        self.ledger.append("note", {"agent": self.name, "cells": cells, "text": markdown, "code": code})
+        cells = kinds.Cells(markdown=note, code=code_id)
+        self.ledger.append(kinds.NOTE, kinds.Note(agent=self.name, cells=cells, text=markdown, code=code))
         if code is None or code_id is None:
             return None
         return await self.execute(code_id, code, 0, seconds)
@@ -388,12 +392,9 @@ def _defect(brain: Brain, error: Exception) -> BrainGone:
     return BrainGone(f"{type(error).__name__}: {error}", back=REST)
 
 
-def _facts(finish: Finish) -> dict[str, Any]:
-    """How a reply ended, for the record."""
-    return {
-        "usage": finish.usage.record() if finish.usage else None,
-        "finish": finish.reason, "detail": finish.detail, "thoughts": finish.thoughts,
-    }  # fmt: skip
+def _usage(finish: Finish) -> kinds.Usage | None:
+    """What a reply took, for the record."""
+    return finish.usage.record() if finish.usage else None
 
 
 def message_of(ename: str, evalue: str) -> str:

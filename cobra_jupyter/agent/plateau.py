@@ -7,9 +7,13 @@ scout with a fresh context, a fusion of the two best lines; after each there is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
+
+from cobra_jupyter.records import kinds
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.kind import Kind
 
 IDEAS = 4
 STILL = 0.15  # of the budget
@@ -21,29 +25,30 @@ SHARES = {"audit": 0.04, "scout": 0.08, "judge": 0.02}  # of the budget
 BLEND = "blend"
 
 Name = Literal["audit", "scout", "fusion", "judge"]
-Data = dict[str, Any]
+T = TypeVar("T", bound=Mapping[str, Any])
+Scored = results.Trial | results.Blend
 
 
 @dataclass(frozen=True)
-class TimedRecord:
+class TimedRecord(Generic[T]):
     """A record and when it was written, in seconds of the run's life."""
 
     at: float
     kind: str
-    data: Data
+    data: T
 
 
 @dataclass(frozen=True)
 class RunProgress:
     """A run so far. Seconds: the budget, what is used of it, what is free for new work, the least that an agent needs."""
 
-    moments: Sequence[TimedRecord]
+    moments: Sequence[TimedRecord[Any]]
     budget: float
     used: float
     free: float
     least: float = LEAST
 
-    def of(self, kind: str) -> list[TimedRecord]:
+    def of(self, kind: Kind[T]) -> list[TimedRecord[T]]:
         return [moment for moment in self.moments if moment.kind == kind]
 
 
@@ -69,28 +74,27 @@ class Family:
 
 def due(story: RunProgress) -> Rung | None:
     """The rung to take now, or None."""
-    if not story.of("protocol") or not story.of("submission"):
+    if not story.of(results.PROTOCOL) or not story.of(results.SUBMISSION):
         return None  # something valid first
-    taken = [moment.data for moment in story.of("rung") if moment.data["state"] == "begun"]
+    taken = [moment.data for moment in story.of(kinds.RUNG) if moment.data["state"] == "begun"]
     rungs = [*_by_the_clock(story, taken), *_on_a_plateau(story, taken)]
     return next((rung for rung in rungs if _affordable(rung, story)), None)
 
 
-def _by_the_clock(story: RunProgress, taken: Sequence[Data]) -> Iterator[Rung]:
+def _by_the_clock(story: RunProgress, taken: Sequence[kinds.Rung]) -> Iterator[Rung]:
     reasons = {data["why"] for data in taken}
     passed = [share for share in SCOUTS_AT if story.used >= share * story.budget]
     for share in passed[-1:]:
         why = f"{share:.0%} of the time is used"
         if why not in reasons:
             yield _rung("scout", why, story, plateau=False)
-    full = [m for m in _now(story, "trial") if m.data["full"] and m.data["score"] is not None]
-    if story.used >= JUDGE_AT * story.budget and len(full) >= FINALISTS:
+    if story.used >= JUDGE_AT * story.budget and len(full_size(story)) >= FINALISTS:
         why = f"{JUDGE_AT:.0%} of the time is used"
         if why not in reasons:
             yield _rung("judge", why, story, plateau=False)
 
 
-def _on_a_plateau(story: RunProgress, taken: Sequence[Data]) -> Iterator[Rung]:
+def _on_a_plateau(story: RunProgress, taken: Sequence[kinds.Rung]) -> Iterator[Rung]:
     why = plateau(story)
     if why is None:
         return
@@ -100,7 +104,7 @@ def _on_a_plateau(story: RunProgress, taken: Sequence[Data]) -> Iterator[Rung]:
         yield _rung("audit", why, story)
     if not names or names[-1] != "scout":
         yield _rung("scout", why, story)
-    fused = [set(data["lines"]) for data in taken if data["rung"] == "fusion"]
+    fused = [set(data.get("lines", ())) for data in taken if data["rung"] == "fusion"]
     if len(best := lines(story)) > 1 and {trial["id"] for trial in best} not in fused:
         yield Rung("fusion", why, 0.0)
     yield _rung("scout", why, story)
@@ -117,10 +121,10 @@ def _affordable(rung: Rung, story: RunProgress) -> bool:
 def plateau(story: RunProgress) -> str | None:
     """Why the run is on a plateau; None where it is not."""
     known = families(story)
-    best = best_of(story, blends=False)
-    leader = str(best["name"]) if best else None
+    best = lines(story)
+    leader = best[0]["name"] if best else None
     latest = next(
-        (m.data["family"] for m in reversed(_now(story, "idea")) if m.data["family"] != BLEND), None
+        (m.data["family"] for m in reversed(_now(story, results.IDEA)) if m.data["family"] != BLEND), None
     )
     if leader not in known or latest not in known:
         return None
@@ -139,21 +143,20 @@ def _standstill(story: RunProgress) -> str | None:
     return None
 
 
-def _best_moments(story: RunProgress) -> list[TimedRecord]:
+def _best_moments(story: RunProgress) -> list[TimedRecord[Any]]:
     """When the best full-size trial or blend came."""
     best = best_of(story)
-    return [
-        m for kind in ("trial", "blend") for m in _now(story, kind) if best and m.data["id"] == best["id"]
-    ]
+    found: list[TimedRecord[Any]] = [*_now(story, results.TRIAL), *_now(story, results.BLEND)]
+    return [m for m in found if best and m.data["id"] == best["id"]]
 
 
-def _ended(story: RunProgress) -> list[TimedRecord]:
-    return [m for m in story.of("rung") if m.data["state"] == "ended" and m.data["plateau"]]
+def _ended(story: RunProgress) -> list[TimedRecord[kinds.Rung]]:
+    return [m for m in story.of(kinds.RUNG) if m.data["state"] == "ended" and m.data["plateau"]]
 
 
 def _tried(story: RunProgress, since: float) -> int:
     """New ideas of any family."""
-    return sum(m.data["new"] and m.data["family"] != BLEND for m in _now(story, "idea") if m.at > since)
+    return sum(m.data["new"] and m.data["family"] != BLEND for m in _now(story, results.IDEA) if m.at > since)
 
 
 def families(story: RunProgress) -> dict[str, Family]:
@@ -188,39 +191,42 @@ def _stall(family: Family, story: RunProgress) -> str | None:
 
 def _awaited(story: RunProgress) -> bool:
     """Whether a trial runs in the background: what it will show is not known yet."""
-    states = {m.data["id"]: m.data for m in story.of("job")}
+    states = {m.data["id"]: m.data for m in story.of(results.JOB)}
     return any(job["state"] == "running" and job["asked"]["call"] == "trial" for job in states.values())
 
 
-def best_of(story: RunProgress, blends: bool = True) -> Data | None:
+def best_of(story: RunProgress) -> Scored | None:
     """The best full-size trial (or blend) under the protocol in force."""
-    kinds = ("trial", "blend") if blends else ("trial",)
-    found = [
-        m.data for kind in kinds for m in _now(story, kind)
-        if m.data["score"] is not None and (kind == "blend" or m.data["full"])
-    ]  # fmt: skip
-    protocols = story.of("protocol")
-    higher = bool(protocols) and protocols[-1].data["direction"] == "maximize"
-    return (max if higher else min)(found, key=lambda data: data["score"], default=None)
+    found: list[Scored] = [*full_size(story), *(m.data for m in _now(story, results.BLEND))]
+    return max(found, key=lambda data: _sign(story) * results.score_of(data), default=None)
 
 
-def lines(story: RunProgress) -> list[Data]:
+def lines(story: RunProgress) -> list[results.Trial]:
     """The best full-size trial of each of the two best families."""
-    protocols = story.of("protocol")
-    sign = 1 if protocols and protocols[-1].data["direction"] == "maximize" else -1
-    full = [m.data for m in _now(story, "trial") if m.data["full"] and m.data["score"] is not None]
-    best: dict[str, Data] = {}
-    for trial in sorted(full, key=lambda trial: -sign * trial["score"]):
-        best.setdefault(str(trial["name"]), trial)
+    best: dict[str, results.Trial] = {}
+    for trial in sorted(full_size(story), key=lambda trial: -_sign(story) * results.score_of(trial)):
+        best.setdefault(trial["name"], trial)
     return list(best.values())[:2]
 
 
-def _now(story: RunProgress, kind: str) -> list[TimedRecord]:
+def full_size(story: RunProgress) -> list[results.Trial]:
+    """Full-size trials with a score under the protocol in force."""
+    trials = [m.data for m in _now(story, results.TRIAL)]
+    return [trial for trial in trials if trial["full"] and trial["score"] is not None]
+
+
+def _sign(story: RunProgress) -> int:
+    """1 where a higher score is better."""
+    protocols = story.of(results.PROTOCOL)
+    return 1 if protocols and protocols[-1].data["direction"] == "maximize" else -1
+
+
+def _now(story: RunProgress, kind: Kind[T]) -> list[TimedRecord[T]]:
     """Records of the protocol in force."""
     number = _protocol(story)
     return [moment for moment in story.of(kind) if moment.data["protocol"] == number]
 
 
 def _protocol(story: RunProgress) -> int:
-    protocols = story.of("protocol")
+    protocols = story.of(results.PROTOCOL)
     return int(protocols[-1].data["number"]) if protocols else 0

@@ -6,16 +6,18 @@ BLOCK turns; between, turns are appended to it, and what changes each turn (the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from cobra_jupyter.agent import summary
 from cobra_jupyter.agent.budget import spoken
-from cobra_jupyter.agent.summary import Records, trim
-from cobra_jupyter.brains.context import Clock, Context, Prompt, Task, Turn
+from cobra_jupyter.agent.summary import trim
+from cobra_jupyter.brains.context import Clock, Context, Prompt, Records, Task, Turn
+from cobra_jupyter.records import kinds
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display import pages
+from cobra_jupyter.workbench.display.pages import describe
 
 PROMPTS = Path(__file__).parent / "prompts"
 BLOCK = 6  # turns between two digests
@@ -24,8 +26,6 @@ DESCRIPTION, CARD, PROTOCOL = 12_000, 6_000, 1_500  # characters
 CODE, OUTPUT, WORDS = 6_000, 4_000, 600  # characters of each recent turn
 PEOPLE = 12_000  # characters of each message and of what was done by hand
 BUDGET = 40_000  # tokens of a context; recent turns are told in fewer words before it is passed
-
-Json = Mapping[str, Any]
 
 
 @cache
@@ -80,10 +80,10 @@ def _until(context: Context, turns: int) -> Records:
 def _stable(context: Context) -> Iterator[str]:
     if context.description:
         yield f"# The competition's description\n<description>\n{trim(context.description, DESCRIPTION)}\n</description>"
-    if card := context.last("card"):
+    if card := context.last(results.CARD):
         yield f"# Competition card (read from the files)\n{trim(pages.text('card', card), CARD)}"
     yield f"# Resources\n{_resources(context)}"
-    if protocol := context.last("protocol"):
+    if protocol := context.last(results.PROTOCOL):
         yield f"# Protocol (frozen)\n{trim(pages.text('protocol', protocol), PROTOCOL)}"
 
 
@@ -102,13 +102,9 @@ def _resources(context: Context) -> str:
 
 
 def _metric(context: Context) -> Iterator[str]:
-    protocol = context.last("protocol")
+    protocol = context.last(results.PROTOCOL)
     if protocol:
-        better = "higher" if protocol["direction"] == "maximize" else "lower"
-        yield (
-            f"# Protocol {protocol['number']} (frozen)\n{protocol['metric']}, {better} is better; "
-            f"{protocol['folds']} folds, {protocol['repeats']} repeats."
-        )
+        yield f"# Protocol (frozen)\n{pages.headline('protocol', protocol)}"
 
 
 # ---- what was learnt, as of the last digest
@@ -169,13 +165,13 @@ def _now(context: Context) -> str:
         lines.append(f"Job {job['id']} is running: {job['what']}.")
     lines += [
         f"Job {job['id']} has ended: {job['state']} {_outcome(context, job)}."
-        for job in context.since_last_turn("job") if job["state"] != "running"
+        for job in context.since_last_turn(results.JOB) if job["state"] != "running"
     ]  # fmt: skip
     if context.task is None:
         seen = context.turns[-1].output if context.turns else ""
         lines += [
             f"{brief['agent']} is back ({brief['id']}): {brief['report']}"
-            for brief in context.since_last_turn("brief")
+            for brief in context.since_last_turn(results.BRIEF)
             if f"brief {brief['id']} of" not in seen
         ]
         lines += _stalls(context)
@@ -191,11 +187,13 @@ def _people(context: Context) -> Iterator[str]:
         yield f"# From the person who watches this run\n{text_of('person')}\n\n{words}\n"
 
 
-def _outcome(context: Context, job: Json) -> str:
+def _outcome(context: Context, job: results.Job) -> str:
     """A job's trial with its score, or why there is none."""
-    trial = next((t for t in context.all("trial") if t["id"] == job["result"]), None)
+    trial = next((t for t in context.all(results.TRIAL) if t["id"] == job["result"]), None)
     if trial and trial["score"] is not None:
-        return f"{trial['id']} {trim(trial['label'], 120)} {trial['score']:.5f} ± {trial['se']:.5f}"
+        if context.role == "judge":  # which is given numbers alone
+            return f"{trial['id']}, {describe.score(trial)}"
+        return describe.trial(trial, 120)
     return str(job["result"] or trim(str(job["error"] or ""), 300))
 
 
@@ -213,24 +211,24 @@ def _time(clock: Clock) -> Iterator[str]:
 
 def _stalls(context: Context) -> Iterator[str]:
     """A rung of the ladder that is the lead's own to take."""
-    rung = context.last("rung")
+    rung = context.last(kinds.RUNG)
     if rung and rung["rung"] == "fusion" and rung["state"] == "begun":
         yield request("fusion").format(why=rung["why"], lines=" and ".join(rung["lines"]))
 
 
 def _standing(context: Context) -> str:
-    submitted = context.last("submission")
-    full = sorted(context.trials(full=True), key=lambda t: t["score"])
-    protocol = context.last("protocol")
+    submitted = context.last(results.SUBMISSION)
+    full = sorted(context.trials(full=True), key=results.score_of)
+    protocol = context.last(results.PROTOCOL)
     if full and protocol:
         best = full[-1] if protocol["direction"] == "maximize" else full[0]
-        label = "" if context.role == "judge" else f" {trim(best['label'], 120)}"
-        words = f"Best full-size trial: {best['id']}{label}, {best['score']:.5f} ± {best['se']:.5f}."
+        which = best["id"] if context.role == "judge" else describe.named(best, 120)
+        words = f"Best full-size trial: {which}, {describe.score(best)}."
     else:
         words = "No full-size trial has a score yet."
     if submitted is None:
         return f"{words} Nothing is submitted yet."
-    return f"{words} Submitted: {submitted['what']}, {submitted['score']:.5f} ± {submitted['se']:.5f}."
+    return f"{words} Submitted: {submitted['what']}, {describe.score(submitted)}."
 
 
 def _request(context: Context) -> str:

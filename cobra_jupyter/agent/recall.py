@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cobra_jupyter.brains.context import Turn
 from cobra_jupyter.records.ledger import Record
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display import pages
 
 MOST = 6_000  # characters
 NUMBERED = ("trial", "ablation", "blend", "job", "brief")
 
 
-def recollection(id: str, records: Sequence[Record], run: Path, turns: Sequence[Turn]) -> dict[str, Any]:
+def recollection(id: str, records: Sequence[Record], run: Path, turns: Sequence[Turn]) -> results.Recall:
     """The latest record of that id, in words; "audit" is the latest audit, "turn 12" a turn of the agent that asks.
     Raises ValueError naming what can be asked for."""
     if found := re.fullmatch(r"turn (\d+)", id):

@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.agent.history import retell
+from cobra_jupyter.agent.history import NotebookCells
 from cobra_jupyter.notebook.document import Document, Operation
 from cobra_jupyter.notebook.merge import longest_rising, touched
 from cobra_jupyter.records import blobs
+from cobra_jupyter.records.kinds import Edit
 from cobra_jupyter.records.ledger import Record
 
-Edit = dict[str, Any]
 _CHANGING = ("insert", "source", "delete", "move", "metadata")  # metadata: the mark of a person
 
 
@@ -26,8 +26,9 @@ class RecordedNotebook:
     `edits` tells what the record lacks; call `settle` once that is recorded."""
 
     def __init__(self, document: Document, run: Path, agent: str) -> None:
-        self._document, self._run, self._agent = document, run, agent
+        self._document, self._run = document, run
         self._recorded = _copy(document)
+        self._cells = NotebookCells(self._recorded, agent)
         self._changed: dict[str, None] = {}  # cells that may differ
         self._cleared: dict[str, None] = {}  # cells whose outputs a person cleared
         self._reordered = False  # whether cells that are in both may stand in another order
@@ -47,7 +48,7 @@ class RecordedNotebook:
     def retell(self, record: Record) -> None:
         """Take in a new line of the record: a reply, a note or an edit."""
         before = len(self._recorded)
-        retell(self._recorded, record, self._agent)
+        self._cells.take(record)
         told = [cell for cell in record.data.get("cells", {}).values() if cell is not None]
         self._changed.update(dict.fromkeys(told))
         added = len(self._recorded) - before
@@ -96,16 +97,14 @@ class RecordedNotebook:
         return edits
 
     def _insertion(self, cell: str, before: str | None) -> Edit:
-        made = self._made(cell)
-        return {"edit": "insert", "cell": made, "after": before, **self._shown(made)}
+        return {**self._whole("insert", cell), "after": before}
 
     def _changes(self, cell: str, moves: Iterable[Edit] = ()) -> list[Edit]:
         """What differs in a cell that is in both."""
         found: list[Edit] = []
         source = self._document.source_of(cell)
         if self._recorded.kind_of(cell) != self._document.kind_of(cell):
-            made = self._made(cell)
-            found.append({"edit": "replace", "cell": made, **self._shown(made)})
+            found.append(self._whole("replace", cell))
         elif self._recorded.source_of(cell) != source:
             found.append({"edit": "source", "cell_id": cell, "text": source})
         found += moves
@@ -113,17 +112,17 @@ class RecordedNotebook:
             found.append({"edit": "clear", "cell_id": cell})
         return found
 
-    def _made(self, cell: str) -> dict[str, Any]:
+    def _whole(self, edit: str, cell: str) -> Edit:
+        """A cell as a whole; a copy, or one that was taken back, comes with its prompt number and outputs."""
         kind, source = self._document.kind_of(cell), self._document.source_of(cell)
-        return {"cell_type": kind, "id": cell, "source": source, "metadata": {}}
-
-    def _shown(self, made: dict[str, Any]) -> dict[str, str]:
-        """What a new cell came with, of a copy or of one that was taken back: its prompt number and outputs."""
-        if made["cell_type"] != "code":
-            return {}
-        cell = self._document.cell(made["id"])
-        made["execution_count"] = cell["execution_count"]
-        return {"outputs": blobs.store(self._run, cell["outputs"])} if cell["outputs"] else {}
+        made: dict[str, Any] = {"cell_type": kind, "id": cell, "source": source, "metadata": {}}
+        found: Edit = {"edit": edit, "cell": made}
+        if kind == "code":
+            live = self._document.cell(cell)
+            made["execution_count"] = live["execution_count"]
+            if live["outputs"]:
+                found["outputs"] = blobs.store(self._run, live["outputs"])
+        return found
 
 
 def _copy(document: Document) -> Document:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from cobra_jupyter.brains.context import Turn
+from cobra_jupyter.brains.context import Records, Turn, every
+from cobra_jupyter.records import kinds
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.display.pages import describe, words
 
-Json = Mapping[str, Any]
-Records = Sequence[tuple[str, dict[str, Any]]]
 EFFECTS, BEST, RECENT, FAILED, BRIEFS, CANDIDATES = 20, 8, 8, 4, 5, 15  # lines
 LABEL, MESSAGE, REPORT, COLUMNS = 160, 160, 700, 1_200  # characters
 
@@ -21,54 +21,54 @@ def trim(text: str, most: int) -> str:
     return f"{text[:left]}\n[… {len(text) - most} characters left out …]\n{text[left - most :]}"
 
 
-def frozen(records: Records) -> Json:
-    """The protocol in force; {} before the first."""
-    return next((data for kind, data in reversed(records) if kind == "protocol"), {})
+def frozen(records: Records) -> results.Protocol | None:
+    """The protocol in force."""
+    return next(iter(reversed(every(records, results.PROTOCOL))), None)
+
+
+def _number(records: Records) -> int | None:
+    protocol = frozen(records)
+    return protocol["number"] if protocol else None
+
+
+def _higher(records: Records) -> bool:
+    """Whether a higher score is better."""
+    protocol = frozen(records)
+    return protocol is not None and protocol["direction"] == "maximize"
 
 
 def lessons(records: Records) -> Iterator[str]:
     """One line a factor's level, the most telling first, and what blends have brought; each cites the two that it
     compares."""
-    number = frozen(records).get("number")
+    number = _number(records)
     latest = {
         (data["candidate"], effect["factor"], str(effect["level"])): (data, effect)
-        for kind, data in records
-        if kind == "ablation" and data["protocol"] == number
+        for data in every(records, results.ABLATION)
+        if data.get("protocol") == number
         for effect in data["effects"]
         if effect["gain"] is not None
     }
-    rows = [(abs(e["gain"]) / max(e["se"] or 0.0, 1e-12), data, e) for data, e in latest.values()]
+    rows = [(abs(e["gain"] or 0.0) / max(e["se"] or 0.0, 1e-12), data, e) for data, e in latest.values()]
     for _, data, effect in sorted(rows, key=lambda row: -row[0])[:EFFECTS]:
-        yield (
-            f"- {data['candidate']}: {effect['factor']} = {effect['level']} instead of {effect['baseline']}: "
-            f"{effect['gain']:+.5f} ± {effect['se']:.5f} {data['metric']}, {effect['verdict']}"
-            f"{' (confirmed)' if effect['confirmed'] else ''} [{effect['trial']} against {data['baseline']}, {data['fidelity']}]"
-        )
-    blends = [
-        data for kind, data in records if kind == "blend" and data["protocol"] == number and data["over_best"]
-    ]
-    for data in blends[-3:]:
-        over = data["over_best"]
-        yield f"- blending {len(data['members'])} trials: {over['gain']:+.5f} ± {over['se']:.5f} [{data['id']} against {data['best_single']}]"
+        yield f"- {describe.effect(effect, data)}"
+    blends = [b for b in every(records, results.BLEND) if b["protocol"] == number and b["over_best"]]
+    for blend in blends[-3:]:
+        yield f"- blend {describe.blend(blend)}"
 
 
 def messages(records: Records) -> Iterator[str]:
     """What a person has asked for, the latest last."""
-    said = [data["text"] for kind, data in records if kind == "message"]
-    for text in said[-BRIEFS:]:
-        yield f"- {trim(text, REPORT)}"
+    for message in every(records, kinds.MESSAGE)[-BRIEFS:]:
+        yield f"- {trim(message['text'], REPORT)}"
 
 
 def ideas(records: Records) -> Iterator[str]:
     """One line a trial, with its effect on its family: the best, the latest, what failed."""
-    protocol = frozen(records)
-    trials = [
-        data for kind, data in records if kind == "trial" and data["protocol"] == protocol.get("number")
-    ]
-    effects = {data["id"]: data for kind, data in records if kind == "idea" and data["gain"] is not None}
+    number, higher = _number(records), _higher(records)
+    trials = [trial for trial in every(records, results.TRIAL) if trial["protocol"] == number]
+    effects = {idea["id"]: idea for idea in every(records, results.IDEA) if idea["gain"] is not None}
     scored = [trial for trial in trials if trial["score"] is not None]
-    higher = protocol.get("direction") == "maximize"
-    best = sorted((t for t in scored if t["full"]), key=lambda t: t["score"], reverse=higher)[:BEST]
+    best = sorted((t for t in scored if t["full"]), key=results.score_of, reverse=higher)[:BEST]
     whole = {(trial["candidate"], str(trial["config"])) for trial in scored if trial["full"]}
     small = [
         t for t in scored if t["full"] or (t["candidate"], str(t["config"])) not in whole
@@ -76,18 +76,11 @@ def ideas(records: Records) -> Iterator[str]:
     latest = [trial for trial in small[-RECENT:] if trial not in best]
     failed = [trial for trial in trials if trial["score"] is None][-FAILED:]
     for trial in [*best, *latest]:
-        size = (
-            "full size" if trial["full"] else f"{trial['fraction']:.0%} of rows, {len(trial['folds'])} folds"
-        )
         effect = effects.get(trial["id"])
-        against = f"; {effect['gain']:+.5f} ± {effect['se']:.5f} against {effect['best']}" if effect else ""
-        yield (
-            f"- {trial['id']} {trim(trial['label'], LABEL)}: {trial['score']:.5f} ± {trial['se']:.5f} "
-            f"({size}, {trial['cost']:.0f} s{against})"
-        )
+        against = f"; {describe.against(effect)}" if effect else ""
+        yield f"- {describe.trial(trial, LABEL)}{against}"
     for trial in failed:
-        failure = trial["failure"] or {}
-        yield f"- {trial['id']} {trim(trial['label'], LABEL)}: failed, {trim(str(failure.get('message', '')), MESSAGE)}"
+        yield f"- {describe.trial(trial, LABEL)}; {describe.why(trial['failure'], MESSAGE)}"
     left = len(trials) - len(best) - len(latest) - len(failed)
     if left > 0:
         yield f"- and {left} more; cobra.recall(id) tells of any"
@@ -103,13 +96,13 @@ def steps(turns: Sequence[Turn]) -> Iterator[str]:
 
 def briefs(records: Records) -> Iterator[str]:
     """What others came back with, the latest."""
-    for data in [data for kind, data in records if kind == "brief"][-BRIEFS:]:
-        yield f"- {data['id']} {data['agent']} [{', '.join(data['results'][-6:]) or 'no results'}]: {trim(data['report'], REPORT)}"
+    for data in every(records, results.BRIEF)[-BRIEFS:]:
+        yield f"- {data['id']} {trim(describe.came_back(data), REPORT)}"
 
 
 def tables(records: Records) -> Iterator[str]:
     """Shared artefacts, which any candidate may read."""
-    latest = {data["name"]: data for kind, data in records if kind == "shared"}
+    latest = {data["name"]: data for data in every(records, results.SHARED)}
     for name, data in latest.items():
         columns = [str(column) for column in data.get("columns") or ()]
         yield f"- ctx.shared({name!r}): {trim(', '.join(columns), COLUMNS)}"
@@ -117,22 +110,23 @@ def tables(records: Records) -> Iterator[str]:
 
 def candidates(records: Records) -> Iterator[str]:
     """The latest version of each candidate."""
-    latest = {data["name"]: data for kind, data in records if kind == "candidate"}
-    for name, data in list(latest.items())[-CANDIDATES:]:
-        summary, factors = trim(str(data.get("summary") or ""), 120), ", ".join(data["factors"]) or "none"
-        yield f"- {name}_v{data['version']}: {summary} factors {factors}"
+    latest = {data["name"]: data for data in every(records, results.CANDIDATE)}
+    for data in list(latest.values())[-CANDIDATES:]:
+        yield f"- {describe.candidate(data)}"
 
 
 def finalists(records: Records) -> Iterator[str]:
     """Full-size trials and blends as numbers alone, the best first."""
-    protocol = frozen(records)
-    found = [
-        (kind, data) for kind, data in records
-        if kind in ("trial", "blend") and data["protocol"] == protocol.get("number")
-        and data["score"] is not None and (kind == "blend" or data["full"])
-    ]  # fmt: skip
-    found.sort(key=lambda entry: entry[1]["score"], reverse=protocol.get("direction") == "maximize")
-    for kind, data in found[: 2 * BEST]:
-        what = f"blend of {', '.join(m['trial'] for m in data['members'])}" if kind == "blend" else "single"
-        folds = ", ".join(f"{score:.5f}" for score in data["fold_scores"][:10] if score is not None)
-        yield f"- {data['id']} ({what}): {data['score']:.5f} ± {data['se']:.5f}; folds {folds}; {data['cost']:.0f} worker seconds"
+    number = _number(records)
+    found: list[tuple[str, results.Trial | results.Blend]] = [
+        ("single", t) for t in every(records, results.TRIAL) if t["full"] and t["score"] is not None
+    ]
+    for blend in every(records, results.BLEND):
+        found.append((f"blend of {', '.join(member['trial'] for member in blend['members'])}", blend))
+    found = [(what, data) for what, data in found if data["protocol"] == number]
+    found.sort(key=lambda entry: results.score_of(entry[1]), reverse=_higher(records))
+    for what, data in found[: 2 * BEST]:
+        yield (
+            f"- {data['id']} ({what}): {describe.score(data)}; folds {describe.fold_scores(data, 5, 10)}; "
+            f"{words.seconds(data['cost'])} of worker time"
+        )

@@ -6,9 +6,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ from cobra_jupyter.agent.budget import Budget, spoken
 from cobra_jupyter.agent.history import AgentHistory, life
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.plateau import LEAST, LEAST_READING, SHARES
+from cobra_jupyter.agent.tally import Tallies
 from cobra_jupyter.agent.workspace import Workspace, take
-from cobra_jupyter.brains.base import Brain, BrainGone, taken
+from cobra_jupyter.brains.base import Brain, BrainGone
 from cobra_jupyter.brains.context import Context, Task, Turn
 from cobra_jupyter.kernel.base import Harness, Kernel
 from cobra_jupyter.kernel.errors import KernelError
@@ -25,10 +25,11 @@ from cobra_jupyter.kernel.executor import Executor
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 from cobra_jupyter.kernel.wire import OnForeign
 from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
+from cobra_jupyter.records import kinds
 from cobra_jupyter.records.ledger import Ledger, Record
-from cobra_jupyter.workbench import disk
-from cobra_jupyter.workbench.display import pages
+from cobra_jupyter.workbench import disk, results
 from cobra_jupyter.workbench.harness.ownership import LEAD
+from cobra_jupyter.workbench.kind import as_record
 
 TURNS = {"scout": 40, "auditor": 8, "judge": 4}  # at most, by role
 SHARE = {"scout": SHARES["scout"], "auditor": SHARES["audit"], "judge": SHARES["judge"]}  # of the budget
@@ -40,16 +41,6 @@ _log = logging.getLogger(__name__)
 
 class NoAgent(ValueError):  # noqa: N818
     """Nobody can be called in; the message says why."""
-
-
-@dataclass
-class _Tally:
-    """What an agent took and left in the record."""
-
-    tokens: int = 0
-    cost: float = 0.0
-    lines: list[int] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)  # of candidates
 
 
 @dataclass
@@ -73,25 +64,20 @@ class Team:
     id: str = ""  # of the run
     seats: dict[str, Workspace] = field(default_factory=dict)  # of those who work now
     agents: dict[str, Agent] = field(default_factory=dict)
-    _working: dict[tuple[str, str, str], asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
-    _tasks: list[Task] = field(default_factory=list)
-    _tallies: dict[str, _Tally] = field(default_factory=lambda: defaultdict(_Tally))
-    _ids: dict[int, str] = field(default_factory=dict)
-    _heads: dict[int, str] = field(default_factory=dict)
-    _briefs: int = 0
+    _working: dict[tuple[str, str, str], asyncio.Task[results.Brief]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for record in self.past:
-            self._count(record)
-        self._unfinished, self._unheard = _unfinished(self.past), _unheard(self.past)
-        self.ledger.follow(self._count)
+        self._tallies = Tallies(self.past)
+        self._unfinished, self._unheard = self._tallies.unfinished(), self._tallies.unheard()
+        self._lived = {name: tally.seconds for name, tally in self._tallies.of.items()}  # in earlier lives
+        self.ledger.follow(self._tallies.take)
 
     # ---- a seat: a notebook, a kernel, a place in the record
 
     @contextlib.asynccontextmanager
     async def seat(self, name: str, role: str, task: Task | None = None) -> AsyncIterator[Agent]:
         """An agent at its place, with the notebook that its record tells of."""
-        place_of = moved(self.past, name) or self.run / notebook_of(name)
+        place_of = self._moved(name) or self.run / notebook_of(name)
         seat = take(self.past, self.ledger, place_of, self.metadata, name, role, self.id)
         document, file = seat.document, seat.file
         try:
@@ -132,10 +118,10 @@ class Team:
                 raise
             file.move(home)
             await file.flush()
-            self.ledger.append("moved", {"agent": name, "path": str(home)})
-            self.ledger.append("decision", {
-                "what": f"the notebook of {name} stands at {notebook_of(name)}", "why": f"{gone} cannot be written: {error.strerror}",
-            })  # fmt: skip
+            self.ledger.append(kinds.MOVED, kinds.Moved(agent=name, path=str(home)))
+            self.ledger.append(kinds.DECISION, kinds.Decision(
+                what=f"the notebook of {name} stands at {notebook_of(name)}", why=f"{gone} cannot be written: {error.strerror}",
+            ))  # fmt: skip
 
     async def live(self, agent: Agent, before: AgentHistory, time_left: Callable[[], float]) -> str:
         """An agent's life, taken up where the record leaves it. → why it ended."""
@@ -151,11 +137,11 @@ class Team:
             name
         ].person_cells.died()  # what a person ran there, whoever saw first that the kernel is gone
         turn = len(self.agents[name].turns) + 1
-        self.ledger.append("kernel", {"agent": name, "event": event, "turn": turn})
+        self.ledger.append(kinds.KERNEL, kinds.Kernel(agent=name, event=event, turn=turn))
 
     # ---- calling in
 
-    async def delegate(self, role: str, brief: str, by: str) -> dict[str, Any]:
+    async def delegate(self, role: str, brief: str, by: str) -> results.Brief:
         """Call in an agent and wait for its brief; who asks for the same again while it works waits for the same one.
         Raises NoAgent."""
         key = (by, role, brief)
@@ -179,18 +165,18 @@ class Team:
         if not brief.strip():
             raise NoAgent("the brief is empty: say what is to be found out")
         seconds = min(max(self.least, SHARE[role] * self.budget.seconds), MOST * self.budget.free)
-        name = f"{role}-{1 + sum(task.role == role for task in self._tasks)}"
+        name = f"{role}-{1 + sum(task.role == role for task in self._tallies.tasks)}"
         if self.recording is not None:
             seconds = self.recording.agents.get(name, 0.0)
         if seconds < SHORTEST:
             raise NoAgent(f"no time is left for a {role}: {spoken(self.budget.free)} before the reserve")
         task = Task(name, role, brief.strip()[:4_000], round(seconds, 1), TURNS[role], by)
-        self.ledger.append("agent", asdict(task))
+        self.ledger.append(kinds.AGENT, as_record(kinds.Agent, task))
         return task
 
-    async def _work(self, task: Task) -> dict[str, Any]:
+    async def _work(self, task: Task) -> results.Brief:
         before = life(self.past, task.agent)
-        end = self.budget.used + task.seconds - _lived(self.past, task.agent)
+        end = self.budget.used + task.seconds - self._lived.get(task.agent, 0.0)
         began, ended = self.budget.used, ""
 
         def left() -> float:
@@ -212,33 +198,34 @@ class Team:
             ended = f"{type(error).__name__}: {error}"
         return self._report(task, ended, self.budget.used - began)
 
-    def _report(self, task: Task, ended: str, seconds: float) -> dict[str, Any]:
-        agent, tally = self.agents.get(task.agent), self._tallies[task.agent]
+    def _report(self, task: Task, ended: str, seconds: float) -> results.Brief:
+        agent, tally = self.agents.get(task.agent), self._tallies.of[task.agent]
         said = agent.finished if agent else None
         if said is None:
-            said = self._unsaid(agent, tally, ended)
-        self._briefs += 1
-        ids = list(dict.fromkeys(self._ids[line] for line in tally.lines if line in self._ids))
-        return self.ledger.append("brief", {
-            "id": f"d{self._briefs:02d}", "agent": task.agent, "role": task.role, "by": task.by, "asked": task.brief,
-            "report": said[:REPORT], "ended": "with a report" if agent and agent.finished else ended, "results": ids,
-            "turns": len(agent.turns) if agent else 0, "seconds": round(seconds, 1), "tokens": tally.tokens,
-            "cost": round(tally.cost, 6), "notebook": notebook_of(task.agent),
-        }).data  # fmt: skip
+            said = self._unsaid(task.agent, ended)
+        number = 1 + max((int(brief["id"][1:]) for brief in self._tallies.briefs), default=0)
+        found = results.Brief(
+            id=f"d{number:02d}", agent=task.agent, role=task.role, by=task.by, asked=task.brief,
+            report=said[:REPORT], ended="with a report" if agent and agent.finished else ended, results=list(self._tallies.found(task.agent)),
+            turns=len(agent.turns) if agent else 0, seconds=round(seconds, 1), tokens=tally.tokens,
+            cost=round(tally.cost, 6), notebook=notebook_of(task.agent),
+        )  # fmt: skip
+        self.ledger.append(results.BRIEF, found)
+        return found
 
-    def _unsaid(self, agent: Agent | None, tally: _Tally, ended: str) -> str:
+    def _unsaid(self, name: str, ended: str) -> str:
         """What an agent would have had to report."""
-        shown = [self._heads[line] for line in dict.fromkeys(tally.lines) if line in self._heads]
+        agent, shown = self.agents.get(name), list(self._tallies.found(name).values())
         last = agent.turns[-1].markdown.strip()[:300] if agent and agent.turns else ""
         return "\n".join([
-            f"It ended without a report ({ended}).", f"Candidates it wrote: {', '.join(tally.names) or 'none'}.",
+            f"It ended without a report ({ended}).", f"Candidates it wrote: {', '.join(self._tallies.of[name].candidates) or 'none'}.",
             *shown[-8:], *([f"Its last words: {last}"] if last else []),
         ])  # fmt: skip
 
     @property
     def called(self) -> list[str]:
         """Everybody who was called in, whether they came back or not."""
-        return [task.agent for task in self._tasks]
+        return [task.agent for task in self._tallies.tasks]
 
     async def close(self) -> None:
         """End those who still work; what they found so far is in the record."""
@@ -247,64 +234,15 @@ class Team:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
 
-    def _count(self, record: Record) -> None:
-        data = record.data
-        if record.kind == "reply":
-            tokens, dollars = taken(data)
-            self._tallies[data["agent"]].tokens += tokens
-            self._tallies[data["agent"]].cost += dollars
-        elif record.kind == "call":
-            tally = self._tallies[data["agent"]]
-            if data["record"] is not None:
-                tally.lines.append(data["record"])
-            if data["call"] == "candidate" and data["args"].get("name") not in tally.names:
-                tally.names.append(str(data["args"].get("name")))
-        elif record.kind in ("trial", "ablation", "blend"):
-            self._ids[record.seq], self._heads[record.seq] = data["id"], pages.headline(record.kind, data)
-        elif record.kind == "agent":
-            self._tasks.append(Task(**data))
-        elif record.kind == "brief":
-            self._briefs = max(self._briefs, int(data["id"][1:]))
-
-
-def moved(records: Sequence[Record], name: str) -> Path | None:
-    """Where a person has moved an agent's notebook, if that is so and it still lies there."""
-    paths = (r.data["path"] for r in reversed(records) if r.kind == "moved" and r.data["agent"] == name)
-    found = next((Path(path) for path in paths), None)
-    return found if found is not None and found.exists() else None
+    def _moved(self, name: str) -> Path | None:
+        """Where a person has moved an agent's notebook, if that is so and it still lies there."""
+        found = self._tallies.of[name].moved
+        return Path(found) if found is not None and Path(found).exists() else None
 
 
 def notebook_of(name: str) -> str:
     """Where an agent's notebook lies in the run's folder."""
     return "agent.ipynb" if name == LEAD else f"agents/{name}.ipynb"
-
-
-def _unfinished(records: Sequence[Record]) -> dict[tuple[str, str, str], Task]:
-    """Agents that were called in and have not come back."""
-    back = {record.data["agent"] for record in records if record.kind == "brief"}
-    tasks = [Task(**record.data) for record in records if record.kind == "agent"]
-    return {(task.by, task.role, task.brief): task for task in tasks if task.agent not in back}
-
-
-def _unheard(records: Sequence[Record]) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Briefs that the run's end kept from those who had asked for them."""
-    heard = set()
-    for record in records:
-        data = record.data
-        if record.kind == "call" and data["call"] == "delegate" and data["answer"]:
-            heard.add(data["answer"]["data"]["id"])
-        elif record.kind == "job" and data["state"] == "done":
-            heard.add(data["result"])
-        elif record.kind == "rung":
-            heard.add(data.get("brief"))
-    briefs = [record.data for record in records if record.kind == "brief" and record.data["id"] not in heard]
-    return {(data["by"], data["role"], data["asked"]): data for data in briefs}
-
-
-def _lived(records: Sequence[Record], agent: str) -> float:
-    """Seconds that an agent's executions took in earlier lives."""
-    done = (r.data["seconds"] for r in records if r.kind == "execution" and r.data["agent"] == agent)
-    return float(sum(done))
 
 
 def _title(task: Task) -> str:

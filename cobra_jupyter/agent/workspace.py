@@ -22,7 +22,7 @@ from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile
 from cobra_jupyter.notebook.merge import base_of, merge
 from cobra_jupyter.notebook.overflow import Overflow
-from cobra_jupyter.records import blobs
+from cobra_jupyter.records import blobs, kinds
 from cobra_jupyter.records.ledger import Ledger, Record
 
 TEND = 0.5  # seconds between two looks at the kernel
@@ -91,10 +91,10 @@ class Workspace:
             notebook = read(text)
             merge(self.document, notebook, self._base(notebook))
         except ValueError as error:
-            self.ledger.append("decision", {
-                "what": f"{self.file.path.name} was changed by another program and is no notebook any more",
-                "why": f"{error}; it is written again as it was",
-            })  # fmt: skip
+            self.ledger.append(kinds.DECISION, kinds.Decision(
+                what=f"{self.file.path.name} was changed by another program and is no notebook any more",
+                why=f"{error}; it is written again as it was",
+            ))  # fmt: skip
 
     def _ran(self, cell: str, visit: Visit) -> None:
         """A cell that a person ran has ended."""
@@ -104,12 +104,12 @@ class Workspace:
         shown = self.document.cell(cell).get("outputs", [])
         output = digest(shown)
         self.interventions.ran(cell, visit.status, output)
-        self.ledger.append("ran", {
-            "agent": self.name, "cell": cell, "source": self.document.source_of(cell), "status": visit.status,
-            "count": visit.count, "seconds": round(visit.seconds, 4), "output": output,
-            "error": message_of(visit.ename, visit.evalue)[:2000],
-            "outputs": blobs.store(self.ledger.path.parent, shown) if shown else None,
-        })  # fmt: skip
+        self.ledger.append(kinds.RAN, kinds.Ran(
+            agent=self.name, cell=cell, source=self.document.source_of(cell), status=visit.status,
+            count=visit.count, seconds=round(visit.seconds, 4), output=output,
+            error=message_of(visit.ename, visit.evalue)[:2000],
+            outputs=blobs.store(self.ledger.path.parent, shown) if shown else None,
+        ))  # fmt: skip
         if visit.status == "ok" and self.agent is not None:
             self.agent.executor.visited(self.document.source_of(cell))
 

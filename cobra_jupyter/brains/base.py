@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cobra_jupyter.brains.context import Context
+from cobra_jupyter.records import kinds
+from cobra_jupyter.workbench.kind import as_record
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Usage:
     seconds: float = 0.0
     retries: int = 0
 
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
+    def record(self) -> kinds.Usage:
+        return as_record(kinds.Usage, self)
 
 
 def taken(reply: Mapping[str, Any]) -> tuple[int, float]:

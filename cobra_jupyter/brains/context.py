@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.kind import Kind
+
+T = TypeVar("T", bound=Mapping[str, Any])
+Records = Sequence[tuple[str, dict[str, Any]]]  # kind and data, in order
 WORKBENCH_KINDS = frozenset({
     "card", "protocol", "candidate", "shared", "metric", "trial", "ablation", "probe", "blend", "selection",
     "submission", "audit", "job", "idea",
 })  # fmt: skip
 TOLD_KINDS = WORKBENCH_KINDS | {"brief", "rung", "message", "handback"}  # what an agent's context is made of
+
+
+def every(records: Records, kind: Kind[T]) -> list[T]:
+    """The data of all records of a kind."""
+    return [cast("T", data) for found, data in records if found == kind]
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,7 @@ class Context:
     clock: Clock
     resources: dict[str, Any]
     turns: tuple[Turn, ...] = ()
-    records: tuple[tuple[str, dict[str, Any]], ...] = field(default=(), repr=False)
+    records: Records = field(default=(), repr=False)
     role: str = "lead"
     description: str = ""
     corrections: tuple[tuple[str, str], ...] = ()
@@ -112,16 +122,16 @@ class Context:
             raise RuntimeError("this context has no renderer: it cannot be put into words")
         return self.render(self)
 
-    def all(self, kind: str) -> list[dict[str, Any]]:
-        return [data for found, data in self.records if found == kind]
+    def all(self, kind: Kind[T]) -> list[T]:
+        return every(self.records, kind)
 
-    def last(self, kind: str) -> dict[str, Any] | None:
-        return next((data for found, data in reversed(self.records) if found == kind), None)
+    def last(self, kind: Kind[T]) -> T | None:
+        return next((cast("T", data) for found, data in reversed(self.records) if found == kind), None)
 
-    def trials(self, name: str | None = None, full: bool = False) -> Iterator[dict[str, Any]]:
+    def trials(self, name: str | None = None, full: bool = False) -> Iterator[results.Trial]:
         """Trials with a score under the latest protocol."""
-        protocol = self.last("protocol")
-        for trial in self.all("trial"):
+        protocol = self.last(results.PROTOCOL)
+        for trial in self.all(results.TRIAL):
             same = protocol is None or trial["protocol"] == protocol["number"]
             if (
                 same
@@ -131,11 +141,11 @@ class Context:
             ):
                 yield trial
 
-    def since_last_turn(self, *kinds: str) -> list[dict[str, Any]]:
+    def since_last_turn(self, kind: Kind[T]) -> list[T]:
         """Records that this role's last context did not hold."""
         since = next((turn.knew for turn in reversed(self.turns) if turn.role == self.role), -1)
         found = zip(self.records, self.lines, strict=False)
-        return [data for (kind, data), line in found if kind in kinds and line > since]
+        return [cast("T", data) for (known, data), line in found if known == kind and line > since]
 
     def said_by_people(self, since: int = -1) -> list[str]:
         """Messages, and what was done in this agent's notebook, after a line of the record; oldest first."""
@@ -145,6 +155,6 @@ class Context:
             if line > since and (kind == "message" or (kind == "handback" and data["agent"] == self.agent))
         ]  # fmt: skip
 
-    def running_jobs(self) -> list[dict[str, Any]]:
-        states = {job["id"]: job for job in self.all("job")}
+    def running_jobs(self) -> list[results.Job]:
+        states = {job["id"]: job for job in self.all(results.JOB)}
         return [job for job in states.values() if job["state"] == "running"]

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cobra_jupyter.brains.base import Brain, BrainGone, Finish
+from cobra_jupyter.records import kinds
+from cobra_jupyter.workbench.rebuild import Line, Rebuilt, replay, takes
+from cobra_jupyter.workbench.turns import EXECUTION, Execution
 
 if TYPE_CHECKING:
     from cobra_jupyter.brains.context import Context
@@ -37,7 +40,7 @@ class Said:
     gone: str = ""
 
 
-class Recording:
+class Recording(Rebuilt):
     """What a run's brains said. `ledger`: where decisions are found, None for a file of replies; `asked` the run's
     first line; `closing`: whether the runner submitted at last, `retrained`: whether the proof trained anew (None:
     the recording does not tell)."""
@@ -47,13 +50,15 @@ class Recording:
         self.source = source
         self.ledger: Path | None = None
         self.names: tuple[str, ...] = ()
-        self.asked: Json | None = None
+        self.asked: kinds.Run | None = None
         self.closing: bool | None = None
         self.retrained: bool | None = None
-        self.rungs: dict[int, Json] = {}  # of the ladder, by the lead's turn before which they began
+        self.rungs: dict[int, kinds.Rung] = {}  # of the ladder, by the lead's turn before which they began
         self.rung_ends: set[int] = set()
         self.agents: dict[str, float] = {}  # who was called in, for how many seconds
         self._said: dict[Turn, list[Said]] = {}
+        self._gone: dict[str, list[Said]] = defaultdict(list)  # since the last reply, by agent
+        self._over = self._submitted_at_last = False
         self._limits: dict[Turn, float] = {}  # seconds of cells whose time was over
         path = source / "ledger.jsonl" if source.is_dir() else source
         lines = list(_lines(path))
@@ -84,40 +89,56 @@ class Recording:
         """Raises LedgerError where the chain is broken."""
         from cobra_jupyter.records.ledger import LedgerError, read
 
-        gone: dict[str, list[Said]] = defaultdict(list)
-        closing = over = False
         try:
-            for record in read(path):
-                data = record.data
-                agent = data.get("agent", "lead")
-                if record.kind == "run":
-                    self.asked, self.names = data, tuple(data.get("brains") or [data["brain"]])
-                elif record.kind == "reply":
-                    accepted = {"brain": data["brain"], "text": data["text"], **data}
-                    every = [_said(each) for each in (*data.get("attempts", ()), accepted)]
-                    self._said[agent, data["turn"]] = [*every, *gone.pop(agent, ())]
-                elif record.kind == "decision" and _GONE.match(data["what"]):
-                    name, whose = _GONE.findall(data["what"])[0]
-                    gone[whose or "lead"].append(Said(name, "", Finish(), data["why"]))
-                elif record.kind == "decision" and data["what"] == "closing submission":
-                    closing = True
-                elif record.kind == "execution" and data["status"] == "timeout":
-                    self._limits[agent, data["turn"]] = max(1.0, data["seconds"])
-                elif record.kind == "agent":
-                    self.agents[data["agent"]] = data["seconds"]
-                elif record.kind == "rung" and data["state"] == "begun":
-                    self.rungs[self.last("lead") + 1] = data
-                elif record.kind == "rung":
-                    self.rung_ends.add(self.last("lead") + 1)
-                elif record.kind == "proof":
-                    self.retrained = data["retrained"]
-                elif record.kind == "state":
-                    over = data["state"] in ("finished", "stopped")
-                    closing = closing and data["state"] != "resumed"
+            replay(read(path), self)
         except LedgerError:
             if path.read_bytes().endswith(b"\n"):  # else its last line was torn when the run died
                 raise
-        self.closing = closing if over else None
+        self.closing = self._submitted_at_last if self._over else None
+
+    @takes(kinds.RUN)
+    def take_run(self, data: kinds.Run, line: Line) -> None:
+        self.asked, self.names = data, tuple(data.get("brains") or [data["brain"]])
+
+    @takes(kinds.REPLY)
+    def take_reply(self, data: kinds.Reply, line: Line) -> None:
+        agent = data.get("agent", "lead")
+        every = [_said(each) for each in (*data.get("attempts", ()), data)]
+        self._said[agent, data["turn"]] = [*every, *self._gone.pop(agent, ())]
+
+    @takes(kinds.DECISION)
+    def take_decision(self, data: kinds.Decision, line: Line) -> None:
+        if found := _GONE.match(data["what"]):
+            self._gone[found[2] or "lead"].append(Said(found[1], "", Finish(), data["why"]))
+        elif data["what"] == "closing submission":
+            self._submitted_at_last = True
+
+    @takes(EXECUTION)
+    def take_execution(self, data: Execution, line: Line) -> None:
+        if data["status"] == "timeout":
+            self._limits[data.get("agent", "lead"), data["turn"]] = max(1.0, data["seconds"])
+
+    @takes(kinds.AGENT)
+    def take_agent(self, data: kinds.Agent, line: Line) -> None:
+        self.agents[data["agent"]] = data["seconds"]
+
+    @takes(kinds.RUNG)
+    def take_rung(self, data: kinds.Rung, line: Line) -> None:
+        turn = self.last("lead") + 1
+        if data["state"] == "begun":
+            self.rungs[turn] = data
+        else:
+            self.rung_ends.add(turn)
+
+    @takes(kinds.PROOF)
+    def take_proof(self, data: kinds.Proof, line: Line) -> None:
+        self.retrained = data["retrained"]
+
+    @takes(kinds.STATE)
+    def take_state(self, data: kinds.State, line: Line) -> None:
+        self._over = data["state"] in ("finished", "stopped")
+        if data["state"] == "resumed":
+            self._submitted_at_last = False
 
     def _take_file(self, lines: list[Json]) -> None:
         """Replies in the order in which they came. Each run, and each life of one, begins with a line of its brains;

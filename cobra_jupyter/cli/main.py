@@ -396,9 +396,10 @@ def _print(result: dict[str, Any] | None, as_json: bool) -> None:
         print(json.dumps(result))
         return
     if result["submission"]:
-        print(
-            f"{result['competition']}: {result['metric']} {result['cv']:.5f} ± {result['cv_se']:.5f} by cross-validation"
-        )
+        from cobra_jupyter.workbench.display.pages.describe import cross_validated
+
+        found = cross_validated(result["metric"], result["cv"], result["cv_se"])
+        print(f"{result['competition']}: {found}")
         print(f"proof       {result['proof']}")
     else:
         print(f"{result['competition']}: no valid submission")

@@ -11,8 +11,10 @@ from rich.live import Live
 from rich.text import Text
 
 from cobra_jupyter.agent.budget import Budget
+from cobra_jupyter.records import describe
 from cobra_jupyter.records.ledger import Record
 from cobra_jupyter.run.status import RunStatus
+from cobra_jupyter.workbench.display.pages.describe import best as best_score
 
 _SAID = ("reply", "trial", "blend", "proof")
 
@@ -50,17 +52,13 @@ class Progress:
         elif record.kind in _SAID:
             self._say(budget, force=record.kind != "trial")
         elif record.kind == "state" and data["state"] in ("pausing", "paused", "human", "waiting"):
-            self._console.print(Text(f"  {data['state']}: {data['why'] or 'a person has the run'}"))
+            self._console.print(Text(f"  {describe.line(record)}"))
         elif record.kind == "execution" and data["status"] not in ("ok",):
-            self._console.print(
-                Text(
-                    f"  cell of turn {data['turn']}: {data['status']} {data['ename']}: {data['evalue'][:200]}"
-                )
-            )
+            self._console.print(Text(f"  cell of turn {data['turn']}: {describe.line(record)}"))
 
     def _say(self, budget: Budget, force: bool = False) -> None:
         s = self._standing
-        best = f"best CV {s.best['score']:.5f} ± {s.best['se']:.5f} · " if s.best else ""
+        best = f"{best_score(s.best['score'], s.best['se'])} · " if s.best else ""
         line = f"{s.phase} · {best}{s.trials} trials · {budget.said} left"
         if self._live:
             self._live.update(Text(line))

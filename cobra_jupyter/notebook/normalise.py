@@ -30,7 +30,7 @@ _PARTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (_RATIO, f"×{_BLANK}"),
     (_MEMORY, _BLANK),
     (_WORKER_TIME, ""),
-    (re.compile(r", \d+ tokens\b"), ""),
+    (re.compile(r", \d[\d,]* tokens?\b"), ""),
     (re.compile(r"\b0x[0-9a-f]{6,}\b"), "0x…"),  # memory address of an object
     (re.compile(r"[^\s'\"<>]*ipykernel_\d+/\d+\.py"), "<cell>"),
     (re.compile(r"(trials/[0-9a-f]{20})-[0-9a-f]{6}"), r"\1"),  # a fit that was repeated

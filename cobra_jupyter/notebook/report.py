@@ -14,10 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from cobra_jupyter.records import kinds
 from cobra_jupyter.records.ledger import Record
 from cobra_jupyter.records.timeline import Timeline
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display import charts
-from cobra_jupyter.workbench.display.pages import choice, competition, effects, findings, parts, trials, words
+from cobra_jupyter.workbench.display.pages import (
+    choice,
+    competition,
+    describe,
+    effects,
+    findings,
+    parts,
+    words,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -46,27 +56,28 @@ def write(path: Path, run: Mapping[str, Any], records: Sequence[Record]) -> None
 def render(run: Mapping[str, Any], records: Sequence[Record]) -> str:
     """The report as HTML."""
     story = Timeline(run, records)
+    card, submission = story.last(results.CARD), story.last(results.SUBMISSION)
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             story=story,
             run=run,
-            card=story.last("card"),
-            protocols=story.all("protocol"),
+            card=card,
+            protocols=story.all(results.PROTOCOL),
             judged=story.judged,
-            title=run.get("competition") or story.last("card").get("name") or "competition",
-            submission=story.last("submission"),
-            selection=story.last("selection"),
-            used=[member.get("trial") for member in story.last("submission").get("members") or ()],
+            title=run.get("competition") or (card.get("name") if card else None) or "competition",
+            submission=submission,
+            selection=story.last(results.SELECTION),
+            used=[m.get("trial") for m in (submission.get("members") if submission else None) or ()],
             blend=_blend(story),
-            blends=story.all("blend"),
+            blends=story.all(results.BLEND),
             candidates=_candidates(story),
             ablations=_ablations(story),
             audits=_audits(story),
             environment=_machine(story),
             proof=_proof(story),
-            files=story.all("file"),
+            files=story.all(kinds.FILE),
             charts=_charts(story),
             time=_time(story),
             tail=_tail(story),
@@ -107,15 +118,14 @@ def _environment() -> Environment:
         known=words.known,
         counted=words.counted,
         page_card=competition,
-        page_trial=trials,
-        page_effects=findings,
-        page_choice=choice,
+        describe=describe,
     )
     return made
 
 
 def _proof(story: Timeline) -> dict[str, Any]:
-    found = story.last("proof") or story.run.get("proof") or {}
+    proof = story.last(kinds.PROOF)
+    found: Mapping[str, Any] = proof or story.run.get("proof") or {}
     outcome = str(found.get("outcome") or "not run")
     look, meaning = PROOFS.get(outcome, ("open", ""))
     return {**found, "outcome": outcome, "look": look, "meaning": meaning}
@@ -123,9 +133,7 @@ def _proof(story: Timeline) -> dict[str, Any]:
 
 def _candidates(story: Timeline) -> list[dict[str, Any]]:
     """The latest version of each candidate, with its factors as rows."""
-    latest: dict[str, Mapping[str, Any]] = {}
-    for found in story.all("candidate"):
-        latest[str(found.get("name"))] = found
+    latest = {str(found.get("name")): found for found in story.all(results.CANDIDATE)}
     return [
         {
             "name": name,
@@ -143,7 +151,7 @@ def _candidates(story: Timeline) -> list[dict[str, Any]]:
 
 def _ablations(story: Timeline) -> list[dict[str, Any]]:
     found = []
-    for data in story.all("ablation"):
+    for data in story.all(results.ABLATION):
         groups = findings.groups(data)
         ordered = [effect for group in groups for effect in group.rows]
         name = f"G{findings.unit(data)[1:]}: {data.get('candidate')}, {data.get('fidelity')}"
@@ -164,17 +172,19 @@ def _ablations(story: Timeline) -> list[dict[str, Any]]:
     return found
 
 
-def _audits(story: Timeline) -> list[Mapping[str, Any]]:
+def _audits(story: Timeline) -> list[results.Finding]:
     """The findings of the last audit."""
-    return list(story.last("audit").get("findings") or ())
+    audit = story.last(results.AUDIT)
+    return list(audit.get("findings") or ()) if audit else []
 
 
 def _charts(story: Timeline) -> dict[str, Markup]:
     points, made = story.points(), {}
-    metric = story.judged.get("metric") or "score"
+    judged = story.judged
+    metric = (judged.get("metric") if judged else None) or "score"
     if any(words.known(p.score) for p in points):
         title = f"Best cross-validated {metric} over time"
-        steps = charts.steps(points, title, str(story.judged.get("direction") or "maximize"))
+        steps = charts.steps(points, title, "minimize" if story.sign < 0 else "maximize")
         made["steps"] = Markup(charts.img(steps, f"{title}; every full-size trial is a dot"))
     if phases := story.phases():
         bars = [
@@ -184,19 +194,21 @@ def _charts(story: Timeline) -> dict[str, Markup]:
         made["phases"] = Markup(
             charts.img(charts.bars(bars, "Where the time went"), "Share of the run's time by phase")
         )
-    made["strip"] = Markup(choice.strip(story.last("selection"), story.fold_scores()))
-    made["distance"] = Markup(choice.distance(story.last("selection")))
+    if selection := story.last(results.SELECTION):
+        made["strip"] = Markup(choice.strip(selection, story.fold_scores()))
+        made["distance"] = Markup(choice.distance(selection))
     blend = _blend(story)
-    if len(blend.get("members") or ()) > 1:
+    if blend and len(blend.get("members") or ()) > 1:
         made["weights"] = Markup(choice.weights(blend, f"Weights of blend {blend.get('id')}"))
     return made
 
 
-def _blend(story: Timeline) -> Mapping[str, Any]:
-    """The submitted blend, or else the last one."""
-    blends = story.all("blend")
-    submitted = story.last("submission").get("what")
-    return next((b for b in blends if b.get("id") == submitted), blends[-1] if blends else {})
+def _blend(story: Timeline) -> results.Blend | None:
+    """The blend that was submitted, else the last one."""
+    blends = story.all(results.BLEND)
+    submitted = story.last(results.SUBMISSION)
+    used = [blend for blend in blends if submitted and blend.get("id") == submitted.get("what")]
+    return next(iter([*used, *blends[-1:]]), None)
 
 
 def _time(story: Timeline) -> dict[str, Any]:
@@ -212,8 +224,10 @@ def _time(story: Timeline) -> dict[str, Any]:
 
 
 def _machine(story: Timeline) -> dict[str, Any]:
-    """The kernel's Python and the machine, as found before the run."""
-    found = story.last("environment") or story.run.get("environment") or story.run.get("kernel") or {}
+    """The kernel's Python and the machine, as probed before the run."""
+    known = story.run.get("environment") or story.run.get("kernel") or {}
+    probed = story.last(kinds.ENVIRONMENT)
+    found: Mapping[str, Any] = probed or known
     libraries = {k: v for k, v in (found.get("libraries") or {}).items() if v}
     gpus = [
         f"{g.get('name')}, {words.size(g.get('memory_bytes'))}"

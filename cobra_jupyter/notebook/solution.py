@@ -6,7 +6,9 @@ import pprint
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Json = Mapping[str, Any]
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.display.pages import words
+
 SMALL = 30.0  # worker seconds of training; below it, saved models predict faster in one process
 
 SETTINGS = """\
@@ -126,7 +128,9 @@ for name in {names!r}:
     SHARED[name] = pd.concat(parts)"""
 
 
-def build(solution: Json, retrain: bool = True, facts: Json | None = None) -> dict[str, Any]:
+def build(
+    solution: results.Solution, retrain: bool = True, facts: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Build the notebook (nbformat dict) from the harness's description of the submission."""
     cells = list(_cells(solution, retrain, facts or {}))
     for number, cell in enumerate(cells):
@@ -146,7 +150,7 @@ def _text(source: str) -> dict[str, Any]:
     return {"cell_type": "markdown", "metadata": {}, "source": source}
 
 
-def _cells(s: Json, retrain: bool, facts: Json) -> Iterator[dict[str, Any]]:
+def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     members = s["members"]
     yield _text(_title(s, facts))
     yield _code(SETTINGS.format(folder=s["folder"], slots=_processes(s, retrain), retrain=retrain))
@@ -172,14 +176,14 @@ def _cells(s: Json, retrain: bool, facts: Json) -> Iterator[dict[str, Any]]:
     yield _code(_write(s))
 
 
-def _processes(s: Json, retrain: bool) -> int:
+def _processes(s: results.Solution, retrain: bool) -> int:
     small = not retrain and sum(member["cost"] for member in s["members"]) < SMALL
     return 1 if small else int(s["slots"])
 
 
-def _title(s: Json, facts: Json) -> str:
+def _title(s: results.Solution, facts: Mapping[str, Any]) -> str:
     score = (
-        f", cross-validated {s['metric']} **{facts['score']:.5f} ± {facts['se']:.5f}**"
+        f", cross-validated {s['metric']} **{words.scored(facts['score'], facts['se'])}**"
         if facts.get("score") is not None
         else ""
     )
@@ -194,7 +198,7 @@ def _title(s: Json, facts: Json) -> str:
     )
 
 
-def _protocol(s: Json) -> str:
+def _protocol(s: results.Solution) -> str:
     lines = [f"ID = {s['id']!r}  # the row key", s["protocol_code"]]
     if s["time_ordered"]:
         ranks = 'when.rank(method="first", na_option="bottom").to_numpy(int)'
@@ -202,7 +206,7 @@ def _protocol(s: Json) -> str:
     return "\n".join(lines)
 
 
-def _modules(members: list[Json]) -> Iterator[tuple[str, str]]:
+def _modules(members: list[results.SolutionMember]) -> Iterator[tuple[str, str]]:
     seen = set()
     for member in members:
         for name, source in [*member["shared"].items(), (member["name"], member["source"])]:
@@ -211,12 +215,12 @@ def _modules(members: list[Json]) -> Iterator[tuple[str, str]]:
                 yield name, source
 
 
-def _context(s: Json) -> str:
+def _context(s: results.Solution) -> str:
     written = pprint.pformat(s["context"], width=100, sort_dicts=False, compact=True).replace("\n", "\n    ")
     return CONTEXT.format(facts=written, inner=INNER_TIME if s["time_ordered"] else INNER)
 
 
-def _members(s: Json) -> str:
+def _members(s: results.Solution) -> str:
     rows = []
     for m in s["members"]:
         row = {k: m[k] for k in ("name", "weight", "config", "folds", "repeats", "seed", "seconds_given")}
@@ -226,7 +230,7 @@ def _members(s: Json) -> str:
     return f"TASK = {s['context']['task']!r}\nMEMBERS = [\n{listed},\n]"
 
 
-def _write(s: Json) -> str:
+def _write(s: results.Solution) -> str:
     """The code that decodes the blend and writes the submission, by layout."""
     params, outputs, classes = s["params"], list(s["outputs"]), s["context"]["classes"]
     lines = ["submission = sample.copy()"]
@@ -263,7 +267,7 @@ def _write(s: Json) -> str:
     return "\n".join(lines)
 
 
-def _codes(s: Json) -> str:
+def _codes(s: results.Solution) -> str:
     task, params = s["context"]["task"], s["params"]
     if task in ("binary", "multilabel"):
         column = "blend[:, -1]" if task == "binary" else "blend"
@@ -273,5 +277,5 @@ def _codes(s: Json) -> str:
     return "blend.argmax(axis=1)"
 
 
-def _own_decode(s: Json) -> str:
+def _own_decode(s: results.Solution) -> str:
     return f"importlib.import_module({s['members'][0]['name']!r}).decode(blend, test, {s['params']!r})"

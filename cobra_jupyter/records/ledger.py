@@ -16,11 +16,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cobra_jupyter.workbench import disk
+from cobra_jupyter.workbench.kind import Kind
+from cobra_jupyter.workbench.rebuild import Line
 
 START = "0" * 64
+T = TypeVar("T", bound=Mapping[str, Any])
 LOOK = 0.3  # seconds: who looks whether a run lives holds its lock for an instant
 DURABLE = frozenset({"run", "state", "protocol", "selection", "submission", "proof", "decision", "finish"})
 
@@ -30,13 +33,9 @@ class LedgerError(ValueError):
 
 
 @dataclass(frozen=True)
-class Record:
-    """One line. `time` is seconds since the epoch."""
+class Record(Line):
+    """One line with its place in the chain."""
 
-    seq: int
-    time: float
-    kind: str
-    data: dict[str, Any]
     prev: str
     hash: str
 
@@ -92,9 +91,13 @@ class Ledger:
         """Give every record from now on to `callback`, in order."""
         self._followers.append(callback)
 
-    def append(self, kind: str, data: Mapping[str, Any]) -> Record:
-        """Write one record. Raises DiskFull when the disk will not take it; then nothing more is taken, since what
-        follows would not know of it."""
+    def append(self, kind: Kind[T], data: T) -> Record:
+        """Write one record. Raises DiskFull when the disk will not take it."""
+        return self.write(kind, data)
+
+    def write(self, kind: str, data: Mapping[str, Any]) -> Record:
+        """Write a record whose kind is not known beforehand. Raises DiskFull when the disk will not take it; then
+        nothing more is taken, since what follows would not know of it."""
         clean = self._without_secrets(data)
         with self._lock:
             if self._failure:

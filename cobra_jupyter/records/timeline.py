@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from cobra_jupyter.records import describe, kinds
 from cobra_jupyter.records.ledger import Record
-from cobra_jupyter.workbench.display import pages
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.charts import Point
 from cobra_jupyter.workbench.display.pages import words
+from cobra_jupyter.workbench.kind import Kind
+from cobra_jupyter.workbench.rebuild import all_of, last_of
 
-Data = Mapping[str, Any]
+T = TypeVar("T", bound=Mapping[str, Any])
 Interval = tuple[float, float]
 MOST_LINES = 150  # of one turn
 UNTOLD = ("call", "clock")  # their results are records of their own
 TAKEN = ("input", "cached", "output", "thoughts", "cost")
-_FENCE = re.compile(r"^\s*(```|~~~)")
-_EMPHASIS = re.compile(r"[*_`]{1,3}")
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ class Phase:
 class Timeline:
     """The record of one run. Kinds that are missing give empty answers."""
 
-    run: Data
+    run: Mapping[str, Any]  # run.json
     records: Sequence[Record]
 
-    def all(self, kind: str) -> list[Data]:
-        return [record.data for record in self.records if record.kind == kind]
+    def all(self, kind: Kind[T]) -> list[T]:
+        return all_of(self.records, kind)
 
-    def last(self, kind: str) -> Data:
-        return next((r.data for r in reversed(self.records) if r.kind == kind), {})
+    def last(self, kind: Kind[T]) -> T | None:
+        return last_of(self.records, kind)
 
     @property
     def started(self) -> float:
@@ -95,38 +95,40 @@ class Timeline:
         return float(given) if words.known(given) else last
 
     @property
-    def judged(self) -> Data:
+    def judged(self) -> results.Protocol | results.Card | None:
         """The protocol in force, or what the card says where none was frozen."""
-        return self.last("protocol") or self.last("card")
+        return self.last(results.PROTOCOL) or self.last(results.CARD)
 
     @property
     def sign(self) -> int:
-        return -1 if self.judged.get("direction") == "minimize" else 1
+        return -1 if self.judged and self.judged["direction"] == "minimize" else 1
 
     # ---- trials
 
-    def trials(self) -> list[Data]:
-        return self.all("trial")
+    def trials(self) -> list[results.Trial]:
+        return self.all(results.TRIAL)
 
-    def full(self) -> list[Data]:
+    def full(self) -> list[results.Trial]:
         """Full-size trials with a score, those of the protocol in force first, best first."""
         found = [t for t in self.trials() if t.get("full") and words.known(t.get("score"))]
-        return sorted(found, key=lambda t: (-(t.get("protocol") or 0), -self.sign * t["score"]))
+        return sorted(found, key=lambda t: (-(t.get("protocol") or 0), -self.sign * results.score_of(t)))
 
-    def small(self) -> list[Data]:
+    def small(self) -> list[results.Trial]:
         """Trials on some of the rows or folds, as they came."""
         return [t for t in self.trials() if not t.get("full") and words.known(t.get("score"))]
 
-    def failed(self) -> list[Data]:
+    def failed(self) -> list[results.Trial]:
         return [t for t in self.trials() if not words.known(t.get("score"))]
 
     def fold_scores(self) -> dict[str, Any]:
         """By id of trial or blend."""
-        return {str(d.get("id")): d.get("fold_scores") for kind in ("trial", "blend") for d in self.all(kind)}
+        scored = [*self.all(results.TRIAL), *self.all(results.BLEND)]
+        return {str(data.get("id")): data.get("fold_scores") for data in scored}
 
     def points(self) -> list[Point]:
         """Full-size trials and blends of the protocol in force; all its trials where none was full-size."""
-        number = self.judged.get("number")
+        protocol = self.last(results.PROTOCOL)
+        number = protocol.get("number") if protocol else None
         found = [
             r
             for r in self.records
@@ -190,7 +192,14 @@ class Timeline:
             if record.kind == "reply":
                 text, number = str(data.get("text", "")), data.get("turn")
                 place = number if isinstance(number, int) else len(found)
-                turn = Turn(place, agent, str(data.get("role", "")), heading(text), prose(text), offset)
+                turn = Turn(
+                    place,
+                    agent,
+                    str(data.get("role", "")),
+                    describe.heading(text),
+                    describe.prose(text),
+                    offset,
+                )
                 found.append(turn)
                 latest[agent] = turn
                 continue
@@ -200,21 +209,19 @@ class Timeline:
             if record.kind == "execution":
                 turn.status = str(data.get("status", ""))
                 turn.seconds += float(data["seconds"]) if words.known(data.get("seconds")) else 0.0
-            turn.add(TimelineEntry(offset, record.kind, said(record), _bad(record)))
+            turn.add(TimelineEntry(offset, record.kind, describe.line(record), describe.failed(record)))
         return [turn for turn in found if turn.number or turn.lines]
 
     # ---- agents and models
 
-    def rungs(self) -> list[Data]:
-        """Rungs of the plateau ladder as they stand, each with the `report` of the agent that was called in."""
-        latest = {data.get("number"): data for data in self.all("rung")}
-        reports = {data.get("id"): data.get("report") for data in self.all("brief")}
-        return [{**data, "report": reports.get(data.get("brief"))} for data in latest.values()]
+    def rungs(self) -> list[kinds.Rung]:
+        """Rungs of the plateau ladder as they stand."""
+        return list({data.get("number"): data for data in self.all(kinds.RUNG)}.values())
 
     def models(self) -> list[dict[str, Any]]:
         """What each model took, attempts included: replies, tokens, dollars."""
         found: dict[str, dict[str, Any]] = {}
-        for reply in self.all("reply"):
+        for reply in self.all(kinds.REPLY):
             for each in (*(reply.get("attempts") or ()), reply):
                 used = each.get("usage")
                 if not isinstance(used, Mapping):
@@ -249,89 +256,3 @@ def merged(spans: Iterable[Interval]) -> list[Interval]:
 
 def length(spans: Iterable[Interval]) -> float:
     return math.fsum(end - start for start, end in spans)
-
-
-def _prose_lines(text: str) -> list[str]:
-    """The lines of a reply outside its code."""
-    lines, inside = [], False
-    for line in text.splitlines():
-        if _FENCE.match(line):
-            inside = not inside
-        elif not inside:
-            lines.append(line.strip())
-    return lines
-
-
-def heading(text: str) -> str:
-    """The first Markdown heading of a reply, else its first line of prose."""
-    lines = [line for line in _prose_lines(text) if line]
-    first = next(
-        (line for line in lines if re.match(r"#{1,6}\s+\S", line)), lines[0] if lines else "code only"
-    )
-    return words.cut(_EMPHASIS.sub("", first.lstrip("#").strip()), 140)
-
-
-def prose(text: str) -> str:
-    """What a reply says besides heading and code, on one line."""
-    rest = [line for line in _prose_lines(text) if line and not line.startswith("#")]
-    said = words.cut(_EMPHASIS.sub("", " ".join(rest)), 700)
-    return "" if said == heading(text) else said
-
-
-def _bad(record: Record) -> bool:
-    data = record.data
-    if record.kind == "execution":
-        return data.get("status") not in ("ok", None)
-    if record.kind == "trial":
-        return not words.known(data.get("score"))
-    return record.kind == "proof" and data.get("outcome") in ("different", "failed")
-
-
-def said(record: Record) -> str:
-    """A record in one line."""
-    data = record.data
-    if record.kind in pages.KINDS and record.kind != "finish":
-        return pages.headline(record.kind, data)
-    if record.kind == "run":
-        return (
-            f"brain {data.get('brain')}, budget {words.seconds(data.get('budget'))}, seed {data.get('seed')}"
-        )
-    if record.kind == "environment":
-        machine = (
-            f"{words.counted(data.get('cores'), 'core')}, {words.size(data.get('memory_bytes'))} of memory"
-        )
-        return f"Python {data.get('python_version')}, {machine}"
-    if record.kind == "cell":
-        return words.counted(len(str(data.get("source", "")).splitlines()), "line")
-    if record.kind == "execution":
-        error = (
-            words.cut(f"{data.get('ename')}: {data.get('evalue') or ''}", 240) if data.get("ename") else ""
-        )
-        return f"{data.get('status')} in {words.seconds(data.get('seconds'))}" + (
-            f", {error}" if error else ""
-        )
-    if record.kind == "note":
-        return heading(str(data.get("text", "")))
-    if record.kind == "agent":
-        return f"{data.get('agent')}, called in by the {data.get('by')}, for {words.seconds(data.get('seconds'))}"
-    if record.kind == "rung":
-        return f"{data.get('rung')} {data.get('state')}: {data.get('why')}"
-    if record.kind == "idea":
-        gain, se = data.get("gain"), data.get("se")
-        against = f"{gain:+.5g} ± {se:.2g} against {data.get('best')}" if words.known(gain) else "the first"
-        return f"{data.get('id')} in the family {data.get('family')}: {against}{', progress' if data.get('progress') else ''}"
-    if record.kind == "message":
-        return words.cut(f"a person says: {data.get('text')}", 300)
-    if record.kind == "handback":
-        return f"the agent is told what a person did ({data.get('why')}): {words.counted(len(data.get('interventions', ())), 'cell')}"
-    if record.kind == "ran":
-        return f"a person ran a cell: {data.get('status')} {data.get('error') or ''}".strip()
-    if record.kind == "edit":
-        return f"{words.counted(len(data.get('edits', ())), 'edit')} by a person"
-    if record.kind == "human":
-        return f"a person: {data.get('what')}{': ' + data['why'] if data.get('why') else ''}"
-    if record.kind == "file":
-        return f"{data.get('path')}, SHA-256 {str(data.get('sha256', ''))[:16]}…"
-    order = ("state", "event", "what", "outcome", "why", "detail")
-    shown = [words.cut(data[key], 300) for key in order if data.get(key)]
-    return ": ".join(shown) if shown else words.cut(words.level(dict(data)), 240)

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from cobra_jupyter.records import kinds
 from cobra_jupyter.records.ledger import Ledger
 from cobra_jupyter.records.states import HELD
 from cobra_jupyter.workbench.harness.ownership import LEAD
@@ -207,7 +208,7 @@ class Control:
                 too_long=True,
             )
         self._alive()
-        self.ledger.append("message", {"text": text.strip()})
+        self.ledger.append(kinds.MESSAGE, kinds.Message(text=text.strip()))
 
     async def approve(self, yes: Any, why: Any = "", cell: Any = None) -> None:
         """`cell`: the one that was seen, where it is said; none that nobody has seen is to run."""
@@ -258,4 +259,4 @@ class Control:
             raise Refused("the run is at its end: it proves its submission and reports")
 
     def _note(self, what: str, why: str = "") -> None:
-        self.ledger.append("human", {"what": what, "why": why})
+        self.ledger.append(kinds.HUMAN, kinds.Human(what=what, why=why))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,14 @@ from typing import Any
 from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.agent.team import notebook_of
 from cobra_jupyter.notebook import report, solution
+from cobra_jupyter.records import kinds
 from cobra_jupyter.records.files import write_json
+from cobra_jupyter.records.latest import Latest
 from cobra_jupyter.records.ledger import Ledger, read
 from cobra_jupyter.run.machinery import PROCESSES, Machinery
 from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.proof import Proof
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.harness.ownership import LEAD
 from cobra_jupyter.workbench.harness.resources import SECOND_PROOF
 from cobra_jupyter.workbench.hashing import sha256
@@ -53,12 +56,12 @@ class Finisher:
     options: Options
     ledger: Ledger
     budget: Budget
-    latest: Mapping[str, dict[str, Any]]
+    latest: Latest
     recording: Any = None
     id: str = ""  # of the run
     machinery: Machinery = PROCESSES
 
-    async def prove(self, described: dict[str, Any]) -> Proof:
+    async def prove(self, described: results.Solution) -> Proof:
         """Write `solution.ipynb`, run it in a fresh kernel, compare. Where training anew would take, or takes, too long,
         the saved models predict."""
         left = self.budget.left - CLOSING
@@ -77,19 +80,19 @@ class Finisher:
         if second and proof.outcome == "failed" and proof.seconds >= limit:
             again = await self._prove(described, False, self.budget.left - CLOSING)
             proof = replace(again, detail=f"{again.detail}; training anew did not end within {limit:.0f} s")
-        self.ledger.append("proof", proof.record())
+        self.ledger.append(kinds.PROOF, proof.record())
         return proof
 
-    async def _prove(self, described: dict[str, Any], retrain: bool, seconds: float) -> Proof:
+    async def _prove(self, described: results.Solution, retrain: bool, seconds: float) -> Proof:
         out, path = self.options.out, self.write_solution(described, retrain)
         return await self.machinery.prove(
             path, out / "submission.csv", out / "proof", self.options.kernel, max(seconds, 1.0), retrain
         )
 
-    def write_solution(self, described: dict[str, Any], retrain: bool) -> Path:
-        submitted, path = self.latest["submission"], self.options.out / "solution.ipynb"
+    def write_solution(self, described: results.Solution, retrain: bool) -> Path:
+        submitted, path = self.latest[results.SUBMISSION], self.options.out / "solution.ipynb"
         facts = {
-            "competition": self.latest["card"]["name"],
+            "competition": self.latest[results.CARD]["name"],
             "score": submitted["score"],
             "se": submitted["se"],
         }
@@ -97,7 +100,7 @@ class Finisher:
         return path
 
     def close(
-        self, end: str, described: dict[str, Any] | None, proof: Proof, agents: Sequence[str], failed: bool = False
+        self, end: str, described: results.Solution | None, proof: Proof, agents: Sequence[str], failed: bool = False
     ) -> Result:  # fmt: skip
         """The last records, the report and run.json; `agents` are those that were called in."""
         out = self.options.out
@@ -105,13 +108,13 @@ class Finisher:
         names += ["submission.csv", "solution.ipynb"] if described else []
         for name in names:
             if (out / name).exists():
-                self.ledger.append("file", {"path": name, "sha256": sha256(out / name)})
-        card, frozen = self.latest.get("card", {}), self.latest.get("protocol", {})
-        submitted = self.latest.get("submission", {})
+                self.ledger.append(kinds.FILE, kinds.File(path=name, sha256=sha256(out / name)))
+        card, frozen = self.latest.get(results.CARD), self.latest.get(results.PROTOCOL)
+        submitted, judged = self.latest.get(results.SUBMISSION), frozen or card
         result = Result(
-            run=str(out), competition=str(card.get("name", self.options.folder.name)), metric=frozen.get("metric", card.get("metric")),
-            direction=frozen.get("direction", card.get("direction")), protocol=frozen.get("digest"),
-            cv=submitted.get("score"), cv_se=submitted.get("se"),
+            run=str(out), competition=self._competition, metric=judged["metric"] if judged else None,
+            direction=judged["direction"] if judged else None, protocol=frozen["digest"] if frozen else None,
+            cv=submitted["score"] if submitted else None, cv_se=submitted["se"] if submitted else None,
             submission=str(out / "submission.csv") if submitted else None, notebook=str(out / "agent.ipynb"),
             solution=str(out / "solution.ipynb") if (out / "solution.ipynb").exists() else None,
             report=str(out / "report.html"), proof=proof, seconds=self.budget.used,
@@ -119,24 +122,30 @@ class Finisher:
         state = "failed" if failed else "stopped" if end == "interrupted" else "finished"
         run = self._run_json(state, end, result)
         report.write(out / "report.html", run, list(read(out / "ledger.jsonl")))
-        self.ledger.append("file", {"path": "report.html", "sha256": sha256(out / "report.html")})
+        self.ledger.append(kinds.FILE, kinds.File(path="report.html", sha256=sha256(out / "report.html")))
         self.state(run["state"], end, result)
         return result
 
     def state(self, state: str, why: str | None, result: Result | None = None, held: bool = False) -> None:
         """A state of the run, in the record and in run.json; `held`: the clock stands still from here, or did until
         here."""
-        used = {"used": round(self.budget.used, 3)} if held else {}
-        self.ledger.append("state", {"state": state, "why": why, **used})
+        record = kinds.State(state=state, why=why)
+        if held:
+            record["used"] = round(self.budget.used, 3)
+        self.ledger.append(kinds.STATE, record)
         write_json(self.options.out / "run.json", self._run_json(state, why, result))
+
+    @property
+    def _competition(self) -> str:
+        card = self.latest.get(results.CARD)
+        return card["name"] if card else self.options.folder.name
 
     def _run_json(self, state: str, why: str | None, result: Result | None) -> dict[str, Any]:
         o = self.options
-        card = self.latest.get("card", {})
         return {
-            "id": self.id, "run": o.out.name, "competition": card.get("name", o.folder.name), "state": state, "why": why, "pid": os.getpid(),
+            "id": self.id, "run": o.out.name, "competition": self._competition, "state": state, "why": why, "pid": os.getpid(),
             "started": o.started, "seconds": round(self.budget.used, 1), "budget": o.budget, "seed": o.seed,
             "brain": o.brain, "head": self.ledger.head, "length": self.ledger.length,
-            "environment": self.latest.get("environment", {}), "result": result.record() if result else None,
+            "environment": self.latest.get(kinds.ENVIRONMENT) or {}, "result": result.record() if result else None,
             "proof": result.proof.record() if result else None,
         }  # fmt: skip

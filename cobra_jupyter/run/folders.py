@@ -17,6 +17,8 @@ from cobra_jupyter.records.ledger import LedgerError, is_locked, read
 from cobra_jupyter.records.states import LIVE, RESUMABLE
 from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.status import RunStatus
+from cobra_jupyter.workbench.display.pages.describe import best as best_score
+from cobra_jupyter.workbench.display.pages.describe import cross_validated
 
 LONGEST = 200  # bytes of a competition's name in that of a run's folder
 
@@ -177,7 +179,7 @@ def describe(run: dict[str, Any]) -> str:
         lines += _standing(Path(run["folder"]))
     elif result and result["cv"] is not None:
         lines.append(
-            f"{result['metric']} {result['cv']:.5f} ± {result['cv_se']:.5f} by cross-validation, proof {result['proof']}"
+            f"{cross_validated(result['metric'], result['cv'], result['cv_se'])}, proof {result['proof']}"
         )
         lines += [
             f"{name:<11} {result[name]}"
@@ -196,10 +198,10 @@ def _standing(folder: Path) -> list[str]:
     with contextlib.suppress(LedgerError):  # its last line is being written
         for record in read(folder / "ledger.jsonl"):
             standing.count(record)
-    best = standing.best
-    score = f", best CV {best['score']:.5f} ± {best['se']:.5f}" if best else ""
+    best, asked = standing.best, standing.asked
+    budget = (asked["budget"] if asked else None) or 0.0
+    score = f", {best_score(best['score'], best['se'])}" if best else ""
     return [
-        f"{spoken(standing.age())} of {spoken(standing.asked['budget'])} used, "
-        f"{spoken(standing.asked['budget'] - standing.age())} left",
+        f"{spoken(standing.age())} of {spoken(budget)} used, {spoken(budget - standing.age())} left",
         f"{standing.phase}; {standing.trials} trials{score}",
     ]

@@ -22,6 +22,7 @@ from cobra_jupyter.agent.workspace import Workspace
 from cobra_jupyter.kernel.session import private_folder
 from cobra_jupyter.notebook import edits
 from cobra_jupyter.notebook.document import Operation
+from cobra_jupyter.records import kinds
 from cobra_jupyter.records.ledger import Ledger, Record
 from cobra_jupyter.run.attach import AttachError, Json, encode, read_frame
 from cobra_jupyter.run.control import BadMessage, Control, Refused
@@ -271,7 +272,7 @@ class Listener:
         if not isinstance(path, str) or not Path(path).is_absolute() or not path.endswith(".ipynb"):
             raise AttachError("Malformed", "path is the whole path of a notebook")
         seat.file.move(Path(path))
-        self._ledger.append("moved", {"agent": seat.name, "path": path})
+        self._ledger.append(kinds.MOVED, kinds.Moved(agent=seat.name, path=path))
         return {}
 
     async def _kernel(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
@@ -294,7 +295,7 @@ class Listener:
         seat = self._seat(args)
         if seat.agent is None:
             raise AttachError("Refused", "its kernel is not there yet")
-        self._ledger.append("human", {"what": "restart the kernel", "why": seat.name})
+        self._ledger.append(kinds.HUMAN, kinds.Human(what="restart the kernel", why=seat.name))
         await seat.restart_kernel(max(30.0, self._budget.free))
         return {}
 

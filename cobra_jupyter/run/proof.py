@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from cobra_jupyter.kernel.base import MakeKernel
 from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile
+from cobra_jupyter.records import kinds
 from cobra_jupyter.workbench.hashing import sha256
+from cobra_jupyter.workbench.kind import as_record
 
 TOLERANCE = 1e-6
 
@@ -30,8 +32,8 @@ class Proof:
     def holds(self) -> bool:
         return self.outcome in ("identical", "equal")
 
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
+    def record(self) -> kinds.Proof:
+        return as_record(kinds.Proof, self)
 
 
 async def prove(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from cobra_jupyter.agent import prompt
 from cobra_jupyter.agent.budget import Budget, spoken
@@ -36,6 +36,8 @@ from cobra_jupyter.kernel.pack import digest, pack
 from cobra_jupyter.kernel.probe import KernelProbe
 from cobra_jupyter.kernel.wire import OnForeign
 from cobra_jupyter.notebook.file import NotebookWriteError
+from cobra_jupyter.records import kinds
+from cobra_jupyter.records.latest import Latest
 from cobra_jupyter.records.ledger import Ledger, Record
 from cobra_jupyter.run.errors import BadInput
 from cobra_jupyter.run.finish import CLOSING, UNPROVEN, Finisher, Result
@@ -45,7 +47,7 @@ from cobra_jupyter.run.proof import Proof
 from cobra_jupyter.run.registry import identity
 from cobra_jupyter.run.status import RunStatus
 from cobra_jupyter.run.steering import Steering
-from cobra_jupyter.workbench import disk
+from cobra_jupyter.workbench import disk, results
 from cobra_jupyter.workbench.harness.ownership import LEAD
 
 __all__ = ["BadInput", "Options", "Result", "Runner"]
@@ -86,7 +88,7 @@ class Runner:
         self._warned = False  # whether the lead was asked if it means to finish
         self._defect: Exception | None = None
         self._ready = asyncio.Event()  # there is a team
-        self._latest: dict[str, dict[str, Any]] = {}
+        self._latest = Latest()
         self._standing = RunStatus()
         self._steering: Steering | None = None
 
@@ -174,7 +176,7 @@ class Runner:
             await asyncio.gather(doing, stop, return_exceptions=True)
         return doing
 
-    async def _work(self, harness: Harness, environment: KernelProbe) -> tuple[str, dict[str, Any] | None]:
+    async def _work(self, harness: Harness, environment: KernelProbe) -> tuple[str, results.Solution | None]:
         """Let the agents work in live kernels. → why they ended, what was submitted (for the proof)."""
         script = self._recording if self._recording and self._recording.ledger else None
         steering = self._steering
@@ -263,7 +265,7 @@ class Runner:
         return RunProgress(moments, self.budget.seconds, self.budget.used, self.budget.free, self._team.least)
 
     def _title(self) -> str:
-        o, card = self.options, self._latest["card"]
+        o, card = self.options, self._latest[results.CARD]
         return (
             f"# {card['name']}\nA run of Cobra, written by the {self.brain.name} within {spoken(o.budget)} (seed {o.seed}). Every score comes from "
             "the harness, which alone holds the labels; `report.html` tells the story, `solution.ipynb` repeats the result."
@@ -274,21 +276,21 @@ class Runner:
         full = [
             r for r in self._results if r.kind == "trial" and r.data["full"] and r.data["score"] is not None
         ]
-        last = self._latest.get("submission")
+        last = self._latest.get(results.SUBMISSION)
         decided = max((r.seq for r in self._results if r.kind == "submission"), default=-1)
         due = bool(full) and (last is None or full[-1].seq > decided) and self.budget.left > CLOSING
         if self._recording and self._recording.closing is not None:
             due = self._recording.closing
         if due:
-            self.ledger.append("decision", {"what": "closing submission", "why": end})
+            self.ledger.append(kinds.DECISION, kinds.Decision(what="closing submission", why=end))
             note = f"## Closing\nThe agent stopped: {end}. The best by the rule is submitted."
             await self.agent.say(note, "cobra.select()\ncobra.submit()", max(1.0, 0.5 * self.budget.left))
 
-    async def _describe(self, place: Executor) -> dict[str, Any] | None:
-        if "submission" not in self._latest:
+    async def _describe(self, place: Executor) -> results.Solution | None:
+        if results.SUBMISSION not in self._latest:
             return None
         try:
-            return await place.call("solution")
+            return cast("results.Solution", await place.call("solution"))
         except (CallError, ConnectionLost):
             return None
 
@@ -318,7 +320,7 @@ class Runner:
         self.past, self._ages = past, ages(past.asked["started"], past.records)
         self.budget.started = time.time() - past.used
         for record in past.records:
-            self._latest[record.kind] = record.data
+            self._latest.take(record)
         self._results = [record for record in past.records if record.kind in TOLD_KINDS]
         self._pack = self.options.out / "pack"
         if not self._pack.is_dir():
@@ -327,22 +329,23 @@ class Runner:
     def _write_first_records(self, environment: KernelProbe) -> None:
         o = self.options
         self._weights = [found.to_json() for found in weights.find(o.weights)]
-        found = {**environment.to_json(), "pack": digest(self._pack), "weights": self._weights}
+        facts = {**environment.to_json(), "pack": digest(self._pack), "weights": self._weights}
+        found = cast("kinds.Environment", facts)
         if self.past:
             cut, used = self.ledger.cut, round(self.past.used, 3)
             why = f"a torn last line of {cut} bytes was cut" if cut else None
-            self.ledger.append("state", {"state": "resumed", "why": why, "used": used, "budget": o.budget})
-            if found != self._latest.get("environment"):
-                self.ledger.append("environment", found)
+            self.ledger.append(kinds.STATE, kinds.State(state="resumed", why=why, used=used, budget=o.budget))
+            if found != self._latest.get(kinds.ENVIRONMENT):
+                self.ledger.append(kinds.ENVIRONMENT, found)
             return
-        self.ledger.append("run", {
-            "run": o.out.name, "folder": str(o.folder), "brain": o.brain, "budget": o.budget, "seed": o.seed,
-            "brains": [brain.name for brain in (self.brain, *self.others)], "kernel": o.kernel,
-            "settings": dict(o.settings), "started": o.started,
-            "version": metadata.version("cobra_jupyter"), "weights": list(o.weights), "prompts": prompt.hashes(),
-            "model": dict(o.model), "approval": o.approval,
-        })  # fmt: skip
-        self.ledger.append("environment", found)
+        self.ledger.append(kinds.RUN, kinds.Run(
+            run=o.out.name, folder=str(o.folder), brain=o.brain, budget=o.budget, seed=o.seed,
+            brains=[brain.name for brain in (self.brain, *self.others)], kernel=o.kernel,
+            settings=dict(o.settings), started=o.started,
+            version=metadata.version("cobra_jupyter"), weights=list(o.weights), prompts=prompt.hashes(),
+            model=dict(o.model), approval=o.approval,
+        ))  # fmt: skip
+        self.ledger.append(kinds.ENVIRONMENT, found)
 
     def _harness(self, environment: KernelProbe) -> Harness:
         memory = min(environment.memory_bytes, environment.memory_limit_bytes or environment.memory_bytes)
@@ -377,7 +380,7 @@ class Runner:
     # ---- what comes from the harness, in its threads
 
     def _follow(self, record: Record) -> None:
-        self._latest[record.kind] = record.data
+        self._latest.take(record)
         if record.kind in TOLD_KINDS:
             self._results.append(record)
         if self._steering is None:
@@ -390,7 +393,7 @@ class Runner:
         """→ the line of the record."""
         if kind not in HARNESS_KINDS:
             raise ValueError(f"{kind} is no kind of record a harness may write")
-        return self.ledger.append(kind, data).seq
+        return self.ledger.write(kind, data).seq
 
     def _on_ask(self, what: str, args: dict[str, Any]) -> Any:
         if what == "finish":
@@ -408,7 +411,7 @@ class Runner:
         if agent.name == LEAD and (why := self._not_yet(agent)):
             self._warned = True
             return why
-        self.ledger.append("finish", args)
+        self.ledger.append(kinds.FINISH, kinds.Finish(agent=agent.name, why=str(args.get("why") or "")))
         self._loop.call_soon_threadsafe(setattr, agent, "finished", args.get("why") or "the agent is done")
         if agent.name != LEAD:
             return "your work ends after this cell; this is your report"
@@ -419,17 +422,17 @@ class Runner:
         if self._recording:  # as it was then
             early = len(agent.turns) + 1 < self._recording.last(LEAD)
         else:
-            left = self.budget.free > EARLY * self.budget.seconds or "submission" not in self._latest
+            left = self.budget.free > EARLY * self.budget.seconds or results.SUBMISSION not in self._latest
             early = agent.reads and left and not self._warned and self.budget.free > 0
         if not early:
             return None
-        without = "" if "submission" in self._latest else " and nothing is submitted yet"
+        without = "" if results.SUBMISSION in self._latest else " and nothing is submitted yet"
         return (
             f"not yet: {self.budget.said} are left{without}. Try something that differs in kind, or call cobra.finish again: "
             "then the run ends at once, running jobs included"
         )
 
-    async def _delegate(self, args: dict[str, Any]) -> dict[str, Any]:
+    async def _delegate(self, args: dict[str, Any]) -> results.Brief:
         if args["agent"] != LEAD:
             raise NoAgent("only the lead calls in other agents; say what you need in your report")
         await self._ready.wait()

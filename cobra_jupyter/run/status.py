@@ -6,13 +6,14 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from cobra_jupyter.brains.base import taken
-from cobra_jupyter.records import timeline
-from cobra_jupyter.records.ledger import Record
-from cobra_jupyter.records.states import HELD, LIVE
+from cobra_jupyter.records import describe, kinds
+from cobra_jupyter.records.age import RunAge
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.harness.ownership import LEAD
+from cobra_jupyter.workbench.rebuild import Line, Rebuilt, replay, takes
 
 MOST = 500  # entries of the log
 Json = dict[str, Any]
@@ -22,54 +23,55 @@ _KINDS = {
     "submission": "submission", "proof": "submission", "state": "state", "human": "human", "message": "human",
     "handback": "human", "ran": "human", "execution": "error", "kernel": "error",
 }  # fmt: skip
-_STATES = {
-    "starting": "Starting", "resumed": "Goes on where it ended", "running": "Running", "pausing": "Pausing after this cell", "paused": "Paused",
-    "human": "A person has the run", "waiting": "Waits for an approval", "stopped": "Stopped", "finished": "Finished",
-    "failed": "Failed",
-}  # fmt: skip
+
+
+class Best(TypedDict):
+    """A score, of what, in which metric."""
+
+    score: float
+    se: float | None
+    metric: str | None
+    direction: str
+    what: str
 
 
 @dataclass
-class RunStatus:
+class RunStatus(Rebuilt):
     """Told every record, in order. Seconds are of the run's life: what a person had it for does not count."""
 
     phase: str = ""
     turn: int = 0
     state: str = "starting"
     why: str | None = None
-    asked: Json = field(default_factory=dict)
+    asked: kinds.Run | None = None
     competition: str | None = None
     metric: str | None = None
     direction: str = "maximize"
-    best: Json | None = None
-    submitted: Json | None = None
+    best: Best | None = None
+    submitted: Best | None = None
     trials: int = 0
     tokens: int = 0
     cost: float = 0.0
     log: deque[Json] = field(default_factory=lambda: deque(maxlen=MOST))
     agents: dict[str, str] = field(default_factory=lambda: {LEAD: LEAD})  # name → role
-    _age: float = 0.0
-    _since: float | None = None  # epoch seconds at which `_age` was right; None while the clock stands still
+    _age: RunAge = field(default_factory=RunAge)
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> RunStatus:
+    def of(cls, records: Iterable[Line]) -> RunStatus:
         standing = cls()
-        for record in records:
-            standing.take(record)
+        replay(records, standing)
         return standing
 
     def age(self, now: float | None = None) -> float:
         """Seconds of the run's life, at `now` (epoch seconds)."""
-        return self._age if self._since is None else self._age + max(0.0, (now or time.time()) - self._since)
+        return self._age.at(now or time.time())
 
-    def count(self, record: Record) -> None:
+    def count(self, record: Line) -> None:
         """Take in a record for the figures alone."""
-        self._tick(record)
-        act = getattr(self, f"_{record.kind}", None)
-        if act is not None:
-            act(record.data)
+        self._age.take(record)
+        super().take(record)
 
-    def take(self, record: Record) -> Json | None:
+    def take(self, record: Line) -> Json | None:
         """→ the log's entry of the record, if it has one."""
         self.count(record)
         kind, text = _KINDS.get(record.kind), _text(record)
@@ -89,80 +91,79 @@ class RunStatus:
     def better(self, score: float) -> bool:
         if self.best is None:
             return True
-        best: float = self.best["score"]
+        best = self.best["score"]
         return score > best if self.direction == "maximize" else score < best
 
-    def _tick(self, record: Record) -> None:
-        if record.kind == "run":
-            self._since = float(record.data["started"])
-        if record.kind != "state":
-            return
-        self._age = float(record.data["used"]) if "used" in record.data else self.age(record.time)
-        still = record.data["state"] in HELD or record.data["state"] not in (*LIVE, "resumed")
-        self._since = None if still else record.time
-
-    def _run(self, data: Json) -> None:
+    @takes(kinds.RUN)
+    def take_run(self, data: kinds.Run, line: Line) -> None:
         self.asked = data
 
-    def _card(self, data: Json) -> None:
+    @takes(results.CARD)
+    def take_card(self, data: results.Card, line: Line) -> None:
         self.competition = data.get("name")
         self.metric, self.direction = data.get("metric"), data.get("direction") or self.direction
 
-    def _protocol(self, data: Json) -> None:
+    @takes(results.PROTOCOL)
+    def take_protocol(self, data: results.Protocol, line: Line) -> None:
         self.metric, self.direction, self.best = data["metric"], data["direction"], None
 
-    def _state(self, data: Json) -> None:
+    @takes(kinds.STATE)
+    def take_state(self, data: kinds.State, line: Line) -> None:
         self.state, self.why = data["state"], data["why"]
         if data["state"] == "resumed":
             self.state = "running"
         elif data["state"] == "running" and data["why"]:
             self.phase = data["why"]
 
-    def _reply(self, data: Json) -> None:
+    @takes(kinds.REPLY)
+    def take_reply(self, data: kinds.Reply, line: Line) -> None:
         more = taken(data)
         self.tokens, self.cost = self.tokens + more[0], self.cost + more[1]
-        title = timeline.heading(data["text"])
+        title = describe.heading(data["text"])
         self.phase = title if data["agent"] == LEAD else f"{data['agent']}: {title}"
         if data["agent"] == LEAD:
             self.turn = data["turn"]
 
-    def _agent(self, data: Json) -> None:
+    @takes(kinds.AGENT)
+    def take_agent(self, data: kinds.Agent, line: Line) -> None:
         self.agents[data["agent"]] = data["role"]
 
-    def _trial(self, data: Json) -> None:
+    @takes(results.TRIAL)
+    def take_trial(self, data: results.Trial, line: Line) -> None:
         self.trials += 1
         if data["full"]:
             self._score(data, data["label"])
 
-    def _blend(self, data: Json) -> None:
+    @takes(results.BLEND)
+    def take_blend(self, data: results.Blend, line: Line) -> None:
         self._score(data, "blend")
 
-    def _proof(self, data: Json) -> None:
+    @takes(kinds.PROOF)
+    def take_proof(self, data: kinds.Proof, line: Line) -> None:
         self.phase = f"Proof: {data['outcome']}"
 
-    def _submission(self, data: Json) -> None:
+    @takes(results.SUBMISSION)
+    def take_submission(self, data: results.Submission, line: Line) -> None:
         self.submitted = self._as_score(data, str(data["what"]))
 
-    def _score(self, data: Json, what: str) -> None:
+    def _score(self, data: results.Trial | results.Blend, what: str) -> None:
         if data["score"] is not None and self.better(data["score"]):
             self.best = self._as_score(data, what)
 
-    def _as_score(self, data: Json, what: str) -> Json:
+    def _as_score(self, data: results.Trial | results.Blend | results.Submission, what: str) -> Best:
         return {
-            "score": data["score"], "se": data.get("se"), "metric": self.metric, "direction": self.direction,
+            "score": results.score_of(data), "se": data["se"], "metric": self.metric, "direction": self.direction,
             "what": what,
         }  # fmt: skip
 
 
-def _text(record: Record) -> str | None:
+def _text(record: Line) -> str | None:
     """One line for the log; None for what is not told there."""
     data, kind = record.data, record.kind
     if kind == "reply":
-        return timeline.heading(data["text"])
+        return describe.heading(data["text"])
     if kind == "execution" and data["status"] in ("ok", "none"):
         return None
     if kind == "trial" and not data["full"]:
         return None
-    if kind == "state":
-        return _STATES[data["state"]] + (f": {data['why']}" if data["why"] else "")
-    return timeline.said(record)
+    return describe.line(record)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -98,7 +98,8 @@ def unknown(identity: str, why: str) -> Json:
 
 def _status(run: Path, root: Path, found: Json) -> Json:
     recorded = read(run)
-    s, config = recorded.status, recorded.status.asked
+    s = recorded.status
+    config: Mapping[str, Any] = s.asked or {}
     state = found["state"] if found["state"] in states.OVER else "died"
     approval = str(config.get("approval") or "none")
     budget, used = float(found["budget"]), s.age(recorded.at)
@@ -222,7 +223,8 @@ def is_run(folder: Path) -> bool:
 
 def has_original_name(run: Path) -> bool:
     """Whether the folder still has the name that the run was given; a copy has another name."""
-    return read(run).status.asked.get("run") == run.name
+    asked = read(run).status.asked
+    return asked is not None and asked.get("run") == run.name
 
 
 def has_started(run: Path) -> bool:

@@ -10,15 +10,19 @@ depend on what else went on. Where a cell was cut off and ran again, the later l
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.rebuild import Line, Rebuilt, read, replay, takes
+from cobra_jupyter.workbench.turns import CLOCK, Clock
+
 Data = dict[str, Any]
 PATIENCE = 20.0  # times as long may work take in a replay: the machine may be a slower one
+MEASURED = ("seconds", "seconds_given", "fit_seconds", "predict_seconds", "rss_mb")
 LOST = ("timeout", "out_of_memory")  # failures that hang on the machine
 
 
@@ -26,21 +30,20 @@ LOST = ("timeout", "out_of_memory")  # failures that hang on the machine
 class KnownFit:
     """A fit as it was: its record, what failed, and the folder of the run it belongs to."""
 
-    record: Data
-    failure: Data | None
+    record: results.FoldFit
+    failure: results.Failure | None
     run: Path
 
     @property
     def lost(self) -> bool:
         """Whether it came to less than its candidate would have come to with more time or memory."""
-        return self.record["status"] != "ok" and (self.failure or {}).get("kind") in LOST
+        return self.record["status"] != "ok" and self.failure is not None and self.failure["kind"] in LOST
 
     def measures(self) -> Data:
-        names = ("seconds", "seconds_given", "fit_seconds", "predict_seconds", "rss_mb")
-        return {name: self.record[name] for name in names}
+        return {name: value for name, value in self.record.items() if name in MEASURED}
 
 
-class Recorded:
+class Recorded(Rebuilt):
     """The record of a run, as far as decisions hang on it."""
 
     def __init__(self, ledger: Path) -> None:
@@ -50,16 +53,21 @@ class Recorded:
         self.trials = 0  # the highest number
         self._fits: dict[str, dict[str, KnownFit]] = defaultdict(dict)  # by digest, then by folder
         self._ids: dict[str, list[str]] = defaultdict(list)
-        for kind, data in _lines(ledger):
-            if kind == "clock":
-                self.values[data["what"]] = data["value"]
-                if data["what"].endswith(" machine"):
-                    self.machine = data["value"]
-            elif kind == "trial":
-                self.trials = max(self.trials, int(data["id"][1:]))
-                self._ids["|".join(fit["digest"] for fit in data["fits"])].append(data["id"])
-                for fit in data["fits"]:
-                    self._fits[fit["digest"]][fit["raw"]] = KnownFit(fit, data["failure"], ledger.parent)
+        self._run = ledger.parent
+        replay(read(ledger), self)
+
+    @takes(CLOCK)
+    def take_clock(self, data: Clock, line: Line) -> None:
+        self.values[data["what"]] = data["value"]
+        if data["what"].endswith(" machine"):
+            self.machine = data["value"]
+
+    @takes(results.TRIAL)
+    def take_trial(self, data: results.Trial, line: Line) -> None:
+        self.trials = max(self.trials, int(data["id"][1:]))
+        self._ids["|".join(fit["digest"] for fit in data["fits"])].append(data["id"])
+        for fit in data["fits"]:
+            self._fits[fit["digest"]][fit["raw"]] = KnownFit(fit, data["failure"], self._run)
 
     def fit(self, digest: str, nth: int) -> KnownFit | None:
         known = list(self._fits.get(digest, {}).values())
@@ -70,21 +78,10 @@ class Recorded:
         return known[nth] if nth < len(known) else None
 
 
-def _lines(ledger: Path) -> Iterator[tuple[str, Data]]:
-    """(kind, data); a torn last line is left out."""
-    with ledger.open(encoding="utf-8") as file:
-        for line in file:
-            try:
-                record = json.loads(line)
-            except ValueError:
-                return
-            yield record["kind"], record["data"]
-
-
 class TimedDecisions:
     """Takes decisions and records them; with the `ledger` of another run, takes them as they were taken there."""
 
-    def __init__(self, emit: Callable[[str, Data], None], ledger: Path | None = None) -> None:
+    def __init__(self, emit: Callable[[str, Mapping[str, Any]], None], ledger: Path | None = None) -> None:
         self._emit = emit
         self.recorded = Recorded(ledger) if ledger else None
         self._fitted: Counter[str] = Counter()
@@ -117,7 +114,7 @@ class TimedDecisions:
         return self.recorded.trial(key, self._judged[key] - 1)
 
     def record(self, what: str, value: Any) -> None:
-        self._emit("clock", {"what": what, "value": value})
+        self._emit(CLOCK, {"what": what, "value": value})
 
 
 class Deciding:

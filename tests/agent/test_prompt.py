@@ -18,7 +18,7 @@ LONG = "x = 1  # what a cell may hold\n" * 400
 def trial(n: int) -> dict[str, Any]:
     return {
         "id": f"t{n:03d}", "label": f"boost(leaves={n})", "protocol": 1, "score": 1.0 - n / 1000, "se": 0.01,
-        "full": n % 3 == 0, "fraction": 0.3, "folds": [0, 1], "cost": 4.0, "failure": None, "name": "boost",
+        "full": n % 3 == 0, "fraction": 0.3 if n % 3 else 1.0, "folds": [0, 1], "cost": 4.0, "seconds": 4.0, "failure": None, "name": "boost",
         "candidate": "boost_v1", "config": {"leaves": n},
     }  # fmt: skip
 
@@ -82,8 +82,12 @@ def test_within_a_block_a_turn_is_appended_and_nothing_before_it_changes() -> No
 
 def test_lessons_cite_the_two_trials_they_compare_and_ideas_their_effect() -> None:
     text = render(context(40)).changing
-    assert "factor6 = 1 instead of 0: +0.06000 ± 0.01000 rmse, better (confirmed) [t006 against t002" in text
-    assert "- t072 boost(leaves=72): 0.92800 ± 0.01000 (full size, 4 s)" in text  # the best of turns 1 to 36
+    assert (
+        "boost_v1: factor6=1 instead of 0: +0.060 ± 0.010 rmse, better, confirmed [t006 against t002, 30 %"
+        in text
+    )
+    best = "- t072 boost(leaves=72): score 0.92800 ± 0.01000; 2 folds, all rows; 4.0 s"
+    assert best in text  # of turns 1 to 36
 
 
 def test_the_first_turn_says_how_to_begin_and_what_there_is() -> None:
@@ -101,6 +105,15 @@ def test_jobs_that_ended_since_the_last_turn_are_told() -> None:
     told = replace(base, records=(*base.records, ("job", job)), lines=(*base.lines, 99))
     assert "Job j01 has ended: done t009." in render(told).changing
     assert "j01" not in render(replace(told, lines=(*base.lines, 20))).changing
+
+
+def test_a_judge_is_told_of_a_job_without_the_name_of_its_trial() -> None:
+    base = context(3)
+    job = {"id": "j01", "what": "in the background", "state": "done", "error": None, "result": "t006"}
+    told = replace(base, records=(*base.records, ("job", job)), lines=(*base.lines, 99))
+    assert "Job j01 has ended: done t006 boost(leaves=6): score 0.99400 ± 0.01000" in render(told).changing
+    judge = replace(told, role="judge", turns=())
+    assert "Job j01 has ended: done t006, 0.99400 ± 0.01000." in render(judge).changing
 
 
 def test_a_debugger_reads_the_error_it_repairs() -> None:

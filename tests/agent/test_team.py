@@ -152,7 +152,8 @@ def test_a_judge_is_given_numbers_only(folder: Path, tmp_path: Path) -> None:
     prompt = contexts(brain, "judge-1")[0].prompt
     text = prompt.stable + prompt.changing
     assert "- t001 (single): " in text
-    assert "rmse, lower is better; 3 folds" in text
+    assert "protocol 1: 3 folds" in text
+    assert "rmse (lower is better)" in text
     assert "ridge" not in text
     assert "Evaluation" not in text  # of the competition's description
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from cobra_jupyter.notebook import report
+from cobra_jupyter.records.describe import heading, prose
 from cobra_jupyter.records.ledger import Record
-from cobra_jupyter.records.timeline import Timeline, heading, length, merged, prose
+from cobra_jupyter.records.timeline import Timeline, length, merged
 from tests.workbench.samples import SHA, ablation, failed, results, trial
 
 NASTY = "</style><script>alert(1)</script>{{ 7*7 }}'\"&\x00\ud800"

@@ -9,21 +9,14 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
 
-import cobra_jupyter
 from cobra_jupyter.cli import demo
-from cobra_jupyter.records import ledger
+from cobra_jupyter.records import ledger, schema
 from cobra_jupyter.workbench.display import pages, rendering
 from tests.conftest import Bench, FakeCall
+from tests.schemas import SCHEMAS, errors, errors_of_ledger
 from tests.workbench.samples import failed, results, running
 
-PACKAGE = Path(cobra_jupyter.__file__).parent
-SCHEMAS = [
-    json.loads((PACKAGE / name).read_text(encoding="utf-8"))
-    for name in ("workbench/schemas/results.json", "records/schemas/records.json")
-]
-REGISTRY: Registry[Any] = Registry().with_resources([(s["$id"], Resource.from_contents(s)) for s in SCHEMAS])
 RIDGE = '''
 """Ridge on the numbers."""
 import numpy as np
@@ -43,13 +36,6 @@ def predict(model, rows, ctx):
 '''
 SHARED = "def make(rows, ctx):\n    return rows.select_dtypes('number').fillna(0.0)\n"
 METRIC = 'DIRECTION = "minimize"\ndef metric(truth, prediction):\n    return 0.0\n'
-
-
-def errors(name: str, kind: str | None, value: Any) -> list[str]:
-    """What a value does against a schema, or against one definition in it."""
-    where = {"$ref": f"{name}#/$defs/{kind}" if kind else name}
-    found = Draft202012Validator(where, registry=REGISTRY).iter_errors(value)
-    return [f"{kind} {error.json_path}: {error.message[:300]}" for error in found]
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +79,14 @@ def session(
     return bench, shown
 
 
-@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema["$id"])
-def test_schemas_are_valid(schema: dict[str, Any]) -> None:
-    Draft202012Validator.check_schema(schema)
+@pytest.mark.parametrize("found", SCHEMAS, ids=lambda found: found["$id"])
+def test_schemas_are_valid(found: dict[str, Any]) -> None:
+    Draft202012Validator.check_schema(found)
+
+
+def test_the_schemas_are_those_of_the_types() -> None:
+    """Else: python -m cobra_jupyter.records.schema"""
+    assert [schema.results_schema(), schema.records_schema()] == SCHEMAS
 
 
 def test_every_kind_that_is_shown_has_a_schema() -> None:
@@ -119,13 +110,13 @@ def test_every_line_of_a_session_keeps_to_the_schema(session: tuple[Bench, Any],
     bench, _ = session
     book = ledger.Ledger(tmp_path / "ledger.jsonl")
     for kind, data in bench.records:
-        book.append(kind, data)
+        book.write(kind, data)
     book.close()
     lines = [json.loads(line) for line in book.path.read_text(encoding="utf-8").splitlines()]
     assert {"card", "metric", "protocol", "trial", "ablation", "job", "blend", "submission"} <= {
         x["kind"] for x in lines
     }
-    assert [e for line in lines for e in errors("records.json", None, line)] == []
+    assert errors_of_ledger(book.path) == []
 
 
 def test_the_json_of_every_display_keeps_to_the_schema(

@@ -32,6 +32,7 @@ from cobra_jupyter.records.ledger import Record, read
 from tests.conftest import make_competition, without_processes
 from tests.fakes.gemini import KEY, FakeGemini
 from tests.fakes.script import Reply, Script, fault, parse
+from tests.schemas import errors_of_ledger
 
 LADDER = Path(__file__).parents[1] / "fakes" / "ladder.md"
 SESSION = Path(__file__).parents[1] / "fakes" / "session.md"
@@ -282,6 +283,11 @@ def test_each_agent_is_asked_in_its_own_words_and_has_a_notebook(climbed: tuple[
     assert any("auditor-1 is back (d01): The folds cut through sites" in text for text in lead)
     assert any("Fuse the two best lines" in text for text in lead)
     assert any("Job j01 has ended: done" in text for text in lead)
+
+
+def test_every_line_of_a_run_with_several_agents_keeps_to_its_schema(climbed: tuple[Run, FakeGemini]) -> None:
+    run, _ = climbed
+    assert errors_of_ledger(run.out / "ledger.jsonl") == []
 
 
 def test_a_run_with_several_agents_is_verified_and_replayed(

@@ -24,6 +24,7 @@ from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.runner import BadInput, Runner
 from tests.fakes.scripted import Scripted
 from tests.inprocess import UNPROVEN
+from tests.schemas import errors_of_ledger
 
 RIDGE = """%%candidate ridge
 from sklearn.linear_model import Ridge
@@ -271,3 +272,8 @@ def test_candidates_are_told_of_the_gpu_that_the_probe_found(
     cells = [OPEN, "cobra.protocol()", asking, SUBMIT]
     _, records, _ = play(folder, tmp_path / "run", cells, machinery=UNPROVEN)
     assert {record.data["status"] for record in records if record.kind == "trial"} == {"ok"}
+
+
+def test_every_line_of_a_run_keeps_to_its_schema(plain: tuple[Result, list[Record], Path]) -> None:
+    _, _, out = plain
+    assert errors_of_ledger(out / "ledger.jsonl") == []

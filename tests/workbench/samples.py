@@ -209,7 +209,9 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "reason": f"{name} repeats",
             "code": f"groups = train[{name!r}]",
             "digest": digest,
-            "asked": {"folds": None},
+            "asked": dict.fromkeys(
+                ("split", "folds", "repeats", "groups", "time", "metric", "vault", "leave_out")
+            ),
             "leave_out": [name],
             "wants": "label",
             "sanity": {

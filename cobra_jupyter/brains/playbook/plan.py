@@ -28,6 +28,9 @@ from cobra_jupyter.brains.playbook.step import (
     shared,
 )
 from cobra_jupyter.brains.playbook.view import View, opening
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.display.pages.describe import cross_validated
+from cobra_jupyter.workbench.display.pages.words import gained
 
 MOST_ROUNDS = 40  # of refinement
 PATIENCE = 9  # rounds without gain
@@ -97,7 +100,7 @@ def _beginning(view: View) -> Iterator[Step]:
 
 
 def _fallback(view: View) -> Iterator[Step]:
-    if view.context.last("submission"):
+    if view.context.last(results.SUBMISSION):
         return
     simple = min(view.recipes, key=lambda recipe: recipe.cost)
     yield from shared(view, simple.needs)
@@ -217,7 +220,7 @@ def _why(view: View, recipe: Recipe) -> str:
     if not changed:
         return f"The ablation found nothing better than the defaults of {recipe.name} ({found['fidelity']}); they run on all rows and folds."
     words = ", ".join(f"{k} = {v}" for k, v in changed.items())
-    return f"The best combination on small data ({found['fidelity']}): {words}; gain {found['best_gain']:+.5f} ± {found['best_se']:.5f}. Now on all rows and folds."
+    return f"The best combination on small data ({found['fidelity']}): {words}; gain {gained(found['best_gain'], found['best_se'])}. Now on all rows and folds."
 
 
 # ---- exploit: variants of the best, other seeds, for as long as they help
@@ -257,7 +260,7 @@ def _second_look(view: View) -> Iterator[Step]:
 
 def _ideas(view: View) -> Iterator[Idea]:
     """Those of the best family; every third one of the families behind it, for the blend."""
-    leaders: dict[str, tuple[Recipe, dict[str, Any]]] = {}
+    leaders: dict[str, tuple[Recipe, results.Trial]] = {}
     for recipe, trial in view.own():
         leaders.setdefault(recipe.name, (recipe, trial))
     own = [_variants(view, recipe, trial["config"]) for recipe, trial in leaders.values()]
@@ -280,7 +283,7 @@ def _variants(view: View, recipe: Recipe, base: Mapping[str, Any]) -> Iterator[I
             change, effect = near[place]
             words = ", ".join(f"{k} = {v}" for k, v in change.items())
             yield recipe, {**base, **change}, 0, (
-                f"{words} was unresolved on small data ({effect['gain']:+.5f} ± {effect['se']:.5f}); at full size it may "
+                f"{words} was unresolved on small data ({gained(effect['gain'], effect['se'])}); at full size it may "
                 "differ, and a different model is welcome in the blend."
             )  # fmt: skip
         if place < len(seeds):
@@ -290,13 +293,13 @@ def _variants(view: View, recipe: Recipe, base: Mapping[str, Any]) -> Iterator[I
 
 def _near(
     view: View, recipe: Recipe, base: Mapping[str, Any]
-) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
+) -> Iterator[tuple[dict[str, Any], results.Effect]]:
     """Levels that small data could not tell from the best, the most promising first."""
     found = view.ablation(recipe)
     effects = [
-        e for e in (found or {}).get("effects", ()) if e["gain"] is not None and e["verdict"] != "worse"
+        e for e in (found["effects"] if found else ()) if e["gain"] is not None and e["verdict"] != "worse"
     ]
-    for effect in sorted(effects, key=lambda e: -(e["gain"] + e["se"])):
+    for effect in sorted(effects, key=lambda e: -((e["gain"] or 0.0) + (e["se"] or 0.0))):
         if base.get(effect["factor"]) != effect["level"]:
             yield {effect["factor"]: effect["level"]}, effect
 
@@ -307,16 +310,16 @@ def _near(
 def _ending(view: View) -> Step:
     choose = "Choose and submit"
     if choose not in view.titles:
-        blend = "cobra.blend()\n" if len(view.full()) > 1 and not view.context.all("blend") else ""
+        blend = "cobra.blend()\n" if len(view.full()) > 1 and not view.context.all(results.BLEND) else ""
         code = (
             f"{blend}selection = cobra.select()\ncobra.submit()\ncobra.effects()"
             if view.full()
             else "cobra.status()"
         )
         return Step(choose, "By cross-validation alone, by the rule stated with the result.", code)
-    best = view.context.last("submission") or {}
+    best = view.context.last(results.SUBMISSION)
     why = (
-        f"submitted {best['what']}, {best['metric']} {best['score']:.5f} ± {best['se']:.5f} by cross-validation"
+        f"submitted {best['what']}, {cross_validated(best['metric'], best['score'], best['se'])}"
         if best
         else "nothing could be trained"
     )

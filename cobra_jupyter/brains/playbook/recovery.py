@@ -8,6 +8,8 @@ from typing import Any
 
 from cobra_jupyter.brains.playbook.step import Step, fits, literal
 from cobra_jupyter.brains.playbook.view import View
+from cobra_jupyter.records import kinds
+from cobra_jupyter.workbench import results
 
 FINALISTS = 3  # families that are trained again under a new protocol
 MOST_PROTOCOLS = 3
@@ -38,7 +40,7 @@ def _redesign(view: View) -> Iterator[Step]:
 def defect(view: View) -> Mapping[str, Any] | None:
     """The gravest finding since the protocol was frozen that names another protocol as its cure: a leak, or what two
     checks agree on."""
-    if not view.context.all("brief") and view.context.task is None:
+    if not view.context.all(results.BRIEF) and view.context.task is None:
         return None  # nobody has looked closer yet
     for kind, data in reversed(view.context.records):
         if kind == "protocol":
@@ -79,7 +81,7 @@ def _finalists(view: View) -> Iterator[Step]:
 def _fusion(view: View) -> Iterator[Step]:
     """One model with what is best in both lines: the levels that the second has in the factors they share; where that
     is nothing new, a blend of the two alone."""
-    rung = view.context.last("rung")
+    rung = view.context.last(kinds.RUNG)
     if not rung or rung["rung"] != "fusion" or rung["state"] != "begun":
         return
     first, second = (view.trial(id) for id in rung["lines"])

@@ -20,6 +20,9 @@ from cobra_jupyter.brains.playbook.step import (
     shared,
 )
 from cobra_jupyter.brains.playbook.view import View
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.display.pages.describe import score
+from cobra_jupyter.workbench.display.pages.words import gained
 
 LOAD = "%load_ext cobra_jupyter"
 SCREEN = 0.5  # of a scout's time: its ablation
@@ -53,7 +56,7 @@ def _audit(view: View) -> Iterator[Step]:
 
 
 def _findings(view: View) -> str:
-    audits = view.context.all("audit")[-2:]
+    audits = view.context.all(results.AUDIT)[-2:]
     grave = [f for audit in audits for f in audit["findings"] if f["severity"] == "leak"]
     told = [f"{each['check']}: {each['evidence']} {each['proposal']}" for each in grave[:4]]
     cure = defect(view)
@@ -83,9 +86,10 @@ def _judge(view: View) -> Iterator[Step]:
     if blends and small:
         best, few = blends[0], small[0]
         behind = view.sign * (best["score"] - few["score"])
+        noise = behind < 0.5 * (best["se"] or 0.0)
         words = (
-            f"{best['id']} leads with {best['score']:.5f} ± {best['se']:.5f}; {few['id']}, of at most three members, is "
-            f"{behind:.5f} behind: {'less than half a standard error' if behind < 0.5 * best['se'] else 'more than noise'}."
+            f"{best['id']} leads with {score(best)}; {few['id']}, of at most three members, is "
+            f"{behind:.5f} behind: {'less than half a standard error' if noise else 'more than noise'}."
         )
     yield Step("Report", "What the numbers say.", f"cobra.finish({json.dumps(words)})")
 
@@ -146,10 +150,10 @@ def _outcome(view: View, recipe: Recipe, found: Mapping[str, Any] | None) -> str
         return f"{recipe.name}: no ablation could be finished in the time."
     strongest = sorted(found["importance"], key=lambda factor: -found["importance"][factor])[:2]
     words = (
-        f"{recipe.name} from another base ({found['id']}, {found['fidelity']}): {found['best_gain']:+.5f} ± "
-        f"{found['best_se']:.5f}; what matters most is {' and '.join(strongest) or 'nothing'}."
+        f"{recipe.name} from another base ({found['id']}, {found['fidelity']}): "
+        f"{gained(found['best_gain'], found['best_se'])}; what matters most is {' and '.join(strongest) or 'nothing'}."
     )
     full = [trial for trial in view.full(recipe.name) if trial["config"] == found["best"]]
     if full:
-        words += f" At full size {full[0]['id']} has {full[0]['score']:.5f} ± {full[0]['se']:.5f}."
+        words += f" At full size {full[0]['id']} has {score(full[0])}."
     return words

@@ -9,6 +9,7 @@ from typing import Any
 
 from cobra_jupyter.brains.context import Context
 from cobra_jupyter.brains.playbook.recipes import RECIPES, Recipe
+from cobra_jupyter.workbench import results
 
 Json = Mapping[str, Any]
 
@@ -47,7 +48,7 @@ class View:
 
     @cached_property
     def card(self) -> Json:
-        return self.context.last("card") or {}
+        return self.context.last(results.CARD) or {}
 
     @cached_property
     def protocol(self) -> Json:
@@ -72,29 +73,31 @@ class View:
     @cached_property
     def made(self) -> set[str]:
         """Names of shared artefacts that stand."""
-        return {record["name"] for record in self.context.all("shared")}
+        return {record["name"] for record in self.context.all(results.SHARED)}
 
-    def ablation(self, recipe: Recipe) -> Json | None:
+    def ablation(self, recipe: Recipe) -> results.Ablation | None:
         """The latest ablation of a recipe."""
         found = [
-            a for a in self.context.all("ablation")
+            a for a in self.context.all(results.ABLATION)
             if a["candidate"].rpartition("_v")[0] == recipe.name and suits(recipe, a["best"])
         ]  # fmt: skip
         return found[-1] if found else None
 
-    def full(self, name: str | None = None) -> list[dict[str, Any]]:
+    def full(self, name: str | None = None) -> list[results.Trial]:
         """Full-size trials, best first."""
         trials = {trial["id"]: trial for trial in self.context.trials(name, full=True)}
-        return sorted(trials.values(), key=lambda trial: -self.sign * trial["score"])
+        return sorted(trials.values(), key=lambda trial: -self.sign * results.score_of(trial))
 
-    def full_under(self, number: int) -> list[dict[str, Any]]:
+    def full_under(self, number: int) -> list[results.Trial]:
         """Full-size trials under an earlier protocol, best first."""
-        found = [t for t in self.context.all("trial") if t["protocol"] == number and t["full"]]
-        return sorted((t for t in found if t["score"] is not None), key=lambda t: -self.sign * t["score"])
+        found = [t for t in self.context.all(results.TRIAL) if t["protocol"] == number and t["full"]]
+        return sorted(
+            (t for t in found if t["score"] is not None), key=lambda t: -self.sign * results.score_of(t)
+        )
 
-    def blends(self) -> list[dict[str, Any]]:
+    def blends(self) -> list[results.Blend]:
         """Blends under the protocol in force."""
-        return [b for b in self.context.all("blend") if b["protocol"] == self.protocol.get("number")]
+        return [b for b in self.context.all(results.BLEND) if b["protocol"] == self.protocol.get("number")]
 
     @property
     def blending(self) -> float:
@@ -102,10 +105,10 @@ class View:
         blends = self.blends()
         return float(blends[-1].get("seconds", 0.0)) if blends else 0.0
 
-    def trial(self, id: str) -> dict[str, Any]:
-        return next(trial for trial in self.context.all("trial") if trial["id"] == id)
+    def trial(self, id: str) -> results.Trial:
+        return next(trial for trial in self.context.all(results.TRIAL) if trial["id"] == id)
 
-    def own(self) -> list[tuple[Recipe, dict[str, Any]]]:
+    def own(self) -> list[tuple[Recipe, results.Trial]]:
         """Full-size trials of recipes, best first, each with its recipe."""
         recipes = {recipe.name: recipe for recipe in self.recipes}
         named = [(recipes[t["name"]], t) for t in self.full() if t["name"] in recipes]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.kind import as_record
 
 SEVERITIES = ("leak", "warning", "note")
 
@@ -26,8 +29,8 @@ class Finding:
     columns: tuple[str, ...] = ()
     scores: dict[str, Any] | None = None
 
-    def record(self) -> dict[str, Any]:
-        return {**asdict(self), "columns": list(self.columns)}
+    def record(self) -> results.Finding:
+        return {**as_record(results.Finding, self), "columns": list(self.columns)}
 
 
 def ordered(found: Iterable[Finding]) -> list[Finding]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.kind import as_record
 from cobra_jupyter.workbench.scoring import metrics
 from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
 from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Score, Scorer
@@ -39,8 +41,8 @@ class Blend:
     oof: OutOfFold | None = field(default=None, repr=False, compare=False)
     trials: tuple[Trial, ...] = field(default=(), repr=False, compare=False)
 
-    def record(self) -> dict[str, Any]:
-        over = asdict(self.over_best) if self.over_best else None
+    def record(self) -> results.BlendTerms:
+        over = as_record(results.OverBest, self.over_best) if self.over_best else None
         return {
             "id": self.id,
             "members": [{"trial": t, "label": trial.label, "weight": w, "cost": round(trial.cost, 3)}
@@ -54,15 +56,20 @@ class Blend:
         }  # fmt: skip
 
 
-def from_record(record: Mapping[str, Any], oof: OutOfFold, trials: tuple[Trial, ...]) -> Blend:
+def from_record(record: results.Blend, oof: OutOfFold, trials: tuple[Trial, ...]) -> Blend:
     """A blend as `record` tells of it."""
-    over, kept = record["over_best"], ("id", "in_sample", "best_single", "seconds", "considered", "protocol",
-                                       "sha256")  # fmt: skip
+    over = record["over_best"]
     score = Score(
-        record["score"], record["se"], tuple(record["fold_scores"]), record["rows"], dict(record["params"])
+        record["score"],
+        record["se"] or 0.0,
+        tuple(record["fold_scores"]),
+        record["rows"],
+        dict(record["params"]),
     )
     return Blend(
-        **{name: record[name] for name in kept}, score=score, oof=oof, trials=trials,
+        id=record["id"], in_sample=record["in_sample"], best_single=record["best_single"],
+        seconds=record["seconds"], considered=record["considered"], protocol=record["protocol"],
+        sha256=record["sha256"], score=score, oof=oof, trials=trials,
         cost=sum(trial.cost for trial in trials),
         members=tuple((member["trial"], member["weight"]) for member in record["members"]),
         over_best=Difference(**over) if over else None,

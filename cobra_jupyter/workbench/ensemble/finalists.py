@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter import competition as competitions
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.ensemble import blending, submission
 from cobra_jupyter.workbench.ensemble.blending import Blend
 from cobra_jupyter.workbench.ensemble.selection import Selection, rank
@@ -82,7 +83,7 @@ class Finalists:
         """Where a blend's nested out-of-fold predictions lie."""
         return self._folder / "blends" / f"{id}.npz"
 
-    def restore_blend(self, record: Mapping[str, Any]) -> Blend:
+    def restore_blend(self, record: results.Blend) -> Blend:
         """A blend as it was recorded, with the predictions that were stored."""
         known = {trial.id: trial for trial in self._trials.finished()}
         weights = [(member["trial"], member["weight"]) for member in record["members"]]
@@ -149,7 +150,7 @@ class Finalists:
         submission.check(made, sample, self._competition.outputs)
         return made
 
-    def submit(self, what: str, cancelled: threading.Event) -> dict[str, Any]:
+    def submit(self, what: str, cancelled: threading.Event) -> results.Written:
         """Predict the test rows, decode, check, write. → the submission's record."""
         begun = time.monotonic()
         members, score = self.members(what)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.ensemble.blending import Blend
+from cobra_jupyter.workbench.kind import as_record
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.trials import Trial
 
@@ -25,12 +26,12 @@ class Selection:
     runner_up: str | None
     rule: str
     why: str
-    table: tuple[dict[str, Any], ...]
+    table: tuple[results.Entry, ...]
     vault: str | None = None
     vetoed: bool = False
 
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
+    def record(self) -> results.Selected:
+        return as_record(results.Selected, self)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def rank(judge: Scorer, trials: Sequence[Trial], blends: Sequence[Blend]) -> Sel
     entries = [_on(judge, entry, repeats) for entry in entries]
     entries.sort(key=lambda entry: -judge.sign * entry.score.value)
     best = entries[0]
-    table, tied = [], [best]
+    table: list[results.Entry] = []
+    tied = [best]
     for entry in entries[:15]:
         behind = judge.difference(entry.oof, best.oof) if entry is not best else None
         tie = behind is not None and behind.gain <= TIE * behind.se

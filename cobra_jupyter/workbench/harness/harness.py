@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from cobra_jupyter import competition as competitions
-from cobra_jupyter.workbench import audit
+from cobra_jupyter.workbench import audit, results
 from cobra_jupyter.workbench.errors import NotReady, TooExpensive
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
@@ -23,6 +23,7 @@ from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, lay
 from cobra_jupyter.workbench.harness.resources import UNLIMITED, Resources
 from cobra_jupyter.workbench.harness.scope import Emit, ProtocolScope, RunServices, check_fraction, forbidden
 from cobra_jupyter.workbench.hashing import sha256
+from cobra_jupyter.workbench.kind import Kind
 from cobra_jupyter.workbench.protocol.views import Views
 from cobra_jupyter.workbench.rpc import Call
 from cobra_jupyter.workbench.scoring import predictions
@@ -38,7 +39,7 @@ from cobra_jupyter.workbench.workers.pool import MakePool
 from cobra_jupyter.workbench.workers.processes import ProcessPool
 from cobra_jupyter.workbench.workers.worker import Work
 
-Result = dict[str, Any]
+T = TypeVar("T", bound=Mapping[str, Any])
 BESIDE = 4  # cores from which a scout's trials leave room for the lead's
 ENFORCED = (
     "Labels are held by the harness process. A fit gets its training side's labels only, and `ctx.data` "
@@ -47,6 +48,13 @@ ENFORCED = (
     "child processes, that leaves labels in a file elsewhere for the fit of another fold, or that a cell fed "
     "with labels read in the kernel, as kernel and workers run as the same user."
 )
+
+
+class Result(TypedDict, Generic[T]):
+    """What a call answers."""
+
+    kind: str
+    data: T
 
 
 @dataclass(frozen=True)
@@ -88,11 +96,11 @@ class Harness:
         self._data: competitions.Data | None = None
         self._custom: CustomMetric | None = None
         self._all_views: list[Views] = []
-        self._solution: dict[str, Any] | None = None
+        self._solution: results.Solution | None = None
         self._options: dict[str, str] = {}
         threading.Thread(target=self.pool.warm, name="warm", daemon=True).start()
 
-    def _tell(self, kind: str, data: dict[str, Any]) -> None:
+    def _tell(self, kind: str, data: Mapping[str, Any]) -> None:
         self._emit(kind, data)
 
     @property
@@ -102,18 +110,20 @@ class Harness:
             raise NotReady("no protocol is frozen: call cobra.protocol() first")
         return self._in_force
 
-    def status(self, call: Call) -> Result:
+    def status(self, call: Call) -> Result[results.Status]:
         """Time, resources, what runs."""
-        return _result("status", {
-            "seconds_left": round(self.resources.seconds_left, 1), "reserve": round(self.resources.reserve, 1),
-            "budget": self.settings.budget,
-            "jobs": self._job_records(call, self.jobs.all()), "slots": self.settings.slots,
-            "memory_mb": self.settings.memory_bytes // 2**20, "protocol": len(self.under),
-        })  # fmt: skip
+        return _result(results.STATUS, results.Status(
+            seconds_left=round(self.resources.seconds_left, 1), reserve=round(self.resources.reserve, 1),
+            budget=self.settings.budget,
+            jobs=self._job_records(call, self.jobs.all()), slots=self.settings.slots,
+            memory_mb=self.settings.memory_bytes // 2**20, protocol=len(self.under),
+        ))  # fmt: skip
 
     # ---- competition and protocol
 
-    def open(self, call: Call, folder: str | None = None, options: Mapping[str, str] | None = None) -> Result:
+    def open(
+        self, call: Call, folder: str | None = None, options: Mapping[str, str] | None = None
+    ) -> Result[results.Card]:
         """Read the competition folder."""
         where = self.settings.competition or folder
         if not where:
@@ -123,33 +133,29 @@ class Harness:
             if folder and not opened.is_relative_to(Path(folder).resolve()):
                 raise NotReady(f"{opened} is open here; for another competition restart the kernel")
             if not options:
-                return _result("card", self._card(self._competition))
+                return _result(results.CARD, self._card(self._competition))
         self._options = {**self.settings.options, **dict(options or {})}
         self._competition = competitions.read(where, self._options)
         self.table_hashes = _table_hashes(self._competition)
         self._data = competitions.load(self._competition)
         self._in_force = None  # what was frozen was frozen for what was known before
-        return self._publish("card", self._card(self._competition))
+        return self._publish(results.CARD, self._card(self._competition))
 
-    def _card(self, competition: competitions.Competition) -> dict[str, Any]:
-        return {
-            **competitions.card(competition),
-            "enforced": ENFORCED,
-            "settings": self._options,
-            "sha256": self.table_hashes,
-        }
+    def _card(self, competition: competitions.Competition) -> results.Card:
+        facts = {"enforced": ENFORCED, "settings": self._options, "sha256": self.table_hashes}
+        return cast("results.Card", {**competitions.card(competition), **facts})  # which knows no record
 
     def protocol(
         self, call: Call, split: str | None = None, folds: int | None = None, repeats: int | None = None,
         groups: str | None = None, time: str | None = None, metric: str | None = None,
         vault: bool | None = None, leave_out: list[str] | None = None,
-    ) -> Result:  # fmt: skip
+    ) -> Result[results.Protocol]:  # fmt: skip
         """Freeze split, folds and metric; test the metric before it is trusted. Columns that the audit found leaking
         are left out unless `leave_out` says otherwise."""
         (competition, data), custom = self._opened(), self._custom
         if metric and custom and custom.name != metric:
             custom = None
-        asked = {"split": split, "folds": folds, "repeats": repeats, "groups": groups, "time": time,
+        asked: results.ProtocolAsked = {"split": split, "folds": folds, "repeats": repeats, "groups": groups, "time": time,
                  "metric": metric, "vault": vault, "leave_out": leave_out}  # fmt: skip
         unused = self.leaking if leave_out is None else leave_out
         basis = lay(competition, data, custom, asked, unused, len(self.under) + 1, self.settings.seed)
@@ -157,8 +163,10 @@ class Harness:
         self._custom = custom
         self._start_protocol(basis)
         asked["leave_out"] = list(basis.protocol.leave_out)
-        facts = {"sanity": basis.sanity, "wants": basis.metric.wants, "asked": asked}
-        return self._publish("protocol", {**basis.protocol.record(), **facts})
+        found: results.Protocol = {
+            **basis.protocol.record(), "sanity": basis.sanity, "wants": basis.metric.wants, "asked": asked,
+        }  # fmt: skip
+        return self._publish(results.PROTOCOL, found)
 
     def _start_protocol(self, basis: ProtocolInputs) -> None:
         common = RunServices(
@@ -178,19 +186,20 @@ class Harness:
 
     # ---- cells: candidates, shared artefacts, metrics
 
-    def candidate(self, call: Call, name: str, source: str) -> Result:
+    def candidate(self, call: Call, name: str, source: str) -> Result[results.Candidate]:
         """Save a candidate cell as its next version."""
         candidate, new = self.candidates.add(name, source)
-        record = {**candidate.record(), "new": new, "path": f"code/{candidate.key}.py"}
-        return self._publish("candidate", record) if new else _result("candidate", record)
+        record: results.Candidate = {**candidate.record(), "new": new, "path": f"code/{candidate.key}.py"}
+        return self._publish(results.CANDIDATE, record) if new else _result(results.CANDIDATE, record)
 
-    def shared(self, call: Call, name: str, source: str) -> Result:
+    def shared(self, call: Call, name: str, source: str) -> Result[results.Shared]:
         """Make a label-free artefact for all train and test rows."""
         frozen = self.frozen
         made = frozen.artefacts.make(name, source, self.resources.limit(call), call.cancelled)
-        return self._publish("shared", {**made, "protocol": frozen.number})
+        record: results.Shared = {**made, "protocol": frozen.number}
+        return self._publish(results.SHARED, record)
 
-    def metric(self, call: Call, name: str, source: str) -> Result:
+    def metric(self, call: Call, name: str, source: str) -> Result[results.Metric]:
         """Take an agent- or person-written metric; it is used by the next `protocol`."""
         folder, (competition, _) = self.settings.folder, self._opened()
         scores = folder / "views" / "scores"  # where candidates cannot look
@@ -198,7 +207,8 @@ class Harness:
         self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, closed)
         path = f"code/{self._custom.path.name}"
         digest = sha256(self._custom.path)
-        return self._publish("metric", {"name": name, **self._custom.facts, "path": path, "digest": digest})
+        record: results.Metric = {"name": name, **self._custom.facts, "path": path, "digest": digest}
+        return self._publish(results.METRIC, record)
 
     # ---- trials
 
@@ -207,7 +217,7 @@ class Harness:
         folds: int | list[int] | None = None,
         fraction: float = 1.0, seed: int = 0, repeats: int = 1, timeout: float | None = None,
         background: bool = False,
-    ) -> Result:  # fmt: skip
+    ) -> Result[results.Trial] | Result[results.Job]:  # fmt: skip
         """Run one trial."""
         frozen = self.frozen
         spec = frozen.spec(call, candidate, config, folds, fraction, seed, repeats, timeout)
@@ -215,30 +225,34 @@ class Harness:
             return self._background(f"trial of {spec.candidate.key}", call, frozen, spec)
         return self._run_trial(call, frozen, spec, call.cancelled)
 
-    def restart_trial(self, call: Call, asked: Mapping[str, Any]) -> None:
+    def restart_trial(self, call: Call, asked: results.JobAsked) -> None:
         """A job of an earlier life, as `_background` recorded it. Raises ValueError where it cannot start."""
         frozen = self.under[asked["protocol"]]
         known_then = frozen.trials.recorded_shared(asked["shared"])
         spec = replace(frozen.spec(call, **asked["args"]), shared=known_then)
         self._background(f"trial of {spec.candidate.key}", call, frozen, spec)
 
-    def _background(self, what: str, call: Call, frozen: ProtocolScope, spec: Spec) -> Result:
+    def _background(self, what: str, call: Call, frozen: ProtocolScope, spec: Spec) -> Result[results.Job]:
         """Start a job. All that it hangs on is settled now, so that it can be started again as it was."""
         spec = replace(frozen.trials.settled(spec), background=True)
         args = {
             "candidate": spec.candidate.key, "config": spec.config, "folds": list(spec.folds),
             "fraction": spec.fraction, "seed": spec.seed, "repeats": spec.repeats, "timeout": spec.timeout,
         }  # fmt: skip
-        asked = {"call": "trial", "args": args, "protocol": frozen.number, "shared": spec.shared_record()}
+        asked: results.JobAsked = {
+            "call": "trial", "args": args, "protocol": frozen.number, "shared": spec.shared_record(),
+        }  # fmt: skip
         id = self.decisions.of(call).take("id", self.jobs.new_id)
         job = self.jobs.start(id, what, asked, lambda stop: self._run_trial(call, frozen, spec, stop))
-        return _result("job", job.record())
+        return _result(results.JOB, job.record())
 
-    def _run_trial(self, call: Call, frozen: ProtocolScope, spec: Spec, cancelled: threading.Event) -> Result:
+    def _run_trial(
+        self, call: Call, frozen: ProtocolScope, spec: Spec, cancelled: threading.Event
+    ) -> Result[results.Trial]:
         def on_fit(fit: Any, done: int, total: int) -> None:
             call.progress(done=done, total=total, what=spec.candidate.key, failed=fit.status == "failed")
 
-        return _result("trial", frozen.trials.run(spec, cancelled, on_fit).record())
+        return _result(results.TRIAL, frozen.trials.run(spec, cancelled, on_fit).record())
 
     # ---- ablation
 
@@ -246,7 +260,7 @@ class Harness:
         self, call: Call, candidate: str, factors: Mapping[str, list[Any]] | list[str] | None = None,
         config: Mapping[str, Any] | None = None, seconds: float | None = None,
         fraction: float | None = None, folds: list[int] | None = None, seed: int = 0,
-    ) -> Result:  # fmt: skip
+    ) -> Result[results.Ablation]:  # fmt: skip
         """Test factors one at a time on small data, then combinations of the winners."""
         frozen, found = self.frozen, self.candidates.get(candidate)
         chosen = found.levels(factors)
@@ -266,25 +280,29 @@ class Harness:
         table = ablate.run(fidelity)
         frozen.ablations.append(table)
         frozen.ideas.ablation(table)
-        facts = {**table.record(), "notes": found.notes, **frozen.judgement(ablate.judge)}
-        return self._publish("ablation", facts)
+        record: results.Ablation = {
+            **table.record(),
+            "notes": found.notes,
+            **frozen.measured_in(ablate.judge),
+        }
+        return self._publish(results.ABLATION, record)
 
-    def effects(self, call: Call) -> Result:
+    def effects(self, call: Call) -> Result[results.Effects]:
         """All effects measured so far, strongest first."""
-        return _result("effects", self.frozen.effects())
+        return _result(results.EFFECTS, self.frozen.effects())
 
     # ---- full size
 
     def probe(
         self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, repeats: int | None = None
-    ) -> Result:
+    ) -> Result[results.Probe]:
         """Measure small fits and predict the full trial's time and memory."""
-        return self._publish("probe", self.frozen.probe(call, candidate, config, repeats).record())
+        return self._publish(results.PROBE, self.frozen.probe(call, candidate, config, repeats).record())
 
     def scale(
         self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, seed: int = 0,
         repeats: int | None = None, background: bool = False,
-    ) -> Result:  # fmt: skip
+    ) -> Result[results.Trial] | Result[results.Job]:  # fmt: skip
         """Run the full-size trial if its predicted cost fits what is left."""
         frozen = self.frozen
         repeats = repeats or frozen.protocol.repeats
@@ -298,24 +316,28 @@ class Harness:
 
     # ---- blend, selection, submission
 
-    def blend(self, call: Call, trials: list[str] | None = None, seconds: float | None = None) -> Result:
+    def blend(
+        self, call: Call, trials: list[str] | None = None, seconds: float | None = None
+    ) -> Result[results.Blend]:
         """Weights for the full-size trials, judged by nested folds."""
         frozen = self.frozen
         limit = seconds * self.resources.slots if seconds else self.resources.proof_limit(call)
         pool = frozen.full(call, trials)
         blend = frozen.finalists.blend(self.numbers.of(call, "b"), pool, limit)
         frozen.ideas.blend(blend)
-        return self._publish("blend", {**blend.record(), **frozen.judgement()})
+        record: results.Blend = {**blend.record(), **frozen.judgement()}
+        return self._publish(results.BLEND, record)
 
-    def select(self, call: Call) -> Result:
+    def select(self, call: Call) -> Result[results.Selection]:
         """Choose what to submit, by cross-validation alone."""
         return self._select(call, self.frozen)
 
-    def _select(self, call: Call, frozen: ProtocolScope) -> Result:
+    def _select(self, call: Call, frozen: ProtocolScope) -> Result[results.Selection]:
         selection = frozen.finalists.select(frozen.full(call), call.cancelled)
-        return self._publish("selection", {**selection.record(), **frozen.judgement()})
+        record: results.Selection = {**selection.record(), **frozen.judgement()}
+        return self._publish(results.SELECTION, record)
 
-    def submit(self, call: Call, what: str | None = None) -> Result:
+    def submit(self, call: Call, what: str | None = None) -> Result[results.Submission]:
         """Predict the test rows with the selected (or named) trial or blend, decode, check, write."""
         frozen = self.frozen
         if what is None:
@@ -323,24 +345,24 @@ class Harness:
                 self._select(call, frozen)
             assert frozen.finalists.selected
             what = frozen.finalists.selected.chosen
-        record = {**frozen.finalists.submit(what, call.cancelled), **frozen.judgement()}
+        record: results.Submission = {**frozen.finalists.submit(what, call.cancelled), **frozen.judgement()}
         self.restore_submission(record)
-        return self._publish("submission", record)
+        return self._publish(results.SUBMISSION, record)
 
-    def restore_submission(self, record: Mapping[str, Any]) -> None:
+    def restore_submission(self, record: results.Submission) -> None:
         """Know a submission as the latest."""
         self.resources.to_prove = record["cost"]
         self._solution = self.under[record["protocol"]].described(record)
 
-    def solution(self, call: Call) -> Result:
+    def solution(self, call: Call) -> Result[results.Solution]:
         """All that `solution.ipynb` needs of what was submitted last, under whichever protocol that was."""
         if self._solution is None:
             raise NotReady("nothing was submitted")
-        return _result("solution", self._solution)
+        return _result(results.SOLUTION, self._solution)
 
     # ---- audit, jobs, the agent
 
-    def oof(self, call: Call, id: str) -> Result:
+    def oof(self, call: Call, id: str) -> Result[results.OutOfFold]:
         """Out-of-fold predictions of a trial or blend of any protocol, in a file that the caller may read."""
         frozen, oof = self._out_of_fold(id)
         if oof is None and self.decisions.recorded:  # it was known by then
@@ -350,7 +372,8 @@ class Harness:
             raise ValueError(f"there is no finished trial or blend {id!r}")
         written = predictions.write(self.settings.folder / "oof" / f"{id}.npz", oof)
         names = predictions.columns(frozen.context())
-        return _result("oof", {"id": id, **written, "columns": names, "protocol": frozen.number})
+        record: results.OutOfFold = {"id": id, **written, "columns": names, "protocol": frozen.number}
+        return _result(results.OOF, record)
 
     def _out_of_fold(self, id: str) -> tuple[ProtocolScope | None, OutOfFold | None]:
         for frozen in self.under.values():
@@ -361,7 +384,7 @@ class Harness:
     def audit(
         self, call: Call, candidate: str | None = None, config: Mapping[str, Any] | None = None,
         seconds: float | None = None,
-    ) -> Result:  # fmt: skip
+    ) -> Result[results.Audit]:  # fmt: skip
         """Checks of data, protocol and trials; of a candidate, whether labels reach it that must not."""
         frozen, (competition, data) = self._in_force, self._opened()
         deciding = self.decisions.of(call)
@@ -382,13 +405,15 @@ class Harness:
         leaking = list(dict.fromkeys([*known, *audit.leaking_columns(found)]))
         if candidate is None:
             self.leaking = leaking
-        facts = {"probed": candidate, "leaking": leaking}
-        return self._publish("audit", {"findings": [each.record() for each in audit.ordered(found)], **facts})
+        findings = [each.record() for each in audit.ordered(found)]
+        return self._publish(
+            results.AUDIT, results.Audit(findings=findings, probed=candidate, leaking=leaking)
+        )
 
-    def jobs_(self, call: Call) -> Result:
-        return _result("jobs", {"jobs": self._job_records(call, self.jobs.all())})
+    def jobs_(self, call: Call) -> Result[results.Jobs]:
+        return _result(results.JOBS, results.Jobs(jobs=self._job_records(call, self.jobs.all())))
 
-    def _job_records(self, call: Call, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    def _job_records(self, call: Call, jobs: Sequence[Job]) -> list[results.Job]:
         """The jobs as they stood at this moment; in a replay, as they stood then."""
         if not jobs:
             return []
@@ -399,42 +424,45 @@ class Harness:
             self.jobs.wait([job.id for job in jobs if job.id in ended], UNLIMITED, call.cancelled)
         return [job.record(running=job.id not in ended) for job in jobs]
 
-    def wait(self, call: Call, ids: list[str] | None = None, seconds: float | None = None) -> Result:
+    def wait(
+        self, call: Call, ids: list[str] | None = None, seconds: float | None = None
+    ) -> Result[results.Jobs]:
         """Wait for background jobs."""
         limit = self.resources.seconds_left - self.resources.reserve if seconds is None else seconds
         if self.decisions.of(call).known("ended") is None:
             self.jobs.wait(ids, max(0.0, limit), call.cancelled)
-        return _result("jobs", {"jobs": self._job_records(call, self.jobs.named(ids))})
+        return _result(results.JOBS, results.Jobs(jobs=self._job_records(call, self.jobs.named(ids))))
 
     # ---- what concerns the agent whose cell calls: the runner answers
 
     def delegate(
         self, call: Call, role: str, brief: str, background: bool | None = None, agent: str = "lead"
-    ) -> Result:
+    ) -> Result[results.Brief] | Result[results.Job]:
         """Hand a task to another agent; a scout works beside the one that asks where there are cores for both."""
         asked = {"role": role, "brief": brief, "agent": agent}
         if background is None:
             background = role == "scout" and self.resources.slots >= BESIDE
         return self.delegate_in_background(call, asked) if background else self._delegated(asked)
 
-    def delegate_in_background(self, call: Call, asked: dict[str, Any]) -> Result:
+    def delegate_in_background(self, call: Call, asked: dict[str, Any]) -> Result[results.Job]:
         id = self.decisions.of(call).take("id", self.jobs.new_id)
         job = self.jobs.start(
             id, f"{asked['role']}: {asked['brief'][:60]}", {"call": "delegate", "args": asked},
             lambda stop: self._delegated(asked),
         )  # fmt: skip
-        return _result("job", job.record())
+        return _result(results.JOB, job.record())
 
-    def _delegated(self, asked: dict[str, Any]) -> Result:
-        return _result("brief", self._ask("delegate", asked))
+    def _delegated(self, asked: dict[str, Any]) -> Result[results.Brief]:
+        return _result(results.BRIEF, self._ask("delegate", asked))
 
-    def recall(self, call: Call, id: str, agent: str = "lead") -> Result:
+    def recall(self, call: Call, id: str, agent: str = "lead") -> Result[results.Recall]:
         """Read an earlier record."""
-        return _result("recall", self._ask("recall", {"id": id, "agent": agent}))
+        return _result(results.RECALL, self._ask("recall", {"id": id, "agent": agent}))
 
-    def finish(self, call: Call, why: str = "", agent: str = "lead") -> Result:
+    def finish(self, call: Call, why: str = "", agent: str = "lead") -> Result[results.Finish]:
         """The agent's last word: tell the runner that the work is done."""
-        return _result("finish", {"why": why, "answer": self._ask("finish", {"why": why, "agent": agent})})
+        answer = self._ask("finish", {"why": why, "agent": agent})
+        return _result(results.FINISH, results.Finish(why=why, answer=answer))
 
     # ---- a run that goes on
 
@@ -461,7 +489,7 @@ class Harness:
             raise NotReady("no competition is open: call cobra.open() first")
         return self._competition, self._data
 
-    def _publish(self, kind: str, data: dict[str, Any]) -> Result:
+    def _publish(self, kind: Kind[T], data: T) -> Result[T]:
         self._emit(kind, data)
         return _result(kind, data)
 
@@ -473,7 +501,7 @@ PUBLIC = (
 )  # fmt: skip
 
 
-def _result(kind: str, data: dict[str, Any]) -> Result:
+def _result(kind: Kind[T], data: T) -> Result[T]:
     return {"kind": kind, "data": data}
 
 

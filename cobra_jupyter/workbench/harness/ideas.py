@@ -5,11 +5,13 @@ tried before: a full-size trial or an ablation. Development goes on from any gai
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.ensemble.blending import Blend
+from cobra_jupyter.workbench.kind import as_record
 from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Scorer
 from cobra_jupyter.workbench.search.ablation import Ablation
 from cobra_jupyter.workbench.search.trials import Trial, config_key
@@ -31,14 +33,14 @@ class Idea:
     progress: bool
     new: bool
 
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
+    def record(self) -> results.Idea:
+        return as_record(results.Idea, self)
 
 
 class Ideas:
     """The ideas of one protocol, in the order in which they were done."""
 
-    def __init__(self, judge: Scorer, emit: Callable[[str, dict[str, Any]], None]) -> None:
+    def __init__(self, judge: Scorer, emit: Callable[[str, Mapping[str, Any]], None]) -> None:
         self._judge, self._emit = judge, emit
         self._best: dict[str, tuple[str, OutOfFold]] = {}
         self._tried: set[tuple[str, str]] = set()
@@ -83,4 +85,4 @@ class Ideas:
         self._publish(Idea(id, family, number, known[0], found.gain, found.se, better, new))
 
     def _publish(self, idea: Idea) -> None:
-        self._emit("idea", idea.record())
+        self._emit(results.IDEA, idea.record())

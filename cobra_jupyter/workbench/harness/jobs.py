@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cobra_jupyter.workbench import results
+
 
 @dataclass
 class Job:
@@ -16,14 +18,14 @@ class Job:
     id: str
     what: str
     started: float
-    asked: dict[str, Any]  # the call and its arguments, so that it can be made again
+    asked: results.JobAsked  # the call and its arguments, so that it can be made again
     state: str = "running"
     seconds: float = 0.0
     result: Any = None
     error: str | None = None
     cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
 
-    def record(self, running: bool | None = None) -> dict[str, Any]:
+    def record(self, running: bool | None = None) -> results.Job:
         """`running`: as it was a moment ago."""
         running = self.state == "running" if running is None else running
         return {
@@ -37,7 +39,7 @@ class Job:
 class Jobs:
     """The jobs of a run."""
 
-    def __init__(self, emit: Callable[[str, dict[str, Any]], None]) -> None:
+    def __init__(self, emit: Callable[[str, Mapping[str, Any]], None]) -> None:
         self._emit = emit
         self._jobs: dict[str, Job] = {}
         self._next = 1
@@ -50,13 +52,13 @@ class Jobs:
             return f"j{self._next - 1:02d}"
 
     def start(
-        self, id: str, what: str, asked: dict[str, Any], work: Callable[[threading.Event], Any]
+        self, id: str, what: str, asked: results.JobAsked, work: Callable[[threading.Event], Any]
     ) -> Job:  # fmt: skip
         """Run `work` in a thread; `asked` is the call it serves."""
         job = Job(id, what, time.time(), asked)
         self._next = max(self._next, int(id[1:]) + 1)
         self._jobs[job.id] = job
-        self._emit("job", job.record())
+        self._emit(results.JOB, job.record())
         threading.Thread(target=self._run, args=(job, work), name=job.id, daemon=True).start()
         return job
 
@@ -69,15 +71,19 @@ class Jobs:
         except Exception as error:  # told to whoever asks for the job
             job.error = f"{type(error).__name__}: {error}"
         job.seconds = time.time() - job.started
-        self._emit("job", {**job.record(running=False), "state": state, "seconds": round(job.seconds, 3)})
+        self._emit(
+            results.JOB, {**job.record(running=False), "state": state, "seconds": round(job.seconds, 3)}
+        )
         with self._changed:  # who waits finds it in the record
             job.state = state
             self._changed.notify_all()
 
-    def restore(self, record: Mapping[str, Any], result: Any) -> None:
+    def restore(self, record: results.Job, result: Any) -> None:
         """A job that ended in an earlier life of the harness."""
-        known = {name: record[name] for name in ("id", "what", "asked", "state", "seconds", "error")}
-        self._jobs[record["id"]] = Job(**known, started=0.0, result=result)
+        self._jobs[record["id"]] = Job(
+            record["id"], record["what"], 0.0, record["asked"], record["state"], record["seconds"], result,
+            record["error"],
+        )  # fmt: skip
 
     def number_from(self, number: int) -> None:
         """The number of the next job."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
+
+from cobra_jupyter.workbench.rebuild import Line, Rebuilt, takes
+from cobra_jupyter.workbench.turns import CALL, Call
 
 LEAD = "lead"
 NAMED = ("candidate", "shared")  # calls that give a name; that of a metric is the lead's alone to give
@@ -17,7 +20,7 @@ class NameTaken(ValueError):  # noqa: N818
     """The name is another agent's; the message says what to do."""
 
 
-class Owners:
+class Owners(Rebuilt):
     """By call and name the agent who made it. Thread-safe."""
 
     def __init__(self) -> None:
@@ -62,9 +65,8 @@ class Owners:
                 what = "candidate" if call == "candidate" else "artefact"
                 raise NameTaken(f"the {what} {taken!r} is {owner}'s: give yours a name of its own")
 
-    def restore(self, calls: Iterable[Mapping[str, Any]]) -> None:
-        """From records of calls, in their order."""
-        for done in calls:
-            if done["call"] in NAMED and not done["error"]:
-                key = (done["call"], str(done["args"]["name"]))
-                self._owners[key], self._texts[key] = done["agent"], done["args"].get("source")
+    @takes(CALL)
+    def take_call(self, data: Call, line: Line) -> None:
+        if data["call"] in NAMED and not data["error"]:
+            key = (data["call"], str(data["args"]["name"]))
+            self._owners[key], self._texts[key] = data["agent"], data["args"].get("source")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cobra_jupyter import competition as competitions
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.errors import NotReady
 from cobra_jupyter.workbench.protocol import protocol
 from cobra_jupyter.workbench.protocol.protocol import Folds, Protocol
@@ -28,12 +29,12 @@ class ProtocolInputs:
     folds: Folds
     metric: Metric
     evaluate: Callable[..., Any] | None
-    sanity: dict[str, Any]
+    sanity: results.Sanity
 
 
 def lay(
     competition: competitions.Competition, data: competitions.Data, custom: CustomMetric | None,
-    asked: Mapping[str, Any], leave_out: Sequence[str], number: int, seed: int,
+    asked: results.ProtocolAsked, leave_out: Sequence[str], number: int, seed: int,
 ) -> ProtocolInputs:  # fmt: skip
     """Split units and test the metric. `asked` goes before what the competition says. Raises NotReady, ValueError."""
     competition = _judged_by(competition, custom, asked["metric"])

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cobra_jupyter.workbench.harness.restore import Data, Restoring
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.harness.restore import Restoring
+from cobra_jupyter.workbench.rebuild import Line, takes
 from cobra_jupyter.workbench.rpc import Call
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score
 
@@ -32,14 +34,14 @@ class Check:
         return asdict(self)
 
 
-def verify(harness: Harness, records: Iterable[tuple[str, Data]], call: Call) -> list[Check]:
+def verify(harness: Harness, lines: Iterable[Line], call: Call) -> list[Check]:
     """Restore a harness from a run's record and compare everything that can be made again."""
     verifying = _Verifying(harness, call)
 
     def miss(what: str, kind: str, error: Exception) -> None:
         verifying.miss(SORT.get(kind, "inputs"), what)
 
-    verifying.take_all(records, (Exception,), miss)  # whatever does not work is a finding
+    verifying.take_all(lines, (Exception,), miss)  # whatever does not work is a finding
     return list(verifying.checks.values())
 
 
@@ -66,25 +68,30 @@ class _Verifying(Restoring):
         assert problems is not None
         problems.append(problem)
 
-    def take_card(self, data: Data) -> None:
-        super().take_card(data)
+    @takes(results.CARD)
+    def take_card(self, data: results.Card, line: Line) -> None:
+        super().take_card(data, line)
         self.checks["inputs"].count += 1
 
-    def take_protocol(self, data: Data) -> None:
-        super().take_protocol(data)
+    @takes(results.PROTOCOL)
+    def take_protocol(self, data: results.Protocol, line: Line) -> None:
+        super().take_protocol(data, line)
         self.checks["inputs"].count += 1
 
-    def take_candidate(self, data: Data) -> None:
-        super().take_candidate(data)
+    @takes(results.CANDIDATE)
+    def take_candidate(self, data: results.Candidate, line: Line) -> None:
+        super().take_candidate(data, line)
         self.checks["inputs"].count += 1
 
-    def take_shared(self, data: Data) -> None:
+    @takes(results.SHARED)
+    def take_shared(self, data: results.Shared, line: Line) -> None:
         self.checks["inputs"].count += 1
         if not self.harness.under[data["protocol"]].artefacts.restore(data):
             raise ValueError("its files are not those recorded")
 
-    def take_trial(self, data: Data) -> None:
-        super().take_trial(data)
+    @takes(results.TRIAL)
+    def take_trial(self, data: results.Trial, line: Line) -> None:
+        super().take_trial(data, line)
         trials = self.harness.under[data["protocol"]].trials
         (trial,) = [t for t in trials.finished() if t.id == data["id"]]
         if data["full"] != (
@@ -97,8 +104,9 @@ class _Verifying(Restoring):
             self.checks["trials"].count += 1
             self._compare_score("trials", data["id"], data, trials.judge.score(trial.oof))
 
-    def take_blend(self, data: Data) -> None:
-        super().take_blend(data)
+    @takes(results.BLEND)
+    def take_blend(self, data: results.Blend, line: Line) -> None:
+        super().take_blend(data, line)
         self.checks["blends"].count += 1
         frozen = self.harness.under[data["protocol"]]
         judge, blend = frozen.judge, frozen.finalists.blends[data["id"]]
@@ -112,16 +120,18 @@ class _Verifying(Restoring):
         in_sample = judge.score(OutOfFold(tuple(mixed), blend.oof.fold), with_se=False).value
         self._compare("blends", f"{data['id']}, in sample", data["in_sample"], in_sample)
 
-    def take_selection(self, data: Data) -> None:
+    @takes(results.SELECTION)
+    def take_selection(self, data: results.Selection, line: Line) -> None:
         finalists = self.harness.under[data["protocol"]].finalists
         made = finalists.select(finalists.trials(), self.call.cancelled)
         self.checks["selection"].count += 1
         if (made.chosen, made.vetoed) != (data["chosen"], data["vetoed"]):
             self.miss("selection", f"by the rule it is {made.chosen}, {data['chosen']} was recorded")
-        super().take_selection(data)
+        super().take_selection(data, line)
 
-    def take_submission(self, data: Data) -> None:
-        super().take_submission(data)
+    @takes(results.SUBMISSION)
+    def take_submission(self, data: results.Submission, line: Line) -> None:
+        super().take_submission(data, line)
         self.checks["submission"].count += 1
         finalists = self.harness.under[data["protocol"]].finalists
         if finalists.selection and data["what"] != finalists.selection.chosen:
@@ -135,7 +145,7 @@ class _Verifying(Restoring):
                 "submission", f"{data['what']}: the stored predictions make another file than was recorded"
             )
 
-    def _compare_score(self, check: str, what: str, data: Data, made: Score) -> None:
+    def _compare_score(self, check: str, what: str, data: results.Trial | results.Blend, made: Score) -> None:
         self._compare(check, what, data["score"], made.value)
         self._compare(check, f"{what}, SE", data["se"], made.se)
         if dict(made.params) != data["params"]:
@@ -144,6 +154,6 @@ class _Verifying(Restoring):
             if recorded is not None and value is not None:
                 self._compare(check, f"{what}, a fold", recorded, value)
 
-    def _compare(self, check: str, what: str, recorded: float, made: float) -> None:
-        if not math.isclose(recorded, made, rel_tol=SAME, abs_tol=SAME):
+    def _compare(self, check: str, what: str, recorded: float | None, made: float) -> None:
+        if recorded is None or not math.isclose(recorded, made, rel_tol=SAME, abs_tol=SAME):
             self.miss(check, f"{what}: {recorded!r} was recorded, {made!r} comes of the stored predictions")

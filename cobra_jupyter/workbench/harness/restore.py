@@ -6,35 +6,29 @@ folds are made anew and must be those recorded."""
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.ensemble.selection import Selection
+from cobra_jupyter.workbench.rebuild import Line, Rebuilt, takes
 from cobra_jupyter.workbench.rpc import Call
 from cobra_jupyter.workbench.search.ablation import Ablation, Effect
-from cobra_jupyter.workbench.search.trials import Spec
+from cobra_jupyter.workbench.search.trials import Spec, Trial
 
 if TYPE_CHECKING:
-    from cobra_jupyter.workbench.harness.harness import Harness
+    from _typeshed import DataclassInstance
 
-Data = dict[str, Any]
+    from cobra_jupyter.workbench.harness.harness import Harness
 
 
 class RestoreError(ValueError):
     """The run's folder or the competition is not what the record tells of; the message names what differs."""
 
 
-def read(ledger: Path) -> list[tuple[str, Data]]:
-    """(kind, data) of every line. The chain is the runner's to check."""
-    with ledger.open(encoding="utf-8") as file:
-        records = (json.loads(line) for line in file)
-        return [(record["kind"], record["data"]) for record in records]
-
-
-def restore(harness: Harness, records: Iterable[tuple[str, Data]], call: Call) -> None:
+def restore(harness: Harness, lines: Iterable[Line], call: Call) -> None:
     """Raises RestoreError."""
     shutil.rmtree(harness.settings.folder / "views", ignore_errors=True)  # made again as needed
 
@@ -42,34 +36,34 @@ def restore(harness: Harness, records: Iterable[tuple[str, Data]], call: Call) -
         raise RestoreError(what) from error
 
     restoring = Restoring(harness, call)
-    restoring.take_all(records, (OSError, ValueError, KeyError, RuntimeError), refuse)
+    restoring.take_all(lines, (OSError, ValueError, KeyError, RuntimeError), refuse)
     restoring.restart_jobs()
 
 
-class Restoring:
-    """One step a kind of record; kinds without one need nothing."""
+class Restoring(Rebuilt):
+    """The harness, one step a kind of record."""
 
     def __init__(self, harness: Harness, call: Call) -> None:
         self.harness, self.call = harness, call
-        self._jobs: dict[str, Data] = {}
+        self._jobs: dict[str, results.Job] = {}
         self._last = {"t": 0, "a": 0, "b": 0}
 
     def take_all(
-        self, records: Iterable[tuple[str, Data]], caught: tuple[type[Exception], ...],
+        self, lines: Iterable[Line], caught: tuple[type[Exception], ...],
         failed: Callable[[str, str, Exception], None],
     ) -> None:  # fmt: skip
-        """Take records in order; `failed(what, kind, error)` is told of each that cannot be taken."""
+        """Take lines in order; `failed(what, kind, error)` is told of each that cannot be taken."""
         with self.harness.silently():
-            for kind, data in records:
-                step: Callable[[Data], None] | None = getattr(self, f"take_{kind}", None)
+            for line in lines:
                 try:
-                    if step is not None:
-                        step(data)
+                    self.take(line)
                 except caught as error:
-                    name = data.get("id") or data.get("what") or data.get("name")
-                    failed(f"{kind} {name}: {error}" if name else f"{kind}: {error}", kind, error)
+                    name = line.data.get("id") or line.data.get("what") or line.data.get("name")
+                    what = f"{line.kind} {name}" if name else line.kind
+                    failed(f"{what}: {error}", line.kind, error)
 
-    def take_card(self, data: Data) -> None:
+    @takes(results.CARD)
+    def take_card(self, data: results.Card, line: Line) -> None:
         self.harness.open(self.call, options=data["settings"])
         now = self.harness.table_hashes
         if changed := sorted(
@@ -77,39 +71,45 @@ class Restoring:
         ):
             raise ValueError(f"{', '.join(changed)} of the competition: not what was read when the run began")
 
-    def take_protocol(self, data: Data) -> None:
+    @takes(results.PROTOCOL)
+    def take_protocol(self, data: results.Protocol, line: Line) -> None:
         self.harness.protocol(self.call, **data["asked"])
         if self.harness.frozen.protocol.digest != data["digest"]:
             raise ValueError("the folds made now differ from those recorded: files or libraries have changed")
 
-    def take_candidate(self, data: Data) -> None:
+    @takes(results.CANDIDATE)
+    def take_candidate(self, data: results.Candidate, line: Line) -> None:
         source = self._text(data["path"], data["digest"])
         candidate, _ = self.harness.candidates.add(data["name"], source)
         if candidate.version != data["version"]:
             raise ValueError(f"it is version {candidate.version} now, {data['version']} was recorded")
 
-    def take_audit(self, data: Data) -> None:
+    @takes(results.AUDIT)
+    def take_audit(self, data: results.Audit, line: Line) -> None:
         if data["probed"] is None:
             self.harness.leaking = list(data["leaking"])
 
-    def take_metric(self, data: Data) -> None:
+    @takes(results.METRIC)
+    def take_metric(self, data: results.Metric, line: Line) -> None:
         self.harness.metric(self.call, data["name"], self._text(data["path"], data["digest"]))
 
-    def take_shared(self, data: Data) -> None:
+    @takes(results.SHARED)
+    def take_shared(self, data: results.Shared, line: Line) -> None:
         if not self.harness.under[data["protocol"]].artefacts.restore(data):
             self.harness.shared(self.call, data["name"], self._text(data["path"]))
 
-    def take_fit(self, data: Data) -> None:
-        own = ("candidate", "config", "fraction", "trial_seed", "protocol", "shared")
+    @takes(results.FIT)
+    def take_fit(self, data: results.Fit, line: Line) -> None:
         candidate = self.harness.candidates.get(data["candidate"])
         trials = self.harness.under[data["protocol"]].trials
         spec = Spec(
             candidate, dict(data["config"]), (data["fold"],), 1, data["fraction"], data["trial_seed"], 0.0,
             trials.recorded_shared(data["shared"]),
         )  # fmt: skip
-        trials.restore_fit({k: v for k, v in data.items() if k not in own}, spec)
+        trials.restore_fit(data, spec)
 
-    def take_trial(self, data: Data) -> None:
+    @takes(results.TRIAL)
+    def take_trial(self, data: results.Trial, line: Line) -> None:
         self._count("t", data["id"])
         frozen = self.harness.under[data["protocol"]]
         trial = frozen.trials.restore(data, self.harness.candidates.get(data["candidate"]))
@@ -117,38 +117,41 @@ class Restoring:
             frozen.finalists.selection = None
             frozen.ideas.trial(trial)
 
-    def take_ablation(self, data: Data) -> None:
+    @takes(results.ABLATION)
+    def take_ablation(self, data: results.Ablation, line: Line) -> None:
         self._count("a", data["id"])
-        known = {name: data[name] for name in Ablation.__dataclass_fields__}
-        known["effects"] = tuple(Effect(**effect) for effect in data["effects"])
-        known["combinations"] = tuple(data["combinations"])
-        frozen, table = self.harness.under[data["protocol"]], Ablation(**known)
+        known: Mapping[str, Any] = {**data, "effects": tuple(Effect(**effect) for effect in data["effects"])}
+        table = Ablation(**_fields(Ablation, {**known, "combinations": tuple(data["combinations"])}))
+        frozen = self.harness.under[data["protocol"]]
         frozen.ablations.append(table)
         frozen.ideas.ablation(table)
 
-    def take_blend(self, data: Data) -> None:
+    @takes(results.BLEND)
+    def take_blend(self, data: results.Blend, line: Line) -> None:
         self._count("b", data["id"])
         frozen = self.harness.under[data["protocol"]]
         frozen.ideas.blend(frozen.finalists.restore_blend(data))
 
-    def take_selection(self, data: Data) -> None:
-        known = {name: data[name] for name in Selection.__dataclass_fields__}
-        selection = Selection(**{**known, "table": tuple(data["table"])})
+    @takes(results.SELECTION)
+    def take_selection(self, data: results.Selection, line: Line) -> None:
+        selection = Selection(**_fields(Selection, {**data, "table": tuple(data["table"])}))
         finalists = self.harness.under[data["protocol"]].finalists
         finalists.selection = finalists.selected = selection
 
-    def take_submission(self, data: Data) -> None:
+    @takes(results.SUBMISSION)
+    def take_submission(self, data: results.Submission, line: Line) -> None:
         self.harness.restore_submission(data)
 
-    def take_job(self, data: Data) -> None:
+    @takes(results.JOB)
+    def take_job(self, data: results.Job, line: Line) -> None:
         self._jobs[data["id"]] = data
 
     def restart_jobs(self) -> None:
         """Jobs that had ended are known again; those that were running start again under their old numbers."""
-        results = {trial.id: {"data": trial.record()} for trial in self._trials()}
+        trials = {trial.id: {"data": trial.record()} for trial in self._trials()}
         for data in self._jobs.values():
             if data["state"] != "running":
-                self.harness.jobs.restore(data, results.get(data["result"]))
+                self.harness.jobs.restore(data, trials.get(data["result"] or ""))
         for id, data in self._jobs.items():
             if data["state"] == "running":
                 self.harness.jobs.number_from(int(id[1:]))
@@ -162,7 +165,7 @@ class Restoring:
                     self.harness.jobs.restore({**data, "state": "failed", "error": str(error)}, None)
         self.harness.jobs.number_from(1 + max((int(id[1:]) for id in self._jobs), default=0))
 
-    def _trials(self) -> Iterable[Any]:
+    def _trials(self) -> list[Trial]:
         return [t for frozen in self.harness.under.values() for t in frozen.trials.finished()]
 
     def _count(self, kind: str, id: str) -> None:
@@ -176,31 +179,6 @@ class Restoring:
         return text
 
 
-SINGLE = {"protocol": "protocol", "blend": "blend", "ablation": "ablate", "submission": "submit"}
-
-
-def journal(records: Iterable[tuple[str, Data]]) -> dict[tuple[str, int], list[Data]]:
-    """By agent and turn the calls that the turn's cell made, with their answers, in order. A call whose result was recorded and
-    whose answer was not, since all ended in between, is known by its name alone."""
-    known = list(records)
-    answers: dict[tuple[str, int], list[Data]] = {}
-    turn, open_result = ("lead", 0), None
-    for kind, data in known:
-        if kind == "cell":
-            turn, open_result = (data["agent"], data["turn"]), None
-        elif kind in SINGLE:
-            open_result = {
-                "turn": turn[1], "call": SINGLE[kind], "args": None, "error": None, "answer": {"kind": kind, "data": data}
-            }  # fmt: skip
-        elif kind == "call":
-            open_result = None
-            answer = data
-            if data["record"] is not None:
-                found_kind, found = known[data["record"]]
-                answer = {**data, "answer": {"kind": found_kind, "data": found}}
-            answers.setdefault((data["agent"], data["turn"]), []).append(answer)
-        elif kind == "execution":
-            open_result = None
-    if open_result is not None:
-        answers.setdefault(turn, []).append(open_result)
-    return answers
+def _fields(cls: type[DataclassInstance], known: Mapping[str, Any]) -> dict[str, Any]:
+    """What a dataclass has of a record."""
+    return {field.name: known[field.name] for field in fields(cls)}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter import competition as competitions
-from cobra_jupyter.workbench import audit
+from cobra_jupyter.workbench import audit, results
 from cobra_jupyter.workbench.ensemble import submission
 from cobra_jupyter.workbench.ensemble.finalists import Finalists
 from cobra_jupyter.workbench.errors import TooExpensive
@@ -31,7 +31,7 @@ from cobra_jupyter.workbench.search.trials import Spec, Trial, Trials
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Pool
 
-Emit = Callable[[str, dict[str, Any]], None]
+Emit = Callable[[str, Mapping[str, Any]], None]
 OWN = (
     "views",
     "trials",
@@ -73,7 +73,7 @@ class ProtocolScope:
         self.trials = Trials(
             common.folder / "trials", common.pool, self.views, self.judge, self.context, closed,
             common.number, self.artefacts.paths, self._on_trial,
-            lambda record: common.emit("fit", record), common.decisions,
+            lambda record: common.emit(results.FIT, record), common.decisions,
         )  # fmt: skip
         self.finalists = Finalists(
             common.folder, self.competition, self.data, self.judge, self.views, self.trials
@@ -95,11 +95,19 @@ class ProtocolScope:
             "device": self.common.device,
         }  # fmt: skip
 
-    def judgement(self, stand_in: Scorer | None = None) -> dict[str, Any]:
-        """Metric, direction, protocol; where effects are measured in a metric that stands for it, that one."""
-        judge = stand_in or self.judge
-        facts = {"metric": judge.metric.name, "direction": judge.metric.direction, "protocol": self.number}
-        return facts if judge is self.judge else {**facts, "stands_for": self.judge.metric.name}
+    def judgement(self) -> results.Judgement:
+        """Metric, direction, protocol."""
+        metric = self.judge.metric
+        return {"metric": metric.name, "direction": metric.direction, "protocol": self.number}
+
+    def measured_in(self, judge: Scorer) -> results.MeasuredIn:
+        """The same of effects, which may be measured in a metric that stands for the protocol's."""
+        found: results.MeasuredIn = {
+            "metric": judge.metric.name, "direction": judge.metric.direction, "protocol": self.number,
+        }  # fmt: skip
+        if judge is not self.judge:
+            found["stands_for"] = self.judge.metric.name
+        return found
 
     # ---- trials
 
@@ -152,7 +160,7 @@ class ProtocolScope:
     def _on_trial(self, trial: Trial) -> None:
         if trial.full:
             self.finalists.selection = None  # made without this one
-        self.common.emit("trial", trial.record())
+        self.common.emit(results.TRIAL, trial.record())
         self.common.studies.add(trial, self.protocol.direction)
         if trial.full:
             self.ideas.trial(trial)
@@ -185,15 +193,17 @@ class ProtocolScope:
         folds, resources = self.protocol.folds * (repeats or self.protocol.repeats), self.common.resources
         return scaling.predict(known, n, folds, resources.slots, resources.memory_mb)
 
-    def effects(self) -> dict[str, Any]:
+    def effects(self) -> results.Effects:
         """All effects measured so far, strongest first."""
-        rows = [
-            {**vars(effect), "candidate": table.candidate, "fidelity": table.fidelity, "ablation": table.id}
+        rows: list[results.PlacedEffect] = [
+            {**effect.record(), "candidate": table.candidate, "fidelity": table.fidelity, "ablation": table.id}
             for table in self.ablations for effect in table.effects
         ]  # fmt: skip
         rows.sort(key=lambda row: -(row["gain"] if row["gain"] is not None else -np.inf))
-        best = [{"candidate": t.candidate, "config": t.best, "trial": t.best_trial} for t in self.ablations]
-        return {"effects": rows, "best": best, **self.judgement(self.judge.smooth)}
+        best: list[results.BestConfig] = [
+            {"candidate": t.candidate, "config": t.best, "trial": t.best_trial} for t in self.ablations
+        ]
+        return {"effects": rows, "best": best, **self.measured_in(self.judge.smooth or self.judge)}
 
     def findings(self, call: Call, clock: audit.Clock) -> list[audit.Finding]:
         """What an audit says of data, folds, trials and vault."""
@@ -215,7 +225,7 @@ class ProtocolScope:
 
     # ---- what a solution needs
 
-    def described(self, submitted: Mapping[str, Any]) -> dict[str, Any]:
+    def described(self, submitted: results.Submission) -> results.Solution:
         """All that `solution.ipynb` needs of a submission."""
         c, what = self.competition, submitted["what"]
         members, score = self.finalists.members(what)
@@ -229,7 +239,7 @@ class ProtocolScope:
             "time_ordered": self.views.time_ordered, "time": self.protocol.time, **self.judgement(),
         }  # fmt: skip
 
-    def _member(self, trial: Trial, weight: float) -> dict[str, Any]:
+    def _member(self, trial: Trial, weight: float) -> results.SolutionMember:
         candidate, spec = trial.spec.candidate, trial.spec
         return {
             "trial": trial.id, "name": candidate.key, "source": self.common.candidates.source(candidate),

@@ -21,10 +21,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.workbench import disk
+from cobra_jupyter.workbench import disk, rebuild
 from cobra_jupyter.workbench.harness import recheck, restore
+from cobra_jupyter.workbench.harness.journal import Answered, Journal
 from cobra_jupyter.workbench.harness.ownership import LEAD, Owners
 from cobra_jupyter.workbench.rpc import Call, Listener, Peer, words
+from cobra_jupyter.workbench.turns import CALL, CallError
 from cobra_jupyter.workbench.workers.pool import MakePool
 from cobra_jupyter.workbench.workers.processes import ProcessPool, limit_threads
 
@@ -38,7 +40,7 @@ class _Desk:
     """An agent's place here: the turn whose cell runs, what it asked for, and answers to be given again to that cell's calls."""
 
     turn: int = 0
-    again: list[dict[str, Any]] = field(default_factory=list)
+    again: list[Answered] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)  # the cell's calls so far, by name
 
 
@@ -65,8 +67,7 @@ class Service:
         )  # fmt: skip
         self._folder = Path(facts["folder"])
         self._closing = False
-        self._journal: dict[tuple[str, int], list[dict[str, Any]]] = {}  # by turn: calls with their answers
-        self._trial_lines: dict[str, int] = {}
+        self._journal = Journal()
         self._latest = threading.local()
         self._lock = threading.Lock()
         self._done = threading.Event()
@@ -127,42 +128,44 @@ class Service:
             desk.asked[name] += 1
             call.key = f"{agent} {desk.turn} {name} {desk.asked[name]}"
         if known := self._take_again(desk, name, args):
-            if known["error"]:
-                raise RuntimeError(known["error"]["message"])
-            return known["answer"]
-        done: dict[str, Any] = {
-            "agent": agent, "turn": desk.turn, "call": name, "args": args, "answer": None, "error": None,
-        }  # fmt: skip
+            if known.error:
+                raise RuntimeError(known.error["message"])
+            return known.answer
         self._latest.record = None
         try:
-            answer = done["answer"] = self._do(agent, call, name, args)
+            answer = self._do(agent, call, name, args)
         except disk.DiskFull:
             raise
         except Exception as error:
-            done["error"] = {"kind": type(error).__name__, "message": words(error)}
             if not call.cancelled.is_set():
-                self._keep(done, None)
+                failure: CallError = {"kind": type(error).__name__, "message": words(error)}
+                self._keep(agent, desk.turn, Answered(name, args, None, failure), None)
             raise
         if not call.cancelled.is_set():  # what was given up is not done
-            self._keep(done, self._seq_of(answer))
+            self._keep(agent, desk.turn, Answered(name, args, answer, None), self._seq_of(answer))
         return answer
 
-    def _take_again(self, desk: _Desk, name: str, args: dict[str, Any]) -> dict[str, Any] | None:
+    def _take_again(self, desk: _Desk, name: str, args: dict[str, Any]) -> Answered | None:
         with self._lock:
             for place, done in enumerate(desk.again):
-                if done["call"] == name and done["args"] in (args, None):
+                if done.call == name and done.args in (args, None):
                     return desk.again.pop(place)
         return None
 
-    def _keep(self, done: dict[str, Any], seq: int | None) -> None:
+    def _keep(self, agent: str, turn: int, done: Answered, seq: int | None) -> None:
+        """`seq`: the line of the record that holds the answer already."""
         with self._lock:
-            self._journal.setdefault((done["agent"], done["turn"]), []).append(done)
-        self._emit("call", {**done, "record": seq, "answer": done["answer"] if seq is None else None})
+            self._journal.keep(agent, turn, done)
+        record = {
+            "agent": agent, "turn": turn, "call": done.call, "args": done.args, "record": seq,
+            "answer": done.answer if seq is None else None, "error": done.error,
+        }  # fmt: skip
+        self._emit(CALL, record)
 
     def _seq_of(self, answer: dict[str, Any]) -> int | None:
         """The line of the record that holds this answer already."""
         if answer["kind"] == "trial":
-            return self._trial_lines.get(answer["data"]["id"])
+            return self._journal.trial_lines.get(answer["data"]["id"])
         latest = getattr(self._latest, "record", None)
         return latest[2] if latest and latest[:2] == (answer["kind"], answer["data"]) else None
 
@@ -183,22 +186,20 @@ class Service:
             desk = self._desks[agent]
             desk.turn = number
             desk.asked.clear()
-            desk.again = list(self._journal.get((agent, number), ())) if again else []
+            desk.again = self._journal.of(agent, number) if again else []
 
     def _hold(self, call: Call, started: float | None) -> None:
         """Stop the run's clock, or let it go on."""
         self._harness.resources.hold(started)
 
     def _restore(self, call: Call, ledger: str) -> None:
-        records = restore.read(Path(ledger))
-        self._journal = restore.journal(records)
-        self._owners.restore(data for kind, data in records if kind == "call")
-        trials = ((line, data) for line, (kind, data) in enumerate(records) if kind == "trial")
-        self._trial_lines = {data["id"]: line for line, data in trials}
-        restore.restore(self._harness, records, call)
+        lines = list(rebuild.read(Path(ledger)))
+        self._journal = Journal()
+        rebuild.replay(lines, self._journal, self._owners)
+        restore.restore(self._harness, lines, call)
 
     def _verify(self, call: Call, ledger: str) -> dict[str, Any]:
-        checks = recheck.verify(self._harness, restore.read(Path(ledger)), call)
+        checks = recheck.verify(self._harness, rebuild.read(Path(ledger)), call)
         return {"kind": "verification", "data": {"checks": [check.record() for check in checks]}}
 
     def _shutdown(self, call: Call) -> None:
@@ -206,13 +207,13 @@ class Service:
         self._harness.jobs.cancel_all()
         threading.Timer(0.05, self._done.set).start()
 
-    def _emit(self, kind: str, data: dict[str, Any]) -> None:
+    def _emit(self, kind: str, data: Mapping[str, Any]) -> None:
         """Hand a record to the runner and wait until it is written; without a runner there is no ledger."""
         if self._runner is not None and not self._runner.closed.is_set() and not self._closing:
             seq = self._runner.call("record", {"kind": kind, "data": data})
             self._latest.record = (kind, data, seq)
             if kind == "trial":
-                self._trial_lines[data["id"]] = seq
+                self._journal.trial_lines[data["id"]] = seq
 
     def _ask(self, name: str, args: dict[str, Any]) -> Any:
         if self._runner is None:

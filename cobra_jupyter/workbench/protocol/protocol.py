@@ -10,12 +10,14 @@ import hashlib
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.kind import as_record
 from cobra_jupyter.workbench.protocol.choice import Choice, choose
 from cobra_jupyter.workbench.protocol.errors import ProtocolError
 from cobra_jupyter.workbench.protocol.fold_code import leave_out_code, time_code, write_code
@@ -48,8 +50,8 @@ class Protocol:
     code: str
     digest: str
 
-    def record(self) -> dict[str, Any]:
-        return {**asdict(self), "leave_out": list(self.leave_out)}
+    def record(self) -> results.ProtocolTerms:
+        return {**as_record(results.ProtocolTerms, self), "leave_out": list(self.leave_out)}
 
 
 @dataclass(frozen=True)

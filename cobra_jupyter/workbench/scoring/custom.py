@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cobra_jupyter.workbench import syntax
+from cobra_jupyter.workbench import results, syntax
 from cobra_jupyter.workbench.protocol.protocol import Positions
 from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
 from cobra_jupyter.workbench.workers.pool import Pool
@@ -36,7 +36,7 @@ class CustomMetric:
         same = [path for path in versions if path.read_text(encoding="utf-8") == source]
         self.path = same[-1] if same else code / f"metric_{name}_v{len(versions) + 1}.py"
         self.path.write_text(source, encoding="utf-8")
-        direction, wants, best = (self.facts[fact] for fact in ("direction", "wants", "best"))
+        direction, wants, best = self.facts["direction"], self.facts["wants"], self.facts["best"]
         self.metric = Metric(name, direction, wants, TASKS, self._one, perfect=best)
 
     def _one(self, truth: Array, prediction: Array) -> float:
@@ -68,7 +68,7 @@ class CustomMetric:
         return scores, samples
 
 
-def metric_facts(name: str, source: str) -> dict[str, Any]:
+def metric_facts(name: str, source: str) -> results.MetricFacts:
     """Read DIRECTION, WANTS and BEST from a metric cell. Raises ValueError that names what is missing."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
         raise ValueError(

@@ -17,6 +17,7 @@ import numpy as np
 
 from cobra_jupyter.competition.metrics import ALIASES, METRICS, Array, Metric, MetricUndefined
 from cobra_jupyter.competition.metrics.arithmetic import matrix, one_hot
+from cobra_jupyter.workbench import results
 
 __all__ = [
     "ALIASES", "Metric", "MetricError", "MetricUndefined", "better", "decode", "decode_grid", "default_for",
@@ -133,7 +134,7 @@ def _are_numbers(classes: Sequence[Any]) -> bool:
 
 def sanity(
     metric: Metric | str, truth: Array, task: str, classes: Sequence[Any], rng: np.random.Generator | int
-) -> dict[str, Any]:
+) -> results.Sanity:
     """Score the truth itself, the truth shuffled, and a constant (class prior, commonest label, mean).
 
     holds: the perfect prediction gets the best possible score (macro F1 need not: a column without
@@ -171,7 +172,7 @@ def sanity(
 
 def _verdict(
     reason: str, found: Sequence[float | None] = (None, None, None), holds: bool = False
-) -> dict[str, Any]:
+) -> results.Sanity:
     perfect, shuffled, constant = found
     return {"perfect": perfect, "shuffled": shuffled, "constant": constant, "holds": holds, "reason": reason}
 

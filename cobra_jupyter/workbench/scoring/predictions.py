@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.hashing import sha256
 
 if TYPE_CHECKING:  # the kernel needs no scorer
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # the kernel needs no scorer
 FOLD = "fold"
 
 
-def write(path: Path, oof: OutOfFold) -> dict[str, Any]:
+def write(path: Path, oof: OutOfFold) -> results.PredictionFile:
     """Write the first repeat to a file. Returns its path, hash and numbers of rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{threading.get_ident()}.npz")  # other threads may write the same file

@@ -13,11 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.kind import as_record
 from cobra_jupyter.workbench.scoring.scorer import Scorer
 from cobra_jupyter.workbench.search.candidates import Candidate
 from cobra_jupyter.workbench.search.trials import Spec, Trial, Trials, config_key
@@ -54,6 +56,9 @@ class Effect:
     trial: str | None
     note: str = ""
 
+    def record(self) -> results.Effect:
+        return as_record(results.Effect, self)
+
 
 @dataclass(frozen=True)
 class Ablation:
@@ -66,7 +71,7 @@ class Ablation:
     fraction: float
     folds: int
     effects: tuple[Effect, ...]
-    combinations: tuple[dict[str, Any], ...]
+    combinations: tuple[results.Combination, ...]
     importance: dict[str, float]
     best: dict[str, Any]
     best_trial: str
@@ -77,8 +82,8 @@ class Ablation:
     comparisons: int
     seconds: float
 
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
+    def record(self) -> results.AblationTable:
+        return as_record(results.AblationTable, self)
 
 
 @dataclass(frozen=True)
@@ -261,7 +266,7 @@ class Ablate:
 
     def _combine(
         self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect], singles: dict[int, Trial]
-    ) -> tuple[list[dict[str, Any]], Trial, float | None]:
+    ) -> tuple[list[results.Combination], Trial, float | None]:
         """Winners together, and without each of them; the best few again at a larger size."""
         winners: dict[str, Effect] = {}
         for effect in effects:
@@ -277,7 +282,7 @@ class Ablate:
         unique = list({config_key(change): change for change in changes}.values())
         running = [(change, self._trial({**self.base, **change}, fidelity)) for change in unique]
         pool = [baseline, *(trial for trial in singles.values() if trial.score)]
-        combos: list[dict[str, Any]] = []
+        combos: list[results.Combination] = []
         for change, each in running:
             trial = self._wait(each)
             if trial is not None and trial.oof is not None and baseline.oof is not None:
@@ -291,8 +296,8 @@ class Ablate:
         return self._halve(fidelity, baseline, pool, combos)
 
     def _halve(
-        self, fidelity: Fidelity, baseline: Trial, pool: list[Trial], combos: list[dict[str, Any]]
-    ) -> tuple[list[dict[str, Any]], Trial, float | None]:
+        self, fidelity: Fidelity, baseline: Trial, pool: list[Trial], combos: list[results.Combination]
+    ) -> tuple[list[results.Combination], Trial, float | None]:
         """Successive halving over the share of rows; reports how well the small size ranked the large one."""
         agreement = None
         ranked = sorted(pool, key=lambda t: -self.judge.sign * self._value(t))
@@ -337,7 +342,7 @@ class Ablate:
 
     def _table(
         self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect],
-        combos: Sequence[dict[str, Any]],
+        combos: Sequence[results.Combination],
         best: Trial, agreement: float | None, seed_sd: float | None,
     ) -> Ablation:  # fmt: skip
         small = self._small.get(config_key(best.spec.config), baseline)  # compared at the size of the effects

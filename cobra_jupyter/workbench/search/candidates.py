@@ -8,11 +8,12 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.workbench import syntax
+from cobra_jupyter.workbench import results, syntax
+from cobra_jupyter.workbench.kind import as_record
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _BEFORE_FACTORS = ("Define `fit(train, ctx)` and `predict(model, rows, ctx)` at the top level of the cell, "
@@ -62,8 +63,8 @@ class Candidate:
             )
         return chosen
 
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
+    def record(self) -> results.SavedCandidate:
+        return as_record(results.SavedCandidate, self)
 
 
 def parse(name: str, source: str) -> dict[str, Any]:

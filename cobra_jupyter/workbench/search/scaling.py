@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.errors import TooExpensive
+from cobra_jupyter.workbench.kind import as_record
 from cobra_jupyter.workbench.search.trials import Fit, Trial
 
 
@@ -19,7 +21,7 @@ class Probe:
 
     candidate: str
     config: dict[str, Any]
-    measured: tuple[dict[str, float], ...]
+    measured: tuple[results.Measured, ...]
     rows: int
     exponent: float
     fit_seconds: float
@@ -28,8 +30,8 @@ class Probe:
     memory_mb: float
     fits_memory: bool
 
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
+    def record(self) -> results.Probe:
+        return as_record(results.Probe, self)
 
 
 def extrapolate(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.workbench import syntax
+from cobra_jupyter.workbench import results, syntax
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.protocol.views import Views
 from cobra_jupyter.workbench.workers.pool import Pool
@@ -58,7 +58,7 @@ class Artefacts:
             name: (self._folder / f"{stem}.py").read_text(encoding="utf-8") for name, stem in made.items()
         }
 
-    def restore(self, record: Mapping[str, Any]) -> bool:
+    def restore(self, record: results.Shared) -> bool:
         """Take a recorded artefact from its files. → False where they are not those recorded."""
         run = self._folder.parent
         files = {run / path: recorded for path, recorded in record["files"].items()}
@@ -67,7 +67,7 @@ class Artefacts:
         self._paths[record["name"]] = [file for file in files if file.suffix == ".frame"]
         return True
 
-    def make(self, name: str, source: str, seconds: float, cancelled: threading.Event) -> dict[str, Any]:
+    def make(self, name: str, source: str, seconds: float, cancelled: threading.Event) -> results.Artefact:
         """Run `make(rows, ctx)` for train and for test rows. Raises SharedError."""
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
             raise SharedError(f"{name!r} is no name for an artefact: lower-case letters, digits and _")

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.protocol.views import Key, Views
 from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
@@ -28,6 +29,7 @@ from cobra_jupyter.workbench.workers.predictions import check_raw
 from cobra_jupyter.workbench.workers.worker import Work
 
 Array = np.ndarray[Any, Any]
+RECORDED = frozenset(results.FoldFit.__annotations__) - {"raw"}
 PATIENCE = 10.0  # seconds without any work, in which a trial that is waited for may still begin
 LONG = 5.0  # seconds; a longer fit is recorded when it ends, so that it is kept whatever becomes of its trial
 
@@ -78,7 +80,7 @@ class Fit:
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> results.FoldFit:
         """JSON for the ledger: enough to know the fit again, prediction and all."""
         return {
             "repeat": self.repeat, "fold": self.fold, "digest": self.digest, "status": self.status,
@@ -119,7 +121,7 @@ class Trial:
         inner = ", ".join(f"{k}={v}" for k, v in chosen.items())
         return f"{self.spec.candidate.name}({inner})"
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> results.Trial:
         """JSON for the ledger and the cell: everything but predictions."""
         spec = self.spec
         return {
@@ -453,7 +455,7 @@ class Trials:
             (out / "done").touch()
         return np.asarray(np.load(out / "raw0.npy", allow_pickle=False))
 
-    def restore(self, record: Mapping[str, Any], candidate: Candidate) -> Trial:
+    def restore(self, record: results.Trial, candidate: Candidate) -> Trial:
         """A recorded trial with its stored predictions. Raises ValueError where they are not those recorded."""
         fits = record["fits"]
         spec = Spec(
@@ -463,7 +465,7 @@ class Trials:
         failure = Failure(**record["failure"]) if record["failure"] else None
         restored = tuple(self.restore_fit(fit, spec, failure) for fit in fits)
         scored = record["score"] is not None
-        score = Score(record["score"], record["se"], tuple(record["fold_scores"]), record["rows"],
+        score = Score(results.score_of(record), record["se"] or 0.0, tuple(record["fold_scores"]), record["rows"],
                       dict(record["params"])) if scored else None  # fmt: skip
         trial = Trial(
             record["id"], spec, record["protocol"], record["status"], score, restored, record["seconds"],
@@ -475,7 +477,7 @@ class Trials:
     def recorded_shared(self, shared: Mapping[str, list[str]]) -> dict[str, list[Path]]:
         return {name: [self.folder.parent / path for path in paths] for name, paths in shared.items()}
 
-    def restore_fit(self, record: Mapping[str, Any], spec: Spec, failure: Failure | None = None) -> Fit:
+    def restore_fit(self, record: results.FoldFit, spec: Spec, failure: Failure | None = None) -> Fit:
         """A recorded fit; its prediction must be the one recorded."""
         out = self.folder / Path(record["raw"]).parent.name
         key = (record["repeat"], record["fold"])
@@ -483,8 +485,7 @@ class Trials:
             raise ValueError(f"a fit of {spec.candidate.key} was made from other code, data or folds")
         if record["status"] != "failed" and sha256(out / "raw0.npy") != record["sha256"]:
             raise ValueError(f"{record['raw']} is not the prediction that was recorded")
-        kept = {name: value for name, value in record.items() if name != "raw"}
-        fit = Fit(folder=str(out), failure=failure if record["status"] != "ok" else None, **kept)
+        fit = Fit(folder=str(out), failure=failure if record["status"] != "ok" else None, **_recorded(record))
         done: Future[Fit] = Future()
         done.set_result(fit)
         self._fits[fit.digest] = done
@@ -506,8 +507,9 @@ class Trials:
 def _as_it_was(known: KnownFit, out: Path) -> Fit:
     """A fit that ran out of time or memory in the run that is replayed: it does so again, and where it had a snapshot
     it has the prediction of that."""
-    record, failure = known.record, Failure(**(known.failure or {}))
-    kept = {name: value for name, value in record.items() if name != "raw"}
+    assert known.failure
+    record, failure = known.record, Failure(**known.failure)
+    kept = _recorded(record)
     made = (known.run / record["raw"]).parent
     if record["status"] == "partial":
         try:
@@ -518,6 +520,11 @@ def _as_it_was(known: KnownFit, out: Path) -> Fit:
             message = f"{failure.message} (and the prediction of its snapshot cannot be read: {error})"
             kept, failure = {**kept, "status": "failed", "sha256": ""}, replace(failure, message=message)
     return Fit(folder=str(out), failure=failure, **kept)
+
+
+def _recorded(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a record of a fit what a Fit holds too."""
+    return {name: value for name, value in record.items() if name in RECORDED}
 
 
 def _cancelled(fit: Fit) -> bool:

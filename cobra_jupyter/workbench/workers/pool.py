@@ -7,11 +7,12 @@ import itertools
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.workbench import disk
+from cobra_jupyter.workbench import disk, results
+from cobra_jupyter.workbench.kind import as_record
 from cobra_jupyter.workbench.workers.worker import Work
 
 TAIL_BYTES = 4_000
@@ -28,8 +29,8 @@ class Failure:
     place: str | None = None
     tail: str = ""
 
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
+    def record(self) -> results.Failure:
+        return as_record(results.Failure, self)
 
 
 @dataclass(frozen=True)

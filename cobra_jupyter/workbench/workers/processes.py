@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection, forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ class ProcessPool(Pool):
         if failure and cancelled.is_set():
             failure = Failure("cancelled", "cancelled")
         if failure:
-            failure = Failure(**{**failure.record(), "tail": tail(work.out / "output.log")})
+            failure = replace(failure, tail=tail(work.out / "output.log"))
         return Outcome(failure, answer, time.monotonic() - begun)
 
     def _watch(

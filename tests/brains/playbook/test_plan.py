@@ -132,7 +132,7 @@ def test_the_best_combination_of_an_ablation_is_what_is_scaled_up() -> None:
     }
     steps = {step.title: step for step in play(context(records=(("ablation", ablation),)))}
     assert "'leaves': 31" in steps["Full size: boosting"].code
-    assert "+0.30000 ± 0.10000" in steps["Full size: boosting"].text
+    assert "+0.30 ± 0.10" in steps["Full size: boosting"].text
 
 
 def test_the_same_record_gives_the_same_next_step() -> None:

@@ -23,7 +23,7 @@ def again() -> Iterator[Callable[[Bench], Bench]]:
 
     def make(old: Bench) -> Bench:
         made.append(Bench(old.run, old.public, InProcessPool))
-        restore(made[-1].harness, old.records, FakeCall())
+        restore(made[-1].harness, old.lines, FakeCall())
         return made[-1]
 
     yield make

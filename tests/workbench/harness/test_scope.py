@@ -115,7 +115,7 @@ def test_a_record_of_two_protocols_restores_each_with_its_own(bench: Bench) -> N
     bench.trial("linear")
     again = Bench(bench.run, bench.public)
     try:
-        restore(again.harness, bench.records, FakeCall())
+        restore(again.harness, bench.lines, FakeCall())
         for old, new in zip(bench.harness.under.values(), again.harness.under.values(), strict=True):
             assert [t.id for t in new.trials.finished()] == [t.id for t in old.trials.finished()]
             assert [table.id for table in new.ablations] == [table.id for table in old.ablations]
@@ -127,11 +127,11 @@ def test_a_job_that_the_end_cut_off_starts_again_under_its_own_protocol(bench: B
     bench.candidate("slow", body("time.sleep(1.5); return None", "return np.zeros(len(rows))"))
     bench.trial("slow", folds=0, background=True)
     bench.protocol(repeats=1, folds=3, metric="mae")
-    records = list(bench.records)
+    lines = bench.lines
     bench.harness.jobs.cancel_all()
     again = Bench(bench.run, bench.public)
     try:
-        restore(again.harness, records, FakeCall())
+        restore(again.harness, lines, FakeCall())
         (job,) = again.wait(seconds=20)["jobs"]
         assert job["state"] == "done"
         assert [data["protocol"] for kind, data in again.records if kind == "trial"] == [1]

@@ -24,7 +24,7 @@ from cobra_jupyter.workbench.display.pages import (
 
 __all__ = ["KINDS", "headline", "html", "text"]
 
-Render = Callable[[Mapping[str, Any]], str]
+Render = Callable[[Any], str]  # each of its own kind of result
 _PAGES: dict[str, tuple[Render, Render]] = {
     "card": (competition.card_html, competition.card_text),
     "protocol": (competition.protocol_html, competition.protocol_text),

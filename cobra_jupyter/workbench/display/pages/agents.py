@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from cobra_jupyter.workbench.display.pages import parts, words
-
-Data = Mapping[str, Any]
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.display.pages import describe, parts, words
 
 
-def brief_html(data: Data) -> str:
+def brief_html(data: results.Brief) -> str:
     return parts.page(
-        parts.title(f"Brief of {data['agent']}", _facts(data)),
+        parts.title(f"Brief of {data['agent']}", f"{describe.effort(data)}, ended {data['ended']}"),
         parts.line(parts.soft(words.cut(data["asked"], 300))),
         *(parts.line(line) for line in str(data["report"]).splitlines() if line.strip()),
         parts.line(
@@ -21,14 +17,9 @@ def brief_html(data: Data) -> str:
     )
 
 
-def brief_text(data: Data) -> str:
+def brief_text(data: results.Brief) -> str:
     return parts.lines(
-        f"brief {data['id']} of {data['agent']}: {_facts(data)}",
+        f"brief {describe.brief(data)}",
         f"  {data['report']}",
         f"  results: {', '.join(data['results'])}" if data["results"] else None,
     )
-
-
-def _facts(data: Data) -> str:
-    tokens = f", {data['tokens']} tokens" if data["tokens"] else ""
-    return f"{data['turns']} turns, {data['seconds']:.0f} s{tokens}, ended {data['ended']}"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import parts, words
 from cobra_jupyter.workbench.display.pages.parts import Html
 
-Data = Mapping[str, Any]
 SEVERITY = {"leak": ("✕", "bad"), "warning": ("!", "bad"), "note": ("i", "soft")}
 WIDTH = 90  # px of the longer bar
 NOTHING_FOUND = "nothing found"
 
 
-def tally(data: Data) -> str:
+def tally(data: results.Audit) -> str:
     """1 leak, 2 warnings, 3 notes"""
     counts = dict.fromkeys(SEVERITY, 0)
     for found in data.get("findings") or ():
@@ -23,7 +22,7 @@ def tally(data: Data) -> str:
     return ", ".join(words.counted(n, severity) for severity, n in counts.items() if n) or NOTHING_FOUND
 
 
-def call(protocol: Mapping[str, Any] | None) -> str:
+def call(protocol: results.Cure | None) -> str:
     """The call that freezes the protocol proposed."""
     if not protocol:
         return ""
@@ -37,13 +36,13 @@ def _python(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
-def cure(data: Data) -> str:
+def cure(data: results.Audit) -> str:
     """What becomes of leaking columns."""
     names = words.names(data.get("leaking") or ())
     return f"the next protocol leaves out what leaks: {names}; leave_out=[] would keep it" if names else ""
 
 
-def audit_html(data: Data) -> str:
+def audit_html(data: results.Audit) -> str:
     rows = [_row(found) for found in data.get("findings") or ()]
     probed = data.get("probed")
     return parts.page(
@@ -53,7 +52,7 @@ def audit_html(data: Data) -> str:
     )
 
 
-def _row(found: Data) -> tuple[object, ...]:
+def _row(found: results.Finding) -> tuple[object, ...]:
     mark, look = SEVERITY.get(str(found.get("severity")), ("i", "soft"))
     proposed = call(found.get("protocol"))
     return (
@@ -67,7 +66,7 @@ def _row(found: Data) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _scores(scores: Data | None) -> Html:
+def _scores(scores: results.Scores | None) -> Html:
     """Two small bars and their numbers."""
     if not scores or not (words.known(scores.get("with")) and words.known(scores.get("without"))):
         return Html("")
@@ -83,7 +82,7 @@ def _bar(share: float, said: str) -> Html:
     return Html(f'<div style="white-space:nowrap"><span style="{style}"></span> {parts.esc(said)}</div>')
 
 
-def audit_text(data: Data) -> str:
+def audit_text(data: results.Audit) -> str:
     found = list(data.get("findings") or ())
     probed = data.get("probed")
     return parts.lines(
@@ -93,7 +92,7 @@ def audit_text(data: Data) -> str:
     )
 
 
-def _lines(found: Data) -> list[str]:
+def _lines(found: results.Finding) -> list[str]:
     said = f"  {found.get('severity')}, {found.get('check')}: {words.cut(found.get('evidence'), 500)}"
     proposed = call(found.get("protocol"))
     cured = [f"    cure: {words.cut(proposed, 600)}"] if proposed else []

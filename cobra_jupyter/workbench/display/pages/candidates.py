@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import parts, words
 
-Data = Mapping[str, Any]
 
-
-def candidate_html(data: Data) -> str:
+def candidate_html(data: results.Candidate) -> str:
     notes = data.get("notes") or {}
     rows = [
         (
@@ -42,7 +38,7 @@ def candidate_html(data: Data) -> str:
     )
 
 
-def candidate_text(data: Data) -> str:
+def candidate_text(data: results.Candidate) -> str:
     notes = data.get("notes") or {}
     state = "" if data.get("new", True) else ", the version there is"
     rows = [
@@ -56,7 +52,7 @@ def candidate_text(data: Data) -> str:
     )
 
 
-def shared_html(data: Data) -> str:
+def shared_html(data: results.Shared) -> str:
     columns = list(data.get("columns") or ())
     name = f"ctx.shared({str(data.get('name'))!r}).loc[rows.index]"
     return parts.page(
@@ -72,7 +68,7 @@ def shared_html(data: Data) -> str:
     )
 
 
-def shared_text(data: Data) -> str:
+def shared_text(data: results.Shared) -> str:
     columns = list(data.get("columns") or ())
     shown = f": {words.names(columns, 30)}" if columns else ""
     size = f"{words.counted(len(columns), 'column')}, {words.seconds(data.get('seconds'))}"

@@ -5,23 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display import charts
-from cobra_jupyter.workbench.display.pages import parts, words
+from cobra_jupyter.workbench.display.pages import describe, parts, words
 from cobra_jupyter.workbench.display.pages.parts import Html
 
-Data = Mapping[str, Any]
 
-
-def judged(data: Data) -> str:
-    """metric, protocol 1"""
-    return ", ".join(
-        str(x)
-        for x in (data.get("metric"), f"protocol {data['protocol']}" if data.get("protocol") else None)
-        if x
-    )
-
-
-def weights(data: Data, name: str) -> Html:
+def weights(data: results.Blend, name: str) -> Html:
     """The chart of a blend's weights."""
     members = [m for m in data.get("members") or () if words.known(m.get("weight"))]
     if not members:
@@ -36,22 +26,7 @@ def weights(data: Data, name: str) -> Html:
 # ---- blend
 
 
-def over_best(data: Data) -> str:
-    """What blending gains over the best member."""
-    over = data.get("over_best") or {}
-    if not words.known(over.get("gain")):
-        return ""
-    return (
-        f"{words.gained(over['gain'], over.get('se'))} against the best single one, {data.get('best_single')}"
-    )
-
-
-def optimism(data: Data) -> str:
-    inside = words.score(data.get("in_sample"))
-    return f"in-sample {inside}; the score is nested: each fold's weights come from the other folds"
-
-
-def blend_html(data: Data) -> str:
+def blend_html(data: results.Blend) -> str:
     rows = [
         (
             m.get("trial"),
@@ -64,22 +39,22 @@ def blend_html(data: Data) -> str:
     return parts.page(
         parts.title(
             f"Blend {data.get('id')}",
-            judged(data),
+            describe.under(data),
             f"{len(rows)} of {data.get('considered', '?')} full-size trials",
             f"{words.seconds(data.get('cost'))} of worker time",
         ),
         parts.line(
             parts.soft("nested score"),
-            parts.large(words.scored(data.get("score"), data.get("se"))),
+            parts.large(describe.score(data)),
         ),
-        parts.line(over_best(data)) if over_best(data) else "",
+        parts.line(describe.over_best(data)) if describe.over_best(data) else "",
         parts.table(("trial", "member", "weight", "cost"), rows, "llrr"),
-        parts.line(parts.soft(optimism(data), small=True)),
+        parts.line(parts.soft(describe.optimism(data), small=True)),
         weights(data, f"Weights of {data.get('id')}") if len(rows) > 1 else "",
     )
 
 
-def blend_text(data: Data) -> str:
+def blend_text(data: results.Blend) -> str:
     rows = [
         (
             words.share(m.get("weight")),
@@ -89,36 +64,17 @@ def blend_text(data: Data) -> str:
         )
         for m in data.get("members") or ()
     ]
-    over = f"; {over_best(data)}" if over_best(data) else ""
     return parts.lines(
-        f"blend {data.get('id')} of {words.counted(len(rows), 'trial')} "
-        f"({data.get('considered')} considered): "
-        f"score {words.scored(data.get('score'), data.get('se'))} nested{over}; "
-        f"costs {words.seconds(data.get('cost'))} of worker time",
+        f"blend {describe.blend(data)}",
         parts.columns(rows, "rllr"),
-        f"  {optimism(data)}",
+        f"  {describe.optimism(data)}",
     )
 
 
 # ---- selection
 
 
-def standing(row: Data, chosen: Any) -> str:
-    """What the rule says of a row of the table."""
-    if row.get("id") == chosen:
-        return "chosen"
-    return "ties with the best" if row.get("tie") else ""
-
-
-def behind(row: Data) -> str:
-    return (
-        "best"
-        if not row.get("behind") and not row.get("behind_se")
-        else words.gained(row.get("behind"), row.get("behind_se"))
-    )
-
-
-def distance(data: Data) -> Html:
+def distance(data: results.Selection) -> Html:
     """The chart of what each entry is behind the best, as the rule sees it."""
     table = [r for r in data.get("table") or () if words.known(r.get("behind"))]
     if len(table) < 2:
@@ -137,7 +93,7 @@ def distance(data: Data) -> Html:
     return Html(charts.img(charts.forest(rows, name, "paired"), "What each entry is behind the best"))
 
 
-def strip(data: Data, scores: Mapping[str, Any] | None = None) -> Html:
+def strip(data: results.Selection, scores: Mapping[str, Any] | None = None) -> Html:
     """The chart of fold scores, of entries for which they are known (in the table, or by id in `scores`)."""
     known = scores or {}
     found = {
@@ -151,10 +107,10 @@ def strip(data: Data, scores: Mapping[str, Any] | None = None) -> Html:
     return Html(charts.img(chart, "Fold scores of those that stood for selection"))
 
 
-def selection_html(data: Data) -> str:
+def selection_html(data: results.Selection) -> str:
     rows = []
     for r in data.get("table") or ():
-        said = standing(r, data.get("chosen"))
+        said = describe.standing(r, data.get("chosen"))
         name = parts.strong(r.get("id")) if said == "chosen" else r.get("id")
         mark = parts.coloured("● chosen", "good") if said == "chosen" else said
         rows.append(
@@ -162,7 +118,7 @@ def selection_html(data: Data) -> str:
                 name,
                 words.cut(r.get("label"), 160),
                 words.scored(r.get("score"), r.get("se")),
-                parts.minus(behind(r)),
+                parts.minus(describe.behind(r)),
                 words.seconds(r.get("cost")),
                 mark,
             )
@@ -175,7 +131,7 @@ def selection_html(data: Data) -> str:
         else ""
     )
     return parts.page(
-        parts.title(f"Selected: {data.get('chosen')}", judged(data)),
+        parts.title(f"Selected: {data.get('chosen')}", describe.under(data)),
         parts.line(data.get("why", "")),
         parts.table(("id", "what", "score ± SE", "behind the best", "cost", ""), rows, "llrrrl"),
         vault,
@@ -184,15 +140,15 @@ def selection_html(data: Data) -> str:
     )
 
 
-def selection_text(data: Data) -> str:
+def selection_text(data: results.Selection) -> str:
     rows = [
         (
             r.get("id"),
             words.scored(r.get("score"), r.get("se")),
-            behind(r),
+            describe.behind(r),
             words.seconds(r.get("cost")),
             words.cut(r.get("label"), 60),
-            standing(r, data.get("chosen")),
+            describe.standing(r, data.get("chosen")),
         )
         for r in data.get("table") or ()
     ]
@@ -208,7 +164,7 @@ def selection_text(data: Data) -> str:
 # ---- submission
 
 
-def submission_html(data: Data) -> str:
+def submission_html(data: results.Submission) -> str:
     rows = [
         (m.get("trial"), words.cut(m.get("label"), 160), words.share(m.get("weight")))
         for m in data.get("members") or ()
@@ -216,13 +172,11 @@ def submission_html(data: Data) -> str:
     return parts.page(
         parts.title(
             f"Submission of {data.get('what')}",
-            judged(data),
+            describe.under(data),
             words.counted(data.get("rows"), "row"),
             words.seconds(data.get("seconds")),
         ),
-        parts.line(
-            parts.soft("cross-validated"), parts.strong(words.scored(data.get("score"), data.get("se")))
-        ),
+        parts.line(parts.soft("cross-validated"), parts.strong(describe.score(data))),
         parts.line(
             parts.soft("written to"),
             parts.code(data.get("path", "")),
@@ -233,16 +187,10 @@ def submission_html(data: Data) -> str:
     )
 
 
-def submission_text(data: Data) -> str:
-    members = ", ".join(
-        f"{words.share(m.get('weight'))} {m.get('trial')} {words.cut(m.get('label'), 100)}"
-        for m in data.get("members") or ()
-    )
+def submission_text(data: results.Submission) -> str:
+    members = ", ".join(describe.member(each) for each in data.get("members") or ())
     return parts.lines(
-        f"submission of {data.get('what')}: {words.counted(data.get('rows'), 'row')} written to "
-        f"{data.get('path')}, format checked; "
-        f"cross-validated {words.scored(data.get('score'), data.get('se'))}; "
-        f"{words.seconds(data.get('seconds'))}",
+        f"submission of {describe.submission(data)}",
         f"  sha256 {data.get('sha256')}",
         f"  members: {members}" if members else None,
     )

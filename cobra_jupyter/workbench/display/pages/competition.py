@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import parts, words
 
 WANTS = {"probability": "probabilities", "label": "labels", "value": "values"}
-Data = Mapping[str, Any]
 MOST_SHOWN = 12
 
 
-def metric_of(data: Data) -> str:
+def metric_of(data: results.Card | results.Protocol) -> str:
     """The metric and which way is better."""
     if not data.get("metric"):
         return "not known"
@@ -24,12 +22,16 @@ def metric_of(data: Data) -> str:
     return f"{data['metric']} ({better})"
 
 
-def sizes(data: Data) -> str:
+def sizes(data: results.Card) -> str:
     """Rows and columns of the tables."""
+    sides = {
+        "train": (data.get("train_rows"), data.get("train_columns", "?")),
+        "test": (data.get("test_rows"), data.get("test_columns", "?")),
+    }
     found = [
-        f"{words.count(data[f'{side}_rows'])} {side} rows × {data.get(f'{side}_columns', '?')} columns"
-        for side in ("train", "test")
-        if words.known(data.get(f"{side}_rows"))
+        f"{words.count(rows)} {side} rows × {columns} columns"
+        for side, (rows, columns) in sides.items()
+        if words.known(rows)
     ]
     return ", ".join(
         [*found, f"{words.count(data['sample_rows'])} rows to submit"]
@@ -38,25 +40,31 @@ def sizes(data: Data) -> str:
     )
 
 
-def kinds(data: Data) -> str:
+def kinds(data: results.Card) -> str:
     """How many columns of each kind."""
     counts = Counter(str(kind) for kind in (data.get("columns") or {}).values())
     return ", ".join(f"{number} {kind}" for kind, number in counts.most_common())
 
 
-def distributions(data: Data) -> dict[str, str]:
+def distributions(data: results.Card) -> dict[str, str]:
     """Per target: counts of labels, or mean, SD and quantiles."""
     return {
         str(name): _distribution(found) for name, found in (data.get("target_distribution") or {}).items()
     }
 
 
-def _distribution(found: Data) -> str:
-    if "quantiles" in found:
-        quantiles = ", ".join(f"{k} {words.score(v, 4)}" for k, v in found["quantiles"].items())
-        mean, sd = words.score(found.get("mean"), 4), words.score(found.get("std"), 4)
-        return f"mean {mean}, SD {sd}; quantiles {quantiles}"
-    counts = found.get("counts") or {}
+def _distribution(found: results.Labels | results.Numbers) -> str:
+    return _of_labels(found) if "counts" in found else _of_numbers(found)
+
+
+def _of_numbers(found: results.Numbers) -> str:
+    quantiles = ", ".join(f"{k} {words.score(v, 4)}" for k, v in found["quantiles"].items())
+    mean, sd = words.score(found.get("mean"), 4), words.score(found.get("std"), 4)
+    return f"mean {mean}, SD {sd}; quantiles {quantiles}"
+
+
+def _of_labels(found: results.Labels) -> str:
+    counts = found["counts"]
     total = sum(counts.values()) or 1
     shown = ", ".join(
         f"{words.cut(k, 30)} {words.count(v)} ({words.share(v / total)})"
@@ -66,7 +74,7 @@ def _distribution(found: Data) -> str:
     return shown + (f" and {rest} more values" if rest > 0 else "")
 
 
-def missing(data: Data) -> str:
+def missing(data: results.Card) -> str:
     """Columns with most missing values in train, and in test where that differs by much."""
     train, test = data.get("train_missing") or {}, data.get("test_missing") or {}
     order = sorted({*train, *test}, key=lambda c: -max(train.get(c, 0), test.get(c, 0)))
@@ -81,9 +89,10 @@ def missing(data: Data) -> str:
     return ", ".join(shown) + more
 
 
-def facts(data: Data) -> dict[str, str]:
+def facts(data: results.Card) -> dict[str, str]:
     """The card's short facts: name → words."""
-    split = {k: words.cut(data[k]) for k in ("split", "groups", "time") if data.get(k)}
+    known = {"split": data.get("split"), "groups": data.get("groups"), "time": data.get("time")}
+    split = {name: words.cut(value) for name, value in known.items() if value}
     layout = str(data.get("layout", "")).replace("_", " ")
     submitted = f"submitted as {layout}: {words.names(data.get('outputs'))}"
     return {
@@ -105,7 +114,7 @@ def facts(data: Data) -> dict[str, str]:
     }
 
 
-def card_html(data: Data) -> str:
+def card_html(data: results.Card) -> str:
     evidence = [
         (parts.soft(str(name).replace("_", " ")), said) for name, said in (data.get("evidence") or {}).items()
     ]
@@ -136,7 +145,7 @@ def card_html(data: Data) -> str:
     )
 
 
-def card_text(data: Data) -> str:
+def card_text(data: results.Card) -> str:
     tables = {k: v for k, v in (data.get("tables") or {}).items() if v}
     columns = [f"{words.cut(k, 50)} ({v})" for k, v in list((data.get("columns") or {}).items())[:60]]
     more = len(data.get("columns") or {}) - len(columns)
@@ -167,16 +176,17 @@ def card_text(data: Data) -> str:
 # ---- protocol and metric
 
 
-def split(data: Data) -> str:
+def split(data: results.Protocol) -> str:
     """5 folds × 2 repeats, stratified, by column"""
     repeats = f" × {data['repeats']} repeats" if (data.get("repeats") or 1) > 1 else ""
-    by = "".join(f", {k} {words.cut(data[k])}" for k in ("groups", "time") if data.get(k))
+    columns = {"groups": data.get("groups"), "time": data.get("time")}
+    by = "".join(f", {name} {words.cut(column)}" for name, column in columns.items() if column)
     return (
         f"{words.counted(data.get('folds'), 'fold')}{repeats}, {str(data.get('split')).replace('_', ' ')}{by}"
     )
 
 
-def sanity(data: Data) -> str:
+def sanity(data: results.Protocol) -> str:
     """How the metric was tested."""
     found = data.get("sanity") or {}
     tried = ", ".join(
@@ -185,7 +195,7 @@ def sanity(data: Data) -> str:
     return f"{tried}: {found.get('reason', '')}" if found else ""
 
 
-def judged(data: Data) -> dict[str, str]:
+def judged(data: results.Protocol) -> dict[str, str]:
     """The protocol's short facts."""
     units = f", {words.count(data.get('units'))} units" if data.get("units") != data.get("rows") else ""
     vault = (
@@ -207,7 +217,7 @@ def judged(data: Data) -> dict[str, str]:
     }
 
 
-def protocol_html(data: Data) -> str:
+def protocol_html(data: results.Protocol) -> str:
     return parts.page(
         parts.title(f"Protocol {data.get('number', '')}", split(data), data.get("metric")),
         parts.facts(judged(data)),
@@ -215,14 +225,14 @@ def protocol_html(data: Data) -> str:
     )
 
 
-def protocol_text(data: Data) -> str:
+def protocol_text(data: results.Protocol) -> str:
     return parts.lines(
         f"protocol {data.get('number')}: {split(data)}; {metric_of(data)}",
         [f"  {name}: {said}" for name, said in judged(data).items() if said and name not in ("split",)],
     )
 
 
-def metric_html(data: Data) -> str:
+def metric_html(data: results.Metric) -> str:
     rule = f"wants {data.get('wants')}, a perfect prediction scores {words.score(data.get('best'))}"
     return parts.page(
         parts.title(f"Metric {data.get('name')}", data.get("direction"), rule),
@@ -236,6 +246,6 @@ def metric_html(data: Data) -> str:
     )
 
 
-def metric_text(data: Data) -> str:
+def metric_text(data: results.Metric) -> str:
     rule = f"wants {data.get('wants')}, best {words.score(data.get('best'))}, {data.get('path')}"
     return f"metric {data.get('name')}: {data.get('direction')}, {rule}; call cobra.protocol() to judge by it"

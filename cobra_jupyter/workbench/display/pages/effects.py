@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display import charts
-from cobra_jupyter.workbench.display.pages import parts, words
+from cobra_jupyter.workbench.display.pages import describe, parts, words
 from cobra_jupyter.workbench.display.pages.findings import (
     agreement,
     best,
@@ -14,27 +14,24 @@ from cobra_jupyter.workbench.display.pages.findings import (
     groups,
     meaning,
     places,
-    running,
     tally,
     unit,
     untried,
-    verdict,
 )
 from cobra_jupyter.workbench.display.pages.parts import Html
 
-Data = Mapping[str, Any]
 MOST_SHOWN = 40
 MARKS = {"better": ("▲", "good"), "worse": ("▼", "bad"), "failed": ("✕", "bad"), "unclear": ("○", "soft")}
 
 
-def forest(effects: Sequence[Data], name: str) -> Html:
+def forest(effects: Sequence[results.Effect], name: str) -> Html:
     """The chart of gains; levels that run or were not tried are left to the table."""
     shown = [e for e in effects if words.known(e.get("gain")) or e.get("verdict") == "failed"]
     rows = [
         charts.Effect(
             str(e.get("factor")),
             words.level(e.get("level")),
-            0.0 if words.known(e.get("gain")) and abs(e["gain"]) < words.NOTHING else e.get("gain"),
+            _gain(e),
             e.get("se") or 0.0,
             e.get("verdict"),
             ("confirmed " if e.get("confirmed") else "") + str(e.get("note") or ""),
@@ -46,7 +43,13 @@ def forest(effects: Sequence[Data], name: str) -> Html:
     return Html(charts.img(charts.forest(rows, name, "gain"), f"{name}, ± standard error of each level"))
 
 
-def importance(data: Data, name: str) -> Html:
+def _gain(effect: results.Effect) -> float | None:
+    """Without what is rounding."""
+    gain = effect.get("gain")
+    return 0.0 if words.known(gain) and abs(gain) < words.NOTHING else gain
+
+
+def importance(data: results.Ablation, name: str) -> Html:
     """The chart of each factor's share of all spread."""
     shares = {k: v for k, v in (data.get("importance") or {}).items() if words.known(v)}
     if not any(shares.values()):
@@ -58,9 +61,9 @@ def importance(data: Data, name: str) -> Html:
 # ---- ablation
 
 
-def ablation_html(data: Data) -> str:
+def ablation_html(data: results.Ablation) -> str:
     effects = list(data.get("effects", ()))
-    busy = any(running(e) for e in effects)
+    busy = any(describe.running(e) for e in effects)
     ordered = [e for group in groups(data) for e in group.rows]
     return parts.page(
         parts.title(
@@ -81,7 +84,7 @@ def ablation_html(data: Data) -> str:
     )
 
 
-def _effect_table(data: Data) -> Html:
+def _effect_table(data: results.Ablation) -> Html:
     rows: list[tuple[object, ...]] = []
     digits = places(list(data.get("effects", ())))
     for group in groups(data):
@@ -99,11 +102,11 @@ def _effect_table(data: Data) -> Html:
     return parts.table(("level", "gain ± SE", "verdict", "cost", "trial"), rows, "lrlrl")
 
 
-def effect_row(effect: Data, digits: int) -> tuple[object, ...]:
+def effect_row(effect: results.Effect, digits: int) -> tuple[object, ...]:
     """Level, gain, verdict with its note, cost, trial."""
     mark, look = MARKS.get(str(effect.get("verdict")), ("…", "soft"))
-    said = parts.join([parts.coloured(mark, look), verdict(effect)], " ")
-    if effect.get("note") and not running(effect):
+    said = parts.join([parts.coloured(mark, look), describe.verdict(effect)], " ")
+    if effect.get("note") and not describe.running(effect):
         said = parts.join([said, parts.soft(words.cut(effect["note"], 200), small=True)], " ")
     gain = parts.minus(words.gained(effect.get("gain"), effect.get("se"), digits))
     shown = parts.strong(gain) if effect.get("confirmed") else gain
@@ -111,7 +114,7 @@ def effect_row(effect: Data, digits: int) -> tuple[object, ...]:
     return name, shown, said, words.ratio(effect.get("cost_ratio")), parts.soft(effect.get("trial") or "")
 
 
-def _combination_table(data: Data) -> Html:
+def _combination_table(data: results.Ablation) -> Html:
     rows = combinations(data)
     if not rows:
         return Html("")
@@ -120,12 +123,12 @@ def _combination_table(data: Data) -> Html:
     )
 
 
-def _untried_list(data: Data) -> Html:
+def _untried_list(data: results.Ablation) -> Html:
     rest = untried(data)
     return parts.join([parts.heading("Not tried"), parts.items(rest)]) if rest else Html("")
 
 
-def ablation_text(data: Data) -> str:
+def ablation_text(data: results.Ablation) -> str:
     effects = list(data.get("effects", ()))
     digits = places(effects)
     rows = [effect_line(e, digits) for group in groups(data) for e in group.rows]
@@ -144,29 +147,31 @@ def ablation_text(data: Data) -> str:
     )
 
 
-def effect_line(effect: Data, digits: int) -> tuple[str, ...]:
+def effect_line(effect: results.Effect, digits: int) -> tuple[str, ...]:
     note = words.cut(effect.get("note") or "", 160)
     return (
         words.config({str(effect.get("factor")): effect.get("level")}),
         f"vs {words.level(effect.get('baseline'))}",
         words.gained(effect.get("gain"), effect.get("se"), digits),
-        verdict(effect),
+        describe.verdict(effect),
         "" if effect.get("cost_ratio") is None else words.ratio(effect["cost_ratio"]),
-        str(effect.get("trial") or "") + (f"  {note}" if note and not running(effect) else ""),
+        str(effect.get("trial") or "") + (f"  {note}" if note and not describe.running(effect) else ""),
     )
 
 
 # ---- all effects so far
 
 
-def _strongest(data: Data) -> tuple[list[Data], list[Data]]:
+def _strongest(data: results.Effects) -> tuple[list[results.PlacedEffect], list[results.PlacedEffect]]:
     """Those tried, strongest first, and the rest."""
     rows = list(data.get("effects", ()))
     tried = [e for e in rows if words.known(e.get("gain"))]
-    return sorted(tried, key=lambda e: -e["gain"]), [e for e in rows if not words.known(e.get("gain"))]
+    return sorted(tried, key=lambda e: -(e["gain"] or 0.0)), [
+        e for e in rows if not words.known(e.get("gain"))
+    ]
 
 
-def effects_html(data: Data) -> str:
+def effects_html(data: results.Effects) -> str:
     tried, rest = _strongest(data)
     digits = places(tried)
     rows = [
@@ -183,7 +188,7 @@ def effects_html(data: Data) -> str:
         for b in data.get("best", ())
     ]
     several = len({e.get("candidate") for e in tried}) > 1
-    named = [
+    named: list[results.PlacedEffect] = [
         {**e, "factor": f"{e.get('candidate')}: {e.get('factor')}"} if several else e for e in tried[:20]
     ]
     return parts.page(
@@ -203,7 +208,7 @@ def effects_html(data: Data) -> str:
     )
 
 
-def effects_text(data: Data) -> str:
+def effects_text(data: results.Effects) -> str:
     tried, rest = _strongest(data)
     digits = places(tried)
     rows = [(str(e.get("candidate")), *effect_line(e, digits)) for e in [*tried[:MOST_SHOWN], *rest[:10]]]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cobra_jupyter.workbench.display.pages import words
-
-Data = Mapping[str, Any]
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.display.pages import describe, words
 
 
 @dataclass(frozen=True)
@@ -20,15 +19,15 @@ class Group:
     baseline: str
     importance: float | None
     note: str
-    rows: tuple[Data, ...]
+    rows: tuple[results.Effect, ...]
 
 
-def groups(data: Data) -> list[Group]:
+def groups(data: results.Ablation) -> list[Group]:
     """An ablation's effects by factor, the most important first; while it runs in their own, steady order."""
-    found: dict[str, list[Data]] = {}
+    found: dict[str, list[results.Effect]] = {}
     for effect in data.get("effects", ()):
         found.setdefault(str(effect.get("factor")), []).append(effect)
-    busy = any(running(effect) for effect in data.get("effects", ()))
+    busy = any(describe.running(effect) for effect in data.get("effects", ()))
     importance, notes = {} if busy else data.get("importance") or {}, data.get("notes") or {}
     order = sorted(found, key=lambda factor: -(importance.get(factor) or 0.0))
     return [
@@ -43,31 +42,19 @@ def groups(data: Data) -> list[Group]:
     ]
 
 
-def running(effect: Data) -> bool:
-    return effect.get("verdict") == "not tried" and effect.get("note") == "running"
-
-
-def places(effects: Sequence[Data]) -> int:
+def places(effects: Sequence[results.Effect | results.Combination]) -> int:
     """Decimals for all gains of a table, so that they stand aligned."""
     tried = [e for e in effects if words.known(e.get("gain"))]
     return words.decimals([e.get("se") for e in tried], [e.get("gain") for e in tried])
 
 
-def verdict(effect: Data) -> str:
-    """The verdict in words."""
-    if running(effect):
-        return "running"
-    said = str(effect.get("verdict") or "")
-    return f"{said}, confirmed" if effect.get("confirmed") and said == "better" else said
-
-
-def change(data: Data) -> dict[str, Any]:
+def change(data: results.Ablation) -> dict[str, Any]:
     """What the best configuration has other than the baseline."""
     base = {str(e.get("factor")): e.get("baseline") for e in data.get("effects", ())}
     return {k: v for k, v in (data.get("best") or {}).items() if k in base and base[k] != v}
 
 
-def best(data: Data) -> str:
+def best(data: results.Ablation) -> str:
     """The best configuration in a sentence."""
     changed = change(data)
     if not data.get("best"):
@@ -83,10 +70,10 @@ def best(data: Data) -> str:
     return f"{what} (trial {data.get('best_trial')}, gain {words.gained(gain, se)})"
 
 
-def tally(data: Data) -> str:
+def tally(data: results.Ablation) -> str:
     """23 levels of 8 factors: 3 better (1 confirmed), 2 worse, 18 unclear."""
     effects = list(data.get("effects", ()))
-    counts = Counter("running" if running(e) else str(e.get("verdict")) for e in effects)
+    counts = Counter("running" if describe.running(e) else str(e.get("verdict")) for e in effects)
     confirmed = sum(bool(e.get("confirmed")) and e.get("verdict") == "better" for e in effects)
     order = ("better", "worse", "unclear", "failed", "running", "not tried")
     said = [
@@ -99,16 +86,16 @@ def tally(data: Data) -> str:
     return f"{levels}: {', '.join(said) or 'none'}"
 
 
-def untried(data: Data) -> list[str]:
+def untried(data: results.Ablation) -> list[str]:
     """What was not tried, and why."""
-    rest = [e for e in data.get("effects", ()) if e.get("verdict") == "not tried" and not running(e)]
+    rest = [e for e in data.get("effects", ()) if e.get("verdict") == "not tried" and not describe.running(e)]
     return [
         f"{words.config({str(e.get('factor')): e.get('level')})} ({words.cut(e.get('note') or 'no reason')})"
         for e in rest
     ]
 
 
-def meaning(data: Data) -> str:
+def meaning(data: results.Ablation) -> str:
     """How the table is to be read."""
     unit = f" in {data['metric']}" if data.get("metric") else ""
     if data.get("stands_for"):
@@ -129,7 +116,7 @@ def meaning(data: Data) -> str:
     )
 
 
-def agreement(data: Data) -> str | None:
+def agreement(data: results.Ablation) -> str | None:
     value = data.get("rank_agreement")
     if not words.known(value):
         return None
@@ -137,11 +124,11 @@ def agreement(data: Data) -> str | None:
     return f"Small and larger size {said} on the order (rank correlation {value:.2f})."
 
 
-def unit(data: Data) -> str:
+def unit(data: results.Ablation | results.Effects) -> str:
     return f"gain in {data['metric']}" if data.get("metric") else "gain"
 
 
-def combinations(data: Data) -> list[tuple[str, str, str, str]]:
+def combinations(data: results.Ablation) -> list[tuple[str, str, str, str]]:
     """Change, gain ± SE, size, trial."""
     found = list(data.get("combinations") or ())
     digits = places(found)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
-from cobra_jupyter.workbench.display.pages import parts, words
+from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.display.pages import describe, parts, words
 from cobra_jupyter.workbench.display.pages.parts import Html
 
-Data = Mapping[str, Any]
 TAIL = 2_000  # characters of a failure's output in plain text
 STATES = {"done": ("✓", "good"), "running": ("…", "soft"), "failed": ("✕", "bad"), "cancelled": ("–", "soft")}
 
@@ -16,51 +15,10 @@ STATES = {"done": ("✓", "good"), "running": ("…", "soft"), "failed": ("✕",
 # ---- trials
 
 
-def size(data: Data) -> str:
-    """What a trial ran on."""
-    folds = list(data.get("folds") or ())
-    if len(folds) == 1 and not data.get("full"):  # not to be taken for a number of folds
-        return f"fold {folds[0]} only, {words.fraction(data.get('fraction'))}"
-    repeats = f" × {data['repeats']} repeats" if (data.get("repeats") or 1) > 1 else ""
-    which = f" ({', '.join(map(str, folds))})" if not data.get("full") and 0 < len(folds) <= 3 else ""
-    return f"{words.counted(len(folds), 'fold')}{which}{repeats}, {words.fraction(data.get('fraction'))}"
-
-
-def time(data: Data) -> str:
-    """Seconds as they passed, and of worker time where that is more."""
-    wall, cost = data.get("seconds"), data.get("cost")
-    beside = words.known(cost) and words.known(wall) and cost > 1.15 * wall and cost > 1
-    return words.seconds(wall) + (f" ({words.seconds(cost)} of worker time)" if beside else "")
-
-
-def failed(data: Data) -> bool:
-    return not words.known(data.get("score"))
-
-
-def why(failure: Data | None) -> str:
-    """Kind, message, broken rule and place of a failure, in a line."""
-    if not failure:
-        return ""
-    rule = f" [{failure['rule']}]" if failure.get("rule") else ""
-    place = f" at {failure['place']}" if failure.get("place") else ""
-    return f"{str(failure.get('kind', 'error')).replace('_', ' ')}: {failure.get('message', '')}{rule}{place}"
-
-
-def fold_scores(data: Data) -> str:
-    return "  ".join(words.score(s, 4) for s in data.get("fold_scores") or ())
-
-
-def partial(data: Data) -> int:
-    """How many fits predicted from a snapshot because their time was over."""
-    return sum(fit.get("status") == "partial" for fit in data.get("fits") or ())
-
-
-def trial_html(data: Data) -> str:
+def trial_html(data: results.Trial) -> str:
     rss = f"{words.megabytes(data['rss_mb'])} of memory" if data.get("rss_mb") else ""
-    facts = [size(data), time(data), rss, f"seed {data.get('seed', 0)}"]
-    score = (
-        parts.coloured("failed", "bad") if failed(data) else words.scored(data.get("score"), data.get("se"))
-    )
+    facts = [describe.size(data), describe.time(data), rss, f"seed {data.get('seed', 0)}"]
+    score = parts.coloured("failed", "bad") if describe.failed(data) else describe.score(data)
     params = {f"decode: {k}": v for k, v in (data.get("params") or {}).items()}
     config = {k: words.level(v) for k, v in {**(data.get("config") or {}), **params}.items()}
     several = len(data.get("fold_scores") or ()) > 1
@@ -68,19 +26,19 @@ def trial_html(data: Data) -> str:
         parts.title(f"Trial {data.get('id')}", words.cut(data.get("label") or data.get("candidate"), 200)),
         parts.line(parts.soft("score"), parts.large(score)),
         parts.line(parts.soft(parts.join(facts, " · "))),
-        parts.line(parts.soft("by fold"), fold_scores(data)) if several else "",
-        _failure(data.get("failure"), failed(data)),
-        parts.line(_partly(data)) if partial(data) else "",
+        parts.line(parts.soft("by fold"), describe.fold_scores(data)) if several else "",
+        _failure(data.get("failure"), describe.failed(data)),
+        parts.line(_partly(data)) if describe.partial(data) else "",
         parts.items(parts.join([parts.coloured("!", "bad"), w], " ") for w in data.get("warnings") or ()),
         parts.fold(f"Configuration of {data.get('candidate')}", parts.facts(config)) if config else "",
     )
 
 
-def _partly(data: Data) -> str:
-    return f"{words.counted(partial(data), 'fit')} ran out of time and predicted from a snapshot"
+def _partly(data: results.Trial) -> str:
+    return f"{words.counted(describe.partial(data), 'fit')} ran out of time and predicted from a snapshot"
 
 
-def _failure(failure: Data | None, final: bool) -> Html:
+def _failure(failure: results.Failure | None, final: bool) -> Html:
     if not failure:
         return Html("")
     name = str(failure.get("kind", "error")).replace("_", " ")
@@ -93,35 +51,32 @@ def _failure(failure: Data | None, final: bool) -> Html:
     return parts.join([said, parts.fold("End of its output", parts.pre(failure["tail"]), shown=final)])
 
 
-def trial_text(data: Data) -> str:
-    score = "FAILED" if failed(data) else f"score {words.scored(data.get('score'), data.get('se'))}"
-    failure = data.get("failure") or {}
-    tail = str(failure.get("tail") or "")[-TAIL:].strip()
+def trial_text(data: results.Trial) -> str:
+    failure = data.get("failure")
+    tail = str(failure.get("tail") or "")[-TAIL:].strip() if failure else ""
     return parts.lines(
-        f"trial {data.get('id')} {words.cut(data.get('label') or data.get('candidate'), 200)}: "
-        f"{score}; {size(data)}; {time(data)}; "
-        f"{words.megabytes(data.get('rss_mb'))}; seed {data.get('seed', 0)}",
-        f"  by fold: {fold_scores(data)}" if len(data.get("fold_scores") or ()) > 1 else None,
-        f"  {why(failure)}" if failure else None,
+        f"trial {describe.trial(data)}; {words.megabytes(data.get('rss_mb'))}; seed {data.get('seed', 0)}",
+        f"  by fold: {describe.fold_scores(data)}" if len(data.get("fold_scores") or ()) > 1 else None,
+        f"  {describe.why(failure)}" if failure else None,
         ["  its output ends:", *(f"    {each}" for each in tail.splitlines())] if tail else None,
-        f"  {_partly(data)}" if partial(data) else None,
+        f"  {_partly(data)}" if describe.partial(data) else None,
         [f"  warning: {words.cut(w, 300)}" for w in data.get("warnings") or ()],
     )
 
 
-def oof_text(data: Data) -> str:
+def oof_text(data: results.OutOfFold) -> str:
     rows = f"{words.count(data.get('predicted'))} of {words.count(data.get('rows'))} rows of train"
     return f"out-of-fold predictions of {data.get('id')}: {rows}; columns fold, {words.names(data.get('columns'))}"
 
 
-def oof_html(data: Data) -> str:
+def oof_html(data: results.OutOfFold) -> str:
     return parts.page(parts.line(oof_text(data)))
 
 
 # ---- probe
 
 
-def _predicted(data: Data) -> str:
+def _predicted(data: results.Probe) -> str:
     return (
         f"one fit on {words.count(data.get('rows'))} rows: "
         f"{words.seconds(data.get('fit_seconds'))}, {words.megabytes(data.get('rss_mb'))}; "
@@ -129,13 +84,13 @@ def _predicted(data: Data) -> str:
     )
 
 
-def _memory(data: Data) -> str:
+def _memory(data: results.Probe) -> str:
     fits = "fits" if data.get("fits_memory") else "does NOT fit"
     allowed = words.megabytes(data.get("memory_mb"))
     return f"{fits} the {allowed} a worker may use; time grows as rows^{data.get('exponent')}"
 
 
-def probe_html(data: Data) -> str:
+def probe_html(data: results.Probe) -> str:
     rows = [
         (words.count(m.get("rows")), words.seconds(m.get("seconds")), words.megabytes(m.get("rss_mb")))
         for m in data.get("measured") or ()
@@ -149,7 +104,7 @@ def probe_html(data: Data) -> str:
     )
 
 
-def probe_text(data: Data) -> str:
+def probe_text(data: results.Probe) -> str:
     rows = [
         f"  measured: {words.count(m.get('rows'))} rows "
         f"{words.seconds(m.get('seconds'))} {words.megabytes(m.get('rss_mb'))}"
@@ -161,27 +116,20 @@ def probe_text(data: Data) -> str:
 # ---- jobs and status
 
 
-def _job_row(job: Data) -> tuple[object, ...]:
+def _job_row(job: results.Job) -> tuple[object, ...]:
     mark, look = STATES.get(str(job.get("state")), ("…", "soft"))
     said = parts.join([parts.coloured(mark, look), job.get("state")], " ")
     told = parts.join([job.get("result") or "", parts.soft(words.cut(job.get("error") or "", 300))], " ")
     return parts.strong(job.get("id")), job.get("what"), said, words.seconds(job.get("seconds")), told
 
 
-def _job_table(jobs: Any) -> Html:
+def _job_table(jobs: Sequence[results.Job] | None) -> Html:
     return parts.table(
         ("job", "what", "state", "time", "result"), [_job_row(job) for job in jobs or ()], "lllrl"
     )
 
 
-def _job_line(job: Data) -> str:
-    error = f": {words.cut(job['error'], 300)}" if job.get("error") else ""
-    result = f" → {job['result']}" if job.get("result") else ""
-    state = f"{job.get('state')}{result}, {words.seconds(job.get('seconds'))}{error}"
-    return f"{job.get('id')} {words.cut(job.get('what'), 120)}: {state}"
-
-
-def job_html(data: Data) -> str:
+def job_html(data: results.Job) -> str:
     return parts.page(
         _job_table([data]),
         parts.line(parts.soft(f"cobra.wait({str(data.get('id'))!r}) waits for it.", small=True))
@@ -190,33 +138,33 @@ def job_html(data: Data) -> str:
     )
 
 
-def job_text(data: Data) -> str:
-    return f"job {_job_line(data)}"
+def job_text(data: results.Job) -> str:
+    return f"job {describe.job(data)}"
 
 
-def jobs_html(data: Data) -> str:
+def jobs_html(data: results.Jobs) -> str:
     return parts.page(_job_table(data.get("jobs")) or parts.line(parts.soft("No background jobs.")))
 
 
-def jobs_text(data: Data) -> str:
+def jobs_text(data: results.Jobs) -> str:
     jobs = list(data.get("jobs") or ())
-    return parts.lines(f"jobs: {len(jobs) or 'none'}", [f"  {_job_line(job)}" for job in jobs])
+    return parts.lines(f"jobs: {len(jobs) or 'none'}", [f"  {describe.job(job)}" for job in jobs])
 
 
-def _left(data: Data) -> str:
+def _left(data: results.Status) -> str:
     if not words.known(data.get("budget")):
         return "no time limit"
     left, budget, reserve = (words.seconds(data.get(k)) for k in ("seconds_left", "budget", "reserve"))
     return f"{left} left of {budget}, {reserve} of it kept for the submission and its proof"
 
 
-def _resources(data: Data) -> str:
+def _resources(data: results.Status) -> str:
     judged = f"protocol {data['protocol']}" if data.get("protocol") else "no protocol yet"
     workers, memory = words.counted(data.get("slots"), "worker"), words.megabytes(data.get("memory_mb"))
     return f"{workers} of {memory} each; {judged}"
 
 
-def status_html(data: Data) -> str:
+def status_html(data: results.Status) -> str:
     budget, left = data.get("budget"), data.get("seconds_left")
     used = 1 - max(0.0, left) / budget if words.known(budget) and words.known(left) and budget else None
     return parts.page(
@@ -227,27 +175,27 @@ def status_html(data: Data) -> str:
     )
 
 
-def status_text(data: Data) -> str:
+def status_text(data: results.Status) -> str:
     return parts.lines(
         f"status: {_left(data)}",
         f"  {_resources(data)}",
-        [f"  job {_job_line(job)}" for job in data.get("jobs") or ()],
+        [f"  job {describe.job(job)}" for job in data.get("jobs") or ()],
     )
 
 
-def _answer(data: Data) -> str:
+def _answer(data: results.Finish) -> str:
     answer = data.get("answer")
     return words.cut(answer, 300) if isinstance(answer, str) else ""
 
 
-def finish_html(data: Data) -> str:
+def finish_html(data: results.Finish) -> str:
     return parts.page(
         parts.title("Finished", words.cut(data.get("why") or "", 300)),
         parts.line(parts.soft(_answer(data))) if _answer(data) else "",
     )
 
 
-def finish_text(data: Data) -> str:
+def finish_text(data: results.Finish) -> str:
     return f"finish: {words.cut(data.get('why') or 'no reason given', 300)}" + (
         f" ({_answer(data)})" if _answer(data) else ""
     )

@@ -1,0 +1,82 @@
+"""One way to bring a part of a run back to where its record ends: the part reads the record, line by line.
+
+A part is a `Rebuilt`. Its methods marked with `@takes(KIND)` say what a record of that kind means to it; kinds without
+such a method mean nothing to it. What follows a running record reads in the same way as what is restored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
+
+from cobra_jupyter.workbench.kind import Kind
+
+T = TypeVar("T", bound=Mapping[str, Any])
+Part = TypeVar("Part", bound="Rebuilt")
+Take = Callable[[Part, T, "Line"], None]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a line of the record says. `time` is seconds since the epoch."""
+
+    seq: int
+    time: float
+    kind: str
+    data: dict[str, Any]
+
+
+def takes(kind: Kind[T]) -> Callable[[Take[Part, T]], Take[Part, T]]:
+    """Marks the method that takes records of a kind: it is given the data and the line."""
+
+    def mark(method: Take[Part, T]) -> Take[Part, T]:
+        vars(method).setdefault("takes", []).append(str(kind))
+        return method
+
+    return mark
+
+
+class Rebuilt:
+    """What a record brings back."""
+
+    _takers: ClassVar[Mapping[str, str]] = {}  # kind → name of the method
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = {kind: name for name, value in vars(cls).items() for kind in getattr(value, "takes", ())}
+        cls._takers = {**cls._takers, **own}
+
+    def take(self, line: Line) -> Any:
+        """Take in the next line."""
+        if name := self._takers.get(line.kind):
+            getattr(self, name)(line.data, line)
+
+
+def replay(lines: Iterable[Line], *parts: Rebuilt) -> None:
+    """Bring parts back, in step."""
+    for line in lines:
+        for part in parts:
+            part.take(line)
+
+
+def all_of(lines: Iterable[Line], kind: Kind[T]) -> list[T]:
+    """The data of every line of a kind."""
+    return [cast("T", line.data) for line in lines if line.kind == kind]
+
+
+def last_of(lines: Sequence[Line], kind: Kind[T]) -> T | None:
+    """The data of the last line of a kind."""
+    return next((cast("T", line.data) for line in reversed(lines) if line.kind == kind), None)
+
+
+def read(ledger: Path) -> Iterator[Line]:
+    """The lines of a record; a torn last line is left out. The chain is the runner's to check."""
+    with ledger.open(encoding="utf-8") as file:
+        for number, text in enumerate(file):
+            try:
+                found = json.loads(text)
+            except ValueError:
+                return
+            yield Line(found.get("seq", number), found.get("time", 0.0), found["kind"], found["data"])

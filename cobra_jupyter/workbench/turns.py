@@ -1,0 +1,70 @@
+"""The types of the records that runner and harness share: cells, what came of them, their calls of the workbench."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypedDict
+
+from cobra_jupyter.workbench.kind import Kind
+from cobra_jupyter.workbench.results import Count, Positive
+
+AgentName = Annotated[str, "Whose: lead, scout-1, auditor-1 …"]
+Outputs = Annotated[str | None, "SHA-256 of what the notebook shows below the cell, kept in outputs/."]
+
+
+class Cell(TypedDict):
+    """A code cell that is about to run."""
+
+    agent: AgentName
+    turn: Count
+    cell: str
+    role: str
+    source: str
+
+
+class Execution(TypedDict):
+    """What came of a cell; output is the text a person would have seen, trimmed."""
+
+    agent: AgentName
+    turn: Count
+    cell: str
+    status: str
+    count: Count | None
+    seconds: Positive
+    ename: str
+    evalue: str
+    output: str
+    outputs: Outputs
+
+
+class CallError(TypedDict):
+    """Why a call was refused or failed."""
+
+    kind: str
+    message: str
+
+
+class Call(TypedDict):
+    """A cell's call of the workbench with its answer: inline, or the line that holds it."""
+
+    agent: AgentName
+    turn: Count
+    call: str
+    args: dict[str, Any]
+    record: Count | None
+    answer: dict[str, Any] | None
+    error: CallError | None
+
+
+class Clock(TypedDict):
+    """A decision that depended on the clock, so that a replay takes the same."""
+
+    what: Annotated[
+        str, "Agent, turn, call, its number among such calls of the turn's cell, and what was decided."
+    ]
+    value: Annotated[Any, "JSON, in the form of its decision."]
+
+
+CELL: Kind[Cell] = Kind("cell")
+EXECUTION: Kind[Execution] = Kind("execution")
+CALL: Kind[Call] = Kind("call")
+CLOCK: Kind[Clock] = Kind("clock")
