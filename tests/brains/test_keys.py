@@ -18,7 +18,7 @@ KEY = "AIza-test-key-that-is-secret"
 LOOK = """
 import sys
 from pathlib import Path
-from cobra_jupyter import keys
+from cobra_jupyter.brains import keys
 sys.argv = ["cobra"]
 {start}
 found = keys.take()
@@ -39,7 +39,7 @@ def test_keys_are_taken_once_and_are_gone_from_the_environment(monkeypatch: pyte
 def test_a_command_starts_anew_with_its_key_in_a_pipe() -> None:
     start = LOOK.format(start="")
     code = (
-        "import os, sys\nfrom cobra_jupyter import keys\n"
+        "import os, sys\nfrom cobra_jupyter.brains import keys\n"
         "real = os.execve\n"
         "os.execve = lambda path, words, env: real(path, [path, '-c', LOOK], env)\n"
         "keys.start_anew()"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import json
 import os
 import shutil
@@ -21,7 +23,7 @@ import pytest
 from cobra_jupyter.brains.playbook.recipes import RECIPES, shared_source
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.records.ledger import read
-from tests.conftest import Bench, make_competition
+from tests.conftest import Bench, make_competition, without_processes
 from tests.inprocess.pool import InProcessPool
 
 Change = Callable[[Path], Any]
@@ -414,24 +416,14 @@ def odd_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
     home = tmp_path_factory.mktemp("odd")
     folder = make_competition(home / "odd", task="multiclass", metric="accuracy", rows=150)
     each(everything_odd, encoding="utf-16")(folder)
-    (home / "path").mkdir()
-    (home / "path" / "sitecustomize.py").write_text("import sys\nsys.modules['lightgbm'] = None\n")
-    words = [
-        sys.executable,
-        "-m",
-        "cobra_jupyter.cli",
-        "run",
-        str(folder),
-        "--budget",
-        "100s",
-        "--out",
-        "run",
-        "--json",
-    ]
-    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(home / "path")}
-    done = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, timeout=150)
-    assert done.returncode == 0, done.stderr
-    return folder, home / "run", json.loads(done.stdout)
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        without_processes(patch)
+        patch.setitem(sys.modules, "lightgbm", None)
+        patch.setenv("HOME", str(home))
+        code = cli.main(["run", str(folder), "--budget", "80s", "--out", str(home / "run"), "--json"])
+    assert code == 0
+    return folder, home / "run", json.loads(printed.getvalue())
 
 
 def test_a_run_on_odd_input_ends_with_a_proven_submission(odd_run: tuple[Path, Path, dict[str, Any]]) -> None:

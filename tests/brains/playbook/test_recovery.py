@@ -28,6 +28,7 @@ from cobra_jupyter.run.runner import Runner
 from tests.agent.test_loop import Speaker
 from tests.brains.playbook.test_plan import PROTOCOL, context, full
 from tests.conftest import make_competition
+from tests.inprocess import UNPROVEN
 
 Data = tuple[str, dict[str, Any]]
 FROZEN: Data = ("protocol", {**PROTOCOL, "asked": {"groups": None}})
@@ -176,7 +177,12 @@ def test_the_playbook_takes_over_redesigns_the_split_and_climbs_every_rung(
 
     options = Options(public, tmp_path / "run", "speaker", 300.0, 0, None, {}, time.time())
     runner = Runner(
-        options, Speaker("speaker", say), on_record, others=(Playbook(),), team=lambda role: (Playbook(),)
+        options,
+        Speaker("speaker", say),
+        on_record,
+        others=(Playbook(),),
+        team=lambda role: (Playbook(),),
+        machinery=UNPROVEN,
     )
     result = asyncio.run(runner.run())
     assert result.submission is not None

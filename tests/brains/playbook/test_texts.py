@@ -349,6 +349,7 @@ def test_a_blend_of_recipes_is_proven_in_plain_code(benches, tmp_path):
     assert proven(benches, tmp_path, TEXT, True, run_in_fork) == "identical"
 
 
+@pytest.mark.full
 def test_a_transformer_is_proven_in_plain_code(benches, tiny, tmp_path):
     assert proven(benches, tmp_path, [fine_tuner(tiny)], False, run_alone) == "identical"
 
