@@ -49,7 +49,7 @@ class AgentHistory:
 class RunHistory:
     """A run so far. `used` is in seconds, over all its lives; `lead` is the leading agent's life."""
 
-    asked: kinds.Run
+    config: kinds.Run
     records: tuple[Record, ...]
     used: float
     lead: AgentHistory
@@ -64,18 +64,18 @@ def recall(records: Sequence[Record], folder: Path) -> RunHistory:
     state = last_of(records, kinds.STATE)
     used = ages(asked["started"], records)[records[-1].seq]
     return RunHistory(
-        asked, tuple(records), used, life(records, "lead"), state["state"] if state else "running"
+        asked, tuple(records), used, agent_history(records, "lead"), state["state"] if state else "running"
     )
 
 
-def life(records: Iterable[Record], agent: str) -> AgentHistory:
+def agent_history(records: Iterable[Record], agent: str) -> AgentHistory:
     """What the records say of one agent."""
-    found = _Life(agent)
+    found = _AgentHistoryBuilder(agent)
     replay(records, found)
     return found.history()
 
 
-class _Life(Rebuilt):
+class _AgentHistoryBuilder(Rebuilt):
     """The turns of one agent."""
 
     def __init__(self, agent: str) -> None:

@@ -24,7 +24,7 @@ _TELLING = ("insert", "source", "delete", "move")
 
 
 @dataclass(frozen=True)
-class Deed:
+class Intervention:
     """`what`: added, changed, deleted, moved or ran. `text` is the cell's source, or how it changed."""
 
     what: tuple[str, ...]
@@ -75,7 +75,7 @@ class Interventions:
         self._acts.setdefault(cell, {})["run"] = None
         self._ran[cell] = (status, output)
 
-    def tell(self, why: str) -> list[Deed]:
+    def tell(self, why: str) -> list[Intervention]:
         """Record what is new, as the agent is to read it. → what was told."""
         self.record()
         found = self._found()
@@ -85,9 +85,9 @@ class Interventions:
         if not found:
             return []
         text = "\n".join(map(str, found))
-        deeds = [as_record(kinds.Deed, deed) for deed in found]
+        interventions = [as_record(kinds.Intervention, done) for done in found]
         self._ledger.append(
-            kinds.HANDBACK, kinds.HandBack(agent=self._agent, why=why, text=text, interventions=deeds)
+            kinds.HANDBACK, kinds.HandBack(agent=self._agent, why=why, text=text, interventions=interventions)
         )
         return found
 
@@ -151,16 +151,16 @@ class Interventions:
         else:
             self._begun[cell] = now
 
-    def _found(self) -> list[Deed]:
+    def _found(self) -> list[Intervention]:
         if not self._acts:
             return []
         cells = self._document.in_order(self._acts)
-        return [deed for cell in cells if (deed := self._deed(cell)) is not None]
+        return [done for cell in cells if (done := self._intervention(cell)) is not None]
 
-    def _deed(self, cell: str) -> Deed | None:
+    def _intervention(self, cell: str) -> Intervention | None:
         before, now = self._begun.get(cell), self._now(cell)
         if now is None:
-            return Deed(("deleted",), cell, before[0], trim(before[1], SOURCE)) if before else None
+            return Intervention(("deleted",), cell, before[0], trim(before[1], SOURCE)) if before else None
         what, text = [], ""
         if before is None:
             if not now[1].strip() and "run" not in self._acts[cell]:
@@ -174,7 +174,7 @@ class Interventions:
         if status is not None:
             what.append("run")
             text = text or trim(now[1], SOURCE)
-        return Deed(tuple(what), cell, now[0], text, status, trim(output, OUTPUT)) if what else None
+        return Intervention(tuple(what), cell, now[0], text, status, trim(output, OUTPUT)) if what else None
 
 
 def _change(before: str, now: str) -> str:

@@ -21,52 +21,58 @@ PATIENCE = 6  # turns that the lead may take for a fusion
 
 
 class Ladder:
-    """`story` tells of the run so far; `beside`: scouts work while the lead goes on; `say` writes a note into the
+    """`progress` tells of the run so far; `beside`: scouts work while the lead goes on; `say` writes a note into the
     lead's notebook."""
 
     def __init__(
-        self, team: Team, ledger: Ledger, story: Callable[[], RunProgress], beside: bool,
+        self, team: Team, ledger: Ledger, progress: Callable[[], RunProgress], beside: bool,
         say: Callable[[str], Awaitable[Any]], recording: Any = None, turn: Callable[[], int] = lambda: 0,
     ) -> None:  # fmt: skip
         """`recording`: of a run that is replayed; its rungs begin and end at the lead's turns at which they did."""
-        self._team, self._ledger, self._story, self._beside, self._say = team, ledger, story, beside, say
+        self._team, self._ledger, self._progress, self._beside, self._say = (
+            team,
+            ledger,
+            progress,
+            beside,
+            say,
+        )
         self._recording, self._turn = recording, turn
         self._scout: asyncio.Task[results.Brief | None] | None = None
         self._turns = 0
 
     async def climb(self) -> None:
         """Called between two turns of the lead: end what is over, begin what is due."""
-        story = self._story()
-        begun = _open(story)
+        progress = self._progress()
+        begun = _open(progress)
         if begun is not None and begun["rung"] == "fusion":
-            await self._look_at_fusion(begun, story)
+            await self._look_at_fusion(begun, progress)
         elif begun is not None and self._scout is not None:
             if self._over(self._scout.done()):
                 brief, self._scout = await self._scout, None
                 await self._end(begun, brief)
         elif begun is not None:  # of an earlier life
             await self._take(begun)
-        elif rung := self._due(story):
-            await self._begin(rung, story)
+        elif rung := self._due(progress):
+            await self._begin(rung, progress)
 
-    def _due(self, story: RunProgress) -> Rung | None:
+    def _due(self, progress: RunProgress) -> Rung | None:
         if self._recording is None:
-            return due(story)
+            return due(progress)
         known = self._recording.rungs.get(self._turn())
         return Rung(known["rung"], known["why"], 0.0) if known else None
 
     def _over(self, now: bool) -> bool:
         return now if self._recording is None else self._turn() in self._recording.rung_ends
 
-    async def _begin(self, rung: Rung, story: RunProgress) -> None:
-        best = best_of(story)
-        number = 1 + sum(m.data["state"] == "begun" for m in story.of(kinds.RUNG))
+    async def _begin(self, rung: Rung, progress: RunProgress) -> None:
+        best = best_of(progress)
+        number = 1 + sum(m.data["state"] == "begun" for m in progress.of(kinds.RUNG))
         data = kinds.Rung(
             number=number, rung=rung.name, state="begun", why=rung.why, plateau=rung.plateau,
-            protocol=story.of(results.PROTOCOL)[-1].data["number"], best=_scored(best),
+            protocol=progress.of(results.PROTOCOL)[-1].data["number"], best=_scored(best),
         )  # fmt: skip
         if rung.name == "fusion":
-            data["lines"] = [trial["id"] for trial in lines(story)]
+            data["lines"] = [trial["id"] for trial in lines(progress)]
         self._ledger.append(kinds.RUNG, data)
         if rung.name == "fusion":
             self._turns = 0
@@ -94,17 +100,17 @@ class Ladder:
         except NoAgent:
             return None
 
-    async def _look_at_fusion(self, begun: kinds.Rung, story: RunProgress) -> None:
+    async def _look_at_fusion(self, begun: kinds.Rung, progress: RunProgress) -> None:
         """Over when the lead has tried an idea, or has let it be."""
-        at = story.of(kinds.RUNG)[-1].at
-        tried = any(m.at >= at and m.data["family"] != BLEND for m in story.of(results.IDEA))
+        at = progress.of(kinds.RUNG)[-1].at
+        tried = any(m.at >= at and m.data["family"] != BLEND for m in progress.of(results.IDEA))
         self._turns += 1
         if self._over(tried or self._turns > PATIENCE):
             await self._end(begun, None)
 
     async def _end(self, begun: kinds.Rung, brief: results.Brief | None) -> None:
-        story = self._story()
-        after, before, frozen = best_of(story), begun["best"], story.of(results.PROTOCOL)[-1].data
+        progress = self._progress()
+        after, before, frozen = best_of(progress), begun["best"], progress.of(results.PROTOCOL)[-1].data
         gain = None
         if after and before and frozen["number"] == begun["protocol"]:
             sign = 1 if frozen["direction"] == "maximize" else -1
@@ -138,7 +144,7 @@ def _scored(best: results.Trial | results.Blend | None) -> kinds.Best | None:
     return kinds.Best(id=best["id"], score=results.score_of(best)) if best else None
 
 
-def _open(story: RunProgress) -> kinds.Rung | None:
+def _open(progress: RunProgress) -> kinds.Rung | None:
     """The rung that has begun and not ended."""
-    rungs = story.of(kinds.RUNG)
+    rungs = progress.of(kinds.RUNG)
     return rungs[-1].data if rungs and rungs[-1].data["state"] == "begun" else None

@@ -94,7 +94,7 @@ class Agent:
         """Turn after turn until the brain is done or time is. → why it ended. Raises BrainGone where not one turn was
         to be had."""
         failures = 0
-        while self.finished is None or await self._returns(time_left()):
+        while self.finished is None or await self._preferred_returns(time_left()):
             if len(self.turns) >= self.most_turns:
                 return f"{self.most_turns} turns were taken"
             if self.gate is not None:
@@ -115,7 +115,7 @@ class Agent:
                 return f"nobody writes any more: {gone}"
             failures = failures + 1 if self._failed(turn) else 0
             if failures >= FAILURES_IN_A_ROW:
-                if not await self._rest(f"{failures} cells in a row failed"):
+                if not await self._rest_failing(f"{failures} cells in a row failed"):
                     return f"{failures} cells in a row failed"
                 failures = 0
         return self.finished
@@ -124,14 +124,14 @@ class Agent:
         """Whether the cell of the turn that was just taken failed by itself: not where a person ended it."""
         return turn.status not in ("ok", "none", DECLINED, "interrupted") and not self._cut
 
-    async def _rest(self, why: str) -> bool:
+    async def _rest_failing(self, why: str) -> bool:
         """Let the last in line lead for a while. → whether there is one besides those whose cells failed."""
-        line = self._in_line(self.role)
+        line = self._available(self.role)
         for brain in line[:-1]:
-            await self._goes(brain, BrainGone(why, back=REST))
+            await self._set_aside(brain, BrainGone(why, back=REST))
         return len(line) > 1
 
-    async def _returns(self, left: float) -> bool:
+    async def _preferred_returns(self, left: float) -> bool:
         """Whether a brain that goes before the one that has finished comes back in time; then it is waited for."""
         line = [self.brain, *self.others]
         before = line[: line.index(self._wrote)] if self._wrote in line else []
@@ -160,7 +160,7 @@ class Agent:
             if turn.status != "error":
                 break
             failed += 1
-        debugs = len(self.others) > 1 and self.others[0] in self._in_line(self.role)
+        debugs = len(self.others) > 1 and self.others[0] in self._available(self.role)
         return "debugger" if debugs and failed % (REPAIRS + 1) else self.role
 
     async def run_reply(self, reply: Pending, left: float) -> Turn:
@@ -237,7 +237,7 @@ class Agent:
         page = Page(self.document, {"cobra": {"agent": self.name, "role": context.role, "turn": number}})
         attempts: list[kinds.Attempt] = []
         why = "there is no brain"
-        for brain in self._in_line(context.role):
+        for brain in self._available(context.role):
             corrections: tuple[tuple[str, str], ...] = ()
             bound = brain is not ([self.brain, *self.others][-1])  # the last has none to fall back on
             while len(corrections) <= CORRECTIONS:
@@ -251,12 +251,12 @@ class Agent:
                     gone = error if isinstance(error, BrainGone) else _defect(brain, error)
                     why = str(gone)
                     page.clear()
-                    await self._goes(brain, gone)
+                    await self._set_aside(brain, gone)
                     break
                 finish = getattr(brain, "finish", Finish())
                 wrong = complaint(text, finish) if bound else None
                 if wrong is None:
-                    self._keep(number, told, knew, brain, text, finish, page, attempts)
+                    self._record_reply(number, told, knew, brain, text, finish, page, attempts)
                     return page.parsed, page.code
                 attempts.append(kinds.Attempt(
                     brain=brain.name, text=text, correction=wrong, usage=_usage(finish), finish=finish.reason,
@@ -266,17 +266,17 @@ class Agent:
         page.clear()
         raise BrainGone(why)
 
-    def _in_line(self, role: str) -> list[Brain]:
+    def _available(self, role: str) -> list[Brain]:
         """Whom to ask, first to last."""
         line = [self.brain, *self.others]
         if role == "debugger":
             line = [self.others[0], self.brain, *self.others[1:]]
         return [brain for brain in line if self._gone.get(brain, 0.0) <= time.monotonic()]
 
-    async def _goes(self, brain: Brain, gone: BrainGone) -> None:
+    async def _set_aside(self, brain: Brain, gone: BrainGone) -> None:
         """A brain that will not come back, or not soon: said in the record and in the notebook."""
         self._gone[brain] = math.inf if gone.back is None else time.monotonic() + gone.back
-        rest = self._in_line(self.role)
+        rest = self._available(self.role)
         follows = f"; {rest[0].name} goes on" if rest else ""
         whose = "" if self.name == "lead" else f" ({self.name})"
         why = str(gone) if gone.back is None else f"{gone}. It is asked again in {spoken(gone.back)}"
@@ -294,7 +294,7 @@ class Agent:
         page.show(parse(text))
         return text
 
-    def _asked(self, context: Context) -> dict[str, str] | None:
+    def _store_prompt(self, context: Context) -> dict[str, str] | None:
         """What a model was asked, kept beside the record by its parts' hashes; None of a brain that does not read."""
         prompt = vars(context).get("prompt")  # made when it was asked for
         if prompt is None:
@@ -305,11 +305,11 @@ class Agent:
             for name, text in parts.items()
         }
 
-    def _keep(
+    def _record_reply(
         self, number: int, told: Context, knew: int, brain: Brain, text: str, finish: Finish, page: Page,
         attempts: list[kinds.Attempt],
     ) -> None:  # fmt: skip
-        asked = self._asked(told)
+        asked = self._store_prompt(told)
         self._wrote, self.reads = brain, asked is not None
         self.ledger.append(kinds.REPLY, kinds.Reply(
             agent=self.name, turn=number, role=told.role, knew=knew, asked=asked, brain=brain.name, text=text,

@@ -160,7 +160,7 @@ def _recent(turns: Sequence[Turn], share: float) -> Iterator[str]:
 def _now(context: Context) -> str:
     number = len(context.turns) + 1
     most = f" of at most {context.task.turns}" if context.task else ""
-    lines = [*_people(context), f"# Now: turn {number}{most}", *_time(context.clock), _standing(context)]
+    lines = [*_people(context), f"# Now: turn {number}{most}", *_time(context.clock), _best_so_far(context)]
     for job in context.running_jobs():
         lines.append(f"Job {job['id']} is running: {job['what']}.")
     lines += [
@@ -216,7 +216,7 @@ def _stalls(context: Context) -> Iterator[str]:
         yield request("fusion").format(why=rung["why"], lines=" and ".join(rung["lines"]))
 
 
-def _standing(context: Context) -> str:
+def _best_so_far(context: Context) -> str:
     submitted = context.last(results.SUBMISSION)
     full = sorted(context.trials(full=True), key=results.score_of)
     protocol = context.last(results.PROTOCOL)

@@ -21,19 +21,19 @@ def trim(text: str, most: int) -> str:
     return f"{text[:left]}\n[… {len(text) - most} characters left out …]\n{text[left - most :]}"
 
 
-def frozen(records: Records) -> results.Protocol | None:
+def protocol_in_force(records: Records) -> results.Protocol | None:
     """The protocol in force."""
     return next(iter(reversed(every(records, results.PROTOCOL))), None)
 
 
 def _number(records: Records) -> int | None:
-    protocol = frozen(records)
+    protocol = protocol_in_force(records)
     return protocol["number"] if protocol else None
 
 
 def _higher(records: Records) -> bool:
     """Whether a higher score is better."""
-    protocol = frozen(records)
+    protocol = protocol_in_force(records)
     return protocol is not None and protocol["direction"] == "maximize"
 
 

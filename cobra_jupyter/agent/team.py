@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from cobra_jupyter.agent.budget import Budget, spoken
-from cobra_jupyter.agent.history import AgentHistory, life
+from cobra_jupyter.agent.history import AgentHistory, agent_history
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.plateau import LEAST, LEAST_READING, SHARES
 from cobra_jupyter.agent.tally import Tallies
-from cobra_jupyter.agent.workspace import Workspace, take
+from cobra_jupyter.agent.workspace import Workspace, open_workspace
 from cobra_jupyter.brains.base import Brain, BrainGone
 from cobra_jupyter.brains.context import Context, Task, Turn
 from cobra_jupyter.kernel.base import Harness, Kernel
@@ -46,7 +46,7 @@ class NoAgent(ValueError):  # noqa: N818
 @dataclass
 class Team:
     """`session` makes a kernel that talks to a socket; `brains` gives a role's brains, the first to lead; `context`
-    tells an agent of the run; `past` are the records of earlier lives."""
+    tells an agent of the run; `earlier` are the records of earlier lives."""
 
     run: Path
     ledger: Ledger
@@ -56,45 +56,45 @@ class Team:
     context: Callable[[Agent, tuple[Turn, ...]], Awaitable[Context]]
     metadata: Mapping[str, Any]
     budget: Budget
-    past: tuple[Record, ...] = ()
+    earlier: tuple[Record, ...] = ()
     recording: Any = None  # of a run that is replayed: its clock is ours
-    steered: Callable[[Workspace, Agent], None] = lambda seat, agent: (
+    on_agent: Callable[[Workspace, Agent], None] = lambda workspace, agent: (
         None
     )  # a person may steer it from now on
     id: str = ""  # of the run
-    seats: dict[str, Workspace] = field(default_factory=dict)  # of those who work now
+    workspaces: dict[str, Workspace] = field(default_factory=dict)  # of those who work now
     agents: dict[str, Agent] = field(default_factory=dict)
     _working: dict[tuple[str, str, str], asyncio.Task[results.Brief]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._tallies = Tallies(self.past)
+        self._tallies = Tallies(self.earlier)
         self._unfinished, self._unheard = self._tallies.unfinished(), self._tallies.unheard()
         self._lived = {name: tally.seconds for name, tally in self._tallies.of.items()}  # in earlier lives
         self.ledger.follow(self._tallies.take)
 
-    # ---- a seat: a notebook, a kernel, a place in the record
+    # ---- a workspace: a notebook, a kernel, a place in the record
 
     @contextlib.asynccontextmanager
-    async def seat(self, name: str, role: str, task: Task | None = None) -> AsyncIterator[Agent]:
+    async def open(self, name: str, role: str, task: Task | None = None) -> AsyncIterator[Agent]:
         """An agent at its place, with the notebook that its record tells of."""
         place_of = self._moved(name) or self.run / notebook_of(name)
-        seat = take(self.past, self.ledger, place_of, self.metadata, name, role, self.id)
-        document, file = seat.document, seat.file
+        workspace = open_workspace(self.earlier, self.ledger, place_of, self.metadata, name, role, self.id)
+        document, file = workspace.document, workspace.file
         try:
             socket = self.harness.socket if name == LEAD else await self.harness.listen(name)
-            async with self.session(socket, seat.on_foreign) as kernel:
+            async with self.session(socket, workspace.on_foreign) as kernel:
                 place = Executor(
-                    self.harness, kernel, self.ledger.path, lambda e: self._mended(name, e), name
+                    self.harness, kernel, self.ledger.path, lambda e: self._on_kernel_event(name, e), name
                 )
                 brain, *others = self.brains(role)
                 agent = Agent(
                     brain, document, place, self.ledger, lambda turns: self.context(agent, turns), role, name,
                     others=tuple(others), task=task,
                 )  # fmt: skip
-                seat.agent, seat.kernel = agent, kernel
-                self.agents[name], self.seats[name] = agent, seat
-                self.steered(seat, agent)
-                tending = asyncio.create_task(seat.tend())
+                workspace.agent, workspace.kernel = agent, kernel
+                self.agents[name], self.workspaces[name] = agent, workspace
+                self.on_agent(workspace, agent)
+                tending = asyncio.create_task(workspace.tend())
                 try:
                     yield agent
                 finally:
@@ -102,9 +102,9 @@ class Team:
                     await asyncio.gather(tending, return_exceptions=True)
             await self._write_at_last(file, name)
         finally:
-            self.seats.pop(name, None)
-            seat.person_cells.died()
-            seat.interventions.close()
+            self.workspaces.pop(name, None)
+            workspace.person_cells.died()
+            workspace.interventions.close()
             with contextlib.suppress(NotebookWriteError):  # said by flush, or by what ended the work
                 await file.close()
 
@@ -132,8 +132,8 @@ class Team:
             await agent.run_reply(before.pending, time_left())
         return await agent.run(time_left)
 
-    def _mended(self, name: str, event: str) -> None:
-        self.seats[
+    def _on_kernel_event(self, name: str, event: str) -> None:
+        self.workspaces[
             name
         ].person_cells.died()  # what a person ran there, whoever saw first that the kernel is gone
         turn = len(self.agents[name].turns) + 1
@@ -175,7 +175,7 @@ class Team:
         return task
 
     async def _work(self, task: Task) -> results.Brief:
-        before = life(self.past, task.agent)
+        before = agent_history(self.earlier, task.agent)
         end = self.budget.used + task.seconds - self._lived.get(task.agent, 0.0)
         began, ended = self.budget.used, ""
 
@@ -185,7 +185,7 @@ class Team:
             return min(end - self.budget.used, self.budget.free)
 
         try:
-            async with self.seat(task.agent, task.role, task) as agent:
+            async with self.open(task.agent, task.role, task) as agent:
                 agent.most_turns, agent.left = task.turns, lambda: end - self.budget.used
                 if not len(agent.document):
                     await agent.say(_title(task))
@@ -223,7 +223,7 @@ class Team:
         ])  # fmt: skip
 
     @property
-    def called(self) -> list[str]:
+    def delegates(self) -> list[str]:
         """Everybody who was called in, whether they came back or not."""
         return [task.agent for task in self._tallies.tasks]
 

@@ -1,4 +1,4 @@
-"""An agent's seat: its notebook and file, its kernel, and what a person does there."""
+"""An agent's workspace: its notebook and file, its kernel, and what a person does there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from cobra_jupyter.agent.history import log_of, rebuild
 from cobra_jupyter.agent.interventions import Interventions
 from cobra_jupyter.agent.loop import Agent, digest, message_of
-from cobra_jupyter.agent.person_cells import PersonCells, Visit
+from cobra_jupyter.agent.person_cells import PersonCells, PersonExecution
 from cobra_jupyter.kernel.base import Kernel
 from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost
@@ -66,7 +66,7 @@ class Workspace:
         await self.agent.executor.restart(seconds)
 
     async def tend(self) -> None:
-        """While the seat is taken: a kernel that dies while no cell of the agent's runs, under a person's cell or none, comes
+        """While the workspace is taken: a kernel that dies while no cell of the agent's runs, under a person's cell or none, comes
         back as it was."""
         while True:
             await asyncio.sleep(TEND)
@@ -96,21 +96,21 @@ class Workspace:
                 why=f"{error}; it is written again as it was",
             ))  # fmt: skip
 
-    def _ran(self, cell: str, visit: Visit) -> None:
+    def _ran(self, cell: str, execution: PersonExecution) -> None:
         """A cell that a person ran has ended."""
         if cell not in self.document:
             return
         self.interventions.record()
         shown = self.document.cell(cell).get("outputs", [])
         output = digest(shown)
-        self.interventions.ran(cell, visit.status, output)
+        self.interventions.ran(cell, execution.status, output)
         self.ledger.append(kinds.RAN, kinds.Ran(
-            agent=self.name, cell=cell, source=self.document.source_of(cell), status=visit.status,
-            count=visit.count, seconds=round(visit.seconds, 4), output=output,
-            error=message_of(visit.ename, visit.evalue)[:2000],
+            agent=self.name, cell=cell, source=self.document.source_of(cell), status=execution.status,
+            count=execution.count, seconds=round(execution.seconds, 4), output=output,
+            error=message_of(execution.ename, execution.evalue)[:2000],
             outputs=blobs.store(self.ledger.path.parent, shown) if shown else None,
         ))  # fmt: skip
-        if visit.status == "ok" and self.agent is not None:
+        if execution.status == "ok" and self.agent is not None:
             self.agent.executor.visited(self.document.source_of(cell))
 
 
@@ -125,11 +125,11 @@ def read(text: str) -> dict[str, Any]:
     return notebook
 
 
-def take(
+def open_workspace(
     records: Sequence[Record], ledger: Ledger, path: Path, metadata: Mapping[str, Any], name: str, role: str,
     run: str,
 ) -> Workspace:  # fmt: skip
-    """The seat of an agent, its notebook as the record tells of it and as somebody may have changed the file since.
+    """The workspace of an agent, its notebook as the record tells of it and as somebody may have changed the file since.
     Make it inside a running event loop."""
     folder = ledger.path.parent
     document = rebuild(records, folder, metadata, name)

@@ -322,7 +322,7 @@ class Message(TypedDict):
     text: str
 
 
-class Deed(TypedDict):
+class Intervention(TypedDict):
     """What a person did with one cell."""
 
     what: list[Annotated[str, Limit(one_of=("added", "changed", "deleted", "moved", "run"))]]
@@ -339,7 +339,7 @@ class HandBack(TypedDict):
     agent: AgentName
     why: str
     text: str
-    interventions: list[Deed]
+    interventions: list[Intervention]
 
 
 class Moved(TypedDict):

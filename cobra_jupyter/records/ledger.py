@@ -57,9 +57,9 @@ class Ledger:
         self,
         path: Path,
         secrets: Iterable[str] = (),
-        on_past: Callable[[Record], object] = lambda record: None,
+        on_earlier: Callable[[Record], object] = lambda record: None,
     ) -> None:
-        """Start a new record, or go on with the one there is, whose records `on_past` is given: a torn last line is
+        """Start a new record, or go on with the one there is, whose records `on_earlier` is given: a torn last line is
         cut. `secrets` are replaced wherever they would appear. Raises LedgerError where the chain is broken, and where another process writes this record.
         """
         self.path = path
@@ -71,12 +71,12 @@ class Ledger:
         self._failure: OSError | None = None
         try:
             _lock_file(self._file.fileno(), path)
-            self._go_on(on_past)
+            self._go_on(on_earlier)
         except BaseException:
             self._file.close()
             raise
 
-    def _go_on(self, on_past: Callable[[Record], object]) -> None:
+    def _go_on(self, on_earlier: Callable[[Record], object]) -> None:
         """Find where the record ends; `cut` is the number of bytes of a torn last line."""
         size = self.path.stat().st_size
         whole = _whole_bytes(self.path)
@@ -85,7 +85,7 @@ class Ledger:
             os.ftruncate(self._file.fileno(), whole)
         for record in read(self.path):
             self.head, self.length = record.hash, self.length + 1
-            on_past(record)
+            on_earlier(record)
 
     def follow(self, callback: Callable[[Record], object]) -> None:
         """Give every record from now on to `callback`, in order."""

@@ -176,7 +176,7 @@ def describe(run: dict[str, Any]) -> str:
     lines = [f"{run['run']}: {run['state']}" + (f" ({run['why']})" if run.get("why") else "")]
     result = run.get("result")
     if run["state"] in LIVE[1:]:
-        lines += _standing(Path(run["folder"]))
+        lines += _progress_lines(Path(run["folder"]))
     elif result and result["cv"] is not None:
         lines.append(
             f"{cross_validated(result['metric'], result['cv'], result['cv_se'])}, proof {result['proof']}"
@@ -191,17 +191,17 @@ def describe(run: dict[str, Any]) -> str:
     return "\n".join([*lines, f"{'folder':<11} {run['folder']}"])
 
 
-def _standing(folder: Path) -> list[str]:
+def _progress_lines(folder: Path) -> list[str]:
     """Phase, best score and number of trials of a run that goes on, from its record."""
 
-    standing = RunStatus()
+    status = RunStatus()
     with contextlib.suppress(LedgerError):  # its last line is being written
         for record in read(folder / "ledger.jsonl"):
-            standing.count(record)
-    best, asked = standing.best, standing.asked
+            status.count(record)
+    best, asked = status.best, status.config
     budget = (asked["budget"] if asked else None) or 0.0
     score = f", {best_score(best['score'], best['se'])}" if best else ""
     return [
-        f"{spoken(standing.age())} of {spoken(budget)} used, {spoken(budget - standing.age())} left",
-        f"{standing.phase}; {standing.trials} trials{score}",
+        f"{spoken(status.age())} of {spoken(budget)} used, {spoken(budget - status.age())} left",
+        f"{status.phase}; {status.trials} trials{score}",
     ]

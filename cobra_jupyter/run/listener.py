@@ -43,14 +43,19 @@ Call = Callable[["_Attacher", Mapping[str, Any]], Awaitable[Json]]
 
 
 class Listener:
-    """`seats` are those of the agents who work; `intruder` says whether a process is one that agents started."""
+    """`workspaces` are those of the agents who work; `intruder` says whether a process is one that agents started."""
 
     def __init__(
-        self, identity: str, run: Path, ledger: Ledger, control: Control, budget: Budget, seats: Mapping[str, Workspace],
-        standing: RunStatus, facts: Callable[[], Json], intruder: Callable[[int], bool],
+        self, identity: str, run: Path, ledger: Ledger, control: Control, budget: Budget, workspaces: Mapping[str, Workspace],
+        run_status: RunStatus, facts: Callable[[], Json], intruder: Callable[[int], bool],
     ) -> None:  # fmt: skip
         self._run, self._ledger, self._control, self._budget = run, ledger, control, budget
-        self._seats, self._standing, self._facts, self._intruder = seats, standing, facts, intruder
+        self._workspaces, self._run_status, self._facts, self._intruder = (
+            workspaces,
+            run_status,
+            facts,
+            intruder,
+        )
         self._folder = private_folder()
         self._entry = Entry(identity, run, os.getpid(), self._folder / "control", secrets.token_hex(16))
         self._attachers: set[_Attacher] = set()
@@ -86,9 +91,9 @@ class Listener:
             self._place.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def seated(self, seat: Workspace) -> None:
+    def add_workspace(self, workspace: Workspace) -> None:
         """Have an agent's notebook followed by those who wish to."""
-        seat.document.subscribe(partial(self._publish, seat.name))
+        workspace.document.subscribe(partial(self._publish, workspace.name))
         self.changed()
 
     def recorded(self, record: Record, entry: Json | None) -> None:
@@ -104,7 +109,7 @@ class Listener:
             self._timer = self._loop.call_later(wait, self._tell_status)
 
     def status(self) -> Json:
-        s, control = self._standing, self._control
+        s, control = self._run_status, self._control
         state = control.state if s.state in ("running", "pausing", "paused", "human", "waiting") else s.state
         waiting = control.waiting
         return {
@@ -114,7 +119,7 @@ class Listener:
             "ticking": self._budget.held is None and state in ("starting", "running", "pausing"), "best": s.best,
             "submitted": s.submitted, "trials": s.trials, "tokens": s.tokens, "cost": round(s.cost, 6) if s.tokens else None,
             "agents": [
-                {"name": name, "role": role, "notebook": self._notebook(name), "busy": name in self._seats}
+                {"name": name, "role": role, "notebook": self._notebook(name), "busy": name in self._workspaces}
                 for name, role in list(s.agents.items())
             ],
             "waiting": None if waiting is None else {"agent": waiting.agent, "cell": waiting.cell, "why": waiting.why},
@@ -125,8 +130,8 @@ class Listener:
         """Where an agent's notebook lies, from the run's folder."""
         from cobra_jupyter.agent.team import notebook_of
 
-        seat = self._seats.get(name)
-        return os.path.relpath(seat.file.path, self._run.resolve()) if seat else notebook_of(name)
+        workspace = self._workspaces.get(name)
+        return os.path.relpath(workspace.file.path, self._run.resolve()) if workspace else notebook_of(name)
 
     # ---- connections
 
@@ -215,68 +220,68 @@ class Listener:
 
     async def _watch(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
         attacher.watches = True
-        return {"status": self.status(), "log": list(self._standing.log)}
+        return {"status": self.status(), "log": list(self._run_status.log)}
 
     async def _status(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
         return self.status()
 
     async def _follow(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat, seq = self._seat(args), args.get("seq")
+        workspace, seq = self._workspace(args), args.get("seq")
         if seq is not None and (not isinstance(seq, int) or isinstance(seq, bool) or seq < 0):
             raise AttachError(
                 "Malformed", f"seq is the number of the last operation seen, or null, not {seq!r}"
             )
-        attacher.follows.add(seat.name)
-        document = seat.document
+        attacher.follows.add(workspace.name)
+        document = workspace.document
         missed = document.since(seq) if seq is not None and seq <= document.seq else None
         if missed is not None:
             return {"seq": document.seq, "operations": [operation.to_json() for operation in missed]}
         return {"seq": document.seq, "notebook": document.notebook(), "running": list(document.running)}
 
     async def _edit(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat = self._seat(args)
-        refused = edits.apply(seat.document, args.get("edits"), _client(args))
-        return {"seq": seat.document.seq, "refused": refused}
+        workspace = self._workspace(args)
+        refused = edits.apply(workspace.document, args.get("edits"), _client(args))
+        return {"seq": workspace.document.seq, "refused": refused}
 
     async def _ran(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat, msg_id, cell = self._seat(args), args.get("msg_id"), args.get("cell_id")
+        workspace, msg_id, cell = self._workspace(args), args.get("msg_id"), args.get("cell_id")
         if not isinstance(msg_id, str) or not isinstance(cell, str) or len(msg_id) > 200:
             raise AttachError("Malformed", "msg_id and cell_id are strings")
-        seat.person_cells.ran(msg_id, cell, _client(args))
+        workspace.person_cells.ran(msg_id, cell, _client(args))
         return {}
 
     async def _cell(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat, cell = self._seat(args), args.get("cell_id")
-        if cell not in seat.document:
+        workspace, cell = self._workspace(args), args.get("cell_id")
+        if cell not in workspace.document:
             raise AttachError("Unknown", f"there is no cell {cell!r}")
-        return {"cell": seat.document.cell(str(cell))}
+        return {"cell": workspace.document.cell(str(cell))}
 
     async def _save(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat, notebook = self._seat(args), args.get("notebook")
+        workspace, notebook = self._workspace(args), args.get("notebook")
         if not isinstance(notebook, dict):
             raise AttachError("Malformed", "notebook is an object")
         try:
-            seat.save(notebook, str(args.get("client") or ""))
+            workspace.save(notebook, str(args.get("client") or ""))
         except ValueError as error:
             raise AttachError("Malformed", str(error)) from error
         return await self._flush(attacher, args)
 
     async def _flush(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat = self._seat(args)
-        seq = seat.document.seq
-        await seat.file.settle()
-        return {"seq": seq, "path": str(seat.file.path)}
+        workspace = self._workspace(args)
+        seq = workspace.document.seq
+        await workspace.file.settle()
+        return {"seq": seq, "path": str(workspace.file.path)}
 
     async def _moved(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat, path = self._seat(args), args.get("path")
+        workspace, path = self._workspace(args), args.get("path")
         if not isinstance(path, str) or not Path(path).is_absolute() or not path.endswith(".ipynb"):
             raise AttachError("Malformed", "path is the whole path of a notebook")
-        seat.file.move(Path(path))
-        self._ledger.append(kinds.MOVED, kinds.Moved(agent=seat.name, path=path))
+        workspace.file.move(Path(path))
+        self._ledger.append(kinds.MOVED, kinds.Moved(agent=workspace.name, path=path))
         return {}
 
     async def _kernel(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        kernel = self._seat(args).kernel
+        kernel = self._workspace(args).kernel
         if kernel is None or kernel.connection_file is None:
             raise AttachError("Refused", "its kernel is not there yet")
         info: Json = json.loads(kernel.connection_file.read_text(encoding="utf-8"))
@@ -284,19 +289,19 @@ class Listener:
 
     async def _interrupt_kernel(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
         """From the kernel's menu: what runs ends; where that is the agent's cell, the run pauses as well."""
-        seat = self._seat(args)
-        if seat.kernel is not None and seat.kernel.busy and not self._control.over:
+        workspace = self._workspace(args)
+        if workspace.kernel is not None and workspace.kernel.busy and not self._control.over:
             await self._control.interrupt()
         else:
-            await seat.interrupt_kernel()
+            await workspace.interrupt_kernel()
         return {}
 
     async def _restart_kernel(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat = self._seat(args)
-        if seat.agent is None:
+        workspace = self._workspace(args)
+        if workspace.agent is None:
             raise AttachError("Refused", "its kernel is not there yet")
-        self._ledger.append(kinds.HUMAN, kinds.Human(what="restart the kernel", why=seat.name))
-        await seat.restart_kernel(max(30.0, self._budget.free))
+        self._ledger.append(kinds.HUMAN, kinds.Human(what="restart the kernel", why=workspace.name))
+        await workspace.restart_kernel(max(30.0, self._budget.free))
         return {}
 
     async def _steer(self, name: str, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
@@ -311,14 +316,14 @@ class Listener:
         await self._control.approve(args.get("yes"), args.get("why") or "", args.get("cell"))
         return self.status()
 
-    def _seat(self, args: Mapping[str, Any]) -> Workspace:
+    def _workspace(self, args: Mapping[str, Any]) -> Workspace:
         name = args.get("agent", "lead")
-        seat = self._seats.get(name) if isinstance(name, str) else None
-        if seat is None:
+        workspace = self._workspaces.get(name) if isinstance(name, str) else None
+        if workspace is None:
             raise AttachError(
-                "Unknown", f"no agent {name!r} works now; {', '.join(self._seats) or 'none'} do"
+                "Unknown", f"no agent {name!r} works now; {', '.join(self._workspaces) or 'none'} do"
             )
-        return seat
+        return workspace
 
 
 class _Attacher:

@@ -78,7 +78,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         o = self.options
-        self.past: RunHistory | None = None
+        self.history: RunHistory | None = None
         self.budget = Budget(o.budget, o.started, reserve=min(30.0, 0.2 * o.budget))
         self._recording: Any = getattr(self.brain, "recording", None)  # what is replayed: its clock is ours
         if self._recording:
@@ -89,7 +89,7 @@ class Runner:
         self._defect: Exception | None = None
         self._ready = asyncio.Event()  # there is a team
         self._latest = Latest()
-        self._standing = RunStatus()
+        self._run_status = RunStatus()
         self._steering: Steering | None = None
 
     # ---- the whole of it
@@ -103,22 +103,22 @@ class Runner:
         past: list[Record] = []
         self.ledger = Ledger(self.options.out / "ledger.jsonl", [*_secrets(), *self.secrets], past.append)
         if self.resume:
-            self._take_past(past)
+            self._restore_history(past)
         for record in past:
-            self._standing.take(record)
+            self._run_status.take(record)
         self.ledger.follow(self._follow)
         self._id = identity(self.options.out) if self.resume else secrets.token_hex(6)
-        self.closing = Finisher(
+        self._finisher = Finisher(
             self.options, self.ledger, self.budget, self._latest, self._recording, self._id, self.machinery
         )
         self._write_first_records(environment)
-        self.closing.state("starting", None)
+        self._finisher.state("starting", None)
         harness = self._harness(environment)
         self._steering = Steering(
-            self.closing,
+            self._finisher,
             self.ledger,
             self.budget,
-            self._standing,
+            self._run_status,
             harness,
             self.brain.name,
             self.interrupted.set,
@@ -134,33 +134,35 @@ class Runner:
     async def _with_harness(self, harness: Harness, environment: KernelProbe) -> Result:
         try:
             await asyncio.to_thread(harness.start, self._on_record, self._on_ask)
-            if self.past:
+            if self.history:
                 await asyncio.to_thread(harness.restore, self.ledger.path)
             opened = await self._until_stopped(harness.call("open"))
             card = None if opened.cancelled() else opened.result()
         except CallError as error:
-            self.closing.state("failed", str(error))
+            self._finisher.state("failed", str(error))
             if error.kind in BAD_INPUT:
                 raise BadInput(str(error)) from None
             raise
         if card is None:
-            return self.closing.close("interrupted", None, UNPROVEN, ())
+            return self._finisher.close("interrupted", None, UNPROVEN, ())
         self._description = _description(Path(card["folder"]))
         if card["obstacles"] and self.brain.name == "playbook":  # which has rules, but cannot read
-            self.closing.state("failed", card["obstacles"][0])
+            self._finisher.state("failed", card["obstacles"][0])
             raise BadInput(card["obstacles"][0])
         end, described = await self._work(harness, environment)
         await asyncio.to_thread(harness.stop)
         proof: Proof | None = UNPROVEN
         if described:
-            self.closing.state("running", "Proving the submission")
-            proven = await self._until_stopped(self.closing.prove(described))
+            self._finisher.state("running", "Proving the submission")
+            proven = await self._until_stopped(self._finisher.prove(described))
             proof = None if proven.cancelled() else proven.result()
         if described and proof is None:
-            self.closing.write_solution(described, retrain=True)
+            self._finisher.write_solution(described, retrain=True)
             proof = Proof("not run", "the run was interrupted", 0.0, False)
         assert proof is not None
-        result = self.closing.close(end, described, proof, self._team.called, failed=self._defect is not None)
+        result = self._finisher.close(
+            end, described, proof, self._team.delegates, failed=self._defect is not None
+        )
         if self._defect is not None:
             raise self._defect
         return result
@@ -183,16 +185,16 @@ class Runner:
         assert steering
         team = self._team = Team(
             self.options.out, self.ledger, harness, self._session, self._brains,
-            self._context, _notebook_metadata(environment), self.budget, self.past.records if self.past else (),
-            script, steering.seated, self._id, steering.seats,
+            self._context, _notebook_metadata(environment), self.budget, self.history.records if self.history else (),
+            script, steering.add_agent, self._id, steering.workspaces,
         )  # fmt: skip
         self._ready.set()
-        async with team.seat(LEAD, LEAD) as agent:
+        async with team.open(LEAD, LEAD) as agent:
             self.agent = agent
             self._ladder = Ladder(
                 team,
                 self.ledger,
-                self._story,
+                self._progress,
                 environment.cores >= BESIDE or len(environment.gpus) > 1,
                 agent.say,
                 script,
@@ -243,11 +245,11 @@ class Runner:
         if len(agent.document) == 0:
             await agent.say(self._title())
         with contextlib.suppress(NotebookWriteError):  # tried again as it grows
-            await self._team.seats[LEAD].file.settle()
+            await self._team.workspaces[LEAD].file.settle()
 
     async def _live(self, agent: Agent) -> str:
         """The lead's life. → why it ended."""
-        before = self.past.lead if self.past else AgentHistory()
+        before = self.history.lead if self.history else AgentHistory()
         return await self._team.live(agent, before, lambda: self._time_left(agent, self.budget.free))
 
     def _time_left(self, agent: Agent, left: float) -> float:
@@ -256,19 +258,19 @@ class Runner:
             return float(self._recording.time_left(agent.name, len(agent.turns)))
         return left
 
-    def _story(self) -> RunProgress:
+    def _progress(self) -> RunProgress:
         """The run so far, as the ladder reads it."""
         started = self.budget.started
-        moments = [
+        records = [
             TimedRecord(self._ages.get(r.seq, r.time - started), r.kind, r.data) for r in list(self._results)
         ]
-        return RunProgress(moments, self.budget.seconds, self.budget.used, self.budget.free, self._team.least)
+        return RunProgress(records, self.budget.seconds, self.budget.used, self.budget.free, self._team.least)
 
     def _title(self) -> str:
         o, card = self.options, self._latest[results.CARD]
         return (
             f"# {card['name']}\nA run of Cobra, written by the {self.brain.name} within {spoken(o.budget)} (seed {o.seed}). Every score comes from "
-            "the harness, which alone holds the labels; `report.html` tells the story, `solution.ipynb` repeats the result."
+            "the harness, which alone holds the labels; `report.html` tells the progress, `solution.ipynb` repeats the result."
         )  # fmt: skip
 
     async def _submit_at_last(self, end: str) -> None:
@@ -312,12 +314,12 @@ class Runner:
                 f"{out} cannot be written ({error.strerror}): give another folder with --out"
             ) from error
 
-    def _take_past(self, records: Sequence[Record]) -> None:
+    def _restore_history(self, records: Sequence[Record]) -> None:
         """Take up what was, and set the clock back by what was used. Raises NothingRecorded."""
         past = recall(records, self.options.out)
         if past.state == "finished":  # it is given more time
             past = replace(past, lead=replace(past.lead, finished=None))
-        self.past, self._ages = past, ages(past.asked["started"], past.records)
+        self.history, self._ages = past, ages(past.config["started"], past.records)
         self.budget.started = time.time() - past.used
         for record in past.records:
             self._latest.take(record)
@@ -331,8 +333,8 @@ class Runner:
         self._weights = [found.to_json() for found in weights.find(o.weights)]
         facts = {**environment.to_json(), "pack": digest(self._pack), "weights": self._weights}
         found = cast("kinds.Environment", facts)
-        if self.past:
-            cut, used = self.ledger.cut, round(self.past.used, 3)
+        if self.history:
+            cut, used = self.ledger.cut, round(self.history.used, 3)
             why = f"a torn last line of {cut} bytes was cut" if cut else None
             self.ledger.append(kinds.STATE, kinds.State(state="resumed", why=why, used=used, budget=o.budget))
             if found != self._latest.get(kinds.ENVIRONMENT):
@@ -384,7 +386,7 @@ class Runner:
         if record.kind in TOLD_KINDS:
             self._results.append(record)
         if self._steering is None:
-            self._standing.take(record)
+            self._run_status.take(record)
         else:
             self._steering.recorded(record)
         self.on_record(record, self.budget)

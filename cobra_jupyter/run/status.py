@@ -43,7 +43,7 @@ class RunStatus(Rebuilt):
     turn: int = 0
     state: str = "starting"
     why: str | None = None
-    asked: kinds.Run | None = None
+    config: kinds.Run | None = None
     competition: str | None = None
     metric: str | None = None
     direction: str = "maximize"
@@ -58,9 +58,9 @@ class RunStatus(Rebuilt):
 
     @classmethod
     def of(cls, records: Iterable[Line]) -> RunStatus:
-        standing = cls()
-        replay(records, standing)
-        return standing
+        status = cls()
+        replay(records, status)
+        return status
 
     def age(self, now: float | None = None) -> float:
         """Seconds of the run's life, at `now` (epoch seconds)."""
@@ -96,7 +96,7 @@ class RunStatus(Rebuilt):
 
     @takes(kinds.RUN)
     def take_run(self, data: kinds.Run, line: Line) -> None:
-        self.asked = data
+        self.config = data
 
     @takes(results.CARD)
     def take_card(self, data: results.Card, line: Line) -> None:

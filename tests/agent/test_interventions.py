@@ -12,7 +12,7 @@ import pytest
 
 from cobra_jupyter.agent import interventions
 from cobra_jupyter.agent.history import rebuild
-from cobra_jupyter.agent.interventions import Deed, Interventions
+from cobra_jupyter.agent.interventions import Intervention, Interventions
 from cobra_jupyter.agent.page import Page
 from cobra_jupyter.agent.recorded import RecordedNotebook
 from cobra_jupyter.agent.reply import parse
@@ -97,7 +97,7 @@ def act(tmp_path: Path) -> Callable[[Scenario], Stage]:
     return play
 
 
-def told(stage: Stage) -> list[Deed]:
+def told(stage: Stage) -> list[Intervention]:
     return stage.interventions.tell("handed back")
 
 
@@ -110,7 +110,7 @@ def test_what_a_person_did_is_told_in_the_notebooks_order(act: Callable[[Scenari
         )  # fmt: skip
         stage.interventions.ran("mine", "error", "ZeroDivisionError")
         stage.interventions.ran(str(first.code), "ok", "42")
-        found = [(deed.what, deed.cell, deed.text) for deed in told(stage)]
+        found = [(done.what, done.cell, done.text) for done in told(stage)]
         assert found == [
             (("moved",), third.markdown, ""), (("run",), first.code, "code"), (("added", "run"), "mine", "mine"),
             (("changed",), third.code, "@@ -1 +1 @@\n-code\n+code + 1"), (("deleted",), second.code, "code"),
@@ -120,7 +120,7 @@ def test_what_a_person_did_is_told_in_the_notebooks_order(act: Callable[[Scenari
     assert handback["why"] == "handed back"
     assert "ZeroDivisionError" in handback["text"]
     assert "It ended error" in handback["text"]
-    assert [deed["status"] for deed in handback["interventions"]] == [None, "ok", "error", None, None]
+    assert [done["status"] for done in handback["interventions"]] == [None, "ok", "error", None, None]
 
 
 def test_each_deed_is_told_once(act: Callable[[Scenario], Stage]) -> None:
@@ -130,7 +130,7 @@ def test_each_deed_is_told_once(act: Callable[[Scenario], Stage]) -> None:
         assert len(told(stage)) == 1
         assert told(stage) == []
         stage.edit(source(page.code, "code"))
-        assert [deed.text for deed in told(stage)] == ["@@ -1 +1 @@\n-mine\n+code"]
+        assert [done.text for done in told(stage)] == ["@@ -1 +1 @@\n-mine\n+code"]
 
     assert len(act(scenario).records("handback")) == 2
 
@@ -164,8 +164,8 @@ def test_a_type_that_was_changed_is_told(act: Callable[[Scenario], Stage]) -> No
         page = stage.reply()
         cell = {"cell_type": "raw", "id": page.code, "source": "new", "metadata": {}}
         stage.edit({"edit": "replace", "cell": cell})
-        (deed,) = told(stage)
-        assert (deed.what, deed.kind) == (("changed",), "raw")
+        (done,) = told(stage)
+        assert (done.what, done.kind) == (("changed",), "raw")
         stage.must_be_rebuilt()
 
     act(scenario)
@@ -175,8 +175,8 @@ def test_long_cells_and_outputs_are_told_in_part(act: Callable[[Scenario], Stage
     def scenario(stage: Stage) -> None:
         stage.edit(insert("mine", text="x" * 100_000))
         stage.interventions.ran("mine", "ok", "y" * 100_000)
-        (deed,) = told(stage)
-        assert len(str(deed)) < 7_000
+        (done,) = told(stage)
+        assert len(str(done)) < 7_000
 
     act(scenario)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cobra_jupyter.agent import person_cells as visits_module
-from cobra_jupyter.agent.person_cells import PersonCells, Visit
+from cobra_jupyter.agent.person_cells import PersonCells, PersonExecution
 from cobra_jupyter.notebook.document import Document, Operation
 
 Event = dict[str, Any]
@@ -17,10 +17,12 @@ class Kernel:
     """Says what a kernel says of executions that are not the agent's."""
 
     def __init__(self, *cells: str) -> None:
-        self.document, self.ended = Document(), list[tuple[str, Visit]]()
+        self.document, self.ended = Document(), list[tuple[str, PersonExecution]]()
         for cell in cells:
             self.document.insert("code", cell, cell_id=cell)
-        self.person_cells = PersonCells(self.document, lambda cell, visit: self.ended.append((cell, visit)))
+        self.person_cells = PersonCells(
+            self.document, lambda cell, execution: self.ended.append((cell, execution))
+        )
         self.made: list[Operation] = []
         self.document.subscribe(self.made.append)
 
@@ -72,8 +74,8 @@ def test_outputs_stand_below_the_cell_whenever_the_tab_tells_whose_they_are(told
     for step in steps:
         step()
     assert kernel.shown("a") == ([stream("one two")], 3)
-    ((cell, visit),) = kernel.ended
-    assert (cell, visit.status, visit.count, visit.over) == ("a", "ok", 3, True)
+    ((cell, execution),) = kernel.ended
+    assert (cell, execution.status, execution.count, execution.over) == ("a", "ok", 3, True)
     assert kernel.running == []
     assert not kernel.person_cells.open
     assert {operation.by for operation in kernel.made[1:]} == {"tab"}
@@ -140,8 +142,8 @@ def test_an_error_is_shown_and_said() -> None:
     kernel.begin("m")
     kernel.fail("m")
     kernel.end("m")
-    ((_, visit),) = kernel.ended
-    assert (visit.status, visit.ename, visit.evalue) == ("error", "ValueError", "no")
+    ((_, execution),) = kernel.ended
+    assert (execution.status, execution.ename, execution.evalue) == ("error", "ValueError", "no")
     assert kernel.shown("a")[0][0]["ename"] == "ValueError"
 
 
@@ -257,11 +259,11 @@ def test_a_kernel_that_died_ends_what_ran_in_it() -> None:
     kernel.begin("late")
     kernel.person_cells.died()
     assert kernel.running == []
-    assert [(cell, visit.status) for cell, visit in kernel.ended] == [("a", "died"), ("b", "died")]
+    assert [(cell, execution.status) for cell, execution in kernel.ended] == [("a", "died"), ("b", "died")]
     assert kernel.shown("a")[0] == [stream("out")]
     assert not kernel.person_cells.open
     kernel.person_cells.ran("late", "c", "tab")
-    assert [(cell, visit.status) for cell, visit in kernel.ended][2:] == [("c", "died")]
+    assert [(cell, execution.status) for cell, execution in kernel.ended][2:] == [("c", "died")]
 
 
 def test_the_first_tab_that_tells_is_believed() -> None:
