@@ -1,7 +1,7 @@
-"""What a person did in an agent's notebook: kept in the record, and told to the agent.
+"""A person's actions in an agent's notebook: recorded, and reported to the agent.
 
-Edits are recorded when the person has paused for a moment; the agent is told when the notebook is handed back, or when
-it has been left alone for a while."""
+Edits are recorded once the person pauses for a moment. The agent reads of them when the notebook is handed
+back, or when nobody has edited it for a while."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cobra_jupyter.records.ledger import Ledger, Record
 from cobra_jupyter.workbench.kind import as_record
 
 SETTLED = 2.0  # seconds after the last edit until it is recorded
-QUIET = 5.0  # seconds after the last edit until a running agent is told of it
-SOURCE, OUTPUT = 4_000, 2_000  # characters of a cell and of its output that are told
-_TELLING = ("insert", "source", "delete", "move")
+QUIET = 5.0  # seconds after the last edit until a running agent reads of it
+SOURCE, OUTPUT = 4_000, 2_000  # characters of a cell and of its output in a report
+_REPORTED = ("insert", "source", "delete", "move")
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class Intervention:
 
 
 class Interventions:
-    """Follows an agent's document."""
+    """Follows an agent's notebook and collects a person's actions for the record and the agent."""
 
     def __init__(self, document: Document, ledger: Ledger, agent: str) -> None:
         self._document, self._ledger, self._agent = document, ledger, agent
         # each cell's type and source as the agent last knew them
         self._begun = {cell: (document.kind_of(cell), document.source_of(cell)) for cell in document}
-        self._acts: dict[str, dict[str, None]] = {}  # cell → what was done
-        self._ran: dict[str, tuple[str, str]] = {}
+        self._acts: dict[str, dict[str, None]] = {}  # cell → a person's actions, in order
+        self._ran: dict[str, tuple[str, str]] = {}  # cell → status, output
         self._recorded = RecordedNotebook(document, ledger.path.parent, agent)
-        self._unsaid = False  # whether a person did something since the last reply in the record
+        self._unrecorded = False  # whether a person acted since the last reply in the record
         self._last = -QUIET
         self._timer: asyncio.TimerHandle | None = None
         self._unsubscribe = document.subscribe(self._follow)
@@ -76,7 +76,7 @@ class Interventions:
         self._ran[cell] = (status, output)
 
     def tell(self, why: str) -> list[Intervention]:
-        """Record what is new, as the agent is to read it. → what was told."""
+        """Record the new actions in the words that the agent reads. → the actions."""
         self.record()
         found = self._found()
         for cell in self._acts:
@@ -92,7 +92,7 @@ class Interventions:
         return found
 
     def record(self) -> None:
-        """Write edits into the record that are not there yet."""
+        """Write new edits into the record."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -111,26 +111,26 @@ class Interventions:
         cell, op = operation.cell_id, operation.op
         self._recorded.follow(operation)
         if not operation.by:
-            if op in ("insert", "source", "delete"):  # the agent's own: it knows
+            if op in ("insert", "source", "delete"):  # the agent's own change
                 self._learn(cell)
             return
-        if op in _TELLING:
+        if op in _REPORTED:
             self._acts.setdefault(cell, {})[op] = None
             self._last = time.monotonic()
         clears = op == "clear" and not operation.data["wait"] and cell not in self._document.running
         if clears:
             self._recorded.clear(cell)
-        if clears or op in _TELLING:
-            self._unsaid = True
+        if clears or op in _REPORTED:
+            self._unrecorded = True
             self._schedule()
 
     def _retell(self, record: Record) -> None:
-        """A new line of the record, in any thread; those on cells come in the loop's."""
+        """A new record; called in any thread, for records on cells in the loop's thread."""
         if record.kind not in ("reply", "note", "edit") or record.data["agent"] != self._agent:
             return
         self._recorded.retell(record)
-        if self._unsaid and record.kind != "edit":  # it may tell of cells that a person had in hand
-            self._unsaid = False
+        if self._unrecorded and record.kind != "edit":  # it may contain cells that a person was editing
+            self._unrecorded = False
             self._schedule()
 
     def _schedule(self) -> None:
@@ -139,12 +139,12 @@ class Interventions:
         self._timer = asyncio.get_running_loop().call_later(SETTLED, self.record)
 
     def _now(self, cell: str) -> tuple[str, str] | None:
-        """A cell's type and source; None where it is gone."""
+        """A cell's type and source; None if it is gone."""
         document = self._document
         return (document.kind_of(cell), document.source_of(cell)) if cell in document else None
 
     def _learn(self, cell: str) -> None:
-        """The agent knows a cell as it is now."""
+        """Note that the agent knows a cell as it is now."""
         now = self._now(cell)
         if now is None:
             self._begun.pop(cell, None)
@@ -164,7 +164,7 @@ class Interventions:
         what, text = [], ""
         if before is None:
             if not now[1].strip() and "run" not in self._acts[cell]:
-                return None  # an empty cell says nothing
+                return None  # an empty cell is not worth a report
             what, text = ["added"], trim(now[1], SOURCE)
         elif before != now:
             what, text = ["changed"], _change(before[1], now[1])

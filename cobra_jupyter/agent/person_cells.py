@@ -1,4 +1,5 @@
-"""Cells that a person runs in an agent's kernel, from a tab: their outputs, whether the tab stays or not."""
+"""Cells that a person runs in an agent's kernel from a tab; their outputs arrive even if the tab is
+closed."""
 
 from __future__ import annotations
 
@@ -10,21 +11,21 @@ from typing import Any
 
 from cobra_jupyter.notebook.document import Document
 
-MOST = 200  # executions kept that no tab has told of
-MOST_WAITING = 1_000  # outputs of such a one
-LATE = 500  # executions that have ended whose late outputs are still taken
-PATIENCE = 10.0  # seconds in which a kernel that has nothing else to run begins a cell that was sent to it
+MOST = 200  # executions without a known cell that are kept
+MOST_WAITING = 1_000  # outputs kept of each of them
+LATE = 500  # ended executions for which late outputs are still accepted
+PATIENCE = 10.0  # seconds within which an idle kernel begins a cell that was sent to it
 Event = dict[str, Any]
 
 
 @dataclass
 class PersonExecution:
-    """One execution: which cell's, if a tab has said so, and what it showed meanwhile."""
+    """One execution. `cell` is None until a tab has named it; `waiting` holds the outputs until then."""
 
     began: float
     cell: str | None = None
     client: str = ""
-    begun: int | None = None  # seq at which the cell began, as the tab told it
+    begun: int | None = None  # seq at which the cell's state became running
     count: int | None = None
     status: str = "ok"
     ename: str = ""
@@ -38,14 +39,15 @@ class PersonExecution:
 
 
 class PersonCells:
-    """`on_end(cell, execution)` is told of each execution that ended and belongs to a cell."""
+    """Follows a person's executions. `on_end(cell, execution)` is called when an execution of a known cell
+    ends."""
 
     def __init__(self, document: Document, on_end: Callable[[str, PersonExecution], None]) -> None:
         self._document, self._on_end = document, on_end
         self._executions: dict[str, PersonExecution] = {}
-        self._ended: dict[str, PersonExecution] = {}  # the latest that belong to a cell
-        self._never: deque[str] = deque(maxlen=MOST)  # the latest that ended without having run
-        self._heard = 0.0  # when the last word came, of a tab or of the kernel
+        self._ended: dict[str, PersonExecution] = {}  # the latest ended executions of known cells
+        self._never: deque[str] = deque(maxlen=MOST)  # the latest executions that ended without running
+        self._heard = 0.0  # time of the last message from a tab or the kernel
 
     @property
     def open(self) -> bool:
@@ -56,7 +58,7 @@ class PersonCells:
         return any(execution.cell for execution in left) and time.monotonic() - self._heard < PATIENCE
 
     def ran(self, msg_id: str, cell: str, client: str) -> None:
-        """A tab says which cell it runs."""
+        """A tab reports which cell an execution belongs to."""
         if msg_id in self._never or msg_id in self._ended:
             return
         self._heard = time.monotonic()
@@ -73,10 +75,10 @@ class PersonCells:
         self._end(msg_id, execution)
 
     def on_event(self, msg_id: str, event: Event) -> None:
-        """What the kernel says of executions that are not the agent's."""
+        """An event of an execution that is not the agent's."""
         kind = event["output_type"]
         if msg_id in self._ended:
-            if kind not in ("execute_input", "idle"):  # of a thread that goes on
+            if kind not in ("execute_input", "idle"):  # late output of a thread
                 self._show(self._ended[msg_id], event)
             return
         self._heard = time.monotonic()
@@ -86,9 +88,7 @@ class PersonCells:
             execution.began = time.monotonic()
             return
         if kind == "idle":
-            if (
-                execution.count is None
-            ):  # a completion or the like, or a cell that an error before it kept from running
+            if execution.count is None:  # e.g. a completion, or a cell skipped after an earlier error
                 self._never.append(msg_id)
                 self._drop(msg_id, execution)
                 return
@@ -103,21 +103,21 @@ class PersonCells:
             )
         if execution.cell is None:
             execution.waiting = [*execution.waiting[-MOST_WAITING:], event]
-            if kind == "update_display_data":  # what it updates may stand below another cell
+            if kind == "update_display_data":  # it may update a display below another cell
                 self._document.output("", event)
             return
         self._show(execution, event)
 
     def died(self) -> None:
-        """The kernel is gone, and what ran in it."""
+        """End all executions: the kernel is gone."""
         for msg_id, execution in list(self._executions.items()):
             execution.status, execution.over = "died", True
             self._end(msg_id, execution)
 
     def _execution(self, msg_id: str) -> PersonExecution:
         if msg_id not in self._executions:
-            untold = [key for key, execution in self._executions.items() if execution.cell is None]
-            for key in untold[: len(untold) + 1 - MOST]:
+            unknown = [key for key, execution in self._executions.items() if execution.cell is None]
+            for key in unknown[: len(unknown) + 1 - MOST]:
                 del self._executions[key]
             self._executions[msg_id] = PersonExecution(time.monotonic())
         return self._executions[msg_id]

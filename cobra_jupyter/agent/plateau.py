@@ -1,9 +1,10 @@
-"""When progress stalls, and which rung of the ladder comes next: decided from the record and the clock alone.
+"""When progress stalls, and which rung of the ladder comes next. The record and the clock alone decide.
 
-A family stalls after IDEAS new ideas of its own without a gain, or when STILL of the budget has passed since its last
-gain and something new was tried. The run is on a plateau when the leading family and the one worked on last both stall,
-or when its best score has stood for STILL of the budget and IDEAS new ideas. Then, rung by rung: an audit of the split, a
-scout with a fresh context, a fusion of the two best lines; after each there is a new chance."""
+A family stalls after IDEAS new ideas of its own without a gain, or when STILL of the budget has passed since
+its last gain and something new was tried. The run is on a plateau when the leading family and the latest one
+both stall, or when the best score has not changed for STILL of the budget and IDEAS new ideas. The rungs are
+then: an audit of the split, a scout with a fresh context, a fusion of the two best candidates. After each,
+the families start anew."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from cobra_jupyter.workbench.kind import Kind
 IDEAS = 4
 STILL = 0.15  # of the budget
 SCOUTS_AT = (0.15, 0.45)  # of the budget: scouts start regardless
-JUDGE_AT, FINALISTS = 0.85, 3
-LEAST, LEAST_READING = 30.0, 180.0  # seconds that an agent needs: one of rules, a model
+JUDGE_AT, FINALISTS = 0.85, 3  # of the budget; full-size trials
+LEAST, LEAST_READING = 30.0, 180.0  # seconds that an agent needs: with rules, with a model
 MOST = 0.2  # of the free time
 SHARES = {"audit": 0.04, "scout": 0.08, "judge": 0.02}  # of the budget
 BLEND = "blend"
@@ -40,7 +41,8 @@ class TimedRecord(Generic[T]):
 
 @dataclass(frozen=True)
 class RunProgress:
-    """A run so far. Seconds: the budget, what is used of it, what is free for new work, the least that an agent needs."""
+    """A run so far. In seconds: its budget, the time used, the time free for new work, the least that an
+    agent needs."""
 
     records: Sequence[TimedRecord[Any]]
     budget: float
@@ -54,8 +56,8 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class Rung:
-    """A step of the ladder that is due, called for by a `plateau` or by the clock; `seconds` is 0 where the lead
-    itself takes it."""
+    """A step of the ladder that is due, because of a `plateau` or the clock. `seconds` is 0 if the lead takes
+    it itself."""
 
     name: Name
     why: str
@@ -65,7 +67,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class Family:
-    """`since` new ideas have come since its last gain, which was at `gained` seconds."""
+    """`since`: the number of new ideas since its last gain, which came at `gained` seconds."""
 
     name: str
     since: int
@@ -75,7 +77,7 @@ class Family:
 def due(progress: RunProgress) -> Rung | None:
     """The rung to take now, or None."""
     if not progress.of(results.PROTOCOL) or not progress.of(results.SUBMISSION):
-        return None  # something valid first
+        return None  # a valid submission comes first
     taken = [record.data for record in progress.of(kinds.RUNG) if record.data["state"] == "begun"]
     rungs = [*_by_the_clock(progress, taken), *_on_a_plateau(progress, taken)]
     return next((rung for rung in rungs if _affordable(rung, progress)), None)
@@ -119,7 +121,7 @@ def _affordable(rung: Rung, progress: RunProgress) -> bool:
 
 
 def plateau(progress: RunProgress) -> str | None:
-    """Why the run is on a plateau; None where it is not."""
+    """Why the run is on a plateau; None if it is not."""
     known = families(progress)
     best = lines(progress)
     leader = best[0]["name"] if best else None
@@ -135,11 +137,12 @@ def plateau(progress: RunProgress) -> str | None:
 
 
 def _standstill(progress: RunProgress) -> str | None:
-    """Whether the best score has stood still, whatever the families did."""
+    """Why the best score counts as stalled, whatever the families did; None if it does not."""
     since = max((m.at for m in [*_ended(progress), *_best_records(progress)]), default=progress.used)
     tried = _tried(progress, since)
     if tried >= IDEAS and progress.used - since >= STILL * progress.budget and not _awaited(progress):
-        return f"the best score has stood for {(progress.used - since) / progress.budget:.0%} of the time and {tried} new ideas"
+        share = (progress.used - since) / progress.budget
+        return f"the best score has stood for {share:.0%} of the time and {tried} new ideas"
     return None
 
 
@@ -155,15 +158,15 @@ def _ended(progress: RunProgress) -> list[TimedRecord[kinds.Rung]]:
 
 
 def _tried(progress: RunProgress, since: float) -> int:
-    """New ideas of any family."""
+    """The number of new ideas of any family."""
     return sum(
         m.data["new"] and m.data["family"] != BLEND for m in _now(progress, results.IDEA) if m.at > since
     )
 
 
 def families(progress: RunProgress) -> dict[str, Family]:
-    """The families of the protocol in force. A blend that gained counts for the family that was worked on last; a
-    rung of the ladder that ended gives every family a new chance."""
+    """The families under the protocol in force. A gain of a blend counts for the latest family. The end of a
+    rung resets every family."""
     known: dict[str, Family] = {}
     latest = None
     number = _protocol(progress)
@@ -192,7 +195,7 @@ def _stall(family: Family, progress: RunProgress) -> str | None:
 
 
 def _awaited(progress: RunProgress) -> bool:
-    """Whether a trial runs in the background: what it will show is not known yet."""
+    """Whether a trial runs in the background: its result is not known yet."""
     states = {m.data["id"]: m.data for m in progress.of(results.JOB)}
     return any(job["state"] == "running" and job["asked"]["call"] == "trial" for job in states.values())
 
@@ -218,7 +221,7 @@ def full_size(progress: RunProgress) -> list[results.Trial]:
 
 
 def _sign(progress: RunProgress) -> int:
-    """1 where a higher score is better."""
+    """1 if a higher score is better, else -1."""
     protocols = progress.of(results.PROTOCOL)
     return 1 if protocols and protocols[-1].data["direction"] == "maximize" else -1
 

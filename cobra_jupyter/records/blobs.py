@@ -1,5 +1,5 @@
-"""What stands beside the record, by its hash: outputs of cells, from which the notebook can be made again, and what
-models were asked."""
+"""What stands beside the record, by its hash: outputs of cells, from which the notebook can be made again,
+and what models were asked."""
 
 from __future__ import annotations
 

@@ -272,8 +272,8 @@ class Edit(TypedDict):
 
 
 class Edits(TypedDict):
-    """What a person wrote, moved or deleted in an agent's notebook (docs/live.md, Edits), as it leads from what is
-    recorded to what is there."""
+    """What a person wrote, moved or deleted in an agent's notebook (docs/live.md, Edits), as it leads from
+    what is recorded to what is there."""
 
     agent: AgentName
     edits: list[Edit]

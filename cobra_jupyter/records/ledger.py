@@ -1,7 +1,7 @@
 """The record of a run: append-only, hash-chained JSON lines; everything else can be rebuilt from it.
 
-Each line is `{"seq", "time", "kind", "data", "prev", "hash"}`, its hash being SHA-256 over the previous hash and the
-line without its own. Head and length stand in `run.json` and the report too, so a cut tail shows.
+Each line is `{"seq", "time", "kind", "data", "prev", "hash"}`, its hash being SHA-256 over the previous hash
+and the line without its own. Head and length stand in `run.json` and the report too, so a cut tail shows.
 """
 
 from __future__ import annotations
@@ -44,14 +44,17 @@ def _chained(seq: int, when: float, kind: str, data: Mapping[str, Any], prev: st
     """→ hash, the line as it is written."""
     body = json.dumps(
         {"seq": seq, "time": when, "kind": kind, "data": data, "prev": prev},
-        ensure_ascii=False, allow_nan=False, separators=(",", ":"),
-    )  # fmt: skip
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+    )
     digest = hashlib.sha256(f"{prev}{body}".encode()).hexdigest()
     return digest, f'{body[:-1]},"hash":"{digest}"}}\n'
 
 
 class Ledger:
-    """The one writer of a run's record. Thread-safe; every line is flushed, decisions are on disk before it returns."""
+    """The one writer of a run's record. Thread-safe; every line is flushed, decisions are on disk before it
+    returns."""
 
     def __init__(
         self,
@@ -59,8 +62,9 @@ class Ledger:
         secrets: Iterable[str] = (),
         on_earlier: Callable[[Record], object] = lambda record: None,
     ) -> None:
-        """Start a new record, or go on with the one there is, whose records `on_earlier` is given: a torn last line is
-        cut. `secrets` are replaced wherever they would appear. Raises LedgerError where the chain is broken, and where another process writes this record.
+        """Start a new record, or go on with the one there is, whose records `on_earlier` is given: a torn
+        last line is cut. `secrets` are replaced wherever they would appear. Raises LedgerError where the
+        chain is broken, and where another process writes this record.
         """
         self.path = path
         self.head, self.length, self.cut = START, 0, 0
@@ -96,8 +100,8 @@ class Ledger:
         return self.write(kind, data)
 
     def write(self, kind: str, data: Mapping[str, Any]) -> Record:
-        """Write a record whose kind is not known beforehand. Raises DiskFull when the disk will not take it; then
-        nothing more is taken, since what follows would not know of it."""
+        """Write a record whose kind is not known beforehand. Raises DiskFull when the disk will not take it;
+        then nothing more is taken, since what follows would not know of it."""
         clean = self._without_secrets(data)
         with self._lock:
             if self._failure:
@@ -173,7 +177,8 @@ def _whole_bytes(path: Path) -> int:
 
 
 def read(path: Path) -> Iterator[Record]:
-    """The records of a file, each checked against the chain. Raises LedgerError at the first that does not hold."""
+    """The records of a file, each checked against the chain. Raises LedgerError at the first that does not
+    hold."""
     prev = START
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file):
@@ -199,7 +204,8 @@ def verify(path: Path, head: str, length: int) -> None:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a runner writes the record in this run folder now. The runner holds a lock, which ends with its process."""
+    """Whether a runner writes the record in this run folder now. The runner holds a lock, which ends with its
+    process."""
     try:
         with (folder / "ledger.jsonl").open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

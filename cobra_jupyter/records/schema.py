@@ -1,4 +1,5 @@
-"""The JSON Schemas, written from the types: `python -m cobra_jupyter.records.schema` brings the files up to date."""
+"""The JSON Schemas, written from the types: `python -m cobra_jupyter.records.schema` brings the files up to
+date."""
 
 from __future__ import annotations
 

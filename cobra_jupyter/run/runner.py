@@ -1,7 +1,7 @@
 """One run: a competition folder in; a notebook, a proof and a valid submission out.
 
-The runner is the only writer of the record and of the notebook. It starts the harness and the kernel, lets the
-agent work until the time for new work is over, then writes `solution.ipynb`, proves it and reports.
+The runner is the only writer of the record and of the notebook. It starts the harness and the kernel, lets
+the agent work until the time for new work is over, then writes `solution.ipynb`, proves it and reports.
 """
 
 from __future__ import annotations
@@ -109,19 +109,25 @@ class Runner:
         self.ledger.follow(self._follow)
         self._id = identity(self.options.out) if self.resume else secrets.token_hex(6)
         self._finisher = Finisher(
-            self.options, self.ledger, self.budget, self._latest, self._recording, self._id, self.machinery
+            options=self.options,
+            ledger=self.ledger,
+            budget=self.budget,
+            latest=self._latest,
+            recording=self._recording,
+            id=self._id,
+            machinery=self.machinery,
         )
         self._write_first_records(environment)
         self._finisher.state("starting", None)
         harness = self._harness(environment)
         self._steering = Steering(
-            self._finisher,
-            self.ledger,
-            self.budget,
-            self._run_status,
-            harness,
-            self.brain.name,
-            self.interrupted.set,
+            finisher=self._finisher,
+            ledger=self.ledger,
+            budget=self.budget,
+            run_status=self._run_status,
+            harness=harness,
+            brain=self.brain.name,
+            stop=self.interrupted.set,
         )
         await self._steering.open()
         try:
@@ -184,21 +190,31 @@ class Runner:
         steering = self._steering
         assert steering
         team = self._team = Team(
-            self.options.out, self.ledger, harness, self._session, self._brains,
-            self._context, _notebook_metadata(environment), self.budget, self.history.records if self.history else (),
-            script, steering.add_agent, self._id, steering.workspaces,
-        )  # fmt: skip
+            run=self.options.out,
+            ledger=self.ledger,
+            harness=harness,
+            session=self._session,
+            brains=self._brains,
+            context=self._context,
+            metadata=_notebook_metadata(environment),
+            budget=self.budget,
+            earlier=self.history.records if self.history else (),
+            recording=script,
+            on_agent=steering.add_agent,
+            id=self._id,
+            workspaces=steering.workspaces,
+        )
         self._ready.set()
         async with team.open(LEAD, LEAD) as agent:
             self.agent = agent
             self._ladder = Ladder(
-                team,
-                self.ledger,
-                self._progress,
-                environment.cores >= BESIDE or len(environment.gpus) > 1,
-                agent.say,
-                script,
-                lambda: len(agent.turns) + 1,
+                team=team,
+                ledger=self.ledger,
+                progress=self._progress,
+                beside=environment.cores >= BESIDE or len(environment.gpus) > 1,
+                say=agent.say,
+                recording=script,
+                turn=lambda: len(agent.turns) + 1,
             )
             agent.between = steering.aside(self._ladder.climb)
             await self._open_notebook(agent)
@@ -214,7 +230,8 @@ class Runner:
             return end, await self._describe(agent.executor)
 
     def _end_of(self, work: asyncio.Future[str]) -> str:
-        """Why the lead's life ended. What nobody has thought of is kept until what there is has been submitted."""
+        """Why the lead's life ended. What nobody has thought of is kept until what there is has been
+        submitted."""
         error = work.exception()
         if error is None:
             return work.result()
@@ -250,7 +267,7 @@ class Runner:
     async def _live(self, agent: Agent) -> str:
         """The lead's life. → why it ended."""
         before = self.history.lead if self.history else AgentHistory()
-        return await self._team.live(agent, before, lambda: self._time_left(agent, self.budget.free))
+        return await self._team.work(agent, before, lambda: self._time_left(agent, self.budget.free))
 
     def _time_left(self, agent: Agent, left: float) -> float:
         """Seconds that an agent has for new work; in a replay, for the turn that comes next."""
@@ -271,7 +288,7 @@ class Runner:
         return (
             f"# {card['name']}\nA run of Cobra, written by the {self.brain.name} within {spoken(o.budget)} (seed {o.seed}). Every score comes from "
             "the harness, which alone holds the labels; `report.html` tells the progress, `solution.ipynb` repeats the result."
-        )  # fmt: skip
+        )
 
     async def _submit_at_last(self, end: str) -> None:
         """What the brain left undone when time ran out: choose and submit by the rule."""
@@ -340,13 +357,25 @@ class Runner:
             if found != self._latest.get(kinds.ENVIRONMENT):
                 self.ledger.append(kinds.ENVIRONMENT, found)
             return
-        self.ledger.append(kinds.RUN, kinds.Run(
-            run=o.out.name, folder=str(o.folder), brain=o.brain, budget=o.budget, seed=o.seed,
-            brains=[brain.name for brain in (self.brain, *self.others)], kernel=o.kernel,
-            settings=dict(o.settings), started=o.started,
-            version=metadata.version("cobra_jupyter"), weights=list(o.weights), prompts=prompt.hashes(),
-            model=dict(o.model), approval=o.approval,
-        ))  # fmt: skip
+        self.ledger.append(
+            kinds.RUN,
+            kinds.Run(
+                run=o.out.name,
+                folder=str(o.folder),
+                brain=o.brain,
+                budget=o.budget,
+                seed=o.seed,
+                brains=[brain.name for brain in (self.brain, *self.others)],
+                kernel=o.kernel,
+                settings=dict(o.settings),
+                started=o.started,
+                version=metadata.version("cobra_jupyter"),
+                weights=list(o.weights),
+                prompts=prompt.hashes(),
+                model=dict(o.model),
+                approval=o.approval,
+            ),
+        )
         self.ledger.append(kinds.ENVIRONMENT, found)
 
     def _harness(self, environment: KernelProbe) -> Harness:
@@ -360,11 +389,17 @@ class Runner:
         }
         o = self.options
         facts = {
-            "folder": str(o.out.resolve()), "competition": str(o.folder.resolve()), "options": dict(o.settings), "seed": o.seed,
-            "slots": environment.cores, "memory_bytes": int(0.8 * memory / environment.cores), "gpus": len(environment.gpus),
-            "started": self.budget.started, "budget": o.budget - CLOSING,
+            "folder": str(o.out.resolve()),
+            "competition": str(o.folder.resolve()),
+            "options": dict(o.settings),
+            "seed": o.seed,
+            "slots": environment.cores,
+            "memory_bytes": int(0.8 * memory / environment.cores),
+            "gpus": len(environment.gpus),
+            "started": self.budget.started,
+            "budget": o.budget - CLOSING,
             "recorded": str(self._recording.ledger) if self._recording and self._recording.ledger else None,
-        }  # fmt: skip
+        }
         return self.machinery.harness(
             environment.python, self._pack, o.out / "logs" / "harness.log", facts, os.environ
         )
@@ -375,9 +410,17 @@ class Runner:
         clock = agent.clock or Clock(self.budget.seconds, self.budget.left, self.budget.reserve)
         results = list(self._results)
         return Context(
-            clock, self._resources, turns, tuple((r.kind, r.data) for r in results), agent.role,
-            self._description, lines=tuple(r.seq for r in results), agent=agent.name, task=agent.task, render=prompt.render,
-        )  # fmt: skip
+            clock,
+            self._resources,
+            turns,
+            tuple((r.kind, r.data) for r in results),
+            agent.role,
+            self._description,
+            lines=tuple(r.seq for r in results),
+            agent=agent.name,
+            task=agent.task,
+            render=prompt.render,
+        )
 
     # ---- what comes from the harness, in its threads
 

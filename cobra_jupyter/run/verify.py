@@ -94,8 +94,11 @@ def _record(folder: Path, records: list[Record]) -> Iterator[Check]:
     report = folder / "report.html"
     if report.exists():
         known = set(re.findall(r"\b[0-9a-f]{64}\b", report.read_text(encoding="utf-8"))) & set(hashes)
-        yield Check("report", bool(known), "names a head that stands in the record" if known else
-                    "report.html names no head of this record")  # fmt: skip
+        yield Check(
+            "report",
+            bool(known),
+            "names a head that stands in the record" if known else "report.html names no head of this record",
+        )
 
 
 def _told(run: dict[str, Any], records: list[Record]) -> str:
@@ -137,8 +140,13 @@ def _files(folder: Path, records: list[Record]) -> Iterator[Check]:
     packed = next((r.data["pack"] for r in reversed(records) if r.kind == "environment"), None)
     if packed and digest(folder / "pack") != packed:
         wrong.append("pack/ (the workbench that ran)")
-    yield Check("files", not wrong, f"{len(expected)} files have the hashes that were recorded" if not wrong else
-                f"{_some(wrong)}: not what was recorded")  # fmt: skip
+    yield Check(
+        "files",
+        not wrong,
+        f"{len(expected)} files have the hashes that were recorded"
+        if not wrong
+        else f"{_some(wrong)}: not what was recorded",
+    )
 
 
 # ---- what the agent saw
@@ -188,10 +196,15 @@ async def _scores(folder: Path, records: list[Record], machinery: Machinery) -> 
         environment = await asyncio.to_thread(machinery.probe, asked["kernel"])
         with tempfile.TemporaryDirectory() as private:
             facts = {
-                "folder": str(folder.resolve()), "competition": asked["folder"], "options": asked["settings"],
-                "seed": asked["seed"], "slots": environment.cores, "memory_bytes": 4 * 2**30,
-                "started": asked["started"], "budget": None,
-            }  # fmt: skip
+                "folder": str(folder.resolve()),
+                "competition": asked["folder"],
+                "options": asked["settings"],
+                "seed": asked["seed"],
+                "slots": environment.cores,
+                "memory_bytes": 4 * 2**30,
+                "started": asked["started"],
+                "budget": None,
+            }
             own = pack(Path(private))  # a run's own code must not judge it
             harness = machinery.harness(environment.python, own, Path(private) / "log", facts, os.environ)
             try:

@@ -43,7 +43,15 @@ class Run:
         ledger, budget = Ledger(folder / "steered.jsonl"), Budget(100.0, now)
         harness: Any = Harness()
         finisher = Finisher(options, ledger, budget, {})
-        self.steering = Steering(finisher, ledger, budget, RunStatus(), harness, "nobody", lambda: None)
+        self.steering = Steering(
+            finisher=finisher,
+            ledger=ledger,
+            budget=budget,
+            run_status=RunStatus(),
+            harness=harness,
+            brain="nobody",
+            stop=lambda: None,
+        )
         self.control = self.steering.control
         self.agent: Any = SimpleNamespace(name="lead", task=None, say=self._say)
         self.steering.add_agent(self.workspace, self.agent)
