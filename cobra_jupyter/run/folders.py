@@ -134,24 +134,25 @@ def options_of(run: dict[str, Any], budget: float | None) -> Options:
         raise RunError(
             f"{run['run']} is over: nothing to resume. With --budget of more than {spoken(given)} it goes on"
         )
-    asked = _asked(folder / "ledger.jsonl")
+    config = _config(folder / "ledger.jsonl")
     try:
         return Options(
-            Path(asked["folder"]),
-            folder,
-            asked["brain"],
-            budget or given,
-            asked["seed"],
-            asked["kernel"],
-            asked["settings"],
-            time.time(),
-            tuple(asked["weights"]),
-            asked.get("model", {}),
-            asked.get("approval", "none"),
+            folder=Path(config["folder"]),
+            out=folder,
+            brain=config["brain"],
+            budget=budget or given,
+            seed=config["seed"],
+            kernel=config["kernel"],
+            settings=config["settings"],
+            started=time.time(),
+            weights=tuple(config["weights"]),
+            model=config.get("model", {}),
+            approval=config.get("approval", "none"),
         )
     except (KeyError, TypeError) as error:
         raise RunError(
-            f"{folder / 'ledger.jsonl'} does not say what was asked for ({error}): start the run again with `cobra run`"
+            f"{folder / 'ledger.jsonl'} does not say what was asked for ({error}): "
+            "start the run again with `cobra run`"
         ) from error
 
 

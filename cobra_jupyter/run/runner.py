@@ -1,7 +1,7 @@
 """One run: a competition folder in; a notebook, a proof and a valid submission out.
 
-The runner is the only writer of the record and of the notebook. It starts the harness and the kernel, lets
-the agent work until the time for new work is over, then writes `solution.ipynb`, proves it and reports.
+The runner is the only writer of the record and the notebook. It starts the harness and the kernel, lets the
+agent work while there is time for new work, then writes `solution.ipynb`, proves it and writes the report.
 """
 
 from __future__ import annotations
@@ -55,56 +55,56 @@ __all__ = ["BadInput", "Options", "Result", "Runner"]
 T = TypeVar("T")
 HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call", "clock"}
 BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
-EARLY = 0.25  # of the budget: with more left than that, a model that finishes is asked whether it means it
-BESIDE = 4  # cores from which a scout may work beside the lead
+EARLY = 0.25  # of the budget: a model that finishes with more time left is asked to confirm it
+BESIDE = 4  # cores needed for a scout to work beside the lead
 
 
 @dataclass
 class Runner:
-    """One run, or (`resume`) the rest of one that ended early. `on_record` sees every record (progress);
-    `interrupted` may be set from a signal handler."""
+    """One run, or (`resume`) the rest of a run that ended early. `on_record` receives every record (for
+    progress); `interrupted` may be set from a signal handler."""
 
     options: Options
     brain: Brain
     on_record: Callable[[Record, Budget], None] = lambda record, budget: None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     resume: bool = False
-    others: tuple[Brain, ...] = ()  # who takes the brain's place, in order
-    team: Callable[[str], Sequence[Brain]] | None = (
-        None  # brains of the other roles; by default those of the lead
-    )
-    secrets: tuple[str, ...] = ()  # never to be written anywhere
+    others: tuple[Brain, ...] = ()  # brains that take over, in order
+    team: Callable[[str], Sequence[Brain]] | None = None  # brains of other roles; None: the lead's
+    secrets: tuple[str, ...] = ()  # never written anywhere
     machinery: Machinery = PROCESSES
 
     def __post_init__(self) -> None:
         o = self.options
         self.history: RunHistory | None = None
         self.budget = Budget(o.budget, o.started, reserve=min(30.0, 0.2 * o.budget))
-        self._recording: Any = getattr(self.brain, "recording", None)  # what is replayed: its clock is ours
+        self._recording: Any = getattr(
+            self.brain, "recording", None
+        )  # the run being replayed: we decide by its clock
         if self._recording:
             self.budget.patience = PATIENT
-        self._results: list[Record] = []  # what the agents' contexts are made of
-        self._ages: dict[int, float] = {}  # of records of earlier lives: seconds of the run's life, by line
-        self._warned = False  # whether the lead was asked if it means to finish
+        self._results: list[Record] = []  # the records that contexts are made of
+        self._ages: dict[int, float] = {}  # seq → the run's age, for records before a resumption
+        self._warned = False  # whether the lead was asked to confirm that it finishes
         self._defect: Exception | None = None
-        self._ready = asyncio.Event()  # there is a team
+        self._ready = asyncio.Event()  # set once there is a team
         self._latest = Latest()
         self._run_status = RunStatus()
         self._steering: Steering | None = None
 
-    # ---- the whole of it
+    # ---- the course of a run
 
     async def run(self) -> Result:
-        """Raises BadInput, KernelError, LedgerError, or DiskFull where the folder takes no more."""
+        """Run to the end. Raises BadInput, KernelError, LedgerError, or DiskFull."""
         self._loop = asyncio.get_running_loop()
         if not self.resume:
             self._prepare_folder()
         environment = self.machinery.probe(self.options.kernel)
-        past: list[Record] = []
-        self.ledger = Ledger(self.options.out / "ledger.jsonl", [*_secrets(), *self.secrets], past.append)
+        earlier: list[Record] = []
+        self.ledger = Ledger(self.options.out / "ledger.jsonl", [*_secrets(), *self.secrets], earlier.append)
         if self.resume:
-            self._restore_history(past)
-        for record in past:
+            self._restore_history(earlier)
+        for record in earlier:
             self._run_status.take(record)
         self.ledger.follow(self._follow)
         self._id = identity(self.options.out) if self.resume else secrets.token_hex(6)
@@ -152,7 +152,7 @@ class Runner:
         if card is None:
             return self._finisher.close("interrupted", None, UNPROVEN, ())
         self._description = _description(Path(card["folder"]))
-        if card["obstacles"] and self.brain.name == "playbook":  # which has rules, but cannot read
+        if card["obstacles"] and self.brain.name == "playbook":  # it follows rules and cannot read
             self._finisher.state("failed", card["obstacles"][0])
             raise BadInput(card["obstacles"][0])
         end, described = await self._work(harness, environment)
@@ -174,7 +174,7 @@ class Runner:
         return result
 
     async def _until_stopped(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
-        """Work that is done, or that was cancelled as the run was stopped."""
+        """Wait for `work`, or cancel it when the run is stopped. → the future, done or cancelled."""
         doing, stop = asyncio.ensure_future(work), asyncio.ensure_future(self.interrupted.wait())
         try:
             await asyncio.wait({doing, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -185,7 +185,7 @@ class Runner:
         return doing
 
     async def _work(self, harness: Harness, environment: KernelProbe) -> tuple[str, results.Solution | None]:
-        """Let the agents work in live kernels. → why they ended, what was submitted (for the proof)."""
+        """Let the agents work. → why they ended, the submitted solution (for the proof)."""
         script = self._recording if self._recording and self._recording.ledger else None
         steering = self._steering
         assert steering
@@ -230,8 +230,7 @@ class Runner:
             return end, await self._describe(agent.executor)
 
     def _end_of(self, work: asyncio.Future[str]) -> str:
-        """Why the lead's life ended. What nobody has thought of is kept until what there is has been
-        submitted."""
+        """Why the lead's work ended. A defect is raised only after the best result has been submitted."""
         error = work.exception()
         if error is None:
             return work.result()
@@ -241,7 +240,7 @@ class Runner:
         return f"a defect, {type(error).__name__}: {error}"
 
     def _brains(self, role: str) -> Sequence[Brain]:
-        """Who writes for an agent of a role, the first to lead."""
+        """The brains of a role, the leading one first."""
         if role == LEAD or self.team is None:
             return (self.brain, *self.others)
         return self.team(role)
@@ -258,14 +257,14 @@ class Runner:
         )
 
     async def _open_notebook(self, agent: Agent) -> None:
-        """Who is told that the run is running finds its notebook."""
+        """Write the notebook's title and file before the run is announced as running."""
         if len(agent.document) == 0:
             await agent.say(self._title())
         with contextlib.suppress(NotebookWriteError):  # tried again as it grows
             await self._team.workspaces[LEAD].file.settle()
 
     async def _live(self, agent: Agent) -> str:
-        """The lead's life. → why it ended."""
+        """Let the lead work. → why it ended."""
         before = self.history.lead if self.history else AgentHistory()
         return await self._team.work(agent, before, lambda: self._time_left(agent, self.budget.free))
 
@@ -286,15 +285,16 @@ class Runner:
     def _title(self) -> str:
         o, card = self.options, self._latest[results.CARD]
         return (
-            f"# {card['name']}\nA run of Cobra, written by the {self.brain.name} within {spoken(o.budget)} (seed {o.seed}). Every score comes from "
-            "the harness, which alone holds the labels; `report.html` tells the progress, `solution.ipynb` repeats the result."
+            f"# {card['name']}\n"
+            f"A run of Cobra, written by the {self.brain.name} within {spoken(o.budget)} "
+            f"(seed {o.seed}). Every score comes from the harness, which alone holds the labels; "
+            "`report.html` tells the story, `solution.ipynb` repeats the result."
         )
 
     async def _submit_at_last(self, end: str) -> None:
-        """What the brain left undone when time ran out: choose and submit by the rule."""
-        full = [
-            r for r in self._results if r.kind == "trial" and r.data["full"] and r.data["score"] is not None
-        ]
+        """Select and submit by the rule if the agent did not submit its latest results."""
+        trials = [r for r in self._results if r.kind == "trial"]
+        full = [r for r in trials if r.data["full"] and r.data["score"] is not None]
         last = self._latest.get(results.SUBMISSION)
         decided = max((r.seq for r in self._results if r.kind == "submission"), default=-1)
         due = bool(full) and (last is None or full[-1].seq > decided) and self.budget.left > CLOSING
@@ -305,11 +305,12 @@ class Runner:
             note = f"## Closing\nThe agent stopped: {end}. The best by the rule is submitted."
             await self.agent.say(note, "cobra.select()\ncobra.submit()", max(1.0, 0.5 * self.budget.left))
 
-    async def _describe(self, place: Executor) -> results.Solution | None:
+    async def _describe(self, executor: Executor) -> results.Solution | None:
+        """The submitted solution as the harness describes it; None if there is none."""
         if results.SUBMISSION not in self._latest:
             return None
         try:
-            return cast("results.Solution", await place.call("solution"))
+            return cast("results.Solution", await executor.call("solution"))
         except (CallError, ConnectionLost):
             return None
 
@@ -332,15 +333,15 @@ class Runner:
             ) from error
 
     def _restore_history(self, records: Sequence[Record]) -> None:
-        """Take up what was, and set the clock back by what was used. Raises NothingRecorded."""
-        past = recall(records, self.options.out)
-        if past.state == "finished":  # it is given more time
-            past = replace(past, lead=replace(past.lead, finished=None))
-        self.history, self._ages = past, ages(past.config["started"], past.records)
-        self.budget.started = time.time() - past.used
-        for record in past.records:
+        """Restore what the record holds, and set the clock to the time used. Raises NothingRecorded."""
+        history = recall(records, self.options.out)
+        if history.state == "finished":  # it is resumed with more time
+            history = replace(history, lead=replace(history.lead, finished=None))
+        self.history, self._ages = history, ages(history.config["started"], history.records)
+        self.budget.started = time.time() - history.used
+        for record in history.records:
             self._latest.take(record)
-        self._results = [record for record in past.records if record.kind in TOLD_KINDS]
+        self._results = [record for record in history.records if record.kind in TOLD_KINDS]
         self._pack = self.options.out / "pack"
         if not self._pack.is_dir():
             self._pack = pack(self.options.out)
@@ -357,26 +358,28 @@ class Runner:
             if found != self._latest.get(kinds.ENVIRONMENT):
                 self.ledger.append(kinds.ENVIRONMENT, found)
             return
-        self.ledger.append(
-            kinds.RUN,
-            kinds.Run(
-                run=o.out.name,
-                folder=str(o.folder),
-                brain=o.brain,
-                budget=o.budget,
-                seed=o.seed,
-                brains=[brain.name for brain in (self.brain, *self.others)],
-                kernel=o.kernel,
-                settings=dict(o.settings),
-                started=o.started,
-                version=metadata.version("cobra_jupyter"),
-                weights=list(o.weights),
-                prompts=prompt.hashes(),
-                model=dict(o.model),
-                approval=o.approval,
-            ),
-        )
+        self.ledger.append(kinds.RUN, self._config())
         self.ledger.append(kinds.ENVIRONMENT, found)
+
+    def _config(self) -> kinds.Run:
+        """The first record: the run's configuration."""
+        o = self.options
+        return kinds.Run(
+            run=o.out.name,
+            folder=str(o.folder),
+            brain=o.brain,
+            budget=o.budget,
+            seed=o.seed,
+            brains=[brain.name for brain in (self.brain, *self.others)],
+            kernel=o.kernel,
+            settings=dict(o.settings),
+            started=o.started,
+            version=metadata.version("cobra_jupyter"),
+            weights=list(o.weights),
+            prompts=prompt.hashes(),
+            model=dict(o.model),
+            approval=o.approval,
+        )
 
     def _harness(self, environment: KernelProbe) -> Harness:
         memory = min(environment.memory_bytes, environment.memory_limit_bytes or environment.memory_bytes)
@@ -410,19 +413,19 @@ class Runner:
         clock = agent.clock or Clock(self.budget.seconds, self.budget.left, self.budget.reserve)
         results = list(self._results)
         return Context(
-            clock,
-            self._resources,
-            turns,
-            tuple((r.kind, r.data) for r in results),
-            agent.role,
-            self._description,
+            clock=clock,
+            resources=self._resources,
+            turns=turns,
+            records=tuple((r.kind, r.data) for r in results),
+            role=agent.role,
+            description=self._description,
             lines=tuple(r.seq for r in results),
             agent=agent.name,
             task=agent.task,
             render=prompt.render,
         )
 
-    # ---- what comes from the harness, in its threads
+    # ---- calls from the harness, in its threads
 
     def _follow(self, record: Record) -> None:
         self._latest.take(record)
@@ -435,7 +438,7 @@ class Runner:
         self.on_record(record, self.budget)
 
     def _on_record(self, kind: str, data: dict[str, Any]) -> int:
-        """→ the line of the record."""
+        """Write a record of the harness. → its seq."""
         if kind not in HARNESS_KINDS:
             raise ValueError(f"{kind} is no kind of record a harness may write")
         return self.ledger.write(kind, data).seq
@@ -451,7 +454,7 @@ class Runner:
         raise RuntimeError(f"a run cannot answer {what!r}")
 
     def _finish(self, args: dict[str, Any]) -> str:
-        """An agent is done, or the lead is told what it leaves behind. → what it is told."""
+        """An agent is done, or the lead is asked to confirm. → the answer for its cell."""
         agent = self._team.agents[args["agent"]]
         if agent.name == LEAD and (why := self._not_yet(agent)):
             self._warned = True
@@ -463,8 +466,8 @@ class Runner:
         return f"the run ends after this cell; {self.budget.said} were left"
 
     def _not_yet(self, agent: Agent) -> str | None:
-        """A model that stops early is asked once whether it means it."""
-        if self._recording:  # as it was then
+        """What to ask a model, once, that stops early; None if it may finish."""
+        if self._recording:  # as in the recorded run
             early = len(agent.turns) + 1 < self._recording.last(LEAD)
         else:
             left = self.budget.free > EARLY * self.budget.seconds or results.SUBMISSION not in self._latest
@@ -473,8 +476,8 @@ class Runner:
             return None
         without = "" if results.SUBMISSION in self._latest else " and nothing is submitted yet"
         return (
-            f"not yet: {self.budget.said} are left{without}. Try something that differs in kind, or call cobra.finish again: "
-            "then the run ends at once, running jobs included"
+            f"not yet: {self.budget.said} are left{without}. Try something that differs in kind, or call "
+            "cobra.finish again: then the run ends at once, running jobs included"
         )
 
     async def _delegate(self, args: dict[str, Any]) -> results.Brief:
@@ -485,19 +488,19 @@ class Runner:
 
 
 def _description(folder: Path) -> str:
-    """The competition's own words, as far as a prompt takes them."""
+    """The competition's description, shortened for a prompt."""
     for path in sorted(folder.glob("description*.md")):
         return path.read_text(encoding="utf-8", errors="replace")[:50_000]
     return ""
 
 
 def _secrets() -> list[str]:
-    """Values of variables whose names look like secrets: never to be written anywhere."""
+    """Values of environment variables with names like secrets: never written anywhere."""
     from cobra_jupyter.brains import keys
     from cobra_jupyter.kernel.process import scrubbed
 
-    kept = {*scrubbed(os.environ), *keys.SETTINGS}
-    return [value for name, value in os.environ.items() if name not in kept and value]
+    harmless = {*scrubbed(os.environ), *keys.SETTINGS}
+    return [value for name, value in os.environ.items() if name not in harmless and value]
 
 
 def _notebook_metadata(environment: KernelProbe) -> dict[str, Any]:
