@@ -55,15 +55,15 @@ class Interventions:
     def __init__(self, document: Document, ledger: Ledger, agent: str) -> None:
         self._document, self._ledger, self._agent = document, ledger, agent
         # each cell's type and source as the agent last knew them
-        self._begun = {cell: (document.kind_of(cell), document.source_of(cell)) for cell in document}
-        self._acts: dict[str, dict[str, None]] = {}  # cell → a person's actions, in order
+        self._known = {cell: (document.kind_of(cell), document.source_of(cell)) for cell in document}
+        self._actions: dict[str, dict[str, None]] = {}  # cell → a person's actions, in order
         self._ran: dict[str, tuple[str, str]] = {}  # cell → status, output
         self._recorded = RecordedNotebook(document, ledger.path.parent, agent)
         self._unrecorded = False  # whether a person acted since the last reply in the record
         self._last = -QUIET
         self._timer: asyncio.TimerHandle | None = None
         self._unsubscribe = document.subscribe(self._follow)
-        ledger.follow(self._retell)
+        ledger.follow(self._on_record)
 
     @property
     def quiet(self) -> bool:
@@ -72,16 +72,16 @@ class Interventions:
     def ran(self, cell: str, status: str, output: str) -> None:
         """A cell that a person ran has ended."""
         self._last = time.monotonic()
-        self._acts.setdefault(cell, {})["run"] = None
+        self._actions.setdefault(cell, {})["run"] = None
         self._ran[cell] = (status, output)
 
-    def tell(self, why: str) -> list[Intervention]:
+    def report(self, why: str) -> list[Intervention]:
         """Record the new actions in the words that the agent reads. → the actions."""
         self.record()
         found = self._found()
-        for cell in self._acts:
-            self._learn(cell)
-        self._acts, self._ran = {}, {}
+        for cell in self._actions:
+            self._note_known(cell)
+        self._actions, self._ran = {}, {}
         if not found:
             return []
         text = "\n".join(map(str, found))
@@ -112,10 +112,10 @@ class Interventions:
         self._recorded.follow(operation)
         if not operation.by:
             if op in ("insert", "source", "delete"):  # the agent's own change
-                self._learn(cell)
+                self._note_known(cell)
             return
         if op in _REPORTED:
-            self._acts.setdefault(cell, {})[op] = None
+            self._actions.setdefault(cell, {})[op] = None
             self._last = time.monotonic()
         clears = op == "clear" and not operation.data["wait"] and cell not in self._document.running
         if clears:
@@ -124,11 +124,11 @@ class Interventions:
             self._unrecorded = True
             self._schedule()
 
-    def _retell(self, record: Record) -> None:
+    def _on_record(self, record: Record) -> None:
         """A new record; called in any thread, for records on cells in the loop's thread."""
         if record.kind not in ("reply", "note", "edit") or record.data["agent"] != self._agent:
             return
-        self._recorded.retell(record)
+        self._recorded.apply(record)
         if self._unrecorded and record.kind != "edit":  # it may contain cells that a person was editing
             self._unrecorded = False
             self._schedule()
@@ -143,32 +143,32 @@ class Interventions:
         document = self._document
         return (document.kind_of(cell), document.source_of(cell)) if cell in document else None
 
-    def _learn(self, cell: str) -> None:
+    def _note_known(self, cell: str) -> None:
         """Note that the agent knows a cell as it is now."""
         now = self._now(cell)
         if now is None:
-            self._begun.pop(cell, None)
+            self._known.pop(cell, None)
         else:
-            self._begun[cell] = now
+            self._known[cell] = now
 
     def _found(self) -> list[Intervention]:
-        if not self._acts:
+        if not self._actions:
             return []
-        cells = self._document.in_order(self._acts)
+        cells = self._document.in_order(self._actions)
         return [done for cell in cells if (done := self._intervention(cell)) is not None]
 
     def _intervention(self, cell: str) -> Intervention | None:
-        before, now = self._begun.get(cell), self._now(cell)
+        before, now = self._known.get(cell), self._now(cell)
         if now is None:
             return Intervention(("deleted",), cell, before[0], trim(before[1], SOURCE)) if before else None
         what, text = [], ""
         if before is None:
-            if not now[1].strip() and "run" not in self._acts[cell]:
+            if not now[1].strip() and "run" not in self._actions[cell]:
                 return None  # an empty cell is not worth a report
             what, text = ["added"], trim(now[1], SOURCE)
         elif before != now:
             what, text = ["changed"], _change(before[1], now[1])
-        if "move" in self._acts[cell] and before is not None:
+        if "move" in self._actions[cell] and before is not None:
             what.append("moved")
         status, output = self._ran.get(cell, (None, ""))
         if status is not None:

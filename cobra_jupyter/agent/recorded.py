@@ -21,7 +21,7 @@ _CHANGING = ("insert", "source", "delete", "move", "metadata")  # metadata: mark
 
 
 class RecordedNotebook:
-    """Pass it each operation of the live `document` (`follow`) and each record on its cells (`retell`).
+    """Pass it each operation of the live `document` (`follow`) and each record on its cells (`apply`).
 
     `edits` returns the edits that the record lacks; call `settle` once they are recorded."""
 
@@ -45,7 +45,7 @@ class RecordedNotebook:
         """A person cleared a cell's outputs."""
         self._cleared[cell] = None
 
-    def retell(self, record: Record) -> None:
+    def apply(self, record: Record) -> None:
         """Apply a new record: a reply, a note or an edit."""
         before = len(self._recorded)
         self._cells.take(record)

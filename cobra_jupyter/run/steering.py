@@ -99,7 +99,7 @@ class Steering:
             waited = await self.control.wait(agent.name, waits) or waited
         if not (waited or workspace.interventions.quiet):
             return
-        interventions = workspace.interventions.tell("handed back" if waited else "while the agent worked")
+        interventions = workspace.interventions.report("handed back" if waited else "while the agent worked")
         if interventions and waited:
             what = "; ".join(done.brief for done in interventions)
             await agent.say(f"**Handed back.** The agent reads first what a person did here: {what}.")

@@ -1,4 +1,5 @@
-"""Cells that a person runs from a tab: their outputs are kept, whatever comes first and whether the tab stays."""
+"""Cells that a person runs from a tab: their outputs are kept in any order of events, even if the tab is
+closed."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ Event = dict[str, Any]
 
 
 class Kernel:
-    """Says what a kernel says of executions that are not the agent's."""
+    """Sends a kernel's events of executions that are not the agent's."""
 
     def __init__(self, *cells: str) -> None:
         self.document, self.ended = Document(), list[tuple[str, PersonExecution]]()
@@ -63,7 +64,7 @@ def stream(text: str) -> Event:
 
 
 @pytest.mark.parametrize("told", range(5))
-def test_outputs_stand_below_the_cell_whenever_the_tab_tells_whose_they_are(told: int) -> None:
+def test_outputs_appear_below_the_cell_whenever_the_tab_names_it(told: int) -> None:
     kernel = Kernel("a")
     kernel.document.output("a", stream("old"))
     steps = [
@@ -94,7 +95,7 @@ def test_a_cell_runs_until_its_execution_has_ended() -> None:
     assert kernel.running == []
 
 
-def test_an_execution_of_which_no_tab_tells_is_nobodys() -> None:
+def test_an_execution_that_no_tab_names_belongs_to_no_cell() -> None:
     kernel = Kernel("a")
     kernel.run("m")
     kernel.begin("n")
@@ -105,7 +106,7 @@ def test_an_execution_of_which_no_tab_tells_is_nobodys() -> None:
     assert not kernel.person_cells.open
 
 
-def test_what_nobody_tells_of_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_executions_without_a_cell_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visits_module, "MOST", 5)
     monkeypatch.setattr(visits_module, "MOST_WAITING", 3)
     kernel = Kernel("a", "b")
@@ -136,7 +137,7 @@ def test_all_cells_of_a_long_run_keep_their_outputs(monkeypatch: pytest.MonkeyPa
     assert kernel.running == []
 
 
-def test_an_error_is_shown_and_said() -> None:
+def test_an_error_is_shown_and_recorded() -> None:
     kernel = Kernel("a")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.begin("m")
@@ -147,7 +148,7 @@ def test_an_error_is_shown_and_said() -> None:
     assert kernel.shown("a")[0][0]["ename"] == "ValueError"
 
 
-def test_what_a_cell_shows_after_it_has_ended_stands_below_it() -> None:
+def test_output_after_a_cells_end_appears_below_it() -> None:
     kernel = Kernel("a", "b")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.run("m", "in time, ")
@@ -164,7 +165,7 @@ def test_what_a_cell_shows_after_it_has_ended_stands_below_it() -> None:
     assert not kernel.person_cells.open
 
 
-def test_what_comes_late_is_not_shown_where_the_cell_has_run_again_or_is_gone() -> None:
+def test_late_output_is_dropped_if_the_cell_ran_again_or_is_gone() -> None:
     kernel = Kernel("a", "b")
     for number in (1, 2):
         kernel.person_cells.ran(f"m{number}", "a", "tab")
@@ -176,7 +177,7 @@ def test_what_comes_late_is_not_shown_where_the_cell_has_run_again_or_is_gone() 
     assert list(kernel.document) == ["b"]
 
 
-def test_a_tab_that_tells_of_an_execution_that_has_ended_changes_nothing() -> None:
+def test_a_tab_that_names_the_cell_of_an_ended_execution_again_changes_nothing() -> None:
     kernel = Kernel("a")
     kernel.person_cells.ran("m", "a", "one")
     kernel.run("m")
@@ -201,7 +202,7 @@ def test_a_display_is_updated_at_once_whoever_updates_it() -> None:
     assert kernel.shown("a")[0][0]["data"] == {"text/plain": "and more"}
 
 
-def test_those_that_ended_are_remembered_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_latest_ended_executions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visits_module, "LATE", 3)
     cells = [f"c{number}" for number in range(5)]
     kernel = Kernel(*cells)
@@ -214,7 +215,7 @@ def test_those_that_ended_are_remembered_for_a_while_only(monkeypatch: pytest.Mo
     assert late == cells[2:]
 
 
-def test_a_cell_that_an_error_before_it_kept_from_running_is_idle_again() -> None:
+def test_a_cell_skipped_after_an_error_is_idle_again() -> None:
     kernel = Kernel("a")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.end("m")
@@ -223,7 +224,7 @@ def test_a_cell_that_an_error_before_it_kept_from_running_is_idle_again() -> Non
     assert not kernel.person_cells.open
 
 
-def test_between_two_cells_of_a_person_their_run_is_not_over() -> None:
+def test_between_two_queued_cells_a_persons_run_is_open() -> None:
     kernel = Kernel("a", "b")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.person_cells.ran("n", "b", "tab")
@@ -233,7 +234,7 @@ def test_between_two_cells_of_a_person_their_run_is_not_over() -> None:
     assert not kernel.person_cells.open
 
 
-def test_a_cell_that_the_kernel_never_begins_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_that_the_kernel_never_begins_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = Kernel("a")
     kernel.person_cells.ran("m", "a", "tab")
     assert kernel.person_cells.open
@@ -250,7 +251,7 @@ def test_a_completion_leaves_nothing() -> None:
     assert not kernel.person_cells.open
 
 
-def test_a_kernel_that_died_ends_what_ran_in_it() -> None:
+def test_a_kernels_death_ends_its_executions() -> None:
     kernel = Kernel("a", "b", "c")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.begin("m")
@@ -266,7 +267,7 @@ def test_a_kernel_that_died_ends_what_ran_in_it() -> None:
     assert [(cell, execution.status) for cell, execution in kernel.ended][2:] == [("c", "died")]
 
 
-def test_the_first_tab_that_tells_is_believed() -> None:
+def test_the_first_tab_that_names_a_cell_counts() -> None:
     kernel = Kernel("a", "b")
     kernel.person_cells.ran("m", "a", "one")
     kernel.person_cells.ran("m", "b", "two")
@@ -275,7 +276,7 @@ def test_the_first_tab_that_tells_is_believed() -> None:
     assert [cell for cell, _ in kernel.ended] == ["a"]
 
 
-def test_a_cell_that_is_not_there_can_be_told_of_later() -> None:
+def test_an_unknown_cell_can_be_named_later() -> None:
     kernel = Kernel()
     kernel.person_cells.ran("m", "a", "tab")
     kernel.run("m")
@@ -284,7 +285,7 @@ def test_a_cell_that_is_not_there_can_be_told_of_later() -> None:
     assert kernel.shown("a") == ([stream("out")], 1)
 
 
-def test_a_cell_deleted_while_it_runs_ends_all_the_same() -> None:
+def test_a_cell_deleted_while_it_runs_still_ends() -> None:
     kernel = Kernel("a", "b")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.begin("m")

@@ -1,4 +1,4 @@
-"""When the ladder is climbed: from the record and the clock alone."""
+"""When a rung of the ladder is due: from the record and the clock alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cobra_jupyter.agent.plateau import Rung, RunProgress, TimedRecord, due, fam
 
 
 class Tale:
-    """A run told step by step; seconds go by as it is told."""
+    """A run built step by step; its clock advances with each step."""
 
     def __init__(self, budget: float = 3600.0) -> None:
         self.budget, self.now = budget, 10.0
@@ -64,7 +64,7 @@ def test_four_new_ideas_without_a_gain_are_a_plateau_and_three_are_none() -> Non
     assert plateau(tale.progress()) == "trees: 4 new ideas without a gain"
 
 
-def test_another_seed_of_an_idea_is_no_new_idea_and_a_gain_begins_the_count_anew() -> None:
+def test_another_seed_is_not_a_new_idea_and_a_gain_restarts_the_count() -> None:
     tale = begun()
     for _ in range(6):
         tale.idea("trees", 0.1, progress=False, new=False)
@@ -89,7 +89,7 @@ def test_time_without_a_gain_is_a_plateau_once_something_was_tried() -> None:
     assert plateau(tale.progress()) == "trees: no gain for 20% of the time"
 
 
-def test_while_a_trial_runs_in_the_background_the_clock_says_nothing() -> None:
+def test_time_is_no_reason_while_a_trial_runs_in_the_background() -> None:
     tale = begun()
     job = {"id": "j01", "state": "running", "asked": {"call": "trial"}}
     tale.tell("job", job)
@@ -100,7 +100,7 @@ def test_while_a_trial_runs_in_the_background_the_clock_says_nothing() -> None:
     assert plateau(tale.progress()) == "trees: no gain for 20% of the time"
 
 
-def test_a_new_family_that_still_moves_is_no_plateau_even_where_the_best_one_rests() -> None:
+def test_a_new_family_with_gains_prevents_a_plateau() -> None:
     tale = begun()
     tale.stall("trees")
     tale.idea("lines", 0.3, progress=True)
@@ -142,7 +142,7 @@ def test_the_same_two_lines_are_fused_once() -> None:
     assert rung.name == "fusion"
 
 
-def test_families_that_were_only_ablated_are_nothing_to_fuse() -> None:
+def test_families_that_were_only_ablated_are_not_fused() -> None:
     tale = begun()
     tale.tell("idea", {"id": "a01", "family": "lines", "protocol": 1, "progress": True, "new": True})
     for name in ("audit", "scout"):
@@ -154,7 +154,7 @@ def test_families_that_were_only_ablated_are_nothing_to_fuse() -> None:
     assert rung.name == "scout"
 
 
-def test_a_best_score_that_stands_still_is_a_plateau_however_many_families_are_begun() -> None:
+def test_an_unchanged_best_score_is_a_plateau_despite_new_families() -> None:
     tale = begun()
     for number in range(5):
         tale.idea(f"family{number}", 0.3, progress=True)
@@ -172,7 +172,7 @@ def test_a_single_family_has_nothing_to_fuse_and_gets_another_scout() -> None:
     assert due(tale.progress()) == Rung("scout", "trees: 4 new ideas without a gain", 0.08 * tale.budget)
 
 
-def test_a_new_protocol_begins_with_no_past_and_may_be_audited_again() -> None:
+def test_a_new_protocol_starts_anew_and_may_be_audited_again() -> None:
     tale = begun()
     tale.stall("trees")
     tale.rung("audit")
@@ -195,7 +195,7 @@ def test_scouts_start_at_15_and_45_per_cent_of_the_time_regardless() -> None:
     assert due(tale.progress()) == Rung("scout", "45% of the time is used", 0.08 * tale.budget, plateau=False)
 
 
-def test_the_judge_comes_once_near_the_end_where_there_are_finalists() -> None:
+def test_the_judge_comes_once_near_the_end_if_there_are_finalists() -> None:
     tale = begun()
     for why in ("15% of the time is used", "45% of the time is used"):
         tale.rung("scout", plateau=False, why=why)
@@ -209,7 +209,7 @@ def test_the_judge_comes_once_near_the_end_where_there_are_finalists() -> None:
     assert due(tale.progress()) is None
 
 
-def test_nothing_is_due_before_something_valid_is_submitted_nor_where_time_is_short() -> None:
+def test_nothing_is_due_before_a_submission_or_if_time_is_short() -> None:
     tale = begun()
     tale.stall("trees")
     early = RunProgress([m for m in tale.records if m.kind != "submission"], tale.budget, tale.now, 3000.0)

@@ -1,4 +1,4 @@
-"""An agent's notebook taken up again, and its file in the hands of others."""
+"""An agent's notebook restored on resumption, and its file changed by others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sources(document: Document) -> list[str]:
 
 
 def leave(stage: Stage, path: Path) -> None:
-    """Write the notebook as a runner does that dies then."""
+    """Write the notebook like a runner that dies right afterwards."""
     stage.document.stamp = lambda: {"run": "run", "line": stage.ledger.length - 1}
     path.write_text(stage.document.text())
 
@@ -37,8 +37,8 @@ def rewrite(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def test_a_file_left_behind_by_a_killed_runner_takes_nothing_back(tmp_path: Path) -> None:
-    """It holds half of a reply that the record has whole, and a person's cell that the record has not."""
+def test_the_file_of_a_killed_runner_undoes_nothing(tmp_path: Path) -> None:
+    """The file holds half of a reply that the record has whole, and a person's cell that the record lacks."""
 
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
@@ -62,7 +62,7 @@ def test_a_file_left_behind_by_a_killed_runner_takes_nothing_back(tmp_path: Path
     "metadata", [None, 5, [], {"cobra": 5}, {"cobra": {"line": "x"}}, {"cobra": {"line": 3}}]
 )
 @pytest.mark.parametrize("cells", [None, 5, [5], [{"metadata": 3}]])
-def test_a_run_goes_on_whatever_its_notebook_was_made_into(tmp_path: Path, metadata: Any, cells: Any) -> None:
+def test_a_run_goes_on_whatever_its_notebook_contains(tmp_path: Path, metadata: Any, cells: Any) -> None:
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
         stage.reply()
@@ -74,7 +74,7 @@ def test_a_run_goes_on_whatever_its_notebook_was_made_into(tmp_path: Path, metad
     asyncio.run(scenario())
 
 
-def test_what_somebody_changed_while_no_runner_lived_is_taken(tmp_path: Path) -> None:
+def test_changes_made_while_no_runner_was_active_are_merged(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
         first, second = stage.reply(), stage.reply()
@@ -87,7 +87,7 @@ def test_what_somebody_changed_while_no_runner_lived_is_taken(tmp_path: Path) ->
         workspace = workspace_of(stage, path)
         assert list(workspace.document) == [first.markdown, first.code, second.code, "mine"]
         assert sources(workspace.document) == ["# Words", "changed", "code", "mine"]
-        assert [deed.what for deed in workspace.interventions.tell("resumed")] == [
+        assert [deed.what for deed in workspace.interventions.report("resumed")] == [
             ("changed",),
             ("added",),
             ("deleted",),
@@ -97,8 +97,8 @@ def test_what_somebody_changed_while_no_runner_lived_is_taken(tmp_path: Path) ->
     asyncio.run(scenario())
 
 
-def test_images_in_a_persons_texts_are_there_again_though_the_record_has_none(tmp_path: Path) -> None:
-    """Of a cell too that was recorded only after the file was written for the last time."""
+def test_images_in_a_persons_markdown_survive_though_the_record_has_none(tmp_path: Path) -> None:
+    """Also for a cell that was recorded only after the last write of the file."""
 
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
@@ -118,7 +118,7 @@ def test_images_in_a_persons_texts_are_there_again_though_the_record_has_none(tm
     asyncio.run(scenario())
 
 
-def test_half_of_a_reply_that_never_ended_is_not_taken_up(tmp_path: Path) -> None:
+def test_half_of_a_reply_that_never_ended_is_dropped(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
         stage.reply()
@@ -134,7 +134,7 @@ def test_half_of_a_reply_that_never_ended_is_not_taken_up(tmp_path: Path) -> Non
     asyncio.run(scenario())
 
 
-def test_what_was_seen_of_an_earlier_life_is_not_gone_on_from(tmp_path: Path) -> None:
+def test_a_tab_cannot_go_on_from_operations_before_a_resumption(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
         for _ in range(5):
@@ -170,7 +170,7 @@ def test_a_notebook_that_another_program_spoils_is_written_again_and_the_record_
 
 
 @pytest.mark.parametrize("notebook", [{}, {"cells": None}, {"cells": [3]}, {"cells": [{}], "metadata": 3}])
-def test_a_tab_that_saves_what_is_no_notebook_breaks_nothing(
+def test_a_tab_that_saves_an_invalid_notebook_breaks_nothing(
     tmp_path: Path, notebook: dict[str, Any]
 ) -> None:
     async def scenario() -> None:
@@ -188,7 +188,7 @@ def test_a_tab_that_saves_what_is_no_notebook_breaks_nothing(
     asyncio.run(scenario())
 
 
-def test_a_cell_made_text_while_it_runs_ends_all_the_same(tmp_path: Path) -> None:
+def test_a_running_cell_that_becomes_markdown_still_ends(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage = Stage(tmp_path)
         workspace = workspace_of(stage, tmp_path / "agent.ipynb")
@@ -204,7 +204,7 @@ def test_a_cell_made_text_while_it_runs_ends_all_the_same(tmp_path: Path) -> Non
     asyncio.run(scenario())
 
 
-def test_what_a_cell_shows_beyond_what_its_notebook_stores_is_in_the_log_that_its_note_names(
+def test_output_beyond_the_notebooks_limit_is_in_the_log_that_the_note_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overflow, "MOST", 4 << 20)
@@ -235,7 +235,7 @@ def test_what_a_cell_shows_beyond_what_its_notebook_stores_is_in_the_log_that_it
     asyncio.run(scenario())
 
 
-def test_a_note_on_what_is_not_stored_is_the_same_after_a_resumption(tmp_path: Path) -> None:
+def test_the_note_on_unstored_output_is_the_same_after_a_resumption(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage = Stage(tmp_path)
         cell = stage.reply().code

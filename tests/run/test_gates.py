@@ -1,4 +1,4 @@
-"""An agent at its gate: what a person's cell and a person's steps mean for its turns."""
+"""An agent at its gate: the effect of a person's cell and steps on its turns."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tests.run.test_control import settle
 
 
 class Harness:
-    """Its jobs are told of nothing."""
+    """A harness without jobs to hold."""
 
     async def hold(self, started: float | None = None) -> None:
         pass
 
 
 class Run:
-    """A steered run whose lead does nothing but take turns. Make it inside a running event loop."""
+    """A steered run whose lead only takes turns. Make it inside a running event loop."""
 
     def __init__(self, folder: Path) -> None:
         stage, now = Stage(folder), time.time()
@@ -85,7 +85,7 @@ class Run:
         await self.workspace.file.close()
 
 
-def test_a_step_that_a_persons_cell_holds_up_is_one_turn_all_the_same(
+def test_a_step_delayed_by_a_persons_cell_is_still_one_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steering_module, "LOOK", 0.0)
@@ -108,7 +108,7 @@ def test_a_step_that_a_persons_cell_holds_up_is_one_turn_all_the_same(
 
 
 def called_in(run: Run, name: str = "auditor-1") -> tuple[Any, list[int]]:
-    """An agent that a cell of the lead's has called in: it does nothing but take turns. → its task, its turns"""
+    """An agent that a cell of the lead called in; it only takes turns. → its task, its turns"""
     turns: list[int] = []
 
     async def flush() -> None:
@@ -117,7 +117,7 @@ def called_in(run: Run, name: str = "auditor-1") -> tuple[Any, list[int]]:
     agent: Any = SimpleNamespace(name=name, task=SimpleNamespace(by="lead"), say=None)
     workspace: Any = SimpleNamespace(
         name=name, document=run.workspace.document, file=SimpleNamespace(flush=flush), person_cells=SimpleNamespace(open=False),
-        interventions=SimpleNamespace(quiet=True, tell=lambda _: []),
+        interventions=SimpleNamespace(quiet=True, report=lambda _: []),
     )  # fmt: skip
     run.steering.add_agent(workspace, agent)
 
@@ -141,7 +141,8 @@ async def goes_on(turns: list[int]) -> bool:
 
 @pytest.fixture
 def working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Plays a scenario with a run whose lead is in the middle of a turn: its cell runs while `run.workspace.kernel.busy`."""
+    """Plays a scenario with a run whose lead is in the middle of a turn: its cell runs while
+    `run.workspace.kernel.busy`."""
     monkeypatch.setattr(control_module, "LOOK", 0.001)
 
     def play(scenario: Callable[[Run], Awaitable[None]]) -> None:
@@ -164,7 +165,7 @@ def working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 Working = Callable[[Callable[[Run], Awaitable[None]]], None]
 
 
-def test_who_was_called_in_by_a_cell_goes_on_in_a_pause_until_that_cell_has_ended(working: Working) -> None:
+def test_an_agent_called_in_by_a_cell_works_in_a_pause_until_the_cell_ends(working: Working) -> None:
     async def scenario(run: Run) -> None:
         task, turns = called_in(run)
         await run.control.pause()
@@ -178,7 +179,7 @@ def test_who_was_called_in_by_a_cell_goes_on_in_a_pause_until_that_cell_has_ende
     working(scenario)
 
 
-def test_who_was_called_in_by_a_cell_that_a_person_ends_waits_until_the_run_is_resumed(
+def test_an_agent_called_in_by_an_interrupted_cell_waits_for_the_resumption(
     working: Working,
 ) -> None:
     async def scenario(run: Run) -> None:
@@ -198,7 +199,7 @@ def test_who_was_called_in_by_a_cell_that_a_person_ends_waits_until_the_run_is_r
     working(scenario)
 
 
-def test_who_was_called_in_by_a_persons_own_cell_works_while_that_runs(working: Working) -> None:
+def test_an_agent_called_in_by_a_persons_cell_works_while_it_runs(working: Working) -> None:
     async def scenario(run: Run) -> None:
         run.workspace.kernel.busy = False  # type: ignore[union-attr, misc]
         await run.control.pause()
