@@ -1,4 +1,4 @@
-"""Time: what was given, what is left, what is kept for the submission and its proof."""
+"""A run's time: its budget, the time left, the reserve for the submission and its proof."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class BudgetError(ValueError):
-    """A budget that cannot be read or is too small for anything."""
+    """The budget cannot be read or is too small."""
 
 
 def parse(text: str) -> float:
@@ -39,23 +39,24 @@ def spoken(seconds: float) -> str:
 
 @dataclass
 class Budget:
-    """The clock of a run; `started` is when its process did (epoch seconds)."""
+    """The clock of a run. `started` is the process's start (epoch seconds), moved on by pauses."""
 
     seconds: float
     started: float
     reserve: float = 0.0
-    patience: float = 0.0  # seconds beyond the budget: a replay decides by another clock
-    held: float | None = None  # since when (epoch seconds) the clock stands still: a person has the run
+    patience: float = 0.0  # seconds beyond the budget: a replay decides by the recorded clock
+    held: float | None = None  # epoch seconds at which the clock was stopped; None while it runs
 
     @property
     def used(self) -> float:
         return (self.held or time.time()) - self.started
 
     def hold(self) -> None:
-        """Let the clock stand still."""
+        """Stop the clock."""
         self.held = self.held or time.time()
 
     def proceed(self) -> None:
+        """Let the clock run again."""
         if self.held is not None:
             self.started += time.time() - self.held
             self.held = None
@@ -66,10 +67,10 @@ class Budget:
 
     @property
     def said(self) -> str:
-        """What is left of the budget, in words."""
+        """The time left of the budget, in words."""
         return spoken(self.left - self.patience)
 
     @property
     def free(self) -> float:
-        """Seconds for new work: what is left before the reserve."""
+        """Seconds for new work: the time left before the reserve."""
         return self.left - self.reserve

@@ -1,4 +1,4 @@
-"""What the record of a run says of it: enough to go on where it ended, however it ended."""
+"""Read a run back from its record, so that it can go on where it ended, however it ended."""
 
 from __future__ import annotations
 
@@ -22,34 +22,31 @@ from cobra_jupyter.workbench.turns import CELL, EXECUTION, Cell, Execution
 
 
 class NothingRecorded(ValueError):  # noqa: N818
-    """The run ended before its first line: there is nothing to resume."""
+    """The run ended before its first record: there is nothing to resume."""
 
 
 @dataclass(frozen=True)
 class AgentHistory:
-    """One agent so far. `accepted` (turn, code) are cells that ran well, a person's with turn 0."""
+    """One agent so far. `person_cells` (seq, code): a person's cells that ran well."""
 
     turns: tuple[Turn, ...] = ()
     pending: Pending | None = None
     finished: str | None = None
-    person_cells: tuple[
-        tuple[int, str], ...
-    ] = ()  # line of the record and code of cells that a person ran well
+    person_cells: tuple[tuple[int, str], ...] = ()
 
     @property
     def accepted(self) -> list[tuple[int, str]]:
+        """(turn, code) of all cells that ran well, in order; a person's have turn 0."""
         own = [(turn.seq, turn.number, turn.code) for turn in self.turns if turn.status == "ok" and turn.code]
-        return [
-            (number, code)
-            for _, number, code in sorted([*own, *((seq, 0, code) for seq, code in self.person_cells)])
-        ]
+        by_person = [(seq, 0, code) for seq, code in self.person_cells]
+        return [(number, code) for _, number, code in sorted([*own, *by_person])]
 
 
 @dataclass(frozen=True)
 class RunHistory:
-    """A run so far. `used` is in seconds, over all its lives; `lead` is the leading agent's life."""
+    """A run so far. `used`: seconds of its age, over all resumptions; `lead`: the leading agent's history."""
 
-    asked: kinds.Run
+    config: kinds.Run
     records: tuple[Record, ...]
     used: float
     lead: AgentHistory
@@ -57,31 +54,30 @@ class RunHistory:
 
 
 def recall(records: Sequence[Record], folder: Path) -> RunHistory:
-    """What the records of the run in `folder` say. Raises NothingRecorded where there is none."""
-    asked = last_of(records, kinds.RUN)
-    if asked is None:
+    """Read the records of the run in `folder`. Raises NothingRecorded if there are none."""
+    config = last_of(records, kinds.RUN)
+    if config is None:
         raise NothingRecorded(f"{folder}: nothing was recorded yet; start it again with `cobra run`")
     state = last_of(records, kinds.STATE)
-    used = ages(asked["started"], records)[records[-1].seq]
-    return RunHistory(
-        asked, tuple(records), used, life(records, "lead"), state["state"] if state else "running"
-    )
+    used = ages(config["started"], records)[records[-1].seq]
+    lead = agent_history(records, "lead")
+    return RunHistory(config, tuple(records), used, lead, state["state"] if state else "running")
 
 
-def life(records: Iterable[Record], agent: str) -> AgentHistory:
-    """What the records say of one agent."""
-    found = _Life(agent)
-    replay(records, found)
-    return found.history()
+def agent_history(records: Iterable[Record], agent: str) -> AgentHistory:
+    """Read one agent's history from the records."""
+    builder = _AgentHistoryBuilder(agent)
+    replay(records, builder)
+    return builder.history()
 
 
-class _Life(Rebuilt):
-    """The turns of one agent."""
+class _AgentHistoryBuilder(Rebuilt):
+    """Collects the turns of one agent."""
 
     def __init__(self, agent: str) -> None:
         self._agent = agent
-        self._replies: dict[int, tuple[kinds.Reply, int]] = {}  # by turn, with the line of each
-        self._begun: dict[int, str] = {}  # sources of cells, as a person may have changed them
+        self._replies: dict[int, tuple[kinds.Reply, int]] = {}  # turn → reply, seq
+        self._begun: dict[int, str] = {}  # turn → source of the cell, as a person may have changed it
         self._done: dict[int, tuple[Execution, int]] = {}
         self._finished: str | None = None
         self._person_cells: list[tuple[int, str]] = []
@@ -128,13 +124,21 @@ class _Life(Rebuilt):
         if parsed.code is None:
             return Turn(number, parsed.markdown, "", "none", role=role, seq=seq, knew=knew)
         end, seq = self._done[number]
-        code = self._begun.get(number, parsed.code)
-        error = message_of(end["ename"], end["evalue"])
-        return Turn(number, parsed.markdown, code, end["status"], error, end["output"], role, seq, knew)
+        return Turn(
+            number=number,
+            markdown=parsed.markdown,
+            code=self._begun.get(number, parsed.code),
+            status=end["status"],
+            error=message_of(end["ename"], end["evalue"]),
+            output=end["output"],
+            role=role,
+            seq=seq,
+            knew=knew,
+        )
 
 
 def ages(started: float, records: Iterable[Record]) -> dict[int, float]:
-    """How old the run was at each record, by line."""
+    """The run's age in seconds at each record, by seq."""
     age, found = RunAge(since=started), {}
     for record in records:
         age.take(record)
@@ -145,8 +149,8 @@ def ages(started: float, records: Iterable[Record]) -> dict[int, float]:
 def rebuild(
     records: Iterable[Record], run: Path, metadata: Mapping[str, Any], agent: str = "lead"
 ) -> Document:
-    """An agent's notebook as the record tells of it; its cells are numbered by the lines that told of them. A reply
-    that was never finished leaves nothing."""
+    """Rebuild an agent's notebook from the record. Cell versions are the seqs of the records they come from.
+    A reply that never ended leaves nothing."""
     document = Document(metadata=metadata, displays=overflow.DISPLAYS, log=overflow.said(log_of(agent)))
     parts = (NotebookCells(document, agent), NotebookOutputs(document, agent, run))
     for record in records:
@@ -157,7 +161,7 @@ def rebuild(
 
 
 def log_of(agent: str) -> str:
-    """Where in the run's folder an agent's cells go on that show more than its notebook stores."""
+    """Path, in the run's folder, of the log for output that is too long for the agent's notebook."""
     return f"logs/{'agent' if agent == LEAD else agent}.log"
 
 
@@ -189,14 +193,14 @@ class NotebookCells(Rebuilt):
     def _insert(self, cells: kinds.Cells, markdown: str, code: str | None, about: dict[str, Any]) -> None:
         document = self.document
         for kind, cell, text in (("markdown", cells["markdown"], markdown), ("code", cells["code"], code)):
-            if cell is not None and cell in document:  # a person wrote in it before the reply was whole
+            if cell is not None and cell in document:  # a person edited it before the reply was complete
                 document.metadata(cell, {"cobra": {**about, **document.cobra_metadata(cell)}})
             elif cell is not None:
                 document.insert(kind, text or "", cell_id=cell, metadata={"cobra": about})
 
 
 class NotebookOutputs(Rebuilt):
-    """What stands below the cells of an agent's notebook, from what the run's folder keeps of it."""
+    """The outputs of an agent's notebook, from the files in the run's folder."""
 
     def __init__(self, document: Document, agent: str, run: Path) -> None:
         self.document, self.agent, self.run = document, agent, run
@@ -225,7 +229,7 @@ class NotebookOutputs(Rebuilt):
             self.document.count(data["cell"], data["count"])
 
     def _show(self, cell: str, outputs: str | None) -> None:
-        """Put what was kept below a cell."""
+        """Put stored outputs below a cell."""
         if cell not in self.document:
             return
         self.document.clear(cell)

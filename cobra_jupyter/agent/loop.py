@@ -1,4 +1,4 @@
-"""The agent's loop: ask the brain, write its Markdown and its cell into the notebook as they arrive, run the cell."""
+"""The agent's loop: ask the brain, stream its Markdown and its cell into the notebook, run the cell."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from cobra_jupyter.records.ledger import Ledger
 from cobra_jupyter.workbench import disk, turns
 
 MOST_TURNS = 50_000
-FAILURES_IN_A_ROW = 6  # before another brain leads for a while
-REST = 600.0  # seconds for which a brain whose cells keep failing is not asked
-CELL, CELL_SHARE = 600.0, 0.35  # seconds of a cell at most: so many, and a share of the time left
-CORRECTIONS = 3  # of a reply that cannot be run, before another brain is asked
-REPAIRS = 3  # of a failing cell by the fast brain, before the lead decides
+FAILURES_IN_A_ROW = 6  # then another brain leads for a while
+REST = 600.0  # seconds without requests to a brain that keeps failing
+CELL, CELL_SHARE = 600.0, 0.35  # a cell's time limit: these seconds plus this share of the time left
+CORRECTIONS = 3  # attempts to correct a reply that cannot be run; then another brain is asked
+REPAIRS = 3  # attempts of the fast brain to repair a failing cell; then the lead decides
 MENDED = "Kernel or harness died under this cell. Both are back as they were, and the cell ran once more.\n"
-MOST = 3_000  # characters from the beginning and from the end of what a cell showed
+MOST = 3_000  # characters kept from the beginning and from the end of a cell's output
 OVER = "the time for new work is over"
-DECLINED = "declined"  # the status of a cell that a person did not let run
+DECLINED = "declined"  # status of a cell that a person declined
 _log = logging.getLogger(__name__)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Cut(Exception):  # noqa: N818
-    """A person ended at once what the agent did."""
+    """A person interrupted the agent."""
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A reply whose cell is to be run. `begun`: it had begun in an earlier life; `knew`: the last line of the record
-    that its writer's context held."""
+    """A reply with a cell to run. `begun`: the cell began before the run was resumed; `knew`: the last line
+    of the record in the context of the brain that wrote it."""
 
     number: int
     parsed: Parsed
@@ -54,11 +54,21 @@ class Pending:
     knew: int
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What a brain replied to a context, complete."""
+
+    brain: Brain
+    context: Context
+    text: str
+    finish: Finish
+
+
 @dataclass
 class Agent:
-    """Brains with a notebook, a workplace and a place in the record. `brain` leads; `others` take its place, in
-    order, where it is gone or cannot be corrected: a fast one, which also repairs failing cells, and the playbook,
-    which is never corrected. `turns` are those of an earlier life."""
+    """Brains that work in a notebook, with an executor and the record. `brain` leads. If it is gone or cannot
+    be corrected, the `others` take over in order: a fast brain, which also repairs failing cells, and the
+    playbook, which is never corrected. `turns` starts with the turns before the run was resumed."""
 
     brain: Brain
     document: Document
@@ -72,12 +82,14 @@ class Agent:
     others: tuple[Brain, ...] = ()
     task: Task | None = None
     most_turns: int = MOST_TURNS
-    left: Callable[[], float] | None = None  # of an agent that was called in: seconds of its time
+    left: Callable[[], float] | None = None  # seconds left of a delegated agent's own time
     between: Callable[[], Awaitable[None]] | None = None  # awaited before each turn
     gate: Callable[[], Awaitable[None]] | None = None  # returns when the next turn may begin
     approved: Callable[[str, str], Awaitable[str | None]] | None = None  # cell, code → why it may not run
-    reads: bool = False  # whether a model wrote the last reply, rather than rules
-    _gone: dict[Brain, float] = field(default_factory=dict)  # until when (monotonic seconds)
+    reads: bool = False  # whether a language model wrote the last reply
+    _gone: dict[Brain, float] = field(
+        default_factory=dict
+    )  # → when it may be asked again (monotonic seconds)
     _shown: str = ""
     _wrote: Brain | None = None
     _doing: asyncio.Future[Any] | None = None  # a reply, or the wait for an approval
@@ -85,16 +97,16 @@ class Agent:
 
     @property
     def clock(self) -> Clock | None:
-        """Of an agent that was called in: its own time."""
+        """A delegated agent's own clock."""
         if self.task is None or self.left is None:
             return None
         return Clock(self.task.seconds, max(0.0, self.left()), 0.0)
 
     async def run(self, time_left: Callable[[], float]) -> str:
-        """Turn after turn until the brain is done or time is. → why it ended. Raises BrainGone where not one turn was
-        to be had."""
+        """Take turns until the brain is done or time is up. → why it ended. Raises BrainGone if no brain
+        replied."""
         failures = 0
-        while self.finished is None or await self._returns(time_left()):
+        while self.finished is None or await self._preferred_returns(time_left()):
             if len(self.turns) >= self.most_turns:
                 return f"{self.most_turns} turns were taken"
             if self.gate is not None:
@@ -115,27 +127,28 @@ class Agent:
                 return f"nobody writes any more: {gone}"
             failures = failures + 1 if self._failed(turn) else 0
             if failures >= FAILURES_IN_A_ROW:
-                if not await self._rest(f"{failures} cells in a row failed"):
+                if not await self._rest_failing(f"{failures} cells in a row failed"):
                     return f"{failures} cells in a row failed"
                 failures = 0
         return self.finished
 
     def _failed(self, turn: Turn) -> bool:
-        """Whether the cell of the turn that was just taken failed by itself: not where a person ended it."""
+        """Whether the cell of the latest turn failed by itself, not because a person ended it."""
         return turn.status not in ("ok", "none", DECLINED, "interrupted") and not self._cut
 
-    async def _rest(self, why: str) -> bool:
-        """Let the last in line lead for a while. → whether there is one besides those whose cells failed."""
-        line = self._in_line(self.role)
-        for brain in line[:-1]:
-            await self._goes(brain, BrainGone(why, back=REST))
-        return len(line) > 1
+    async def _rest_failing(self, why: str) -> bool:
+        """Let the last available brain lead for a while. → whether it is another than the one that failed."""
+        available = self._available(self.role)
+        for brain in available[:-1]:
+            await self._set_aside(brain, BrainGone(why, back=REST))
+        return len(available) > 1
 
-    async def _returns(self, left: float) -> bool:
-        """Whether a brain that goes before the one that has finished comes back in time; then it is waited for."""
-        line = [self.brain, *self.others]
-        before = line[: line.index(self._wrote)] if self._wrote in line else []
-        waits = [self._gone.get(brain, math.inf) - time.monotonic() for brain in before]
+    async def _preferred_returns(self, left: float) -> bool:
+        """Wait for a brain with precedence over the one that has finished. → whether one comes back in
+        time."""
+        brains = [self.brain, *self.others]
+        preferred = brains[: brains.index(self._wrote)] if self._wrote in brains else []
+        waits = [self._gone.get(brain, math.inf) - time.monotonic() for brain in preferred]
         wait = min(waits, default=math.inf)
         if wait >= left:
             return False
@@ -160,11 +173,11 @@ class Agent:
             if turn.status != "error":
                 break
             failed += 1
-        debugs = len(self.others) > 1 and self.others[0] in self._in_line(self.role)
+        debugs = len(self.others) > 1 and self.others[0] in self._available(self.role)
         return "debugger" if debugs and failed % (REPAIRS + 1) else self.role
 
     async def run_reply(self, reply: Pending, left: float) -> Turn:
-        """Run the cell of a reply; one that takes too much of the time left is ended."""
+        """Run the cell of a reply. A cell that takes too much of the time left is ended."""
         seconds = max(1.0, min(left, CELL + CELL_SHARE * left))
         status, error, output, code = "none", "", "", reply.parsed.code
         if code is not None and reply.cell is not None:
@@ -181,19 +194,26 @@ class Agent:
                 )
             output = self._shown
         turn = Turn(
-            reply.number, reply.parsed.markdown, code or "", status, error, output, reply.role,
-            self.ledger.length - 1, reply.knew,
-        )  # fmt: skip
+            number=reply.number,
+            markdown=reply.parsed.markdown,
+            code=code or "",
+            status=status,
+            error=error,
+            output=output,
+            role=reply.role,
+            seq=self.ledger.length - 1,
+            knew=reply.knew,
+        )
         self.turns.append(turn)
         return turn
 
     @property
     def was_cut(self) -> bool:
-        """Whether a person has ended what it does or did last."""
+        """Whether a person interrupted its current or latest action."""
         return self._cut
 
     async def cut(self) -> None:
-        """End at once what it does."""
+        """Interrupt its current action at once."""
         self._cut = True
         if self._doing is not None:
             self._doing.cancel()
@@ -201,7 +221,7 @@ class Agent:
             await self.executor.kernel.interrupt()
 
     async def _until_cut(self, doing: Awaitable[Any]) -> Any:
-        """Raises Cut where a person ends it."""
+        """Raises Cut if a person interrupts it."""
         self._doing = asyncio.ensure_future(doing)
         try:
             return await self._doing
@@ -214,7 +234,7 @@ class Agent:
             self._doing = None
 
     async def _why_not(self, cell: str, code: str) -> str | None:
-        """Why a person does not let a cell run, if so."""
+        """Why a person does not let a cell run; None if it may."""
         try:
             why = await self._until_cut(self.approved(cell, code)) if self.approved else None
         except Cut:
@@ -226,24 +246,23 @@ class Agent:
     def _decline(self, reply: Pending, why: str) -> Execution:
         assert reply.cell
         self._shown = ""
-        self._record(
-            reply.cell, reply.number, Execution(DECLINED, "", 0.0, None, "Declined by a person", why)
-        )
-        return Execution(DECLINED, "", 0.0, None, "Declined by a person", why)
+        declined = Execution(DECLINED, "", 0.0, None, "Declined by a person", why)
+        self._record(reply.cell, reply.number, declined)
+        return declined
 
     async def _write(self, number: int, context: Context, knew: int) -> tuple[Parsed, str | None]:
-        """A reply that can be run, in the notebook and in the record. Whoever leads is asked first, and corrected;
-        then the next in line. Raises BrainGone where none is left."""
+        """Get a reply that can be run, into the notebook and the record. Ask the leading brain first and
+        correct it; then ask the next. Raises BrainGone if none is left."""
         page = Page(self.document, {"cobra": {"agent": self.name, "role": context.role, "turn": number}})
         attempts: list[kinds.Attempt] = []
         why = "there is no brain"
-        for brain in self._in_line(context.role):
+        for brain in self._available(context.role):
             corrections: tuple[tuple[str, str], ...] = ()
-            bound = brain is not ([self.brain, *self.others][-1])  # the last has none to fall back on
+            corrected = brain is not ([self.brain, *self.others][-1])  # nobody could replace the last one
             while len(corrections) <= CORRECTIONS:
-                told = replace(context, corrections=corrections)
+                asked = replace(context, corrections=corrections)
                 try:
-                    text = await self._stream(brain, told, page)
+                    text = await self._stream(brain, asked, page)
                 except (TimeOver, disk.DiskFull, asyncio.CancelledError):
                     page.clear()
                     raise
@@ -251,42 +270,39 @@ class Agent:
                     gone = error if isinstance(error, BrainGone) else _defect(brain, error)
                     why = str(gone)
                     page.clear()
-                    await self._goes(brain, gone)
+                    await self._set_aside(brain, gone)
                     break
-                finish = getattr(brain, "finish", Finish())
-                wrong = complaint(text, finish) if bound else None
+                answer = _Answer(brain, asked, text, getattr(brain, "finish", Finish()))
+                wrong = complaint(text, answer.finish) if corrected else None
                 if wrong is None:
-                    self._keep(number, told, knew, brain, text, finish, page, attempts)
+                    self._record_reply(number, knew, answer, page, attempts)
                     return page.parsed, page.code
-                attempts.append(kinds.Attempt(
-                    brain=brain.name, text=text, correction=wrong, usage=_usage(finish), finish=finish.reason,
-                    detail=finish.detail, thoughts=finish.thoughts,
-                ))  # fmt: skip
+                attempts.append(_attempt(answer, wrong))
                 corrections = (*corrections, (text, wrong))
         page.clear()
         raise BrainGone(why)
 
-    def _in_line(self, role: str) -> list[Brain]:
-        """Whom to ask, first to last."""
-        line = [self.brain, *self.others]
+    def _available(self, role: str) -> list[Brain]:
+        """The brains to ask, first to last."""
+        brains = [self.brain, *self.others]
         if role == "debugger":
-            line = [self.others[0], self.brain, *self.others[1:]]
-        return [brain for brain in line if self._gone.get(brain, 0.0) <= time.monotonic()]
+            brains = [self.others[0], self.brain, *self.others[1:]]
+        return [brain for brain in brains if self._gone.get(brain, 0.0) <= time.monotonic()]
 
-    async def _goes(self, brain: Brain, gone: BrainGone) -> None:
-        """A brain that will not come back, or not soon: said in the record and in the notebook."""
+    async def _set_aside(self, brain: Brain, gone: BrainGone) -> None:
+        """Stop asking a brain, for a while or for good; say so in the record and in the notebook."""
         self._gone[brain] = math.inf if gone.back is None else time.monotonic() + gone.back
-        rest = self._in_line(self.role)
+        rest = self._available(self.role)
         follows = f"; {rest[0].name} goes on" if rest else ""
-        whose = "" if self.name == "lead" else f" ({self.name})"
+        agent = "" if self.name == "lead" else f" ({self.name})"
         why = str(gone) if gone.back is None else f"{gone}. It is asked again in {spoken(gone.back)}"
-        self.ledger.append(
-            kinds.DECISION, kinds.Decision(what=f"{brain.name} is gone{whose}{follows}", why=why)
-        )
+        what = f"{brain.name} is gone{agent}{follows}"
+        self.ledger.append(kinds.DECISION, kinds.Decision(what=what, why=why))
         await self.say(f"**{brain.name} writes no more**{follows}: {why}")
 
     async def _stream(self, brain: Brain, context: Context, page: Page) -> str:
-        """Take a reply into the notebook as it comes: a Markdown cell first, then the code cell, growing."""
+        """Show a reply in the notebook while it arrives: first a growing Markdown cell, then the code
+        cell."""
         text = ""
         async for piece in brain.reply(context):
             text = text + piece if piece else ""
@@ -294,9 +310,10 @@ class Agent:
         page.show(parse(text))
         return text
 
-    def _asked(self, context: Context) -> dict[str, str] | None:
-        """What a model was asked, kept beside the record by its parts' hashes; None of a brain that does not read."""
-        prompt = vars(context).get("prompt")  # made when it was asked for
+    def _store_prompt(self, context: Context) -> dict[str, str] | None:
+        """Store the parts of a model's prompt beside the record. → their hashes; None if the brain reads
+        none."""
+        prompt = vars(context).get("prompt")  # cached property: set once the brain has read it
         if prompt is None:
             return None
         parts = {"system": prompt.system, "stable": prompt.stable, "changing": prompt.changing}
@@ -305,30 +322,38 @@ class Agent:
             for name, text in parts.items()
         }
 
-    def _keep(
-        self, number: int, told: Context, knew: int, brain: Brain, text: str, finish: Finish, page: Page,
-        attempts: list[kinds.Attempt],
-    ) -> None:  # fmt: skip
-        asked = self._asked(told)
-        self._wrote, self.reads = brain, asked is not None
-        self.ledger.append(kinds.REPLY, kinds.Reply(
-            agent=self.name, turn=number, role=told.role, knew=knew, asked=asked, brain=brain.name, text=text,
-            usage=_usage(finish), finish=finish.reason, detail=finish.detail, thoughts=finish.thoughts,
-            attempts=attempts, cells=kinds.Cells(markdown=page.markdown, code=page.code),
-        ))  # fmt: skip
+    def _record_reply(
+        self, number: int, knew: int, answer: _Answer, page: Page, attempts: list[kinds.Attempt]
+    ) -> None:
+        prompt, finish = self._store_prompt(answer.context), answer.finish
+        self._wrote, self.reads = answer.brain, prompt is not None
+        reply = kinds.Reply(
+            agent=self.name,
+            turn=number,
+            role=answer.context.role,
+            knew=knew,
+            asked=prompt,
+            brain=answer.brain.name,
+            text=answer.text,
+            usage=_usage(finish),
+            finish=finish.reason,
+            detail=finish.detail,
+            thoughts=finish.thoughts,
+            attempts=attempts,
+            cells=kinds.Cells(markdown=page.markdown, code=page.code),
+        )
+        self.ledger.append(kinds.REPLY, reply)
 
     async def execute(
         self, cell_id: str, code: str, number: int, seconds: float, again: bool = False
     ) -> Execution:
-        """Run a cell. Should kernel or harness die under it, both come back as they were and it runs once more.
+        """Run a cell. If kernel or harness dies meanwhile, both are restored and the cell runs once more.
 
-        Raises DiskFull, with nothing recorded, where the cell failed since the run's folder takes no more.
+        Raises DiskFull, and records nothing, if the cell failed because the disk is full.
         """
         if not again:
-            self.ledger.append(turns.CELL, turns.Cell(
-                agent=self.name, turn=number, cell=cell_id, role=self.role, source=code,
-            ))  # fmt: skip
-
+            cell = turns.Cell(agent=self.name, turn=number, cell=cell_id, role=self.role, source=code)
+            self.ledger.append(turns.CELL, cell)
         begun = self._show(cell_id, "running")
 
         def on_output(output: dict[str, Any]) -> None:
@@ -356,26 +381,36 @@ class Agent:
         return done
 
     def _show(self, cell_id: str, state: str) -> int | None:
-        """→ the seq of that"""
+        """Show a cell's state. → the operation's seq; None if the cell is gone."""
         return self.document.state(cell_id, state).seq if cell_id in self.document else None
 
     def _record(self, cell_id: str, number: int, done: Execution) -> None:
-        self.ledger.append(turns.EXECUTION, turns.Execution(
-            agent=self.name, turn=number, cell=cell_id, status=done.status, count=done.execution_count, seconds=round(done.seconds, 4),
-            ename=done.ename, evalue=done.evalue[:2000], output=self._shown, outputs=self._kept_outputs(cell_id),
-        ))  # fmt: skip
+        execution = turns.Execution(
+            agent=self.name,
+            turn=number,
+            cell=cell_id,
+            status=done.status,
+            count=done.execution_count,
+            seconds=round(done.seconds, 4),
+            ename=done.ename,
+            evalue=done.evalue[:2000],
+            output=self._shown,
+            outputs=self._store_outputs(cell_id),
+        )
+        self.ledger.append(turns.EXECUTION, execution)
 
     def _outputs(self, cell_id: str) -> list[dict[str, Any]]:
-        """What the notebook shows below a cell; nothing where a person has deleted it."""
+        """A cell's outputs in the notebook; none if a person deleted the cell."""
         return list(self.document.cell(cell_id).get("outputs", ())) if cell_id in self.document else []
 
-    def _kept_outputs(self, cell_id: str) -> str | None:
-        """Store what the notebook shows below a cell. → SHA-256, the name of its file."""
+    def _store_outputs(self, cell_id: str) -> str | None:
+        """Store a cell's outputs beside the record. → SHA-256, the name of the file; None if there are
+        none."""
         shown = self._outputs(cell_id)
         return blobs.store(self.ledger.path.parent, shown) if shown else None
 
     async def say(self, markdown: str, code: str | None = None, seconds: float = 60.0) -> Execution | None:
-        """Cells of the runner's own (a title, a closing submission), marked as such."""
+        """Insert cells of the runner (a title, a closing submission), marked as such; run the code."""
         metadata = {"cobra": {"agent": self.name, "role": "runner", "turn": 0}}
         note = self.document.insert("markdown", markdown, metadata=metadata).cell_id
         code_id = None if code is None else self.document.insert("code", code, metadata=metadata).cell_id
@@ -387,24 +422,37 @@ class Agent:
 
 
 def _defect(brain: Brain, error: Exception) -> BrainGone:
-    """A brain that fails in a way nobody has thought of must not end a run."""
+    """A brain with a defect is set aside: it must not end the run."""
     _log.error("%s failed", brain.name, exc_info=error)
     return BrainGone(f"{type(error).__name__}: {error}", back=REST)
 
 
 def _usage(finish: Finish) -> kinds.Usage | None:
-    """What a reply took, for the record."""
+    """Tokens and cost of a reply, for the record."""
     return finish.usage.record() if finish.usage else None
 
 
+def _attempt(answer: _Answer, correction: str) -> kinds.Attempt:
+    finish = answer.finish
+    return kinds.Attempt(
+        brain=answer.brain.name,
+        text=answer.text,
+        correction=correction,
+        usage=_usage(finish),
+        finish=finish.reason,
+        detail=finish.detail,
+        thoughts=finish.thoughts,
+    )
+
+
 def message_of(ename: str, evalue: str) -> str:
-    """An exception as a brain is told of it."""
+    """An exception in one text, as brains read it."""
     return _ANSI.sub("", f"{ename}: {evalue}" if ename else "")
 
 
 def digest(outputs: Iterable[Mapping[str, Any]]) -> str:
-    """The text a person sees below a cell, trimmed; bundles by their plain text, those that stand in every context by
-    their first line."""
+    """The text a person sees below a cell, trimmed. Bundles give their plain text; the competition card gives
+    only its first line, as every context contains it."""
     parts = []
     for output in outputs:
         kind = output["output_type"]
@@ -414,10 +462,10 @@ def digest(outputs: Iterable[Mapping[str, Any]]) -> str:
             parts.append(_ANSI.sub("", "\n".join(output.get("traceback", ()))))
         elif "data" in output:
             first, _, rest = str(output["data"].get("text/plain", "")).partition("\n")
-            told = rest and first.startswith("competition ")
+            card = rest and first.startswith("competition ")
             parts.append(
-                f"{first} [the card stands in every context]" if told else "\n".join([first, rest]).strip()
+                f"{first} [the card stands in every context]" if card else "\n".join([first, rest]).strip()
             )
-    said = [part for n, part in enumerate(parts) if n == 0 or part.strip() != parts[n - 1].strip()]
-    text = "\n".join(said)  # a call shows its result, and a cell's last expression shows it again
+    distinct = [part for n, part in enumerate(parts) if n == 0 or part.strip() != parts[n - 1].strip()]
+    text = "\n".join(distinct)  # a call shows its result, and a cell's last expression shows it again
     return text if len(text) <= 2 * MOST else f"{text[:MOST]}\n[…]\n{text[-MOST:]}"

@@ -1,4 +1,4 @@
-"""The cells of a reply in the live notebook, growing as it comes."""
+"""The cells of a reply in the live notebook, which grow while it streams."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cobra_jupyter.notebook.merge import touched
 
 
 class Page:
-    """The two cells of a reply, made as they are needed and changed as it grows or begins anew."""
+    """The two cells of a reply: inserted when needed, updated while it grows or starts again."""
 
     def __init__(self, document: Document, metadata: Mapping[str, Any]) -> None:
         self.parsed = Parsed("", None, False)
@@ -36,23 +36,23 @@ class Page:
 
 
 class _Growing:
-    """One text. A cell that a person wrote in is the person's from then on: code goes on in a new one, whole, and so
-    does the rest of a Markdown text. A cell that a person deleted stays deleted."""
+    """One growing cell. A cell that a person edits becomes the person's: all of the code then goes into a new
+    cell, of a Markdown text only the rest. A cell that a person deleted stays deleted."""
 
     def __init__(
         self, document: Document, metadata: Mapping[str, Any], kind: Literal["markdown", "code"]
     ) -> None:
         self.cell: str | None = None
         self._document, self._metadata, self._kind = document, metadata, kind
-        self._whole = ""  # of what was shown last
-        self._shown = ""  # in this cell
-        self._before = 0  # characters in cells that a person took
+        self._whole = ""  # the whole text as last shown
+        self._shown = ""  # the part in this cell
+        self._before = 0  # characters in earlier cells that a person edited
 
     def show(self, text: str | None, after: str | None) -> None:
         if text is None:
             self._remove()
             return
-        if not text.startswith(self._whole):  # begun anew
+        if not text.startswith(self._whole):  # the reply started again
             self._before = 0
         self._whole = text
         text = text[self._before :]

@@ -1,4 +1,5 @@
-"""Cells that a person runs in an agent's kernel, from a tab: their outputs, whether the tab stays or not."""
+"""Cells that a person runs in an agent's kernel from a tab; their outputs arrive even if the tab is
+closed."""
 
 from __future__ import annotations
 
@@ -10,21 +11,21 @@ from typing import Any
 
 from cobra_jupyter.notebook.document import Document
 
-MOST = 200  # executions kept that no tab has told of
-MOST_WAITING = 1_000  # outputs of such a one
-LATE = 500  # executions that have ended whose late outputs are still taken
-PATIENCE = 10.0  # seconds in which a kernel that has nothing else to run begins a cell that was sent to it
+MOST = 200  # executions without a known cell that are kept
+MOST_WAITING = 1_000  # outputs kept of each of them
+LATE = 500  # ended executions for which late outputs are still accepted
+PATIENCE = 10.0  # seconds within which an idle kernel begins a cell that was sent to it
 Event = dict[str, Any]
 
 
 @dataclass
-class Visit:
-    """One execution: which cell's, if a tab has said so, and what it showed meanwhile."""
+class PersonExecution:
+    """One execution. `cell` is None until a tab has named it; `waiting` holds the outputs until then."""
 
     began: float
     cell: str | None = None
     client: str = ""
-    begun: int | None = None  # seq at which the cell began, as the tab told it
+    begun: int | None = None  # seq at which the cell's state became running
     count: int | None = None
     status: str = "ok"
     ename: str = ""
@@ -38,103 +39,106 @@ class Visit:
 
 
 class PersonCells:
-    """`on_end(cell, visit)` is told of each execution that ended and belongs to a cell."""
+    """Follows a person's executions. `on_end(cell, execution)` is called when an execution of a known cell
+    ends."""
 
-    def __init__(self, document: Document, on_end: Callable[[str, Visit], None]) -> None:
+    def __init__(self, document: Document, on_end: Callable[[str, PersonExecution], None]) -> None:
         self._document, self._on_end = document, on_end
-        self._visits: dict[str, Visit] = {}
-        self._ended: dict[str, Visit] = {}  # the latest that belong to a cell
-        self._never: deque[str] = deque(maxlen=MOST)  # the latest that ended without having run
-        self._heard = 0.0  # when the last word came, of a tab or of the kernel
+        self._executions: dict[str, PersonExecution] = {}
+        self._ended: dict[str, PersonExecution] = {}  # the latest ended executions of known cells
+        self._never: deque[str] = deque(maxlen=MOST)  # the latest executions that ended without running
+        self._heard = 0.0  # time of the last message from a tab or the kernel
 
     @property
     def open(self) -> bool:
         """Whether a person's cell runs now or is about to."""
-        left = [visit for visit in self._visits.values() if not visit.over]
-        if any(visit.count is not None for visit in left):
+        left = [execution for execution in self._executions.values() if not execution.over]
+        if any(execution.count is not None for execution in left):
             return True
-        return any(visit.cell for visit in left) and time.monotonic() - self._heard < PATIENCE
+        return any(execution.cell for execution in left) and time.monotonic() - self._heard < PATIENCE
 
     def ran(self, msg_id: str, cell: str, client: str) -> None:
-        """A tab says which cell it runs."""
+        """A tab reports which cell an execution belongs to."""
         if msg_id in self._never or msg_id in self._ended:
             return
         self._heard = time.monotonic()
-        visit = self._visit(msg_id)
-        if visit.cell is not None or cell not in self._document:
+        execution = self._execution(msg_id)
+        if execution.cell is not None or cell not in self._document:
             return
-        visit.cell, visit.client = cell, client
+        execution.cell, execution.client = cell, client
         with self._document.acting(client):
             self._document.clear(cell)
-            visit.begun = self._document.state(cell, "running").seq
-            for event in visit.waiting:
-                self._show(visit, event)
-        visit.waiting = []
-        self._end(msg_id, visit)
+            execution.begun = self._document.state(cell, "running").seq
+            for event in execution.waiting:
+                self._show(execution, event)
+        execution.waiting = []
+        self._end(msg_id, execution)
 
     def on_event(self, msg_id: str, event: Event) -> None:
-        """What the kernel says of executions that are not the agent's."""
+        """An event of an execution that is not the agent's."""
         kind = event["output_type"]
         if msg_id in self._ended:
-            if kind not in ("execute_input", "idle"):  # of a thread that goes on
+            if kind not in ("execute_input", "idle"):  # late output of a thread
                 self._show(self._ended[msg_id], event)
             return
         self._heard = time.monotonic()
-        visit = self._visit(msg_id)
+        execution = self._execution(msg_id)
         if kind == "execute_input":
-            visit.count = event.get("execution_count")
-            visit.began = time.monotonic()
+            execution.count = event.get("execution_count")
+            execution.began = time.monotonic()
             return
         if kind == "idle":
-            if (
-                visit.count is None
-            ):  # a completion or the like, or a cell that an error before it kept from running
+            if execution.count is None:  # e.g. a completion, or a cell skipped after an earlier error
                 self._never.append(msg_id)
-                self._drop(msg_id, visit)
+                self._drop(msg_id, execution)
                 return
-            visit.over = True
-            self._end(msg_id, visit)
+            execution.over = True
+            self._end(msg_id, execution)
             return
         if kind == "error":
-            visit.status, visit.ename, visit.evalue = "error", str(event["ename"]), str(event["evalue"])
-        if visit.cell is None:
-            visit.waiting = [*visit.waiting[-MOST_WAITING:], event]
-            if kind == "update_display_data":  # what it updates may stand below another cell
+            execution.status, execution.ename, execution.evalue = (
+                "error",
+                str(event["ename"]),
+                str(event["evalue"]),
+            )
+        if execution.cell is None:
+            execution.waiting = [*execution.waiting[-MOST_WAITING:], event]
+            if kind == "update_display_data":  # it may update a display below another cell
                 self._document.output("", event)
             return
-        self._show(visit, event)
+        self._show(execution, event)
 
     def died(self) -> None:
-        """The kernel is gone, and what ran in it."""
-        for msg_id, visit in list(self._visits.items()):
-            visit.status, visit.over = "died", True
-            self._end(msg_id, visit)
+        """End all executions: the kernel is gone."""
+        for msg_id, execution in list(self._executions.items()):
+            execution.status, execution.over = "died", True
+            self._end(msg_id, execution)
 
-    def _visit(self, msg_id: str) -> Visit:
-        if msg_id not in self._visits:
-            untold = [key for key, visit in self._visits.items() if visit.cell is None]
-            for key in untold[: len(untold) + 1 - MOST]:
-                del self._visits[key]
-            self._visits[msg_id] = Visit(time.monotonic())
-        return self._visits[msg_id]
+    def _execution(self, msg_id: str) -> PersonExecution:
+        if msg_id not in self._executions:
+            unknown = [key for key, execution in self._executions.items() if execution.cell is None]
+            for key in unknown[: len(unknown) + 1 - MOST]:
+                del self._executions[key]
+            self._executions[msg_id] = PersonExecution(time.monotonic())
+        return self._executions[msg_id]
 
-    def _show(self, visit: Visit, event: Event) -> None:
-        assert visit.cell
-        with self._document.acting(visit.client):
-            self._document.output(visit.cell, event, begun=visit.begun)
+    def _show(self, execution: PersonExecution, event: Event) -> None:
+        assert execution.cell
+        with self._document.acting(execution.client):
+            self._document.output(execution.cell, event, begun=execution.begun)
 
-    def _end(self, msg_id: str, visit: Visit) -> None:
-        if visit.cell is None or not visit.over:
+    def _end(self, msg_id: str, execution: PersonExecution) -> None:
+        if execution.cell is None or not execution.over:
             return
-        self._drop(msg_id, visit)
-        self._ended[msg_id] = visit
+        self._drop(msg_id, execution)
+        self._ended[msg_id] = execution
         if len(self._ended) > LATE:
             del self._ended[next(iter(self._ended))]
-        self._on_end(visit.cell, visit)
+        self._on_end(execution.cell, execution)
 
-    def _drop(self, msg_id: str, visit: Visit) -> None:
-        del self._visits[msg_id]
-        if visit.cell is not None and visit.cell in self._document:
-            with self._document.acting(visit.client):
-                self._document.count(visit.cell, visit.count)
-                self._document.state(visit.cell, "idle")
+    def _drop(self, msg_id: str, execution: PersonExecution) -> None:
+        del self._executions[msg_id]
+        if execution.cell is not None and execution.cell in self._document:
+            with self._document.acting(execution.client):
+                self._document.count(execution.cell, execution.count)
+                self._document.state(execution.cell, "idle")

@@ -1,7 +1,8 @@
 """A context in words: what a language model reads each turn, within a fixed size and stable parts first.
 
-Providers keep what stays the same from the start of a request. So the digest of the past is made anew only every
-BLOCK turns; between, turns are appended to it, and what changes each turn (the clock, the jobs) comes last."""
+Providers cache the beginning of a request while it stays the same. So the digest of earlier turns is made
+anew only every BLOCK turns. In between, turns are appended; what changes each turn (the clock, the jobs)
+comes last."""
 
 from __future__ import annotations
 
@@ -21,11 +22,11 @@ from cobra_jupyter.workbench.display.pages import describe
 
 PROMPTS = Path(__file__).parent / "prompts"
 BLOCK = 6  # turns between two digests
-BEFORE = 4  # turns before a digest that are still told in full
+BEFORE = 4  # turns before a digest that are still shown in full
 DESCRIPTION, CARD, PROTOCOL = 12_000, 6_000, 1_500  # characters
 CODE, OUTPUT, WORDS = 6_000, 4_000, 600  # characters of each recent turn
-PEOPLE = 12_000  # characters of each message and of what was done by hand
-BUDGET = 40_000  # tokens of a context; recent turns are told in fewer words before it is passed
+PEOPLE = 12_000  # characters of each message and of each handback
+BUDGET = 40_000  # tokens of a context; recent turns are shortened to stay within it
 
 
 @cache
@@ -35,7 +36,7 @@ def text_of(name: str) -> str:
 
 
 def request(name: str) -> str:
-    """What the ladder asks: a section of prompts/briefs.md, with places for {why} and {lines}."""
+    """A brief of the ladder: a section of prompts/briefs.md, with the fields {why} and {lines}."""
     _, _, rest = text_of("briefs").partition(f"## {name}\n")
     return rest.partition("\n## ")[0].strip()
 
@@ -46,10 +47,13 @@ def hashes() -> dict[str, str]:
 
 
 def render(context: Context) -> Prompt:
-    """A context as its role reads it: the judge numbers alone, a scout no code of others, the rest all."""
+    """A context as its role reads it: the judge gets numbers alone, a scout no code of others, the rest
+    everything."""
     role = context.task.role if context.task else context.role
-    block = max(0, len(context.turns) - 1) // BLOCK * BLOCK  # turns that the digest has taken in
-    until = block if context.task is None else max(block, 1)  # who is called in knows from its first turn
+    block = max(0, len(context.turns) - 1) // BLOCK * BLOCK  # turns that the digest covers
+    until = (
+        block if context.task is None else max(block, 1)
+    )  # a delegated agent gets a digest in its first turn
     known = _until(context, until)
     digest = list(_judged(known) if role == "judge" else _digest(context, known, role, until))
     system = text_of(context.role)
@@ -57,7 +61,7 @@ def render(context: Context) -> Prompt:
         system += f"\n{text_of('reference')}"
     stable = "\n\n".join(_metric(context) if role == "judge" else _stable(context))
     corrections = tuple((trim(bad, CODE), words) for bad, words in context.corrections)
-    for share in (1.0, 0.5, 0.25, 0.1):  # of what is told of each recent turn
+    for share in (1.0, 0.5, 0.25, 0.1):  # of the characters of each recent turn
         recent = _recent(context.turns[max(0, block - BEFORE) :], share)
         parts = [*_task(context.task), *digest, *recent, _now(context)]
         prompt = Prompt(system, stable, "\n\n".join(parts), corrections)
@@ -67,19 +71,20 @@ def render(context: Context) -> Prompt:
 
 
 def _until(context: Context, turns: int) -> Records:
-    """What was recorded when the agent had taken so many turns; all, where it has not."""
+    """The records up to the agent's `turns`-th turn; all of them if it has taken fewer."""
     if not context.lines or len(context.turns) < turns:
         return context.records
     until = context.turns[turns - 1].seq if turns else -1
     return [record for record, line in zip(context.records, context.lines, strict=False) if line <= until]
 
 
-# ---- what stays
+# ---- stable parts
 
 
 def _stable(context: Context) -> Iterator[str]:
     if context.description:
-        yield f"# The competition's description\n<description>\n{trim(context.description, DESCRIPTION)}\n</description>"
+        description = trim(context.description, DESCRIPTION)
+        yield f"# The competition's description\n<description>\n{description}\n</description>"
     if card := context.last(results.CARD):
         yield f"# Competition card (read from the files)\n{trim(pages.text('card', card), CARD)}"
     yield f"# Resources\n{_resources(context)}"
@@ -107,7 +112,7 @@ def _metric(context: Context) -> Iterator[str]:
         yield f"# Protocol (frozen)\n{pages.headline('protocol', protocol)}"
 
 
-# ---- what was learnt, as of the last digest
+# ---- the latest digest
 
 
 def _task(task: Task | None) -> Iterator[str]:
@@ -122,7 +127,7 @@ def _judged(records: Records) -> Iterator[str]:
 def _digest(context: Context, records: Records, role: str, until: int) -> Iterator[str]:
     if not until:
         return
-    whose = f"turns 1 to {until} have" if context.task is None else "the run has"
+    source = f"turns 1 to {until} have" if context.task is None else "the run has"
     sections = {
         "Lessons (paired differences ± standard error; positive is better)": summary.lessons(records),
         "Ideas tried": summary.ideas(records),
@@ -137,8 +142,8 @@ def _digest(context: Context, records: Records, role: str, until: int) -> Iterat
     if context.task is None:
         sections["Steps so far"] = summary.steps(context.turns[: max(0, until - BEFORE)])
         sections["Candidates saved (read one with cobra.recall)"] = summary.candidates(records)
-    told = [f"## {title}\n{text}" for title, lines in sections.items() if (text := "\n".join(lines))]
-    yield "\n\n".join([f"# What {whose} shown", *(told or ["Nothing yet."])])
+    digest = [f"## {title}\n{text}" for title, lines in sections.items() if (text := "\n".join(lines))]
+    yield "\n\n".join([f"# What {source} shown", *(digest or ["Nothing yet."])])
 
 
 # ---- the latest turns
@@ -148,9 +153,10 @@ def _recent(turns: Sequence[Turn], share: float) -> Iterator[str]:
     if turns:
         yield "# Latest turns"
     for turn in turns:
+        code, output = trim(turn.code, int(share * CODE)), trim(turn.output, int(share * OUTPUT))
         yield (
             f"## Turn {turn.number} ({turn.role}): {turn.status}\n{trim(turn.markdown, WORDS)}\n\n"
-            f"```python\n{trim(turn.code, int(share * CODE))}\n```\nOutput:\n{trim(turn.output, int(share * OUTPUT)) or '(none)'}"
+            f"```python\n{code}\n```\nOutput:\n{output or '(none)'}"
         )
 
 
@@ -160,13 +166,12 @@ def _recent(turns: Sequence[Turn], share: float) -> Iterator[str]:
 def _now(context: Context) -> str:
     number = len(context.turns) + 1
     most = f" of at most {context.task.turns}" if context.task else ""
-    lines = [*_people(context), f"# Now: turn {number}{most}", *_time(context.clock), _standing(context)]
+    lines = [*_people(context), f"# Now: turn {number}{most}", *_time(context.clock), _best_so_far(context)]
     for job in context.running_jobs():
         lines.append(f"Job {job['id']} is running: {job['what']}.")
-    lines += [
-        f"Job {job['id']} has ended: {job['state']} {_outcome(context, job)}."
-        for job in context.since_last_turn(results.JOB) if job["state"] != "running"
-    ]  # fmt: skip
+    for job in context.since_last_turn(results.JOB):
+        if job["state"] != "running":
+            lines.append(f"Job {job['id']} has ended: {job['state']} {_outcome(context, job)}.")
     if context.task is None:
         seen = context.turns[-1].output if context.turns else ""
         lines += [
@@ -180,10 +185,10 @@ def _now(context: Context) -> str:
 
 
 def _people(context: Context) -> Iterator[str]:
-    """What people said and did since this role's last turn: it goes before everything else."""
+    """A person's messages and edits since this role's last turn; they come first."""
     since = next((turn.knew for turn in reversed(context.turns) if turn.role == context.role), -1)
-    if said := context.said_by_people(since):
-        words = "\n\n".join(trim(text, PEOPLE) for text in said)
+    if messages := context.said_by_people(since):
+        words = "\n\n".join(trim(text, PEOPLE) for text in messages)
         yield f"# From the person who watches this run\n{text_of('person')}\n\n{words}\n"
 
 
@@ -191,7 +196,7 @@ def _outcome(context: Context, job: results.Job) -> str:
     """A job's trial with its score, or why there is none."""
     trial = next((t for t in context.all(results.TRIAL) if t["id"] == job["result"]), None)
     if trial and trial["score"] is not None:
-        if context.role == "judge":  # which is given numbers alone
+        if context.role == "judge":  # the judge gets numbers alone
             return f"{trial['id']}, {describe.score(trial)}"
         return describe.trial(trial, 120)
     return str(job["result"] or trim(str(job["error"] or ""), 300))
@@ -210,13 +215,13 @@ def _time(clock: Clock) -> Iterator[str]:
 
 
 def _stalls(context: Context) -> Iterator[str]:
-    """A rung of the ladder that is the lead's own to take."""
+    """A rung of the ladder that the lead takes itself."""
     rung = context.last(kinds.RUNG)
     if rung and rung["rung"] == "fusion" and rung["state"] == "begun":
         yield request("fusion").format(why=rung["why"], lines=" and ".join(rung["lines"]))
 
 
-def _standing(context: Context) -> str:
+def _best_so_far(context: Context) -> str:
     submitted = context.last(results.SUBMISSION)
     full = sorted(context.trials(full=True), key=results.score_of)
     protocol = context.last(results.PROTOCOL)

@@ -1,4 +1,4 @@
-"""What an agent asks of the record by id: a trial, an ablation, a blend, a job, a brief, a candidate's code, a turn."""
+"""Look up a record by id: a trial, an ablation, a blend, a job, a brief, a candidate's code, a turn."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ NUMBERED = ("trial", "ablation", "blend", "job", "brief")
 
 
 def recollection(id: str, records: Sequence[Record], run: Path, turns: Sequence[Turn]) -> results.Recall:
-    """The latest record of that id, in words; "audit" is the latest audit, "turn 12" a turn of the agent that asks.
-    Raises ValueError naming what can be asked for."""
+    """The latest record with that id, in words. "audit" is the latest audit, "turn 12" a turn of the asking
+    agent. Raises ValueError with examples of known ids."""
     if found := re.fullmatch(r"turn (\d+)", id):
         for turn in turns:
             if turn.number == int(found[1]):
@@ -32,6 +32,6 @@ def recollection(id: str, records: Sequence[Record], run: Path, turns: Sequence[
             return {"id": id, "text": pages.text(record.kind, data)[:MOST]}
     known = [str(r.data["id"]) for r in records if r.kind in NUMBERED][-12:]
     raise ValueError(
-        f"nothing is recorded as {id!r}; ids are like {', '.join(known) or 't001'}, a candidate's name, 'audit', or "
-        f"'turn {len(turns) or 1}'"
+        f"nothing is recorded as {id!r}; ids are like {', '.join(known) or 't001'}, "
+        f"a candidate's name, 'audit', or 'turn {len(turns) or 1}'"
     )

@@ -1,8 +1,8 @@
-"""An agent's notebook as the record tells of it, and the edits that lead from it to the live one.
+"""An agent's notebook as the record describes it, and the edits that lead from it to the live notebook.
 
-Changes announce themselves: operations on the live notebook and new lines of the record name the cells that may differ.
-A comparison looks at these cells alone, so its cost does not grow with the notebook. All cells are gone through only
-where their order may differ: after a person moved a cell, inserted one, or worked in a reply that was still coming."""
+Operations on the live notebook and new records name the cells that may differ. A comparison looks at these
+cells alone, so its cost does not grow with the notebook. It looks at all cells only if their order may
+differ: after a person moved a cell, inserted one, or edited a reply that was still streaming."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from cobra_jupyter.records import blobs
 from cobra_jupyter.records.kinds import Edit
 from cobra_jupyter.records.ledger import Record
 
-_CHANGING = ("insert", "source", "delete", "move", "metadata")  # metadata: the mark of a person
+_CHANGING = ("insert", "source", "delete", "move", "metadata")  # metadata: marks a person's edit
 
 
 class RecordedNotebook:
-    """Give it each operation of the live `document` (`follow`) and each line of the record on its cells (`retell`).
+    """Pass it each operation of the live `document` (`follow`) and each record on its cells (`apply`).
 
-    `edits` tells what the record lacks; call `settle` once that is recorded."""
+    `edits` returns the edits that the record lacks; call `settle` once they are recorded."""
 
     def __init__(self, document: Document, run: Path, agent: str) -> None:
         self._document, self._run = document, run
@@ -31,10 +31,10 @@ class RecordedNotebook:
         self._cells = NotebookCells(self._recorded, agent)
         self._changed: dict[str, None] = {}  # cells that may differ
         self._cleared: dict[str, None] = {}  # cells whose outputs a person cleared
-        self._reordered = False  # whether cells that are in both may stand in another order
+        self._reordered = False  # whether cells in both notebooks may differ in order
 
     def follow(self, operation: Operation) -> None:
-        """Take in a change of the live notebook."""
+        """Note a change of the live notebook."""
         op, cell = operation.op, operation.cell_id
         if op in _CHANGING:
             self._changed[cell] = None
@@ -45,29 +45,28 @@ class RecordedNotebook:
         """A person cleared a cell's outputs."""
         self._cleared[cell] = None
 
-    def retell(self, record: Record) -> None:
-        """Take in a new line of the record: a reply, a note or an edit."""
+    def apply(self, record: Record) -> None:
+        """Apply a new record: a reply, a note or an edit."""
         before = len(self._recorded)
         self._cells.take(record)
-        told = [cell for cell in record.data.get("cells", {}).values() if cell is not None]
-        self._changed.update(dict.fromkeys(told))
+        cells = [cell for cell in record.data.get("cells", {}).values() if cell is not None]
+        self._changed.update(dict.fromkeys(cells))
         added = len(self._recorded) - before
-        if told and self._recorded.last(added) != self._document.last(added):
+        if cells and self._recorded.last(added) != self._document.last(added):
             self._reordered = True
 
     def settle(self) -> None:
-        """The record has told all."""
+        """Note that the record is up to date."""
         self._changed, self._cleared, self._reordered = {}, {}, False
 
     def edits(self) -> list[Edit]:
-        """What leads from the notebook that the record tells of to the live one: deletions, then changes in the
-        notebook's order. Cells of a reply that has not ended are left to its own line, unless a person wrote in
-        them."""
+        """The edits from the recorded notebook to the live one: deletions, then changes in the notebook's
+        order. Cells of a reply that is still streaming are left out, unless a person edited them."""
         document, recorded = self._document, self._recorded
         looked = {**self._changed, **self._cleared}
         gone = [cell for cell in looked if cell in recorded and cell not in document]
         edits: list[Edit] = [{"edit": "delete", "cell_id": cell} for cell in recorded.in_order(gone)]
-        there = [cell for cell in looked if self._is_told(cell)]
+        there = [cell for cell in looked if self._is_covered(cell)]
         if self._reordered or any(cell not in recorded for cell in there):
             return edits + self._placed(looked)
         changes = {cell: found for cell in there if (found := self._changes(cell))}
@@ -75,13 +74,13 @@ class RecordedNotebook:
 
     # ---- inside
 
-    def _is_told(self, cell: str) -> bool:
-        """Whether an edit may tell of a cell of the live notebook."""
+    def _is_covered(self, cell: str) -> bool:
+        """Whether edits cover a cell of the live notebook."""
         return cell in self._document and (cell in self._recorded or touched(self._document, cell))
 
     def _placed(self, looked: Collection[str]) -> list[Edit]:
-        """Insertions, moves and changes, where the order may differ."""
-        there = [cell for cell in self._document if self._is_told(cell)]
+        """Insertions, moves and changes, for when the order may differ."""
+        there = [cell for cell in self._document if self._is_covered(cell)]
         places = {cell: number for number, cell in enumerate(self._recorded)}
         stay = longest_rising([places[cell] for cell in there if cell in places])
         edits: list[Edit] = []
@@ -100,7 +99,7 @@ class RecordedNotebook:
         return {**self._whole("insert", cell), "after": before}
 
     def _changes(self, cell: str, moves: Iterable[Edit] = ()) -> list[Edit]:
-        """What differs in a cell that is in both."""
+        """Differences in a cell that is in both notebooks."""
         found: list[Edit] = []
         source = self._document.source_of(cell)
         if self._recorded.kind_of(cell) != self._document.kind_of(cell):
@@ -113,7 +112,7 @@ class RecordedNotebook:
         return found
 
     def _whole(self, edit: str, cell: str) -> Edit:
-        """A cell as a whole; a copy, or one that was taken back, comes with its prompt number and outputs."""
+        """A whole cell. A copied or restored cell comes with its prompt number and outputs."""
         kind, source = self._document.kind_of(cell), self._document.source_of(cell)
         made: dict[str, Any] = {"cell_type": kind, "id": cell, "source": source, "metadata": {}}
         found: Edit = {"edit": edit, "cell": made}
@@ -126,7 +125,7 @@ class RecordedNotebook:
 
 
 def _copy(document: Document) -> Document:
-    """Its cells without outputs."""
+    """A copy of its cells without outputs."""
     copied = Document()
     for cell in document:
         copied.insert(document.kind_of(cell), document.source_of(cell), cell_id=cell)

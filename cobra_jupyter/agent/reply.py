@@ -1,7 +1,8 @@
-"""The grammar of a reply: Markdown, then one fenced Python cell; parsed while it streams, judged when it is whole.
+"""The grammar of a reply: Markdown, then one fenced Python cell. Parsed while it streams, checked when
+complete.
 
-Taken as meant: blanks after a fence, other names of Python, CRLF, and fences that are indented by up to four blanks as
-the prompts show them, their cell with them or not."""
+Also accepted: blanks after a fence, other names of Python, CRLF, and fences indented by up to four blanks as
+the prompts show them, with or without their cell."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ from typing import NamedTuple
 
 from cobra_jupyter.brains.base import Finish
 
-# Each begins with its line's break, which is fast to search for: text is parsed anew with every piece of a stream.
+# Each pattern begins with a line break, which is fast to search for: the text is parsed again at each piece.
 _OPEN = re.compile(r"\n( {0,4})```[ \t]*(?i:i?python[\d.]*|py3?)[ \t]*\n")
-# Indented no more than what it closes: an indented fence may stand in a string.
+# A closing fence is indented no more than its opening fence: a string may contain a more indented one.
 _CLOSE = [re.compile(rf"\n {{0,{indent}}}```[ \t]*(?=\n|\Z)") for indent in range(5)]
 _ANY = re.compile(r"\n {0,4}```([^\n`]*)")
 _HALF_OPEN = re.compile(r" {0,4}(?:`{1,2}|```[ \t]*[\w.]*[ \t]*)")  # a last line that may become a fence
@@ -39,14 +40,14 @@ class _Parts(NamedTuple):
 
 
 def parse(text: str) -> Parsed:
-    """Split what has arrived so far; text after the closing fence is left out, and so is the beginning of a fence."""
+    """Split the text so far. Leaves out text after the closing fence, and the beginning of a fence."""
     parts = _split(text)
     return Parsed(parts.before.strip(), parts.code, parts.after is not None)
 
 
 def complaint(text: str, finish: Finish) -> str | None:
-    """What keeps a whole reply from being run, in words its writer can act on; None where nothing does."""
-    text = f"{text}\n"  # its last line is whole
+    """Why a complete reply cannot be run, in words that the brain can act on; None if it can."""
+    text = f"{text}\n"  # the last line is complete
     parts = _split(text)
     if finish.reason == "blocked":
         return f"The reply was blocked ({finish.detail}). Say it in other words, in your own code. {FORM}"
@@ -56,7 +57,8 @@ def complaint(text: str, finish: Finish) -> str | None:
         return _no_cell(text, finish)
     if parts.after is None:
         if finish.reason == "max_tokens":
-            return f"The reply was cut off at the most tokens allowed. Write a shorter cell, or split the step. {FORM}"
+            cure = "Write a shorter cell, or split the step."
+            return f"The reply was cut off at the most tokens allowed. {cure} {FORM}"
         return f"The cell's fence is not closed: the reply was cut off. {FORM}"
     if not parts.code.strip():
         return f"The cell is empty. {FORM}"
@@ -68,7 +70,8 @@ def complaint(text: str, finish: Finish) -> str | None:
 def _no_cell(text: str, finish: Finish) -> str:
     fence = _ANY.search(f"\n{text}")
     if fence is None:
-        return f'The reply has no cell{_because(finish)}. {FORM} To end the run, the cell is cobra.finish("why").'
+        end = 'To end the run, the cell is cobra.finish("why").'
+        return f"The reply has no cell{_because(finish)}. {FORM} {end}"
     if language := fence[1].strip()[:40]:
         return (
             f"The cell is fenced as {language}; only ```python is run (shell: subprocess in Python). {FORM}"
@@ -92,13 +95,13 @@ def _split(text: str) -> _Parts:
 
 
 def _without_last(text: str, half: re.Pattern[str]) -> str:
-    """Text without a last line that may become a fence, and without the break before it."""
+    """Remove a last line that may become a fence, and the break before it."""
     head, _, last = text.rpartition("\n")
     return head if half.fullmatch(last) else text
 
 
 def _dedented(code: str, indent: int) -> str:
-    """A cell without the indent of its fence, where its first line has it too. Nothing while that is not certain."""
+    """Remove the fence's indent from a cell if its first line has it too. Returns "" until that is known."""
     if not indent:
         return code
     first = code.lstrip().partition("\n")[0]
@@ -109,8 +112,5 @@ def _dedented(code: str, indent: int) -> str:
 
 
 def _because(finish: Finish) -> str:
-    return (
-        f" (it ended with {finish.detail})"
-        if finish.reason not in ("stop", "empty") and finish.detail
-        else ""
-    )
+    told = finish.detail and finish.reason not in ("stop", "empty")
+    return f" (it ended with {finish.detail})" if told else ""

@@ -1,4 +1,4 @@
-"""What a run has shown so far, in lines for those who read: lessons, ideas, steps, briefs. Bounded, whatever its length."""
+"""A run so far, in lines of text: lessons, ideas, steps, briefs. Bounded, however long the run is."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ LABEL, MESSAGE, REPORT, COLUMNS = 160, 160, 700, 1_200  # characters
 
 
 def trim(text: str, most: int) -> str:
-    """At most so many characters: its beginning and its end."""
+    """Shorten a text to about `most` characters: its beginning and its end."""
     if len(text) <= most:
         return text
     left = most // 2
     return f"{text[:left]}\n[… {len(text) - most} characters left out …]\n{text[left - most :]}"
 
 
-def frozen(records: Records) -> results.Protocol | None:
+def protocol_in_force(records: Records) -> results.Protocol | None:
     """The protocol in force."""
     return next(iter(reversed(every(records, results.PROTOCOL))), None)
 
 
 def _number(records: Records) -> int | None:
-    protocol = frozen(records)
+    protocol = protocol_in_force(records)
     return protocol["number"] if protocol else None
 
 
 def _higher(records: Records) -> bool:
     """Whether a higher score is better."""
-    protocol = frozen(records)
+    protocol = protocol_in_force(records)
     return protocol is not None and protocol["direction"] == "maximize"
 
 
 def lessons(records: Records) -> Iterator[str]:
-    """One line a factor's level, the most telling first, and what blends have brought; each cites the two that it
-    compares."""
+    """One line for each level of a factor, the clearest effects first; then the gains of blends. Each line
+    names the two results that it compares."""
     number = _number(records)
     latest = {
         (data["candidate"], effect["factor"], str(effect["level"])): (data, effect)
@@ -57,23 +57,22 @@ def lessons(records: Records) -> Iterator[str]:
 
 
 def messages(records: Records) -> Iterator[str]:
-    """What a person has asked for, the latest last."""
+    """A person's messages, the latest last."""
     for message in every(records, kinds.MESSAGE)[-BRIEFS:]:
         yield f"- {trim(message['text'], REPORT)}"
 
 
 def ideas(records: Records) -> Iterator[str]:
-    """One line a trial, with its effect on its family: the best, the latest, what failed."""
+    """One line for each trial, with its effect on its family: the best, the latest, the failed. Leaves out a
+    small trial if the same configuration was scored at full size."""
     number, higher = _number(records), _higher(records)
     trials = [trial for trial in every(records, results.TRIAL) if trial["protocol"] == number]
     effects = {idea["id"]: idea for idea in every(records, results.IDEA) if idea["gain"] is not None}
     scored = [trial for trial in trials if trial["score"] is not None]
     best = sorted((t for t in scored if t["full"]), key=results.score_of, reverse=higher)[:BEST]
     whole = {(trial["candidate"], str(trial["config"])) for trial in scored if trial["full"]}
-    small = [
-        t for t in scored if t["full"] or (t["candidate"], str(t["config"])) not in whole
-    ]  # not what led to a full one
-    latest = [trial for trial in small[-RECENT:] if trial not in best]
+    shown = [t for t in scored if t["full"] or (t["candidate"], str(t["config"])) not in whole]
+    latest = [trial for trial in shown[-RECENT:] if trial not in best]
     failed = [trial for trial in trials if trial["score"] is None][-FAILED:]
     for trial in [*best, *latest]:
         effect = effects.get(trial["id"])
@@ -87,7 +86,7 @@ def ideas(records: Records) -> Iterator[str]:
 
 
 def steps(turns: Sequence[Turn]) -> Iterator[str]:
-    """One line a turn, the first and the latest of them."""
+    """One line for each of the first and the latest turns."""
     shown = list(turns) if len(turns) <= 16 else [*turns[:4], *turns[-12:]]
     for turn in shown:
         title = turn.markdown.partition("\n")[0].lstrip("# ").strip()
@@ -95,7 +94,7 @@ def steps(turns: Sequence[Turn]) -> Iterator[str]:
 
 
 def briefs(records: Records) -> Iterator[str]:
-    """What others came back with, the latest."""
+    """The latest briefs of other agents."""
     for data in every(records, results.BRIEF)[-BRIEFS:]:
         yield f"- {data['id']} {trim(describe.came_back(data), REPORT)}"
 

@@ -1,4 +1,4 @@
-"""What the agents of a run took and left in the record, and who of them has not come back."""
+"""Cost and results of each agent of a run, and which agents have not returned."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from cobra_jupyter.workbench.display import pages
 from cobra_jupyter.workbench.rebuild import Line, Rebuilt, replay, takes
 from cobra_jupyter.workbench.turns import CALL, EXECUTION, Call, Execution
 
-Asked = tuple[str, str, str]  # who asked, for which role, for what
+Request = tuple[str, str, str]  # by whom, role, brief
 
 
 @dataclass
 class Tally:
-    """Of one agent."""
+    """Cost and results of one agent."""
 
     tokens: int = 0
     cost: float = 0.0
     seconds: float = 0.0  # of its executions
-    lines: list[int] = field(default_factory=list)  # of the record, that hold answers to its calls
+    lines: list[int] = field(default_factory=list)  # seqs of the records that its calls made
     candidates: list[str] = field(default_factory=list)
-    moved: str | None = None  # where a person has put its notebook
+    moved: str | None = None  # where a person moved its notebook
 
 
 class Tallies(Rebuilt):
-    """Of all agents, by name."""
+    """The tallies of all agents, by name."""
 
     def __init__(self, lines: Iterable[Line] = ()) -> None:
         self.of: dict[str, Tally] = defaultdict(Tally)
         self.tasks: list[Task] = []
         self.briefs: list[results.Brief] = []
-        self._heard: set[str] = set()  # briefs that reached those who had asked for them
-        self._found: dict[int, tuple[str, str]] = {}  # by line: id and first words of a result
+        self._heard: set[str] = set()  # ids of briefs that reached the requesting agent
+        self._found: dict[int, tuple[str, str]] = {}  # seq → id and headline of a result
         replay(lines, self)
 
     def found(self, agent: str) -> dict[str, str]:
-        """Its trials, ablations and blends by id, each in a line."""
+        """An agent's trials, ablations and blends: id → headline."""
         lines = dict.fromkeys(self.of[agent].lines)
         return dict(self._found[line] for line in lines if line in self._found)
 
-    def unfinished(self) -> dict[Asked, Task]:
-        """Agents that were called in and have not come back."""
+    def unfinished(self) -> dict[Request, Task]:
+        """Tasks of agents that have not returned."""
         back = {brief["agent"] for brief in self.briefs}
         return {(t.by, t.role, t.brief): t for t in self.tasks if t.agent not in back}
 
-    def unheard(self) -> dict[Asked, results.Brief]:
-        """Briefs that the run's end kept from those who had asked for them."""
+    def unheard(self) -> dict[Request, results.Brief]:
+        """Briefs that did not reach the requesting agent because the run ended."""
         return {(b["by"], b["role"], b["asked"]): b for b in self.briefs if b["id"] not in self._heard}
 
     @takes(kinds.REPLY)

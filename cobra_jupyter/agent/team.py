@@ -1,5 +1,5 @@
-"""The agents of a run: the lead, and those that are called in. They share harness, record and time; each has a
-brain, a notebook and a kernel of its own, and comes back with a brief."""
+"""The agents of a run: the lead and those it delegates to. They share harness, record and time. Each has its
+own brain, notebook and kernel; a delegated agent returns a brief."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from cobra_jupyter.agent.budget import Budget, spoken
-from cobra_jupyter.agent.history import AgentHistory, life
+from cobra_jupyter.agent.history import AgentHistory, agent_history
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.plateau import LEAST, LEAST_READING, SHARES
 from cobra_jupyter.agent.tally import Tallies
-from cobra_jupyter.agent.workspace import Workspace, take
+from cobra_jupyter.agent.workspace import Workspace, open_workspace
 from cobra_jupyter.brains.base import Brain, BrainGone
 from cobra_jupyter.brains.context import Context, Task, Turn
 from cobra_jupyter.kernel.base import Harness, Kernel
@@ -33,20 +33,25 @@ from cobra_jupyter.workbench.kind import as_record
 
 TURNS = {"scout": 40, "auditor": 8, "judge": 4}  # at most, by role
 SHARE = {"scout": SHARES["scout"], "auditor": SHARES["audit"], "judge": SHARES["judge"]}  # of the budget
-MOST = 0.3  # of the free time: more is not given away
-SHORTEST = 8.0  # seconds in which an agent can do anything
+MOST = 0.3  # of the free time: the most that one delegated agent gets
+SHORTEST = 8.0  # seconds below which an agent is not started
 REPORT = 1_500  # characters of a brief
 _log = logging.getLogger(__name__)
 
 
 class NoAgent(ValueError):  # noqa: N818
-    """Nobody can be called in; the message says why."""
+    """No agent can be called in; the message says why."""
 
 
-@dataclass
+def _nothing(workspace: Workspace, agent: Agent) -> None:
+    """Nobody steers the agents."""
+
+
+@dataclass(kw_only=True)
 class Team:
-    """`session` makes a kernel that talks to a socket; `brains` gives a role's brains, the first to lead; `context`
-    tells an agent of the run; `past` are the records of earlier lives."""
+    """`session` makes a kernel that talks to a socket. `brains` returns a role's brains, the leading one
+    first. `context` makes the context of an agent's next turn. `earlier` holds the records before the run was
+    resumed."""
 
     run: Path
     ledger: Ledger
@@ -56,45 +61,50 @@ class Team:
     context: Callable[[Agent, tuple[Turn, ...]], Awaitable[Context]]
     metadata: Mapping[str, Any]
     budget: Budget
-    past: tuple[Record, ...] = ()
-    recording: Any = None  # of a run that is replayed: its clock is ours
-    steered: Callable[[Workspace, Agent], None] = lambda seat, agent: (
-        None
-    )  # a person may steer it from now on
+    earlier: tuple[Record, ...] = ()
+    recording: Any = None  # the run being replayed: we decide by its clock
+    on_agent: Callable[[Workspace, Agent], None] = _nothing  # called with each agent before its first turn
     id: str = ""  # of the run
-    seats: dict[str, Workspace] = field(default_factory=dict)  # of those who work now
+    workspaces: dict[str, Workspace] = field(default_factory=dict)  # of the agents that work now
     agents: dict[str, Agent] = field(default_factory=dict)
     _working: dict[tuple[str, str, str], asyncio.Task[results.Brief]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._tallies = Tallies(self.past)
+        self._tallies = Tallies(self.earlier)
         self._unfinished, self._unheard = self._tallies.unfinished(), self._tallies.unheard()
-        self._lived = {name: tally.seconds for name, tally in self._tallies.of.items()}  # in earlier lives
+        self._seconds_before = {name: tally.seconds for name, tally in self._tallies.of.items()}
         self.ledger.follow(self._tallies.take)
 
-    # ---- a seat: a notebook, a kernel, a place in the record
+    # ---- workspaces
 
     @contextlib.asynccontextmanager
-    async def seat(self, name: str, role: str, task: Task | None = None) -> AsyncIterator[Agent]:
-        """An agent at its place, with the notebook that its record tells of."""
-        place_of = self._moved(name) or self.run / notebook_of(name)
-        seat = take(self.past, self.ledger, place_of, self.metadata, name, role, self.id)
-        document, file = seat.document, seat.file
+    async def open(self, name: str, role: str, task: Task | None = None) -> AsyncIterator[Agent]:
+        """Open an agent's workspace, with its notebook rebuilt from the record and a fresh kernel."""
+        path = self._moved(name) or self.run / notebook_of(name)
+        workspace = open_workspace(self.earlier, self.ledger, path, self.metadata, name, role, self.id)
+        document, file = workspace.document, workspace.file
         try:
             socket = self.harness.socket if name == LEAD else await self.harness.listen(name)
-            async with self.session(socket, seat.on_foreign) as kernel:
-                place = Executor(
-                    self.harness, kernel, self.ledger.path, lambda e: self._mended(name, e), name
+            async with self.session(socket, workspace.on_foreign) as kernel:
+                executor = Executor(
+                    self.harness, kernel, self.ledger.path, lambda e: self._on_kernel_event(name, e), name
                 )
                 brain, *others = self.brains(role)
                 agent = Agent(
-                    brain, document, place, self.ledger, lambda turns: self.context(agent, turns), role, name,
-                    others=tuple(others), task=task,
-                )  # fmt: skip
-                seat.agent, seat.kernel = agent, kernel
-                self.agents[name], self.seats[name] = agent, seat
-                self.steered(seat, agent)
-                tending = asyncio.create_task(seat.tend())
+                    brain=brain,
+                    document=document,
+                    executor=executor,
+                    ledger=self.ledger,
+                    context=lambda turns: self.context(agent, turns),
+                    role=role,
+                    name=name,
+                    others=tuple(others),
+                    task=task,
+                )
+                workspace.agent, workspace.kernel = agent, kernel
+                self.agents[name], self.workspaces[name] = agent, workspace
+                self.on_agent(workspace, agent)
+                tending = asyncio.create_task(workspace.tend())
                 try:
                     yield agent
                 finally:
@@ -102,14 +112,14 @@ class Team:
                     await asyncio.gather(tending, return_exceptions=True)
             await self._write_at_last(file, name)
         finally:
-            self.seats.pop(name, None)
-            seat.person_cells.died()
-            seat.interventions.close()
-            with contextlib.suppress(NotebookWriteError):  # said by flush, or by what ended the work
+            self.workspaces.pop(name, None)
+            workspace.person_cells.died()
+            workspace.interventions.close()
+            with contextlib.suppress(NotebookWriteError):  # flush, or the error that ended the work, said so
                 await file.close()
 
     async def _write_at_last(self, file: NotebookFile, name: str) -> None:
-        """Where a person has moved a notebook to a place that is gone, it is written where it was before."""
+        """Write the notebook; if a person moved it to a folder that is gone, write it where it was before."""
         try:
             await file.flush()
         except NotebookWriteError as error:
@@ -119,12 +129,12 @@ class Team:
             file.move(home)
             await file.flush()
             self.ledger.append(kinds.MOVED, kinds.Moved(agent=name, path=str(home)))
-            self.ledger.append(kinds.DECISION, kinds.Decision(
-                what=f"the notebook of {name} stands at {notebook_of(name)}", why=f"{gone} cannot be written: {error.strerror}",
-            ))  # fmt: skip
+            what = f"the notebook of {name} is at {notebook_of(name)} again"
+            why = f"{gone} cannot be written: {error.strerror}"
+            self.ledger.append(kinds.DECISION, kinds.Decision(what=what, why=why))
 
-    async def live(self, agent: Agent, before: AgentHistory, time_left: Callable[[], float]) -> str:
-        """An agent's life, taken up where the record leaves it. → why it ended."""
+    async def work(self, agent: Agent, before: AgentHistory, time_left: Callable[[], float]) -> str:
+        """Let an agent work, from where the record ends. → why it ended."""
         agent.turns, agent.finished = list(before.turns), before.finished
         if before.turns and (before.finished is None or before.pending):
             await agent.executor.replay(before.accepted, time_left())
@@ -132,18 +142,16 @@ class Team:
             await agent.run_reply(before.pending, time_left())
         return await agent.run(time_left)
 
-    def _mended(self, name: str, event: str) -> None:
-        self.seats[
-            name
-        ].person_cells.died()  # what a person ran there, whoever saw first that the kernel is gone
+    def _on_kernel_event(self, name: str, event: str) -> None:
+        self.workspaces[name].person_cells.died()  # whoever noticed first that the kernel is gone
         turn = len(self.agents[name].turns) + 1
         self.ledger.append(kinds.KERNEL, kinds.Kernel(agent=name, event=event, turn=turn))
 
     # ---- calling in
 
     async def delegate(self, role: str, brief: str, by: str) -> results.Brief:
-        """Call in an agent and wait for its brief; who asks for the same again while it works waits for the same one.
-        Raises NoAgent."""
+        """Call in an agent and wait for its brief. The same request again, while the agent works, waits for
+        the same brief. Raises NoAgent."""
         key = (by, role, brief)
         if heard := self._unheard.pop(key, None):
             return heard
@@ -155,7 +163,7 @@ class Team:
 
     @property
     def least(self) -> float:
-        """Seconds that an agent needs: models think for minutes."""
+        """Seconds that an agent needs at least: models think for minutes."""
         lead = self.agents.get(LEAD)
         return LEAST_READING if lead is not None and lead.reads else LEAST
 
@@ -175,8 +183,8 @@ class Team:
         return task
 
     async def _work(self, task: Task) -> results.Brief:
-        before = life(self.past, task.agent)
-        end = self.budget.used + task.seconds - self._lived.get(task.agent, 0.0)
+        before = agent_history(self.earlier, task.agent)
+        end = self.budget.used + task.seconds - self._seconds_before.get(task.agent, 0.0)
         began, ended = self.budget.used, ""
 
         def left() -> float:
@@ -185,14 +193,14 @@ class Team:
             return min(end - self.budget.used, self.budget.free)
 
         try:
-            async with self.seat(task.agent, task.role, task) as agent:
+            async with self.open(task.agent, task.role, task) as agent:
                 agent.most_turns, agent.left = task.turns, lambda: end - self.budget.used
                 if not len(agent.document):
                     await agent.say(_title(task))
-                ended = await self.live(agent, before, left)
+                ended = await self.work(agent, before, left)
         except (disk.DiskFull, asyncio.CancelledError):
             raise
-        except Exception as error:  # whatever befalls it, the lead goes on
+        except Exception as error:  # the lead goes on whatever happens to the agent
             if not isinstance(error, KernelError | BrainGone | ConnectionLost | CallError):
                 _log.error("%s failed", task.agent, exc_info=error)
             ended = f"{type(error).__name__}: {error}"
@@ -200,53 +208,61 @@ class Team:
 
     def _report(self, task: Task, ended: str, seconds: float) -> results.Brief:
         agent, tally = self.agents.get(task.agent), self._tallies.of[task.agent]
-        said = agent.finished if agent else None
-        if said is None:
-            said = self._unsaid(task.agent, ended)
+        report = agent.finished if agent else None
+        if report is None:
+            report = self._substitute_report(task.agent, ended)
         number = 1 + max((int(brief["id"][1:]) for brief in self._tallies.briefs), default=0)
-        found = results.Brief(
-            id=f"d{number:02d}", agent=task.agent, role=task.role, by=task.by, asked=task.brief,
-            report=said[:REPORT], ended="with a report" if agent and agent.finished else ended, results=list(self._tallies.found(task.agent)),
-            turns=len(agent.turns) if agent else 0, seconds=round(seconds, 1), tokens=tally.tokens,
-            cost=round(tally.cost, 6), notebook=notebook_of(task.agent),
-        )  # fmt: skip
-        self.ledger.append(results.BRIEF, found)
-        return found
+        brief = results.Brief(
+            id=f"d{number:02d}",
+            agent=task.agent,
+            role=task.role,
+            by=task.by,
+            asked=task.brief,
+            report=report[:REPORT],
+            ended="with a report" if agent and agent.finished else ended,
+            results=list(self._tallies.found(task.agent)),
+            turns=len(agent.turns) if agent else 0,
+            seconds=round(seconds, 1),
+            tokens=tally.tokens,
+            cost=round(tally.cost, 6),
+            notebook=notebook_of(task.agent),
+        )
+        self.ledger.append(results.BRIEF, brief)
+        return brief
 
-    def _unsaid(self, name: str, ended: str) -> str:
-        """What an agent would have had to report."""
-        agent, shown = self.agents.get(name), list(self._tallies.found(name).values())
+    def _substitute_report(self, name: str, ended: str) -> str:
+        """A report for an agent that wrote none: its candidates, results and last words."""
+        agent, found = self.agents.get(name), list(self._tallies.found(name).values())
         last = agent.turns[-1].markdown.strip()[:300] if agent and agent.turns else ""
-        return "\n".join([
-            f"It ended without a report ({ended}).", f"Candidates it wrote: {', '.join(self._tallies.of[name].candidates) or 'none'}.",
-            *shown[-8:], *([f"Its last words: {last}"] if last else []),
-        ])  # fmt: skip
+        candidates = ", ".join(self._tallies.of[name].candidates) or "none"
+        report = [f"It ended without a report ({ended}).", f"Candidates it wrote: {candidates}.", *found[-8:]]
+        if last:
+            report.append(f"Its last words: {last}")
+        return "\n".join(report)
 
     @property
-    def called(self) -> list[str]:
-        """Everybody who was called in, whether they came back or not."""
+    def delegates(self) -> list[str]:
+        """Names of all agents that were called in, with or without a brief."""
         return [task.agent for task in self._tallies.tasks]
 
     async def close(self) -> None:
-        """End those who still work; what they found so far is in the record."""
+        """Stop the agents that still work; their results so far are in the record."""
         working = list(self._working.values())
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
 
     def _moved(self, name: str) -> Path | None:
-        """Where a person has moved an agent's notebook, if that is so and it still lies there."""
+        """Where a person has moved an agent's notebook; None if not, or if it is no longer there."""
         found = self._tallies.of[name].moved
         return Path(found) if found is not None and Path(found).exists() else None
 
 
 def notebook_of(name: str) -> str:
-    """Where an agent's notebook lies in the run's folder."""
+    """Path of an agent's notebook in the run's folder."""
     return "agent.ipynb" if name == LEAD else f"agents/{name}.ipynb"
 
 
 def _title(task: Task) -> str:
-    return (
-        f"# {task.agent}\nCalled in by the {task.by}, for {spoken(task.seconds)} and at most {task.turns} turns:\n\n"
-        f"> {task.brief}"
-    )
+    limits = f"for {spoken(task.seconds)} and at most {task.turns} turns"
+    return f"# {task.agent}\nCalled in by the {task.by}, {limits}:\n\n> {task.brief}"

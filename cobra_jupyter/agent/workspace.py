@@ -1,4 +1,4 @@
-"""An agent's seat: its notebook and file, its kernel, and what a person does there."""
+"""An agent's workspace: its notebook and file, its kernel, and a person's actions there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from cobra_jupyter.agent.history import log_of, rebuild
 from cobra_jupyter.agent.interventions import Interventions
 from cobra_jupyter.agent.loop import Agent, digest, message_of
-from cobra_jupyter.agent.person_cells import PersonCells, Visit
+from cobra_jupyter.agent.person_cells import PersonCells, PersonExecution
 from cobra_jupyter.kernel.base import Kernel
 from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost
@@ -25,13 +25,13 @@ from cobra_jupyter.notebook.overflow import Overflow
 from cobra_jupyter.records import blobs, kinds
 from cobra_jupyter.records.ledger import Ledger, Record
 
-TEND = 0.5  # seconds between two looks at the kernel
-LIFE = 1_000_000  # seqs between two lives of a notebook: no tab has seen more
+TEND = 0.5  # seconds between two checks of the kernel
+LIFE = 1_000_000  # seqs skipped when a run is resumed: more than any tab has seen
 
 
 @dataclass
 class Workspace:
-    """The live notebook of one agent. `role` is the agent's; `agent` is there once its kernel is."""
+    """The live notebook of one agent. `agent` and `kernel` are None until the kernel has started."""
 
     name: str
     role: str
@@ -49,25 +49,24 @@ class Workspace:
 
     @property
     def works(self) -> bool:
-        """Whether a cell of the agent's runs, and no person has ended it."""
+        """Whether a cell of the agent runs that no person has interrupted."""
         return self.kernel is not None and self.kernel.busy and not (self.agent and self.agent.was_cut)
 
     def on_foreign(self, msg_id: str, event: dict[str, Any]) -> None:
-        """What the kernel says of executions that are not the agent's."""
+        """An event of an execution that is not the agent's."""
         self.person_cells.on_event(msg_id, event)
 
     def save(self, notebook: Mapping[str, Any], client: str) -> None:
-        """Merge what a tab saves. Raises ValueError for what is no notebook."""
+        """Merge a notebook that a tab saves. Raises ValueError if it is not a notebook."""
         merge(self.document, notebook, self._base(notebook), client or "file")
 
     async def restart_kernel(self, seconds: float) -> None:
-        """A person restarts the kernel: fresh, but for what the agent's own cells leave behind."""
+        """Restart the kernel for a person, and run the agent's accepted cells again."""
         assert self.agent
         await self.agent.executor.restart(seconds)
 
     async def tend(self) -> None:
-        """While the seat is taken: a kernel that dies while no cell of the agent's runs, under a person's cell or none, comes
-        back as it was."""
+        """Restore a kernel that dies while no cell of the agent runs, until cancelled."""
         while True:
             await asyncio.sleep(TEND)
             if self.agent is None or self.kernel is None or self.kernel.alive:
@@ -82,7 +81,7 @@ class Workspace:
             await self.kernel.interrupt()
 
     def _base(self, notebook: Mapping[str, Any]) -> int:
-        """What the writer of a notebook had seen; of one that does not say, the file as it was written last."""
+        """The seq that a notebook is based on; that of the last written file if the notebook does not say."""
         base = base_of(notebook)
         return self.file.seq if base is None else base
 
@@ -91,26 +90,31 @@ class Workspace:
             notebook = read(text)
             merge(self.document, notebook, self._base(notebook))
         except ValueError as error:
-            self.ledger.append(kinds.DECISION, kinds.Decision(
-                what=f"{self.file.path.name} was changed by another program and is no notebook any more",
-                why=f"{error}; it is written again as it was",
-            ))  # fmt: skip
+            what = f"{self.file.path.name} was changed by another program and is no notebook any more"
+            why = f"{error}; it is written again as it was"
+            self.ledger.append(kinds.DECISION, kinds.Decision(what=what, why=why))
 
-    def _ran(self, cell: str, visit: Visit) -> None:
+    def _ran(self, cell: str, execution: PersonExecution) -> None:
         """A cell that a person ran has ended."""
         if cell not in self.document:
             return
         self.interventions.record()
         shown = self.document.cell(cell).get("outputs", [])
         output = digest(shown)
-        self.interventions.ran(cell, visit.status, output)
-        self.ledger.append(kinds.RAN, kinds.Ran(
-            agent=self.name, cell=cell, source=self.document.source_of(cell), status=visit.status,
-            count=visit.count, seconds=round(visit.seconds, 4), output=output,
-            error=message_of(visit.ename, visit.evalue)[:2000],
+        self.interventions.ran(cell, execution.status, output)
+        ran = kinds.Ran(
+            agent=self.name,
+            cell=cell,
+            source=self.document.source_of(cell),
+            status=execution.status,
+            count=execution.count,
+            seconds=round(execution.seconds, 4),
+            output=output,
+            error=message_of(execution.ename, execution.evalue)[:2000],
             outputs=blobs.store(self.ledger.path.parent, shown) if shown else None,
-        ))  # fmt: skip
-        if visit.status == "ok" and self.agent is not None:
+        )
+        self.ledger.append(kinds.RAN, ran)
+        if execution.status == "ok" and self.agent is not None:
             self.agent.executor.visited(self.document.source_of(cell))
 
 
@@ -125,12 +129,17 @@ def read(text: str) -> dict[str, Any]:
     return notebook
 
 
-def take(
-    records: Sequence[Record], ledger: Ledger, path: Path, metadata: Mapping[str, Any], name: str, role: str,
+def open_workspace(
+    records: Sequence[Record],
+    ledger: Ledger,
+    path: Path,
+    metadata: Mapping[str, Any],
+    name: str,
+    role: str,
     run: str,
-) -> Workspace:  # fmt: skip
-    """The seat of an agent, its notebook as the record tells of it and as somebody may have changed the file since.
-    Make it inside a running event loop."""
+) -> Workspace:
+    """Rebuild an agent's notebook from the record, and merge later changes of its file at `path`. Call it
+    inside a running event loop."""
     folder = ledger.path.parent
     document = rebuild(records, folder, metadata, name)
     document.on_rest = Overflow(folder / log_of(name), ledger.clean).write
@@ -142,8 +151,8 @@ def take(
 
 
 def _meanwhile(document: Document, path: Path) -> int:
-    """Merge a notebook's file, as it was left, into what the record tells; both count by lines of the record.
-    → a number that is higher than any that was seen of it."""
+    """Merge a notebook's file into the notebook rebuilt from the record; both are numbered by lines of the
+    record. → a seq that is higher than any that a tab has seen."""
     try:
         notebook = read(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -152,12 +161,12 @@ def _meanwhile(document: Document, path: Path) -> int:
     if isinstance(line, int) and isinstance(cells, list):
         known = [cell for cell in cells if not _unfinished(document, cell)]
         document.seq = max(document.seq, line)
-        with contextlib.suppress(ValueError):  # no notebook any more: it is written again as it was
+        with contextlib.suppress(ValueError):  # not a notebook any more: it is written again as it was
             merge(document, {**notebook, "cells": known}, line)
     return max(document.seq, base_of(notebook) or 0) + LIFE
 
 
 def _unfinished(document: Document, cell: Any) -> bool:
-    """Whether a cell is left of a reply that never ended."""
+    """Whether a cell is a leftover of a reply that never ended."""
     mark = cobra_metadata(cell)
     return bool(mark.get("agent")) and not mark.get("person") and str(cell.get("id")) not in document

@@ -31,7 +31,7 @@ class Progress:
             if self._console.is_terminal
             else None
         )
-        self._standing = RunStatus()
+        self._status = RunStatus()
         self._last = 0.0
 
     def __enter__(self) -> Progress:
@@ -45,7 +45,7 @@ class Progress:
 
     def record(self, record: Record, budget: Budget) -> None:
         data = record.data
-        self._standing.count(record)
+        self._status.count(record)
         if record.kind == "state" and data["state"] == "running" and self.greeting:
             self._console.print(Text(self.greeting))
             self.greeting = ""
@@ -57,7 +57,7 @@ class Progress:
             self._console.print(Text(f"  cell of turn {data['turn']}: {describe.line(record)}"))
 
     def _say(self, budget: Budget, force: bool = False) -> None:
-        s = self._standing
+        s = self._status
         best = f"{best_score(s.best['score'], s.best['se'])} · " if s.best else ""
         line = f"{s.phase} · {best}{s.trials} trials · {budget.said} left"
         if self._live:

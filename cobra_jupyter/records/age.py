@@ -1,4 +1,4 @@
-"""How long a run has lived."""
+"""A run's age."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cobra_jupyter.workbench.rebuild import Line, Rebuilt, takes
 
 @dataclass
 class RunAge(Rebuilt):
-    """Seconds of the run's life. The time for which a person had the run, and the time between an end and a
+    """A run's age in seconds. The time for which a person had the run, and the time between an end and a
     resumption, do not count."""
 
     used: float = 0.0
-    since: float | None = None  # epoch seconds at which `used` was right; None while the clock stands still
+    since: float | None = None  # epoch seconds at which `used` was right; None while the clock is stopped
 
     def at(self, when: float) -> float:
         return self.used if self.since is None else self.used + max(0.0, when - self.since)

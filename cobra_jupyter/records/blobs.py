@@ -1,5 +1,5 @@
-"""What stands beside the record, by its hash: outputs of cells, from which the notebook can be made again, and what
-models were asked."""
+"""Files beside the record, named by their hash: outputs of cells, to rebuild the notebook; and models'
+prompts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ FOLDER, ASKED = "outputs", "asked"
 
 
 def store(run: Path, outputs: list[dict[str, Any]]) -> str:
-    """Keep a cell's outputs (nbformat) in the run's folder. → SHA-256, the name of their file."""
+    """Store a cell's outputs (nbformat) in the run's folder. → SHA-256, the name of the file."""
     text = json.dumps(outputs, ensure_ascii=False, sort_keys=True)
     return _write(run / FOLDER, "json", text)
 
 
 def store_question(run: Path, text: str) -> str:
-    """Keep a part of what a model was asked. → SHA-256, the name of its file."""
+    """Store a part of a model's prompt. → SHA-256, the name of the file."""
     return _write(run / ASKED, "md", text)
 
 
@@ -34,7 +34,7 @@ def _write(folder: Path, suffix: str, text: str) -> str:
 
 
 def load(run: Path, digest: str) -> list[dict[str, Any]]:
-    """Outputs that were stored; [] where the file is gone or not what was stored."""
+    """Stored outputs; [] if the file is gone or has changed."""
     try:
         text = (run / FOLDER / f"{digest}.json").read_text(encoding="utf-8")
     except OSError:

@@ -1,6 +1,6 @@
-"""A record in one line: for the log, the panel, the terminal and the report's trail.
+"""A record in one line, for the log, the panel, the terminal and the report's trail.
 
-Results of the workbench are described in `workbench/display`, since the kernel shows them too."""
+`workbench/display` describes results of the workbench, since the kernel shows them too."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EMPHASIS = re.compile(r"[*_`]{1,3}")
 
 
 def line(record: Line) -> str:
-    """What a record says."""
+    """A record in one line."""
     if record.kind in pages.KINDS and record.kind != kinds.FINISH:
         return pages.headline(record.kind, record.data)
     if record.kind in _LINES:
@@ -35,7 +35,7 @@ def line(record: Line) -> str:
 
 
 def failed(record: Line) -> bool:
-    """Whether it tells of something that did not work."""
+    """Whether a record reports a failure."""
     data = record.data
     if record.kind == "execution":
         return data.get("status") not in ("ok", None)
@@ -57,7 +57,7 @@ def heading(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """What a reply says besides heading and code, on one line."""
+    """A reply without heading and code, on one line."""
     rest = [each for each in _prose_lines(text) if each and not each.startswith("#")]
     found = words.cut(_EMPHASIS.sub("", " ".join(rest)), 700)
     return "" if found == heading(text) else found
@@ -74,7 +74,7 @@ def _prose_lines(text: str) -> list[str]:
     return lines
 
 
-# ---- kinds of the runner's own
+# ---- records of the runner
 
 
 def state(data: kinds.State) -> str:

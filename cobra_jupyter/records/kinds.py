@@ -1,6 +1,6 @@
-"""The types of the runner's own records. Those of the harness stand in `workbench/results`.
+"""The types of the runner's records; `workbench/results` holds those of the harness.
 
-Like these they are the source of the JSON Schema (see `schema`)."""
+Both are the source of the JSON Schema (see `schema`)."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from cobra_jupyter.workbench.turns import AgentName, Outputs
 
 
 class Run(TypedDict):
-    """What was asked for."""
+    """The run's configuration."""
 
     run: str
     folder: str
     brain: str
     budget: Positive | None
     seed: int
-    brains: NotRequired[Annotated[list[str], "Who writes, then who takes their place, in order."]]
+    brains: NotRequired[Annotated[list[str], "The leading brain, then those that take over, in order."]]
     kernel: str | None
     settings: dict[str, str]
     started: Positive
     version: str
-    weights: Annotated[list[str], "Folders of pretrained weights that were named."]
+    weights: Annotated[list[str], "Folders of pretrained weights, as given."]
     prompts: NotRequired[Annotated[dict[str, str], "SHA-256 of each prompt file."]]
     model: NotRequired[Annotated[dict[str, Any], "Settings of a language model."]]
     approval: NotRequired[Annotated[str, Limit(one_of=APPROVALS)]]
@@ -73,7 +73,7 @@ class Environment(TypedDict):
     memory_limit_bytes: Count | None
     gpus: list[Gpu]
     pack: Digest
-    weights: Annotated[list[Weights], "Pretrained weights at hand."]
+    weights: Annotated[list[Weights], "Available pretrained weights."]
 
 
 class State(TypedDict):
@@ -100,11 +100,11 @@ class State(TypedDict):
     used: NotRequired[
         Annotated[
             float,
-            "Seconds of the run's life so far, where it resumes or its clock begins or ends to stand still.",
+            "The run's age in seconds, when it is resumed or its clock stops or restarts.",
             Limit(minimum=0),
         ]
     ]
-    budget: NotRequired[Annotated[float, "Seconds, as given for this life (resumed).", Limit(minimum=0)]]
+    budget: NotRequired[Annotated[float, "Seconds, as given when the run was resumed.", Limit(minimum=0)]]
 
 
 class Decision(TypedDict):
@@ -175,13 +175,13 @@ class Reply(TypedDict):
     text: str
     asked: Annotated[
         dict[str, str] | None,
-        "What a model read, system, stable and changing part: SHA-256 of texts kept in asked/.",
+        "The model's prompt (system, stable and changing part): SHA-256 of texts stored in asked/.",
     ]
-    knew: Annotated[int, "The last line of the record that its writer was told of."]
+    knew: Annotated[int, "The last line of the record in the brain's context."]
     usage: Usage | None
     finish: Annotated[str, Limit(one_of=("stop", "max_tokens", "blocked", "malformed", "empty", "other"))]
     detail: Annotated[str, "The provider's word for how it ended."]
-    thoughts: Annotated[str, "The model's own summary, where it may be kept."]
+    thoughts: Annotated[str, "The model's summary of its thoughts, if it may be stored."]
     attempts: Annotated[
         list[Attempt], "Replies of this turn that could not be run, each with what was wrong."
     ]
@@ -189,7 +189,7 @@ class Reply(TypedDict):
 
 
 class Note(TypedDict):
-    """Cells of the runner's own."""
+    """Cells that the runner wrote."""
 
     agent: AgentName
     cells: Cells
@@ -216,13 +216,13 @@ class Finish(TypedDict):
 
 
 class Agent(TypedDict):
-    """An agent is called in."""
+    """An agent that is called in."""
 
     agent: str
     role: Role
     brief: Annotated[str, "What it is to find out."]
-    seconds: Annotated[float, "That it may take.", Limit(minimum=0)]
-    turns: Annotated[int, "At most.", Limit(minimum=1)]
+    seconds: Annotated[float, "Its time limit.", Limit(minimum=0)]
+    turns: Annotated[int, "Its most turns.", Limit(minimum=1)]
     by: CalledBy
 
 
@@ -240,9 +240,9 @@ class Rung(TypedDict):
     rung: Annotated[str, Limit(one_of=("audit", "scout", "fusion", "judge"))]
     state: Annotated[str, Limit(one_of=("begun", "ended"))]
     why: str
-    plateau: Annotated[bool, "Whether a plateau called for it, or the clock."]
+    plateau: Annotated[bool, "Whether it is due because of a plateau; else because of the clock."]
     protocol: Number
-    best: Annotated[Best | None, "The best trial or blend at that moment."]
+    best: Annotated[Best | None, "The best trial or blend at that time."]
     lines: NotRequired[Annotated[list[str], "Trials that a fusion starts from."]]
     agent: NotRequired[str | None]
     brief: NotRequired[str | None]
@@ -252,7 +252,7 @@ class Rung(TypedDict):
     gain: NotRequired[
         Annotated[
             float | None,
-            "Of the best score meanwhile, positive is better; null under another protocol.",
+            "Change of the best score meanwhile, positive is better; null under another protocol.",
         ]
     ]
 
@@ -268,12 +268,12 @@ class Edit(TypedDict):
     text: NotRequired[str]
     cell: NotRequired[dict[str, Any]]
     after: NotRequired[str | None]
-    outputs: NotRequired[Annotated[str, "SHA-256 of the outputs that the cell came with, kept in outputs/."]]
+    outputs: NotRequired[Annotated[str, "SHA-256 of the cell's initial outputs, stored in outputs/."]]
 
 
 class Edits(TypedDict):
-    """What a person wrote, moved or deleted in an agent's notebook (docs/live.md, Edits), as it leads from what is
-    recorded to what is there."""
+    """A person's edits of an agent's notebook (docs/live.md, Edits): the steps from the recorded notebook to
+    the live one."""
 
     agent: AgentName
     edits: list[Edit]
@@ -294,7 +294,7 @@ class Ran(TypedDict):
 
 
 class Human(TypedDict):
-    """A person steers the run."""
+    """A person's command to the run."""
 
     what: Annotated[
         str,
@@ -322,8 +322,8 @@ class Message(TypedDict):
     text: str
 
 
-class Deed(TypedDict):
-    """What a person did with one cell."""
+class Intervention(TypedDict):
+    """A person's actions on one cell."""
 
     what: list[Annotated[str, Limit(one_of=("added", "changed", "deleted", "moved", "run"))]]
     cell: str
@@ -334,12 +334,12 @@ class Deed(TypedDict):
 
 
 class HandBack(TypedDict):
-    """What a person did in an agent's notebook, as the agent is told of it: its first reading."""
+    """A person's actions in an agent's notebook, in the words that the agent reads."""
 
     agent: AgentName
     why: str
     text: str
-    interventions: list[Deed]
+    interventions: list[Intervention]
 
 
 class Moved(TypedDict):

@@ -12,7 +12,7 @@ T = TypeVar("T", bound=Mapping[str, Any])
 
 
 class Latest(Rebuilt):
-    """Told every record, it knows the data of the last of each kind."""
+    """Holds the data of the latest record of each kind; `take` must receive every record."""
 
     def __init__(self) -> None:
         self._found: dict[str, Any] = {}
@@ -24,7 +24,7 @@ class Latest(Rebuilt):
         return kind in self._found
 
     def __getitem__(self, kind: Kind[T]) -> T:
-        """Raises KeyError where there is none."""
+        """Raises KeyError if there is none."""
         return cast("T", self._found[kind])
 
     def get(self, kind: Kind[T]) -> T | None:

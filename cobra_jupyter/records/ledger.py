@@ -1,7 +1,8 @@
-"""The record of a run: append-only, hash-chained JSON lines; everything else can be rebuilt from it.
+"""The record of a run: append-only, hash-chained JSON lines, from which everything else can be rebuilt.
 
-Each line is `{"seq", "time", "kind", "data", "prev", "hash"}`, its hash being SHA-256 over the previous hash and the
-line without its own. Head and length stand in `run.json` and the report too, so a cut tail shows.
+Each line is `{"seq", "time", "kind", "data", "prev", "hash"}`. The hash is SHA-256 over the previous hash and
+the line without its own hash. `run.json` and the report contain head and length too, so a cut tail is
+noticed.
 """
 
 from __future__ import annotations
@@ -24,60 +25,62 @@ from cobra_jupyter.workbench.rebuild import Line
 
 START = "0" * 64
 T = TypeVar("T", bound=Mapping[str, Any])
-LOOK = 0.3  # seconds: who looks whether a run lives holds its lock for an instant
+LOOK = 0.3  # seconds to wait for the lock: `is_locked` holds it for an instant
 DURABLE = frozenset({"run", "state", "protocol", "selection", "submission", "proof", "decision", "finish"})
 
 
 class LedgerError(ValueError):
-    """The record does not hold; the message names the line."""
+    """The record is broken or in use; the message names the line or the run."""
 
 
 @dataclass(frozen=True)
 class Record(Line):
-    """One line with its place in the chain."""
+    """One line with its hashes."""
 
     prev: str
     hash: str
 
 
 def _chained(seq: int, when: float, kind: str, data: Mapping[str, Any], prev: str) -> tuple[str, str]:
-    """→ hash, the line as it is written."""
+    """→ hash, the line as written to the file."""
     body = json.dumps(
         {"seq": seq, "time": when, "kind": kind, "data": data, "prev": prev},
-        ensure_ascii=False, allow_nan=False, separators=(",", ":"),
-    )  # fmt: skip
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+    )
     digest = hashlib.sha256(f"{prev}{body}".encode()).hexdigest()
     return digest, f'{body[:-1]},"hash":"{digest}"}}\n'
 
 
 class Ledger:
-    """The one writer of a run's record. Thread-safe; every line is flushed, decisions are on disk before it returns."""
+    """The only writer of a run's record. Thread-safe. Every line is flushed; decisions are synced to disk."""
 
     def __init__(
         self,
         path: Path,
         secrets: Iterable[str] = (),
-        on_past: Callable[[Record], object] = lambda record: None,
+        on_earlier: Callable[[Record], object] = lambda record: None,
     ) -> None:
-        """Start a new record, or go on with the one there is, whose records `on_past` is given: a torn last line is
-        cut. `secrets` are replaced wherever they would appear. Raises LedgerError where the chain is broken, and where another process writes this record.
-        """
+        """Start a new record, or continue an existing one: cut a torn last line and pass its records to
+        `on_earlier`. `secrets` are replaced wherever they would appear. Raises LedgerError if the chain is
+        broken or another process writes this record."""
         self.path = path
         self.head, self.length, self.cut = START, 0, 0
         self._secrets = tuple(secret for secret in secrets if len(secret) >= 6)
         self._file = path.open("ab", buffering=0)
-        self._lock = threading.RLock()  # followers are told within it: in order
+        self._lock = threading.RLock()  # followers are called within it, so in order
         self._followers: list[Callable[[Record], object]] = []
         self._failure: OSError | None = None
         try:
             _lock_file(self._file.fileno(), path)
-            self._go_on(on_past)
+            self._go_on(on_earlier)
         except BaseException:
             self._file.close()
             raise
 
-    def _go_on(self, on_past: Callable[[Record], object]) -> None:
-        """Find where the record ends; `cut` is the number of bytes of a torn last line."""
+    def _go_on(self, on_earlier: Callable[[Record], object]) -> None:
+        """Find the end of the record; `cut` becomes the size of a torn last line in bytes."""
         size = self.path.stat().st_size
         whole = _whole_bytes(self.path)
         self.cut = size - whole
@@ -85,19 +88,19 @@ class Ledger:
             os.ftruncate(self._file.fileno(), whole)
         for record in read(self.path):
             self.head, self.length = record.hash, self.length + 1
-            on_past(record)
+            on_earlier(record)
 
     def follow(self, callback: Callable[[Record], object]) -> None:
-        """Give every record from now on to `callback`, in order."""
+        """Pass every record from now on to `callback`, in order."""
         self._followers.append(callback)
 
     def append(self, kind: Kind[T], data: T) -> Record:
-        """Write one record. Raises DiskFull when the disk will not take it."""
+        """Write one record. Raises DiskFull."""
         return self.write(kind, data)
 
     def write(self, kind: str, data: Mapping[str, Any]) -> Record:
-        """Write a record whose kind is not known beforehand. Raises DiskFull when the disk will not take it; then
-        nothing more is taken, since what follows would not know of it."""
+        """Write one record of any kind. Raises DiskFull; then all later writes fail too, as the record would
+        have a gap."""
         clean = self._without_secrets(data)
         with self._lock:
             if self._failure:
@@ -112,15 +115,13 @@ class Ledger:
         return record
 
     def _write(self, line: bytes, durable: bool) -> None:
-        """All of the line or nothing of it."""
+        """Write the whole line or nothing."""
         begin = os.fstat(self._file.fileno()).st_size
         try:
             while line:
                 line = line[self._file.write(line) :]
             if durable:
-                os.fdatasync(self._file.fileno()) if hasattr(os, "fdatasync") else os.fsync(
-                    self._file.fileno()
-                )
+                getattr(os, "fdatasync", os.fsync)(self._file.fileno())
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file.fileno(), begin)
@@ -135,7 +136,7 @@ class Ledger:
         return clean
 
     def clean(self, text: str) -> str:
-        """A text without secrets, for what stands beside the record."""
+        """A text without secrets, for files beside the record."""
         return str(self._without_secrets({"text": text})["text"])
 
     def close(self) -> None:
@@ -159,7 +160,7 @@ def _lock_file(descriptor: int, path: Path) -> None:
 
 
 def _whole_bytes(path: Path) -> int:
-    """Where the last whole line ends: a write that was cut short left the rest."""
+    """Where the last complete line ends; an interrupted write left the rest."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         while size:
@@ -173,7 +174,7 @@ def _whole_bytes(path: Path) -> int:
 
 
 def read(path: Path) -> Iterator[Record]:
-    """The records of a file, each checked against the chain. Raises LedgerError at the first that does not hold."""
+    """The records of a file, each checked against the chain. Raises LedgerError at the first broken line."""
     prev = START
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file):
@@ -190,7 +191,7 @@ def read(path: Path) -> Iterator[Record]:
 
 
 def verify(path: Path, head: str, length: int) -> None:
-    """Check the whole chain and that it ends where `run.json` says. Raises LedgerError."""
+    """Check the whole chain, and that it ends where `run.json` says. Raises LedgerError."""
     last, count = START, 0
     for record in read(path):
         last, count = record.hash, count + 1
@@ -199,7 +200,7 @@ def verify(path: Path, head: str, length: int) -> None:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a runner writes the record in this run folder now. The runner holds a lock, which ends with its process."""
+    """Whether a runner writes this run's record now. It holds a lock, which ends with its process."""
     try:
         with (folder / "ledger.jsonl").open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The JSON Schemas, written from the types: `python -m cobra_jupyter.records.schema` brings the files up to date."""
+"""The JSON Schemas, generated from the types: `python -m cobra_jupyter.records.schema` updates the files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 PACKAGE = Path(cobra_jupyter.__file__).parent
 RESULTS_FILE = PACKAGE / "workbench" / "schemas" / "results.json"
 RECORDS_FILE = PACKAGE / "records" / "schemas" / "records.json"
-RECORDED = (  # of the results: those that the harness writes into the record
-    results.CARD, results.PROTOCOL, results.METRIC, results.CANDIDATE, results.SHARED, results.TRIAL, results.FIT,
-    results.PROBE, results.ABLATION, results.IDEA, results.BLEND, results.SELECTION, results.SUBMISSION,
-    results.AUDIT, results.JOB, results.BRIEF,
+RECORDED = (  # the kinds of results that the harness writes into the record
+    results.CARD, results.PROTOCOL, results.METRIC, results.CANDIDATE, results.SHARED, results.TRIAL,
+    results.FIT, results.PROBE, results.ABLATION, results.IDEA, results.BLEND, results.SELECTION,
+    results.SUBMISSION, results.AUDIT, results.JOB, results.BRIEF,
 )  # fmt: skip
 KEYWORDS = {"above": "exclusiveMinimum", "longest": "maxLength", "one_of": "enum"}
 NAMES: dict[Any, str] = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object"}
@@ -34,8 +34,8 @@ def results_schema() -> Schema:
         "$schema": DRAFT,
         "$id": "results.json",
         "title": "Results of the workbench",
-        "description": "One definition per kind of result. A result is shown as application/vnd.cobra.<kind>+json, "
-        "and those of kinds that are recorded stand in the ledger.",
+        "description": "One definition per kind of result. A result is shown as "
+        "application/vnd.cobra.<kind>+json, and those of kinds that are recorded stand in the ledger.",
         "$defs": {kind: of(data) for kind, data in types_of(results).items()},
     }
 
@@ -49,8 +49,8 @@ def records_schema() -> Schema:
         "$schema": DRAFT,
         "$id": "records.json",
         "title": "A line of ledger.jsonl",
-        "description": "The line itself, and one definition per kind of record for its data. `hash` is SHA-256 over "
-        "the previous hash and the line without its own.",
+        "description": "The line itself, and one definition per kind of record for its data. `hash` is "
+        "SHA-256 over the previous hash and the line without its own.",
         "type": "object",
         "properties": {
             "seq": {"type": "integer", "minimum": 0},
@@ -82,7 +82,7 @@ def types_of(module: types.ModuleType) -> dict[str, Any]:
 
 
 def of(annotation: Any) -> Schema:
-    """The schema of a type that stands in an annotation."""
+    """The schema of an annotation's type."""
     if get_origin(annotation) is NotRequired:
         return of(get_args(annotation)[0])
     if get_origin(annotation) is Annotated:
@@ -104,7 +104,7 @@ def of(annotation: Any) -> Schema:
 
 
 def _noted(schema: Schema, notes: list[Any]) -> Schema:
-    """Texts are descriptions; a limit is keywords, and names its values where there are few."""
+    """Add an annotation's notes to a schema: texts as descriptions, limits as keywords."""
     for note in notes:
         if isinstance(note, str):
             schema = {"description": note, **{k: v for k, v in schema.items() if k != "description"}}
@@ -141,7 +141,7 @@ def _union(options: list[Any]) -> Schema:
 
 
 def text(value: Any, indent: str = "") -> str:
-    """JSON as a person reads it: on one line what fits there."""
+    """Readable JSON: values that fit are on one line."""
     line = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(line) <= WIDTH or not isinstance(value, dict | list):
         return line

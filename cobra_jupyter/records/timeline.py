@@ -1,4 +1,4 @@
-"""A run's record as a story: what happened when, in which turn, and where the time went."""
+"""A run's timeline, from its record: what happened when, in which turn, and where the time went."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from cobra_jupyter.workbench.rebuild import all_of, last_of
 T = TypeVar("T", bound=Mapping[str, Any])
 Interval = tuple[float, float]
 MOST_LINES = 150  # of one turn
-UNTOLD = ("call", "clock")  # their results are records of their own
-TAKEN = ("input", "cached", "output", "thoughts", "cost")
+LEFT_OUT = ("call", "clock")  # their results have their own records
+USAGE = ("input", "cached", "output", "thoughts", "cost")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class TimelineEntry:
 
 @dataclass
 class Turn:
-    """What followed one reply of a brain; number 0 is what came before the first."""
+    """The records that follow one reply of a brain; number 0 holds those before the first reply."""
 
     number: int
     agent: str
@@ -65,7 +65,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The record of one run. Kinds that are missing give empty answers."""
+    """The record of one run. Missing kinds give empty answers."""
 
     run: Mapping[str, Any]  # run.json
     records: Sequence[Record]
@@ -89,14 +89,14 @@ class Timeline:
 
     @property
     def seconds(self) -> float:
-        """How long the run took, or has taken."""
+        """How long the run took, or has taken so far."""
         given = self.run.get("seconds")
         last = self.offset(self.records[-1]) if self.records else 0.0
         return float(given) if words.known(given) else last
 
     @property
     def judged(self) -> results.Protocol | results.Card | None:
-        """The protocol in force, or what the card says where none was frozen."""
+        """The protocol in force; the card if there is none."""
         return self.last(results.PROTOCOL) or self.last(results.CARD)
 
     @property
@@ -109,24 +109,24 @@ class Timeline:
         return self.all(results.TRIAL)
 
     def full(self) -> list[results.Trial]:
-        """Full-size trials with a score, those of the protocol in force first, best first."""
+        """Full-size trials with a score; the latest protocol first, then the best first."""
         found = [t for t in self.trials() if t.get("full") and words.known(t.get("score"))]
         return sorted(found, key=lambda t: (-(t.get("protocol") or 0), -self.sign * results.score_of(t)))
 
     def small(self) -> list[results.Trial]:
-        """Trials on some of the rows or folds, as they came."""
+        """Trials on a part of the rows or folds, in order."""
         return [t for t in self.trials() if not t.get("full") and words.known(t.get("score"))]
 
     def failed(self) -> list[results.Trial]:
         return [t for t in self.trials() if not words.known(t.get("score"))]
 
     def fold_scores(self) -> dict[str, Any]:
-        """By id of trial or blend."""
+        """Id of a trial or blend → its scores by fold."""
         scored = [*self.all(results.TRIAL), *self.all(results.BLEND)]
         return {str(data.get("id")): data.get("fold_scores") for data in scored}
 
     def points(self) -> list[Point]:
-        """Full-size trials and blends of the protocol in force; all its trials where none was full-size."""
+        """Full-size trials and blends under the protocol in force; all its trials if none was full-size."""
         protocol = self.last(results.PROTOCOL)
         number = protocol.get("number") if protocol else None
         found = [
@@ -142,7 +142,7 @@ class Timeline:
     # ---- time
 
     def phases(self) -> list[Phase]:
-        """Where the time went; what overlaps counts once, for the first that claims it."""
+        """Where the time went; overlapping time counts once, for the first phase."""
         total = self.seconds
         if total <= 0:
             return []
@@ -183,7 +183,7 @@ class Timeline:
     # ---- the trail
 
     def turns(self) -> list[Turn]:
-        """Every turn with the records that followed it; what tells of no agent is the lead's."""
+        """Every turn with the records that follow it; records without an agent belong to the lead."""
         found = [Turn(0, "lead", "", "Start", "", 0.0)]
         latest = {"lead": found[0]}
         for record in self.records:
@@ -203,7 +203,7 @@ class Timeline:
                 found.append(turn)
                 latest[agent] = turn
                 continue
-            if record.kind in UNTOLD:
+            if record.kind in LEFT_OUT:
                 continue
             turn = latest.get(agent, latest["lead"])
             if record.kind == "execution":
@@ -215,20 +215,20 @@ class Timeline:
     # ---- agents and models
 
     def rungs(self) -> list[kinds.Rung]:
-        """Rungs of the plateau ladder as they stand."""
+        """The latest state of each rung of the plateau ladder."""
         return list({data.get("number"): data for data in self.all(kinds.RUNG)}.values())
 
     def models(self) -> list[dict[str, Any]]:
-        """What each model took, attempts included: replies, tokens, dollars."""
+        """Replies, tokens and dollars of each model, including failed attempts."""
         found: dict[str, dict[str, Any]] = {}
         for reply in self.all(kinds.REPLY):
             for each in (*(reply.get("attempts") or ()), reply):
                 used = each.get("usage")
                 if not isinstance(used, Mapping):
                     continue
-                row = found.setdefault(str(used.get("model")), dict.fromkeys(TAKEN, 0) | {"replies": 0})
+                row = found.setdefault(str(used.get("model")), dict.fromkeys(USAGE, 0) | {"replies": 0})
                 row["replies"] += 1
-                for name in TAKEN:
+                for name in USAGE:
                     row[name] += used.get(name) or 0
         return [{"model": model, **row} for model, row in found.items()]
 

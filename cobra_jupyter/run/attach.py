@@ -1,4 +1,4 @@
-"""How others talk to a living run over its runner's socket: frames, calls and events (docs/live.md)."""
+"""Talk to a running run over its runner's socket: frames, calls and events (docs/live.md)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ Json = dict[str, Any]
 
 
 class AttachError(Exception):
-    """The runner refused a call: `kind` is Malformed, Unknown, Refused, TooLarge or Gone; the message is for people."""
+    """A call failed. `kind`: Malformed, Unknown, Refused, TooLarge, Failed, Busy or Gone; the message is for
+    people."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -38,13 +39,13 @@ def encode(message: Json) -> bytes:
 
 
 async def read_frame(reader: asyncio.StreamReader) -> Json:
-    """The next frame. Raises EOFError at the end of the stream, AttachError (Malformed) for what is no JSON object;
-    the stream can be read on."""
+    """The next frame. Raises EOFError at the end of the stream, AttachError (Malformed) if the frame is not a
+    JSON object; then the stream can be read on."""
     return decode(await read_body(reader))
 
 
 async def read_body(reader: asyncio.StreamReader) -> bytes:
-    """The next frame as it is. Raises EOFError."""
+    """The bytes of the next frame. Raises EOFError."""
     try:
         return await reader.readexactly(_size(await reader.readexactly(4)))
     except (asyncio.IncompleteReadError, ConnectionError) as error:
@@ -73,7 +74,7 @@ def decode(body: bytes | str) -> Json:
 
 
 async def connect(entry: Entry) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection to a runner, with its token shown. Raises AttachError (Gone) where nobody listens."""
+    """Connect to a runner and send its token. Raises AttachError (Gone) if nobody listens."""
     try:
         reader, writer = await asyncio.open_unix_connection(str(entry.socket), limit=2**20)
     except OSError as error:
@@ -84,7 +85,7 @@ async def connect(entry: Entry) -> tuple[asyncio.StreamReader, asyncio.StreamWri
 
 
 class Attachment:
-    """A connection to a runner: calls, and the events of what is followed. Of one event loop."""
+    """A connection to a runner, for calls and events. It belongs to one event loop."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.closed = asyncio.Event()
@@ -96,16 +97,16 @@ class Attachment:
 
     @classmethod
     async def open(cls, entry: Entry) -> Attachment:
-        """Raises AttachError (Gone) where nobody listens."""
+        """Raises AttachError (Gone) if nobody listens."""
         return cls(*await connect(entry))
 
     def subscribe(self, callback: Callable[[Json], object]) -> Callable[[], None]:
-        """Give every event to `callback`, in order; returns what ends that."""
+        """Pass every event to `callback`, in order. Returns a function that ends the subscription."""
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
 
     async def call(self, name: str, **args: Any) -> Json:
-        """Raises AttachError: what the runner says, or Gone."""
+        """Call the runner. Raises AttachError with the runner's error, or Gone."""
         if self.closed.is_set():
             raise AttachError("Gone", "the runner is gone")
         number = next(self._numbers)
@@ -126,7 +127,7 @@ class Attachment:
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
             while True:
-                self._take(await read_frame(reader))
+                self._dispatch(await read_frame(reader))
         except (EOFError, AttachError):
             pass
         finally:
@@ -136,7 +137,7 @@ class Attachment:
                 if not answer.done():
                     answer.set_exception(AttachError("Gone", "the runner is gone"))
 
-    def _take(self, message: Json) -> None:
+    def _dispatch(self, message: Json) -> None:
         if "event" in message:
             for callback in tuple(self._subscribers):
                 callback(message)
@@ -152,7 +153,7 @@ class Attachment:
 
 
 def ask(entry: Entry, call: str, seconds: float = 30.0, **args: Any) -> Json:
-    """One call, from where there is no event loop. Raises AttachError."""
+    """One call without an event loop. Raises AttachError."""
     try:
         with sockets.socket(sockets.AF_UNIX) as sock:
             sock.settimeout(seconds)

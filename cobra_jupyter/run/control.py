@@ -1,9 +1,10 @@
-"""The control of a run: pause, step, interrupt, take over and hand back, approve, stop.
+"""A person's control of a run: pause, step, interrupt, take over and hand back, approve, stop.
 
-    starting → running → pausing → paused → running          stop: from any
-                         paused → human (take over) → running (hand back)
+starting → running → pausing → paused → running          stop: from any
+                     paused → human (take over) → running (hand back)
 
-Pause takes hold after the cell that runs, interrupt at once. While a person has the run its clock stands still."""
+A pause takes effect after the running cell, an interrupt at once. The clock stops while a person has the
+run."""
 
 from __future__ import annotations
 
@@ -21,15 +22,15 @@ from cobra_jupyter.workbench.harness.ownership import LEAD
 
 COSTLY = re.compile(r"\bcobra\s*\.\s*(scale|ablate|delegate)\b|\bbackground\s*=\s*True\b")
 LONGEST = 20_000  # characters of a message
-LOOK = 0.1  # seconds between two looks whether a cell still runs
+LOOK = 0.1  # seconds between two checks whether a cell still runs
 
 
 class Refused(ValueError):  # noqa: N818
-    """Not in this state; the message says what is possible."""
+    """The run's state does not allow it; the message says what is possible."""
 
 
 class BadMessage(ValueError):  # noqa: N818
-    """A message that cannot be taken; `too_long` where that is why."""
+    """A message or argument is not valid; `too_long` if its length is the reason."""
 
     def __init__(self, message: str, too_long: bool = False) -> None:
         super().__init__(message)
@@ -38,7 +39,7 @@ class BadMessage(ValueError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Waiting:
-    """A cell that waits for a person's word."""
+    """A cell that waits for a person's approval."""
 
     agent: str
     cell: str
@@ -53,8 +54,8 @@ class Verdict:
 
 @dataclass
 class Control:
-    """`say` writes a state into record and run.json (state, why); `hold` stops the clock or lets it go on; `cut` ends
-    at once what agents do (a cell, a model's reply); `end` ends the run."""
+    """The run's state machine. `say` writes a state into record and run.json (state, why). `hold` stops the
+    clock or restarts it. `cut` interrupts all agents (a cell, a model's reply). `end` ends the run."""
 
     ledger: Ledger
     say: Callable[[str, str | None], None]
@@ -65,9 +66,9 @@ class Control:
     state: str = "starting"
     why: str | None = None
     waiting: Waiting | None = None
-    over: bool = False  # nothing is left but to prove and to report
-    aside: bool = False  # the lead waits for an agent that the ladder called in: whoever comes to the gate halts the run
-    _human: bool = False  # a person takes over when the pause has come
+    over: bool = False  # only the proof and the report are left
+    aside: bool = False  # the lead waits for the ladder's agent: any agent at the gate may halt the run
+    _human: bool = False  # a person takes over once the run has paused
     _steps: int | None = None  # turns until the next pause
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _verdict: asyncio.Future[Verdict] | None = None
@@ -80,7 +81,7 @@ class Control:
             await self._set("running", None)
 
     async def gate(self, agent: str, waits: Callable[[], bool]) -> bool:
-        """Before a turn, once: return when it may begin. → as of `wait`"""
+        """Called once before each turn; returns when it may begin. → as `wait`."""
         if agent == LEAD and self._steps is not None and self.state == "running":
             self._steps -= 1
             if self._steps <= 0:
@@ -89,8 +90,8 @@ class Control:
         return await self.wait(agent, waits)
 
     async def wait(self, agent: str, waits: Callable[[], bool]) -> bool:
-        """Return when the run goes on. One who works for a cell that runs does not wait (`waits`, asked again and again:
-        cells begin and end). → whether a person has had the run meanwhile."""
+        """Return when the run goes on. An agent that a running cell waits for does not wait: `waits` is
+        called again and again, as cells begin and end. → whether a person had the run meanwhile."""
         waited = False
         while waits() and not self._goes_on:
             if self.state == "pausing" and (agent == LEAD or self.aside):
@@ -103,7 +104,7 @@ class Control:
         return waited
 
     async def approved(self, agent: str, cell: str, code: str) -> Verdict:
-        """Before a cell: wait for a person's word, where one is asked for."""
+        """Before a cell: wait for a person's approval if the run asks for one."""
         why = self._asks(code)
         if why is None:
             return Verdict(True)
@@ -122,7 +123,7 @@ class Control:
                     await self._set("running", None)
 
     def _asks(self, code: str) -> str | None:
-        """Why a cell needs a person's word, if it does."""
+        """Why a cell needs a person's approval; None if it needs none."""
         if self.approval == "cells":
             return "each cell is approved"
         found = COSTLY.search(code) if self.approval == "costly" else None
@@ -130,7 +131,7 @@ class Control:
 
     @property
     def _goes_on(self) -> bool:
-        """Whether agents begin anything: not in a person's hands, and not at the run's end, which ends them."""
+        """Whether agents may begin anything: not while a person has the run, and not at its end."""
         return self.state in ("running", "waiting") and not self.over
 
     async def _running(self) -> None:
@@ -141,7 +142,7 @@ class Control:
             await self._changed.wait()
 
     async def close(self) -> None:
-        """Nothing is left to be steered: a pause that has not taken hold never will, and one that has is over."""
+        """End the person's control: nothing is left to steer, so any pause is over."""
         self.over, self.waiting = True, None
         if self.state != "running":
             await self._set("running", None)
@@ -204,14 +205,15 @@ class Control:
             raise BadMessage("text is empty: say what the agent is to know")
         if len(text) > LONGEST:
             raise BadMessage(
-                f"the message has {len(text):,} characters; at most {LONGEST:,} are taken: put more into a file and name it",
+                f"the message has {len(text):,} characters; at most {LONGEST:,} are taken: "
+                "put more into a file and name it",
                 too_long=True,
             )
         self._alive()
         self.ledger.append(kinds.MESSAGE, kinds.Message(text=text.strip()))
 
     async def approve(self, yes: Any, why: Any = "", cell: Any = None) -> None:
-        """`cell`: the one that was seen, where it is said; none that nobody has seen is to run."""
+        """`cell`: the cell that the person saw, if known; a cell that nobody has seen must not run."""
         self._alive()
         if not isinstance(yes, bool) or not isinstance(why, str):
             raise BadMessage("yes is true or false, why is a text")
@@ -233,7 +235,7 @@ class Control:
         await self._set("waiting" if waits else "running", None)
 
     async def _pause(self, why: str) -> None:
-        """Once what runs has ended; at once where a cell waits for a person's word, since nothing runs."""
+        """Pause after the running cell; at once if a cell waits for approval, since nothing runs."""
         if self.state == "waiting":
             await self._halt(why)
         else:

@@ -4,4 +4,5 @@ from __future__ import annotations
 
 
 class BadInput(ValueError):  # noqa: N818 - the word of the exit code
-    """The run cannot begin or go on for what it was given; the message names file or option and the cure."""
+    """The run cannot begin or go on because of its input; the message names the file or option and the
+    cure."""

@@ -1,4 +1,4 @@
-"""The end of a run: its proof, its report, its last records; and run.json, which says how it stands."""
+"""The end of a run: its proof, its report, its last records; and run.json, the run's current state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNPROVEN = Proof("not run", "nothing was submitted", 0.0, False)
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to. `submission` is None when there is none; scores are cross-validated."""
+    """The result of a run. `submission` is None if there is none; scores are cross-validated."""
 
     run: str
     competition: str
@@ -51,7 +51,8 @@ class Result:
 
 @dataclass
 class Finisher:
-    """`latest` holds the latest data of each kind of record; `recording` is what is replayed, if anything."""
+    """Writes states, proof and report. `latest`: the latest record of each kind; `recording`: the run being
+    replayed, if any."""
 
     options: Options
     ledger: Ledger
@@ -62,8 +63,8 @@ class Finisher:
     machinery: Machinery = PROCESSES
 
     async def prove(self, described: results.Solution) -> Proof:
-        """Write `solution.ipynb`, run it in a fresh kernel, compare. Where training anew would take, or takes, too long,
-        the saved models predict."""
+        """Write `solution.ipynb`, run it in a fresh kernel, compare. It trains the models again; if that
+        takes too long, it predicts with the saved models."""
         left = self.budget.left - CLOSING
         cost = sum(member["cost"] for member in described["members"]) / described["slots"]
         saved = all(
@@ -100,25 +101,37 @@ class Finisher:
         return path
 
     def close(
-        self, end: str, described: results.Solution | None, proof: Proof, agents: Sequence[str], failed: bool = False
-    ) -> Result:  # fmt: skip
-        """The last records, the report and run.json; `agents` are those that were called in."""
+        self,
+        end: str,
+        described: results.Solution | None,
+        proof: Proof,
+        agents: Sequence[str],
+        failed: bool = False,
+    ) -> Result:
+        """Write the last records, the report and run.json. `agents`: names of the delegated agents."""
         out = self.options.out
         names = [*map(notebook_of, (LEAD, *agents)), "studies.db"]
         names += ["submission.csv", "solution.ipynb"] if described else []
         for name in names:
             if (out / name).exists():
                 self.ledger.append(kinds.FILE, kinds.File(path=name, sha256=sha256(out / name)))
-        card, frozen = self.latest.get(results.CARD), self.latest.get(results.PROTOCOL)
-        submitted, judged = self.latest.get(results.SUBMISSION), frozen or card
+        card, protocol = self.latest.get(results.CARD), self.latest.get(results.PROTOCOL)
+        submitted, scored_by = self.latest.get(results.SUBMISSION), protocol or card
         result = Result(
-            run=str(out), competition=self._competition, metric=judged["metric"] if judged else None,
-            direction=judged["direction"] if judged else None, protocol=frozen["digest"] if frozen else None,
-            cv=submitted["score"] if submitted else None, cv_se=submitted["se"] if submitted else None,
-            submission=str(out / "submission.csv") if submitted else None, notebook=str(out / "agent.ipynb"),
+            run=str(out),
+            competition=self._competition,
+            metric=scored_by["metric"] if scored_by else None,
+            direction=scored_by["direction"] if scored_by else None,
+            protocol=protocol["digest"] if protocol else None,
+            cv=submitted["score"] if submitted else None,
+            cv_se=submitted["se"] if submitted else None,
+            submission=str(out / "submission.csv") if submitted else None,
+            notebook=str(out / "agent.ipynb"),
             solution=str(out / "solution.ipynb") if (out / "solution.ipynb").exists() else None,
-            report=str(out / "report.html"), proof=proof, seconds=self.budget.used,
-        )  # fmt: skip
+            report=str(out / "report.html"),
+            proof=proof,
+            seconds=self.budget.used,
+        )
         state = "failed" if failed else "stopped" if end == "interrupted" else "finished"
         run = self._run_json(state, end, result)
         report.write(out / "report.html", run, list(read(out / "ledger.jsonl")))
@@ -127,8 +140,7 @@ class Finisher:
         return result
 
     def state(self, state: str, why: str | None, result: Result | None = None, held: bool = False) -> None:
-        """A state of the run, in the record and in run.json; `held`: the clock stands still from here, or did until
-        here."""
+        """Write a state of the run into the record and run.json. `held`: the clock stops or restarts here."""
         record = kinds.State(state=state, why=why)
         if held:
             record["used"] = round(self.budget.used, 3)
@@ -143,9 +155,20 @@ class Finisher:
     def _run_json(self, state: str, why: str | None, result: Result | None) -> dict[str, Any]:
         o = self.options
         return {
-            "id": self.id, "run": o.out.name, "competition": self._competition, "state": state, "why": why, "pid": os.getpid(),
-            "started": o.started, "seconds": round(self.budget.used, 1), "budget": o.budget, "seed": o.seed,
-            "brain": o.brain, "head": self.ledger.head, "length": self.ledger.length,
-            "environment": self.latest.get(kinds.ENVIRONMENT) or {}, "result": result.record() if result else None,
+            "id": self.id,
+            "run": o.out.name,
+            "competition": self._competition,
+            "state": state,
+            "why": why,
+            "pid": os.getpid(),
+            "started": o.started,
+            "seconds": round(self.budget.used, 1),
+            "budget": o.budget,
+            "seed": o.seed,
+            "brain": o.brain,
+            "head": self.ledger.head,
+            "length": self.ledger.length,
+            "environment": self.latest.get(kinds.ENVIRONMENT) or {},
+            "result": result.record() if result else None,
             "proof": result.proof.record() if result else None,
-        }  # fmt: skip
+        }

@@ -20,27 +20,27 @@ from cobra_jupyter.run.status import RunStatus
 from cobra_jupyter.workbench.display.pages.describe import best as best_score
 from cobra_jupyter.workbench.display.pages.describe import cross_validated
 
-LONGEST = 200  # bytes of a competition's name in that of a run's folder
+LONGEST = 200  # bytes of a competition's name in the name of a run's folder
 
 
 class RunError(ValueError):
-    """No such run; the message says where was looked."""
+    """There is no such run, or it cannot be resumed; the message says why."""
 
 
 def name_of(competition: Path) -> str:
-    """A competition's name by its folder: that above MLE-bench's prepared/public."""
+    """A competition's name: its folder's, or that of the folder above MLE-bench's prepared/public."""
     inner = {"public", "prepared", "private"}
     return next((part for part in reversed(competition.resolve().parts) if part not in inner), "competition")
 
 
 def new_folder(root: Path, competition: Path) -> Path:
-    """<root>/<competition>-<time>, not taken yet."""
+    """<root>/<competition>-<time>, a path that does not exist yet."""
     folder = root / f"{_shortened(name_of(competition))}-{time.strftime('%Y%m%d-%H%M%S')}"
     return folder if not folder.exists() else folder.with_name(f"{folder.name}-{secrets.token_hex(2)}")
 
 
 def _shortened(name: str) -> str:
-    """As much of it as leaves room for more in the name of a file, which has at most 255 bytes."""
+    """Shorten a name to LONGEST bytes: file names have at most 255, and more is appended."""
     whole = os.fsencode(name)
     return name if len(whole) <= LONGEST else whole[:LONGEST].decode("utf-8", "ignore")
 
@@ -52,7 +52,7 @@ def _memory() -> Path:
 
 
 def remember(folder: Path) -> None:
-    """Note the latest run, wherever it lies; a home that cannot be written is no reason to fail."""
+    """Note the folder of the latest run; do nothing if the home folder cannot be written."""
     try:
         _memory().parent.mkdir(parents=True, exist_ok=True)
         _memory().write_text(str(folder.resolve()), encoding="utf-8")
@@ -81,7 +81,7 @@ def find(run: str) -> Path:
 
 
 def load(run: str) -> dict[str, Any]:
-    """run.json of a run, with the folder it was read from. A runner that is gone shows as state `died`. Raises RunError."""
+    """run.json of a run, with its folder. The state is `died` if the runner is gone. Raises RunError."""
     folder = find(run)
     try:
         found = _checked(_run_json(folder))
@@ -95,16 +95,16 @@ def load(run: str) -> dict[str, Any]:
 
 
 def _checked(found: Any) -> dict[str, Any]:
-    """What everyone reads in it is there. Raises ValueError."""
+    """Check the entries that every reader needs. Raises ValueError."""
     if not isinstance(found, dict):
         raise ValueError("it holds no JSON object")
-    for name, kind, said in (
+    for name, kind, expected in (
         ("run", str, "a text"),
         ("state", str, "a text"),
         ("budget", (int, float), "a number"),
     ):
         if not isinstance(found.get(name), kind) or isinstance(found[name], bool):
-            raise ValueError(f'"{name}" must be {said}, not {str(found.get(name))[:80]!r}')
+            raise ValueError(f'"{name}" must be {expected}, not {str(found.get(name))[:80]!r}')
     seconds = found.get("seconds") or 0
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise ValueError(f'"seconds" must be a number, not {str(seconds)[:80]!r}')
@@ -115,44 +115,51 @@ def _checked(found: Any) -> dict[str, Any]:
 
 def _run_json(folder: Path) -> Any:
     path = folder / "run.json"
-    if not path.exists():  # it ended before that was written
-        asked = _asked(folder / "ledger.jsonl")
-        known = {name: asked.get(name) for name in ("run", "started", "budget", "seed", "brain")}
+    if not path.exists():  # the run ended before it was written
+        config = _config(folder / "ledger.jsonl")
+        known = {name: config.get(name) for name in ("run", "started", "budget", "seed", "brain")}
         return {**known, "state": "died", "why": None, "result": None}
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def options_of(run: dict[str, Any], budget: float | None) -> Options:
-    """What to resume a run with; `budget` (seconds) takes the place of the old one. Raises RunError where the run
-    lives or is over."""
+    """Options to resume a run with; `budget` (seconds) replaces the old one. Raises RunError if the run is
+    running or finished."""
 
     folder = Path(run["folder"])
     if is_locked(folder):
-        raise RunError(
-            f"{run['run']} is running (process {run.get('pid')}): `cobra status` shows how it stands"
-        )
+        raise RunError(f"{run['run']} is running (process {run.get('pid')}): see `cobra status`")
     given = float(run["budget"])
     if run["state"] == "finished" and (budget or 0) <= given:
         raise RunError(
             f"{run['run']} is over: nothing to resume. With --budget of more than {spoken(given)} it goes on"
         )
-    asked = _asked(folder / "ledger.jsonl")
+    config = _config(folder / "ledger.jsonl")
     try:
         return Options(
-            Path(asked["folder"]), folder, asked["brain"], budget or given, asked["seed"], asked["kernel"],
-            asked["settings"], time.time(), tuple(asked["weights"]), asked.get("model", {}), asked.get("approval", "none"),
-        )  # fmt: skip
+            folder=Path(config["folder"]),
+            out=folder,
+            brain=config["brain"],
+            budget=budget or given,
+            seed=config["seed"],
+            kernel=config["kernel"],
+            settings=config["settings"],
+            started=time.time(),
+            weights=tuple(config["weights"]),
+            model=config.get("model", {}),
+            approval=config.get("approval", "none"),
+        )
     except (KeyError, TypeError) as error:
         raise RunError(
-            f"{folder / 'ledger.jsonl'} does not say what was asked for ({error}): start the run again with `cobra run`"
+            f"{folder / 'ledger.jsonl'} does not say what was asked for ({error}): "
+            "start the run again with `cobra run`"
         ) from error
 
 
 def spent(folder: Path) -> tuple[int, float]:
-    """Tokens and dollars that a run's brains have taken so far."""
-
+    """Tokens and dollars that a run has cost so far."""
     tokens, dollars = 0, 0.0
-    with contextlib.suppress(LedgerError):  # a torn last line: whoever resumes the run cuts it
+    with contextlib.suppress(LedgerError):  # a torn last line: resuming the run cuts it
         for record in read(folder / "ledger.jsonl"):
             if record.kind == "reply":
                 more = taken(record.data)
@@ -160,23 +167,23 @@ def spent(folder: Path) -> tuple[int, float]:
     return tokens, dollars
 
 
-def _asked(ledger: Path) -> dict[str, Any]:
-    """What the run was asked for: the first line of its record."""
+def _config(ledger: Path) -> dict[str, Any]:
+    """The run's configuration: the first line of its record. Raises RunError."""
     try:
         with ledger.open(encoding="utf-8") as file:
-            asked: dict[str, Any] = dict(json.loads(file.readline())["data"])
+            config: dict[str, Any] = dict(json.loads(file.readline())["data"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             f"{ledger} has no first line to go by: start the run again with `cobra run`"
         ) from error
-    return asked
+    return config
 
 
 def describe(run: dict[str, Any]) -> str:
     lines = [f"{run['run']}: {run['state']}" + (f" ({run['why']})" if run.get("why") else "")]
     result = run.get("result")
     if run["state"] in LIVE[1:]:
-        lines += _standing(Path(run["folder"]))
+        lines += _progress_lines(Path(run["folder"]))
     elif result and result["cv"] is not None:
         lines.append(
             f"{cross_validated(result['metric'], result['cv'], result['cv_se'])}, proof {result['proof']}"
@@ -191,17 +198,16 @@ def describe(run: dict[str, Any]) -> str:
     return "\n".join([*lines, f"{'folder':<11} {run['folder']}"])
 
 
-def _standing(folder: Path) -> list[str]:
-    """Phase, best score and number of trials of a run that goes on, from its record."""
-
-    standing = RunStatus()
+def _progress_lines(folder: Path) -> list[str]:
+    """Time, phase, best score and number of trials of a running run, from its record."""
+    status = RunStatus()
     with contextlib.suppress(LedgerError):  # its last line is being written
         for record in read(folder / "ledger.jsonl"):
-            standing.count(record)
-    best, asked = standing.best, standing.asked
-    budget = (asked["budget"] if asked else None) or 0.0
+            status.count(record)
+    best, config = status.best, status.config
+    budget = (config["budget"] if config else None) or 0.0
     score = f", {best_score(best['score'], best['se'])}" if best else ""
     return [
-        f"{spoken(standing.age())} of {spoken(budget)} used, {spoken(budget - standing.age())} left",
-        f"{standing.phase}; {standing.trials} trials{score}",
+        f"{spoken(status.age())} of {spoken(budget)} used, {spoken(budget - status.age())} left",
+        f"{status.phase}; {status.trials} trials{score}",
     ]

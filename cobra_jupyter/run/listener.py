@@ -1,4 +1,4 @@
-"""The runner's socket: who attaches may watch, steer and edit (docs/live.md)."""
+"""The runner's socket: attached programs watch, steer and edit the run (docs/live.md)."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ from cobra_jupyter.run.control import BadMessage, Control, Refused
 from cobra_jupyter.run.registry import Entry, register
 from cobra_jupyter.run.status import RunStatus
 
-MOST_UNSENT = 256 * 2**20  # bytes that wait for a slow attacher; beyond it is let go, and comes back
-STATUS_EVERY = 0.2  # seconds between two events of the status
+MOST_UNSENT = (
+    256 * 2**20
+)  # bytes queued for a slow attacher; beyond that it is disconnected and attaches again
+STATUS_EVERY = 0.2  # seconds between two status events
 _STEERING = ("pause", "resume", "step", "interrupt", "stop", "take_over", "hand_back")
 _SLOW = (
     "save",
@@ -43,38 +45,64 @@ Call = Callable[["_Attacher", Mapping[str, Any]], Awaitable[Json]]
 
 
 class Listener:
-    """`seats` are those of the agents who work; `intruder` says whether a process is one that agents started."""
+    """Accepts attachers, answers their calls and sends them events."""
 
     def __init__(
-        self, identity: str, run: Path, ledger: Ledger, control: Control, budget: Budget, seats: Mapping[str, Workspace],
-        standing: RunStatus, facts: Callable[[], Json], intruder: Callable[[int], bool],
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        identity: str,
+        run: Path,
+        ledger: Ledger,
+        control: Control,
+        budget: Budget,
+        workspaces: Mapping[str, Workspace],
+        run_status: RunStatus,
+        facts: Callable[[], Json],
+        intruder: Callable[[int], bool],
+    ) -> None:
+        """`workspaces`: those of the agents that work now. `facts` returns the constant part of the status.
+        `intruder` says whether an agent started a process: such a process may not attach."""
         self._run, self._ledger, self._control, self._budget = run, ledger, control, budget
-        self._seats, self._standing, self._facts, self._intruder = seats, standing, facts, intruder
+        self._workspaces, self._run_status, self._facts, self._intruder = (
+            workspaces,
+            run_status,
+            facts,
+            intruder,
+        )
         self._folder = private_folder()
         self._entry = Entry(identity, run, os.getpid(), self._folder / "control", secrets.token_hex(16))
         self._attachers: set[_Attacher] = set()
         self._serving: set[asyncio.Task[Any]] = set()
-        self._told = 0.0
+        self._status_sent = 0.0  # time of the last status event
         self._timer: asyncio.TimerHandle | None = None
-        self._place: Path | None = None
+        self._registered: Path | None = None
         self._calls: dict[str, Call] = {
-            "watch": self._watch, "status": self._status, "follow": self._follow, "edit": self._edit, "ran": self._ran,
-            "cell": self._cell, "save": self._save, "flush": self._flush, "moved": self._moved, "kernel": self._kernel,
-            "interrupt_kernel": self._interrupt_kernel, "restart_kernel": self._restart_kernel,
-            "message": self._message, "approve": self._approve,
+            "watch": self._watch,
+            "status": self._status,
+            "follow": self._follow,
+            "edit": self._edit,
+            "ran": self._ran,
+            "cell": self._cell,
+            "save": self._save,
+            "flush": self._flush,
+            "moved": self._moved,
+            "kernel": self._kernel,
+            "interrupt_kernel": self._interrupt_kernel,
+            "restart_kernel": self._restart_kernel,
+            "message": self._message,
+            "approve": self._approve,
             **{name: partial(self._steer, name) for name in _STEERING},
-        }  # fmt: skip
+        }
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._server = await asyncio.start_unix_server(self._connected, str(self._entry.socket), limit=2**20)
         self._entry.socket.chmod(0o600)
-        with contextlib.suppress(OSError):  # nobody can attach then; the run goes on
-            self._place = register(self._entry)
+        with contextlib.suppress(OSError):  # then nobody can attach; the run goes on
+            self._registered = register(self._entry)
 
     async def close(self) -> None:
-        """Tell all who are attached how it ended, and listen no longer."""
+        """Send the final status to all attachers, disconnect them and stop listening."""
         self._server.close()
         for attacher in tuple(self._attachers):
             attacher.send({"event": "ended", "status": self.status()})
@@ -82,51 +110,69 @@ class Listener:
         for task in tuple(self._serving):
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
-        if self._place is not None:
-            self._place.unlink(missing_ok=True)
+        if self._registered is not None:
+            self._registered.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def seated(self, seat: Workspace) -> None:
-        """Have an agent's notebook followed by those who wish to."""
-        seat.document.subscribe(partial(self._publish, seat.name))
+    def add_workspace(self, workspace: Workspace) -> None:
+        """Let attachers follow an agent's notebook from now on."""
+        workspace.document.subscribe(partial(self._publish, workspace.name))
         self.changed()
 
     def recorded(self, record: Record, entry: Json | None) -> None:
         """A new record; called in any thread."""
         if entry is not None:
-            self._loop.call_soon_threadsafe(self._tell, {"event": "log", "entry": entry})
+            self._loop.call_soon_threadsafe(self._broadcast, {"event": "log", "entry": entry})
         self._loop.call_soon_threadsafe(self.changed)
 
     def changed(self) -> None:
-        """The status may be another: those who watch are told soon."""
+        """The status may have changed: send it to watchers soon."""
         if self._timer is None and any(attacher.watches for attacher in self._attachers):
-            wait = max(0.0, self._told + STATUS_EVERY - self._loop.time())
-            self._timer = self._loop.call_later(wait, self._tell_status)
+            wait = max(0.0, self._status_sent + STATUS_EVERY - self._loop.time())
+            self._timer = self._loop.call_later(wait, self._broadcast_status)
 
     def status(self) -> Json:
-        s, control = self._standing, self._control
+        """The run's status as docs/live.md describes it."""
+        s, control = self._run_status, self._control
         state = control.state if s.state in ("running", "pausing", "paused", "human", "waiting") else s.state
         waiting = control.waiting
         return {
-            "id": self._entry.id, **self._facts(), "run": str(self._run), "state": state, "why": control.why or s.why,
-            "phase": s.phase, "turn": s.turn, "at": time.time(), "elapsed": round(self._budget.used, 1),
-            "left": round(max(0.0, self._budget.left), 1), "budget": self._budget.seconds,
-            "ticking": self._budget.held is None and state in ("starting", "running", "pausing"), "best": s.best,
-            "submitted": s.submitted, "trials": s.trials, "tokens": s.tokens, "cost": round(s.cost, 6) if s.tokens else None,
+            "id": self._entry.id,
+            **self._facts(),
+            "run": str(self._run),
+            "state": state,
+            "why": control.why or s.why,
+            "phase": s.phase,
+            "turn": s.turn,
+            "at": time.time(),
+            "elapsed": round(self._budget.used, 1),
+            "left": round(max(0.0, self._budget.left), 1),
+            "budget": self._budget.seconds,
+            "ticking": self._budget.held is None and state in ("starting", "running", "pausing"),
+            "best": s.best,
+            "submitted": s.submitted,
+            "trials": s.trials,
+            "tokens": s.tokens,
+            "cost": round(s.cost, 6) if s.tokens else None,
             "agents": [
-                {"name": name, "role": role, "notebook": self._notebook(name), "busy": name in self._seats}
+                {
+                    "name": name,
+                    "role": role,
+                    "notebook": self._notebook(name),
+                    "busy": name in self._workspaces,
+                }
                 for name, role in list(s.agents.items())
             ],
-            "waiting": None if waiting is None else {"agent": waiting.agent, "cell": waiting.cell, "why": waiting.why},
+            "waiting": waiting and {"agent": waiting.agent, "cell": waiting.cell, "why": waiting.why},
             "resumable": False,
-        }  # fmt: skip
+        }
 
     def _notebook(self, name: str) -> str:
-        """Where an agent's notebook lies, from the run's folder."""
+        """Path of an agent's notebook, relative to the run's folder."""
         from cobra_jupyter.agent.team import notebook_of
 
-        seat = self._seats.get(name)
-        return os.path.relpath(seat.file.path, self._run.resolve()) if seat else notebook_of(name)
+        workspace = self._workspaces.get(name)
+        return os.path.relpath(workspace.file.path, self._run.resolve()) if workspace else notebook_of(name)
 
     # ---- connections
 
@@ -148,7 +194,7 @@ class Listener:
                 except AttachError as error:
                     attacher.refuse(None, error.kind, str(error))
                     continue
-                await self._take(attacher, frame)
+                await self._dispatch(attacher, frame)
         except (EOFError, ConnectionError):
             pass
         finally:
@@ -156,6 +202,8 @@ class Listener:
             await attacher.close()
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Whether a connection may attach: its first frame holds the token, and no agent started its
+        process."""
         try:
             first = await asyncio.wait_for(read_frame(reader), 10)
         except (EOFError, AttachError, TimeoutError):
@@ -165,7 +213,7 @@ class Listener:
         pid = _peer(writer.get_extra_info("socket"))
         return pid is None or not await asyncio.to_thread(self._intruder, pid)
 
-    async def _take(self, attacher: _Attacher, frame: Json) -> None:
+    async def _dispatch(self, attacher: _Attacher, frame: Json) -> None:
         number, name, args = frame.get("id"), frame.get("call"), frame.get("args", {})
         call = self._calls.get(name) if isinstance(name, str) else None
         if call is None or not isinstance(args, dict) or not isinstance(number, int | str):
@@ -190,19 +238,19 @@ class Listener:
             attacher.refuse(number, "TooLarge" if error.too_long else "Malformed", str(error))
         except edits.BadEdit as error:
             attacher.refuse(number, "Malformed", str(error))
-        except Exception as error:  # whoever attaches must not end the run
+        except Exception as error:  # an attacher must not end the run
             attacher.refuse(number, "Failed", f"{type(error).__name__}: {error}")
 
-    # ---- what is told
+    # ---- events
 
-    def _tell(self, event: Json) -> None:
+    def _broadcast(self, event: Json) -> None:
         for attacher in tuple(self._attachers):
             if attacher.watches:
                 attacher.send(event)
 
-    def _tell_status(self) -> None:
-        self._timer, self._told = None, self._loop.time()
-        self._tell({"event": "status", "status": self.status()})
+    def _broadcast_status(self) -> None:
+        self._timer, self._status_sent = None, self._loop.time()
+        self._broadcast({"event": "status", "status": self.status()})
 
     def _publish(self, agent: str, operation: Operation) -> None:
         followers = [attacher for attacher in self._attachers if agent in attacher.follows]
@@ -215,88 +263,89 @@ class Listener:
 
     async def _watch(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
         attacher.watches = True
-        return {"status": self.status(), "log": list(self._standing.log)}
+        return {"status": self.status(), "log": list(self._run_status.log)}
 
     async def _status(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
         return self.status()
 
     async def _follow(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat, seq = self._seat(args), args.get("seq")
+        workspace, seq = self._workspace(args), args.get("seq")
         if seq is not None and (not isinstance(seq, int) or isinstance(seq, bool) or seq < 0):
             raise AttachError(
                 "Malformed", f"seq is the number of the last operation seen, or null, not {seq!r}"
             )
-        attacher.follows.add(seat.name)
-        document = seat.document
+        attacher.follows.add(workspace.name)
+        document = workspace.document
         missed = document.since(seq) if seq is not None and seq <= document.seq else None
         if missed is not None:
             return {"seq": document.seq, "operations": [operation.to_json() for operation in missed]}
         return {"seq": document.seq, "notebook": document.notebook(), "running": list(document.running)}
 
     async def _edit(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat = self._seat(args)
-        refused = edits.apply(seat.document, args.get("edits"), _client(args))
-        return {"seq": seat.document.seq, "refused": refused}
+        workspace = self._workspace(args)
+        refused = edits.apply(workspace.document, args.get("edits"), _client(args))
+        return {"seq": workspace.document.seq, "refused": refused}
 
     async def _ran(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat, msg_id, cell = self._seat(args), args.get("msg_id"), args.get("cell_id")
+        workspace, msg_id, cell = self._workspace(args), args.get("msg_id"), args.get("cell_id")
         if not isinstance(msg_id, str) or not isinstance(cell, str) or len(msg_id) > 200:
             raise AttachError("Malformed", "msg_id and cell_id are strings")
-        seat.person_cells.ran(msg_id, cell, _client(args))
+        workspace.person_cells.ran(msg_id, cell, _client(args))
         return {}
 
     async def _cell(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat, cell = self._seat(args), args.get("cell_id")
-        if cell not in seat.document:
+        workspace, cell = self._workspace(args), args.get("cell_id")
+        if cell not in workspace.document:
             raise AttachError("Unknown", f"there is no cell {cell!r}")
-        return {"cell": seat.document.cell(str(cell))}
+        return {"cell": workspace.document.cell(str(cell))}
 
     async def _save(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat, notebook = self._seat(args), args.get("notebook")
+        workspace, notebook = self._workspace(args), args.get("notebook")
         if not isinstance(notebook, dict):
             raise AttachError("Malformed", "notebook is an object")
         try:
-            seat.save(notebook, str(args.get("client") or ""))
+            workspace.save(notebook, str(args.get("client") or ""))
         except ValueError as error:
             raise AttachError("Malformed", str(error)) from error
         return await self._flush(attacher, args)
 
     async def _flush(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat = self._seat(args)
-        seq = seat.document.seq
-        await seat.file.settle()
-        return {"seq": seq, "path": str(seat.file.path)}
+        workspace = self._workspace(args)
+        seq = workspace.document.seq
+        await workspace.file.settle()
+        return {"seq": seq, "path": str(workspace.file.path)}
 
     async def _moved(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat, path = self._seat(args), args.get("path")
+        workspace, path = self._workspace(args), args.get("path")
         if not isinstance(path, str) or not Path(path).is_absolute() or not path.endswith(".ipynb"):
-            raise AttachError("Malformed", "path is the whole path of a notebook")
-        seat.file.move(Path(path))
-        self._ledger.append(kinds.MOVED, kinds.Moved(agent=seat.name, path=path))
+            raise AttachError("Malformed", "path is the absolute path of a notebook")
+        workspace.file.move(Path(path))
+        self._ledger.append(kinds.MOVED, kinds.Moved(agent=workspace.name, path=path))
         return {}
 
     async def _kernel(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        kernel = self._seat(args).kernel
+        kernel = self._workspace(args).kernel
         if kernel is None or kernel.connection_file is None:
             raise AttachError("Refused", "its kernel is not there yet")
         info: Json = json.loads(kernel.connection_file.read_text(encoding="utf-8"))
         return info
 
     async def _interrupt_kernel(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        """From the kernel's menu: what runs ends; where that is the agent's cell, the run pauses as well."""
-        seat = self._seat(args)
-        if seat.kernel is not None and seat.kernel.busy and not self._control.over:
+        """From the kernel's menu: interrupt the running cell; if it is the agent's, the run pauses as
+        well."""
+        workspace = self._workspace(args)
+        if workspace.kernel is not None and workspace.kernel.busy and not self._control.over:
             await self._control.interrupt()
         else:
-            await seat.interrupt_kernel()
+            await workspace.interrupt_kernel()
         return {}
 
     async def _restart_kernel(self, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
-        seat = self._seat(args)
-        if seat.agent is None:
+        workspace = self._workspace(args)
+        if workspace.agent is None:
             raise AttachError("Refused", "its kernel is not there yet")
-        self._ledger.append(kinds.HUMAN, kinds.Human(what="restart the kernel", why=seat.name))
-        await seat.restart_kernel(max(30.0, self._budget.free))
+        self._ledger.append(kinds.HUMAN, kinds.Human(what="restart the kernel", why=workspace.name))
+        await workspace.restart_kernel(max(30.0, self._budget.free))
         return {}
 
     async def _steer(self, name: str, attacher: _Attacher, args: Mapping[str, Any]) -> Json:
@@ -311,14 +360,14 @@ class Listener:
         await self._control.approve(args.get("yes"), args.get("why") or "", args.get("cell"))
         return self.status()
 
-    def _seat(self, args: Mapping[str, Any]) -> Workspace:
+    def _workspace(self, args: Mapping[str, Any]) -> Workspace:
         name = args.get("agent", "lead")
-        seat = self._seats.get(name) if isinstance(name, str) else None
-        if seat is None:
+        workspace = self._workspaces.get(name) if isinstance(name, str) else None
+        if workspace is None:
             raise AttachError(
-                "Unknown", f"no agent {name!r} works now; {', '.join(self._seats) or 'none'} do"
+                "Unknown", f"no agent {name!r} works now; {', '.join(self._workspaces) or 'none'} do"
             )
-        return seat
+        return workspace
 
 
 class _Attacher:
@@ -361,7 +410,7 @@ def _client(args: Mapping[str, Any]) -> str:
 
 
 def _peer(sock: Any) -> int | None:
-    """The process at the other end, where the system tells."""
+    """The process at the other end; None if the system does not say."""
     if not hasattr(sockets, "SO_PEERCRED"):
         return None
     pid, _, _ = struct.unpack(

@@ -1,4 +1,4 @@
-"""What a run is made of besides its agents. A caller may give it other parts, tests those that need no process."""
+"""The parts of a run besides its agents. Tests replace them with parts that need no process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Prove = Callable[[Path, Path, Path, str | None, float, bool], Awaitable[Proof]]
 
 @dataclass(frozen=True)
 class Machinery:
-    """How a run looks at its kernel's Python, makes kernels and its harness, and proves its submission."""
+    """How a run probes its kernel's Python, starts kernels and its harness, and proves its submission."""
 
     probe: Probe = probe
     kernel: MakeKernel = KernelSession

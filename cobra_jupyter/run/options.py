@@ -1,4 +1,4 @@
-"""What a run was asked for."""
+"""The options of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Options:
-    """What a run was asked for. `started` is when the process began (epoch seconds)."""
+    """The options of a run. `started`: when the process began (epoch seconds)."""
 
     folder: Path
     out: Path
@@ -20,6 +20,6 @@ class Options:
     kernel: str | None
     settings: Mapping[str, str]
     started: float
-    weights: tuple[str, ...] = ()  # folders of pretrained weights, beside those of the cache
-    model: Mapping[str, Any] = field(default_factory=dict)  # settings of a language model, no secrets
-    approval: str = "none"  # which cells wait for a person's word: none, cells, costly
+    weights: tuple[str, ...] = ()  # folders of pretrained weights, besides the cache
+    model: Mapping[str, Any] = field(default_factory=dict)  # settings of a language model, without secrets
+    approval: str = "none"  # which cells wait for a person's approval: none, cells, costly

@@ -1,4 +1,4 @@
-"""Proof: run `solution.ipynb` in a fresh kernel and compare what it writes with what was submitted."""
+"""Proof: run `solution.ipynb` in a fresh kernel and compare its submission with the submitted one."""
 
 from __future__ import annotations
 
@@ -37,10 +37,16 @@ class Proof:
 
 
 async def prove(
-    notebook: Path, submission: Path, folder: Path, kernel: str | None, seconds: float, retrained: bool,
+    notebook: Path,
+    submission: Path,
+    folder: Path,
+    kernel: str | None,
+    seconds: float,
+    retrained: bool,
     session: MakeKernel = KernelSession,
-) -> Proof:  # fmt: skip
-    """Execute `notebook` (its outputs are kept in it) in `folder` and compare. Never raises for what the notebook does."""
+) -> Proof:
+    """Execute `notebook` in `folder`, write its outputs into it, and compare. Never raises because of the
+    notebook."""
     begun = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     document = Document.read(notebook.read_text(encoding="utf-8"))
@@ -105,8 +111,6 @@ def _compared(submitted: Path, made: Path) -> tuple[str, str]:
             worst = max(worst, float(np.nanmax(np.abs(a[column] - b[column]))))
         elif not a[column].equals(b[column]):
             return "different", f"{int((a[column] != b[column]).sum())} values of {column} differ"
-    return (
-        ("equal", f"largest difference {worst:.2g}")
-        if worst <= TOLERANCE
-        else ("different", f"largest difference {worst:.3g}")
-    )
+    if worst <= TOLERANCE:
+        return "equal", f"largest difference {worst:.2g}"
+    return "different", f"largest difference {worst:.3g}"

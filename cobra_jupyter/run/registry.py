@@ -1,4 +1,4 @@
-"""The registry of living runs: where each runner listens, and the ids by which runs are known."""
+"""The registry of running runs: where each runner listens; and the ids of runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _ID = re.compile("[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a living runner listens. Whoever reads it may steer the run: it is kept as Jupyter keeps its own tokens."""
+    """Where a runner listens. The token lets its reader steer the run: the file is as private as Jupyter's
+    tokens."""
 
     id: str
     run: Path
@@ -35,7 +36,8 @@ class Entry:
 
 
 def identity(folder: Path) -> str:
-    """The id of a run: what run.json says, or a hash of its folder's path. A copy of its folder has the same."""
+    """The id of a run: from run.json, else a hash of its folder's path. A copy of the folder has the same
+    id."""
     try:
         found = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("id")
     except (OSError, ValueError, AttributeError, RecursionError):
@@ -44,13 +46,12 @@ def identity(folder: Path) -> str:
 
 
 def identity_by_place(folder: Path) -> str:
-    """An id that no run elsewhere has."""
+    """An id from the folder's path, which no run elsewhere has."""
     return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
 
 
 def settle(folder: Path, identity_here: str) -> None:
-    """Have a copy of a run go by the id it has here, before it goes on: else those who follow the one would be given the
-    other."""
+    """Give a copied run its own id before it is resumed; else clients could confuse it with the original."""
     if identity(folder) == identity_here:
         return
     path = folder / "run.json"
@@ -64,8 +65,8 @@ def _registry_folder() -> Path:
 
 
 def register(entry: Entry) -> Path:
-    """Say where a runner listens. → the file, to be removed when it ends. A copy of a run that lives itself goes by
-    its place."""
+    """Write where a runner listens. → the file, which the runner removes at its end. A copy of another
+    running run gets an id from its path."""
     folder = _registry_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     place = entry.run.resolve()
@@ -80,7 +81,7 @@ def register(entry: Entry) -> Path:
 
 
 def entries() -> list[Entry]:
-    """The living runners; files of dead ones are taken away."""
+    """The active runners; removes files of runners that are gone."""
     found = []
     for path in sorted(_registry_folder().glob("*.json")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -100,6 +101,6 @@ def entries() -> list[Entry]:
 
 
 def find(folder: Path) -> Entry | None:
-    """The living runner of the run in a folder."""
+    """The active runner of the run in a folder; None if there is none."""
     real = folder.resolve()
     return next((entry for entry in entries() if entry.run.resolve() == real), None)

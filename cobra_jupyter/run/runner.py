@@ -1,7 +1,7 @@
 """One run: a competition folder in; a notebook, a proof and a valid submission out.
 
-The runner is the only writer of the record and of the notebook. It starts the harness and the kernel, lets the
-agent work until the time for new work is over, then writes `solution.ipynb`, proves it and reports.
+The runner is the only writer of the record and the notebook. It starts the harness and the kernel, lets the
+agent work while there is time for new work, then writes `solution.ipynb`, proves it and writes the report.
 """
 
 from __future__ import annotations
@@ -55,73 +55,79 @@ __all__ = ["BadInput", "Options", "Result", "Runner"]
 T = TypeVar("T")
 HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call", "clock"}
 BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
-EARLY = 0.25  # of the budget: with more left than that, a model that finishes is asked whether it means it
-BESIDE = 4  # cores from which a scout may work beside the lead
+EARLY = 0.25  # of the budget: a model that finishes with more time left is asked to confirm it
+BESIDE = 4  # cores needed for a scout to work beside the lead
 
 
 @dataclass
 class Runner:
-    """One run, or (`resume`) the rest of one that ended early. `on_record` sees every record (progress);
-    `interrupted` may be set from a signal handler."""
+    """One run, or (`resume`) the rest of a run that ended early. `on_record` receives every record (for
+    progress); `interrupted` may be set from a signal handler."""
 
     options: Options
     brain: Brain
     on_record: Callable[[Record, Budget], None] = lambda record, budget: None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     resume: bool = False
-    others: tuple[Brain, ...] = ()  # who takes the brain's place, in order
-    team: Callable[[str], Sequence[Brain]] | None = (
-        None  # brains of the other roles; by default those of the lead
-    )
-    secrets: tuple[str, ...] = ()  # never to be written anywhere
+    others: tuple[Brain, ...] = ()  # brains that take over, in order
+    team: Callable[[str], Sequence[Brain]] | None = None  # brains of other roles; None: the lead's
+    secrets: tuple[str, ...] = ()  # never written anywhere
     machinery: Machinery = PROCESSES
 
     def __post_init__(self) -> None:
         o = self.options
-        self.past: RunHistory | None = None
+        self.history: RunHistory | None = None
         self.budget = Budget(o.budget, o.started, reserve=min(30.0, 0.2 * o.budget))
-        self._recording: Any = getattr(self.brain, "recording", None)  # what is replayed: its clock is ours
+        self._recording: Any = getattr(
+            self.brain, "recording", None
+        )  # the run being replayed: we decide by its clock
         if self._recording:
             self.budget.patience = PATIENT
-        self._results: list[Record] = []  # what the agents' contexts are made of
-        self._ages: dict[int, float] = {}  # of records of earlier lives: seconds of the run's life, by line
-        self._warned = False  # whether the lead was asked if it means to finish
+        self._results: list[Record] = []  # the records that contexts are made of
+        self._ages: dict[int, float] = {}  # seq → the run's age, for records before a resumption
+        self._warned = False  # whether the lead was asked to confirm that it finishes
         self._defect: Exception | None = None
-        self._ready = asyncio.Event()  # there is a team
+        self._ready = asyncio.Event()  # set once there is a team
         self._latest = Latest()
-        self._standing = RunStatus()
+        self._run_status = RunStatus()
         self._steering: Steering | None = None
 
-    # ---- the whole of it
+    # ---- the course of a run
 
     async def run(self) -> Result:
-        """Raises BadInput, KernelError, LedgerError, or DiskFull where the folder takes no more."""
+        """Run to the end. Raises BadInput, KernelError, LedgerError, or DiskFull."""
         self._loop = asyncio.get_running_loop()
         if not self.resume:
             self._prepare_folder()
         environment = self.machinery.probe(self.options.kernel)
-        past: list[Record] = []
-        self.ledger = Ledger(self.options.out / "ledger.jsonl", [*_secrets(), *self.secrets], past.append)
+        earlier: list[Record] = []
+        self.ledger = Ledger(self.options.out / "ledger.jsonl", [*_secrets(), *self.secrets], earlier.append)
         if self.resume:
-            self._take_past(past)
-        for record in past:
-            self._standing.take(record)
+            self._restore_history(earlier)
+        for record in earlier:
+            self._run_status.take(record)
         self.ledger.follow(self._follow)
         self._id = identity(self.options.out) if self.resume else secrets.token_hex(6)
-        self.closing = Finisher(
-            self.options, self.ledger, self.budget, self._latest, self._recording, self._id, self.machinery
+        self._finisher = Finisher(
+            options=self.options,
+            ledger=self.ledger,
+            budget=self.budget,
+            latest=self._latest,
+            recording=self._recording,
+            id=self._id,
+            machinery=self.machinery,
         )
         self._write_first_records(environment)
-        self.closing.state("starting", None)
+        self._finisher.state("starting", None)
         harness = self._harness(environment)
         self._steering = Steering(
-            self.closing,
-            self.ledger,
-            self.budget,
-            self._standing,
-            harness,
-            self.brain.name,
-            self.interrupted.set,
+            finisher=self._finisher,
+            ledger=self.ledger,
+            budget=self.budget,
+            run_status=self._run_status,
+            harness=harness,
+            brain=self.brain.name,
+            stop=self.interrupted.set,
         )
         await self._steering.open()
         try:
@@ -134,39 +140,41 @@ class Runner:
     async def _with_harness(self, harness: Harness, environment: KernelProbe) -> Result:
         try:
             await asyncio.to_thread(harness.start, self._on_record, self._on_ask)
-            if self.past:
+            if self.history:
                 await asyncio.to_thread(harness.restore, self.ledger.path)
             opened = await self._until_stopped(harness.call("open"))
             card = None if opened.cancelled() else opened.result()
         except CallError as error:
-            self.closing.state("failed", str(error))
+            self._finisher.state("failed", str(error))
             if error.kind in BAD_INPUT:
                 raise BadInput(str(error)) from None
             raise
         if card is None:
-            return self.closing.close("interrupted", None, UNPROVEN, ())
+            return self._finisher.close("interrupted", None, UNPROVEN, ())
         self._description = _description(Path(card["folder"]))
-        if card["obstacles"] and self.brain.name == "playbook":  # which has rules, but cannot read
-            self.closing.state("failed", card["obstacles"][0])
+        if card["obstacles"] and self.brain.name == "playbook":  # it follows rules and cannot read
+            self._finisher.state("failed", card["obstacles"][0])
             raise BadInput(card["obstacles"][0])
         end, described = await self._work(harness, environment)
         await asyncio.to_thread(harness.stop)
         proof: Proof | None = UNPROVEN
         if described:
-            self.closing.state("running", "Proving the submission")
-            proven = await self._until_stopped(self.closing.prove(described))
+            self._finisher.state("running", "Proving the submission")
+            proven = await self._until_stopped(self._finisher.prove(described))
             proof = None if proven.cancelled() else proven.result()
         if described and proof is None:
-            self.closing.write_solution(described, retrain=True)
+            self._finisher.write_solution(described, retrain=True)
             proof = Proof("not run", "the run was interrupted", 0.0, False)
         assert proof is not None
-        result = self.closing.close(end, described, proof, self._team.called, failed=self._defect is not None)
+        result = self._finisher.close(
+            end, described, proof, self._team.delegates, failed=self._defect is not None
+        )
         if self._defect is not None:
             raise self._defect
         return result
 
     async def _until_stopped(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
-        """Work that is done, or that was cancelled as the run was stopped."""
+        """Wait for `work`, or cancel it when the run is stopped. → the future, done or cancelled."""
         doing, stop = asyncio.ensure_future(work), asyncio.ensure_future(self.interrupted.wait())
         try:
             await asyncio.wait({doing, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -177,26 +185,36 @@ class Runner:
         return doing
 
     async def _work(self, harness: Harness, environment: KernelProbe) -> tuple[str, results.Solution | None]:
-        """Let the agents work in live kernels. → why they ended, what was submitted (for the proof)."""
+        """Let the agents work. → why they ended, the submitted solution (for the proof)."""
         script = self._recording if self._recording and self._recording.ledger else None
         steering = self._steering
         assert steering
         team = self._team = Team(
-            self.options.out, self.ledger, harness, self._session, self._brains,
-            self._context, _notebook_metadata(environment), self.budget, self.past.records if self.past else (),
-            script, steering.seated, self._id, steering.seats,
-        )  # fmt: skip
+            run=self.options.out,
+            ledger=self.ledger,
+            harness=harness,
+            session=self._session,
+            brains=self._brains,
+            context=self._context,
+            metadata=_notebook_metadata(environment),
+            budget=self.budget,
+            earlier=self.history.records if self.history else (),
+            recording=script,
+            on_agent=steering.add_agent,
+            id=self._id,
+            workspaces=steering.workspaces,
+        )
         self._ready.set()
-        async with team.seat(LEAD, LEAD) as agent:
+        async with team.open(LEAD, LEAD) as agent:
             self.agent = agent
             self._ladder = Ladder(
-                team,
-                self.ledger,
-                self._story,
-                environment.cores >= BESIDE or len(environment.gpus) > 1,
-                agent.say,
-                script,
-                lambda: len(agent.turns) + 1,
+                team=team,
+                ledger=self.ledger,
+                progress=self._progress,
+                beside=environment.cores >= BESIDE or len(environment.gpus) > 1,
+                say=agent.say,
+                recording=script,
+                turn=lambda: len(agent.turns) + 1,
             )
             agent.between = steering.aside(self._ladder.climb)
             await self._open_notebook(agent)
@@ -212,7 +230,7 @@ class Runner:
             return end, await self._describe(agent.executor)
 
     def _end_of(self, work: asyncio.Future[str]) -> str:
-        """Why the lead's life ended. What nobody has thought of is kept until what there is has been submitted."""
+        """Why the lead's work ended. A defect is raised only after the best result has been submitted."""
         error = work.exception()
         if error is None:
             return work.result()
@@ -222,7 +240,7 @@ class Runner:
         return f"a defect, {type(error).__name__}: {error}"
 
     def _brains(self, role: str) -> Sequence[Brain]:
-        """Who writes for an agent of a role, the first to lead."""
+        """The brains of a role, the leading one first."""
         if role == LEAD or self.team is None:
             return (self.brain, *self.others)
         return self.team(role)
@@ -239,16 +257,16 @@ class Runner:
         )
 
     async def _open_notebook(self, agent: Agent) -> None:
-        """Who is told that the run is running finds its notebook."""
+        """Write the notebook's title and file before the run is announced as running."""
         if len(agent.document) == 0:
             await agent.say(self._title())
         with contextlib.suppress(NotebookWriteError):  # tried again as it grows
-            await self._team.seats[LEAD].file.settle()
+            await self._team.workspaces[LEAD].file.settle()
 
     async def _live(self, agent: Agent) -> str:
-        """The lead's life. → why it ended."""
-        before = self.past.lead if self.past else AgentHistory()
-        return await self._team.live(agent, before, lambda: self._time_left(agent, self.budget.free))
+        """Let the lead work. → why it ended."""
+        before = self.history.lead if self.history else AgentHistory()
+        return await self._team.work(agent, before, lambda: self._time_left(agent, self.budget.free))
 
     def _time_left(self, agent: Agent, left: float) -> float:
         """Seconds that an agent has for new work; in a replay, for the turn that comes next."""
@@ -256,26 +274,27 @@ class Runner:
             return float(self._recording.time_left(agent.name, len(agent.turns)))
         return left
 
-    def _story(self) -> RunProgress:
+    def _progress(self) -> RunProgress:
         """The run so far, as the ladder reads it."""
         started = self.budget.started
-        moments = [
+        records = [
             TimedRecord(self._ages.get(r.seq, r.time - started), r.kind, r.data) for r in list(self._results)
         ]
-        return RunProgress(moments, self.budget.seconds, self.budget.used, self.budget.free, self._team.least)
+        return RunProgress(records, self.budget.seconds, self.budget.used, self.budget.free, self._team.least)
 
     def _title(self) -> str:
         o, card = self.options, self._latest[results.CARD]
         return (
-            f"# {card['name']}\nA run of Cobra, written by the {self.brain.name} within {spoken(o.budget)} (seed {o.seed}). Every score comes from "
-            "the harness, which alone holds the labels; `report.html` tells the story, `solution.ipynb` repeats the result."
-        )  # fmt: skip
+            f"# {card['name']}\n"
+            f"A run of Cobra, written by the {self.brain.name} within {spoken(o.budget)} "
+            f"(seed {o.seed}). Every score comes from the harness, which alone holds the labels; "
+            "`report.html` tells the story, `solution.ipynb` repeats the result."
+        )
 
     async def _submit_at_last(self, end: str) -> None:
-        """What the brain left undone when time ran out: choose and submit by the rule."""
-        full = [
-            r for r in self._results if r.kind == "trial" and r.data["full"] and r.data["score"] is not None
-        ]
+        """Select and submit by the rule if the agent did not submit its latest results."""
+        trials = [r for r in self._results if r.kind == "trial"]
+        full = [r for r in trials if r.data["full"] and r.data["score"] is not None]
         last = self._latest.get(results.SUBMISSION)
         decided = max((r.seq for r in self._results if r.kind == "submission"), default=-1)
         due = bool(full) and (last is None or full[-1].seq > decided) and self.budget.left > CLOSING
@@ -286,11 +305,12 @@ class Runner:
             note = f"## Closing\nThe agent stopped: {end}. The best by the rule is submitted."
             await self.agent.say(note, "cobra.select()\ncobra.submit()", max(1.0, 0.5 * self.budget.left))
 
-    async def _describe(self, place: Executor) -> results.Solution | None:
+    async def _describe(self, executor: Executor) -> results.Solution | None:
+        """The submitted solution as the harness describes it; None if there is none."""
         if results.SUBMISSION not in self._latest:
             return None
         try:
-            return cast("results.Solution", await place.call("solution"))
+            return cast("results.Solution", await executor.call("solution"))
         except (CallError, ConnectionLost):
             return None
 
@@ -312,16 +332,16 @@ class Runner:
                 f"{out} cannot be written ({error.strerror}): give another folder with --out"
             ) from error
 
-    def _take_past(self, records: Sequence[Record]) -> None:
-        """Take up what was, and set the clock back by what was used. Raises NothingRecorded."""
-        past = recall(records, self.options.out)
-        if past.state == "finished":  # it is given more time
-            past = replace(past, lead=replace(past.lead, finished=None))
-        self.past, self._ages = past, ages(past.asked["started"], past.records)
-        self.budget.started = time.time() - past.used
-        for record in past.records:
+    def _restore_history(self, records: Sequence[Record]) -> None:
+        """Restore what the record holds, and set the clock to the time used. Raises NothingRecorded."""
+        history = recall(records, self.options.out)
+        if history.state == "finished":  # it is resumed with more time
+            history = replace(history, lead=replace(history.lead, finished=None))
+        self.history, self._ages = history, ages(history.config["started"], history.records)
+        self.budget.started = time.time() - history.used
+        for record in history.records:
             self._latest.take(record)
-        self._results = [record for record in past.records if record.kind in TOLD_KINDS]
+        self._results = [record for record in history.records if record.kind in TOLD_KINDS]
         self._pack = self.options.out / "pack"
         if not self._pack.is_dir():
             self._pack = pack(self.options.out)
@@ -331,21 +351,35 @@ class Runner:
         self._weights = [found.to_json() for found in weights.find(o.weights)]
         facts = {**environment.to_json(), "pack": digest(self._pack), "weights": self._weights}
         found = cast("kinds.Environment", facts)
-        if self.past:
-            cut, used = self.ledger.cut, round(self.past.used, 3)
+        if self.history:
+            cut, used = self.ledger.cut, round(self.history.used, 3)
             why = f"a torn last line of {cut} bytes was cut" if cut else None
             self.ledger.append(kinds.STATE, kinds.State(state="resumed", why=why, used=used, budget=o.budget))
             if found != self._latest.get(kinds.ENVIRONMENT):
                 self.ledger.append(kinds.ENVIRONMENT, found)
             return
-        self.ledger.append(kinds.RUN, kinds.Run(
-            run=o.out.name, folder=str(o.folder), brain=o.brain, budget=o.budget, seed=o.seed,
-            brains=[brain.name for brain in (self.brain, *self.others)], kernel=o.kernel,
-            settings=dict(o.settings), started=o.started,
-            version=metadata.version("cobra_jupyter"), weights=list(o.weights), prompts=prompt.hashes(),
-            model=dict(o.model), approval=o.approval,
-        ))  # fmt: skip
+        self.ledger.append(kinds.RUN, self._config())
         self.ledger.append(kinds.ENVIRONMENT, found)
+
+    def _config(self) -> kinds.Run:
+        """The first record: the run's configuration."""
+        o = self.options
+        return kinds.Run(
+            run=o.out.name,
+            folder=str(o.folder),
+            brain=o.brain,
+            budget=o.budget,
+            seed=o.seed,
+            brains=[brain.name for brain in (self.brain, *self.others)],
+            kernel=o.kernel,
+            settings=dict(o.settings),
+            started=o.started,
+            version=metadata.version("cobra_jupyter"),
+            weights=list(o.weights),
+            prompts=prompt.hashes(),
+            model=dict(o.model),
+            approval=o.approval,
+        )
 
     def _harness(self, environment: KernelProbe) -> Harness:
         memory = min(environment.memory_bytes, environment.memory_limit_bytes or environment.memory_bytes)
@@ -358,11 +392,17 @@ class Runner:
         }
         o = self.options
         facts = {
-            "folder": str(o.out.resolve()), "competition": str(o.folder.resolve()), "options": dict(o.settings), "seed": o.seed,
-            "slots": environment.cores, "memory_bytes": int(0.8 * memory / environment.cores), "gpus": len(environment.gpus),
-            "started": self.budget.started, "budget": o.budget - CLOSING,
+            "folder": str(o.out.resolve()),
+            "competition": str(o.folder.resolve()),
+            "options": dict(o.settings),
+            "seed": o.seed,
+            "slots": environment.cores,
+            "memory_bytes": int(0.8 * memory / environment.cores),
+            "gpus": len(environment.gpus),
+            "started": self.budget.started,
+            "budget": o.budget - CLOSING,
             "recorded": str(self._recording.ledger) if self._recording and self._recording.ledger else None,
-        }  # fmt: skip
+        }
         return self.machinery.harness(
             environment.python, self._pack, o.out / "logs" / "harness.log", facts, os.environ
         )
@@ -373,24 +413,32 @@ class Runner:
         clock = agent.clock or Clock(self.budget.seconds, self.budget.left, self.budget.reserve)
         results = list(self._results)
         return Context(
-            clock, self._resources, turns, tuple((r.kind, r.data) for r in results), agent.role,
-            self._description, lines=tuple(r.seq for r in results), agent=agent.name, task=agent.task, render=prompt.render,
-        )  # fmt: skip
+            clock=clock,
+            resources=self._resources,
+            turns=turns,
+            records=tuple((r.kind, r.data) for r in results),
+            role=agent.role,
+            description=self._description,
+            lines=tuple(r.seq for r in results),
+            agent=agent.name,
+            task=agent.task,
+            render=prompt.render,
+        )
 
-    # ---- what comes from the harness, in its threads
+    # ---- calls from the harness, in its threads
 
     def _follow(self, record: Record) -> None:
         self._latest.take(record)
         if record.kind in TOLD_KINDS:
             self._results.append(record)
         if self._steering is None:
-            self._standing.take(record)
+            self._run_status.take(record)
         else:
             self._steering.recorded(record)
         self.on_record(record, self.budget)
 
     def _on_record(self, kind: str, data: dict[str, Any]) -> int:
-        """→ the line of the record."""
+        """Write a record of the harness. → its seq."""
         if kind not in HARNESS_KINDS:
             raise ValueError(f"{kind} is no kind of record a harness may write")
         return self.ledger.write(kind, data).seq
@@ -406,7 +454,7 @@ class Runner:
         raise RuntimeError(f"a run cannot answer {what!r}")
 
     def _finish(self, args: dict[str, Any]) -> str:
-        """An agent is done, or the lead is told what it leaves behind. → what it is told."""
+        """An agent is done, or the lead is asked to confirm. → the answer for its cell."""
         agent = self._team.agents[args["agent"]]
         if agent.name == LEAD and (why := self._not_yet(agent)):
             self._warned = True
@@ -418,8 +466,8 @@ class Runner:
         return f"the run ends after this cell; {self.budget.said} were left"
 
     def _not_yet(self, agent: Agent) -> str | None:
-        """A model that stops early is asked once whether it means it."""
-        if self._recording:  # as it was then
+        """What to ask a model, once, that stops early; None if it may finish."""
+        if self._recording:  # as in the recorded run
             early = len(agent.turns) + 1 < self._recording.last(LEAD)
         else:
             left = self.budget.free > EARLY * self.budget.seconds or results.SUBMISSION not in self._latest
@@ -428,8 +476,8 @@ class Runner:
             return None
         without = "" if results.SUBMISSION in self._latest else " and nothing is submitted yet"
         return (
-            f"not yet: {self.budget.said} are left{without}. Try something that differs in kind, or call cobra.finish again: "
-            "then the run ends at once, running jobs included"
+            f"not yet: {self.budget.said} are left{without}. Try something that differs in kind, or call "
+            "cobra.finish again: then the run ends at once, running jobs included"
         )
 
     async def _delegate(self, args: dict[str, Any]) -> results.Brief:
@@ -440,19 +488,19 @@ class Runner:
 
 
 def _description(folder: Path) -> str:
-    """The competition's own words, as far as a prompt takes them."""
+    """The competition's description, shortened for a prompt."""
     for path in sorted(folder.glob("description*.md")):
         return path.read_text(encoding="utf-8", errors="replace")[:50_000]
     return ""
 
 
 def _secrets() -> list[str]:
-    """Values of variables whose names look like secrets: never to be written anywhere."""
+    """Values of environment variables with names like secrets: never written anywhere."""
     from cobra_jupyter.brains import keys
     from cobra_jupyter.kernel.process import scrubbed
 
-    kept = {*scrubbed(os.environ), *keys.SETTINGS}
-    return [value for name, value in os.environ.items() if name not in kept and value]
+    harmless = {*scrubbed(os.environ), *keys.SETTINGS}
+    return [value for name, value in os.environ.items() if name not in harmless and value]
 
 
 def _notebook_metadata(environment: KernelProbe) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How a run stands, from its record: phase, best score, what was taken, and the log of what was decided."""
+"""The status of a run, from its record: phase, best score, cost, and the log of its decisions."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from cobra_jupyter.workbench.rebuild import Line, Rebuilt, replay, takes
 MOST = 500  # entries of the log
 Json = dict[str, Any]
 _KINDS = {
-    "reply": "step", "trial": "score", "blend": "score", "ablation": "effect", "selection": "decision", "rung": "decision",
-    "agent": "decision", "brief": "decision", "protocol": "decision", "decision": "decision", "finish": "decision",
-    "submission": "submission", "proof": "submission", "state": "state", "human": "human", "message": "human",
-    "handback": "human", "ran": "human", "execution": "error", "kernel": "error",
+    "reply": "step", "trial": "score", "blend": "score", "ablation": "effect", "selection": "decision",
+    "rung": "decision", "agent": "decision", "brief": "decision", "protocol": "decision",
+    "decision": "decision", "finish": "decision", "submission": "submission", "proof": "submission",
+    "state": "state", "human": "human", "message": "human", "handback": "human", "ran": "human",
+    "execution": "error", "kernel": "error",
 }  # fmt: skip
 
 
 class Best(TypedDict):
-    """A score, of what, in which metric."""
+    """A score: what has it, in which metric."""
 
     score: float
     se: float | None
@@ -37,13 +38,14 @@ class Best(TypedDict):
 
 @dataclass
 class RunStatus(Rebuilt):
-    """Told every record, in order. Seconds are of the run's life: what a person had it for does not count."""
+    """Built from every record, in order. Ages in seconds leave out the time for which a person had the
+    run."""
 
     phase: str = ""
     turn: int = 0
     state: str = "starting"
     why: str | None = None
-    asked: kinds.Run | None = None
+    config: kinds.Run | None = None
     competition: str | None = None
     metric: str | None = None
     direction: str = "maximize"
@@ -58,29 +60,32 @@ class RunStatus(Rebuilt):
 
     @classmethod
     def of(cls, records: Iterable[Line]) -> RunStatus:
-        standing = cls()
-        replay(records, standing)
-        return standing
+        status = cls()
+        replay(records, status)
+        return status
 
     def age(self, now: float | None = None) -> float:
-        """Seconds of the run's life, at `now` (epoch seconds)."""
+        """The run's age in seconds at `now` (epoch seconds)."""
         return self._age.at(now or time.time())
 
     def count(self, record: Line) -> None:
-        """Take in a record for the figures alone."""
+        """Apply a record without a log entry."""
         self._age.take(record)
         super().take(record)
 
     def take(self, record: Line) -> Json | None:
-        """→ the log's entry of the record, if it has one."""
+        """Apply a record. → its log entry, if it has one."""
         self.count(record)
         kind, text = _KINDS.get(record.kind), _text(record)
         if kind is None or text is None:
             return None
         entry = {
-            "line": record.seq, "at": round(self.age(record.time), 1), "kind": kind,
-            "agent": str(record.data.get("agent") or LEAD), "text": text,
-        }  # fmt: skip
+            "line": record.seq,
+            "at": round(self.age(record.time), 1),
+            "kind": kind,
+            "agent": str(record.data.get("agent") or LEAD),
+            "text": text,
+        }
         cells = record.data.get("cells") or {}
         cell = record.data.get("cell") or cells.get("markdown") or cells.get("code")
         if cell:
@@ -96,7 +101,7 @@ class RunStatus(Rebuilt):
 
     @takes(kinds.RUN)
     def take_run(self, data: kinds.Run, line: Line) -> None:
-        self.asked = data
+        self.config = data
 
     @takes(results.CARD)
     def take_card(self, data: results.Card, line: Line) -> None:
@@ -152,13 +157,16 @@ class RunStatus(Rebuilt):
 
     def _as_score(self, data: results.Trial | results.Blend | results.Submission, what: str) -> Best:
         return {
-            "score": results.score_of(data), "se": data["se"], "metric": self.metric, "direction": self.direction,
+            "score": results.score_of(data),
+            "se": data["se"],
+            "metric": self.metric,
+            "direction": self.direction,
             "what": what,
-        }  # fmt: skip
+        }
 
 
 def _text(record: Line) -> str | None:
-    """One line for the log; None for what is not told there."""
+    """One line for the log; None if the record does not appear there."""
     data, kind = record.data, record.kind
     if kind == "reply":
         return describe.heading(data["text"])

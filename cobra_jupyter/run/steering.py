@@ -1,4 +1,5 @@
-"""What a person may do with a run: its states and what they mean for clock and agents, its socket, its seats."""
+"""A person's control of a run: what its states mean for the clock and the agents; its socket; its
+workspaces."""
 
 from __future__ import annotations
 
@@ -23,27 +24,35 @@ from cobra_jupyter.workbench.harness.ownership import LEAD
 
 
 class Steering:
-    """`seats` are those of the agents who work now; `stop` ends the run."""
+    """Connects control and listener with the agents. `workspaces`: those of the agents that work now."""
 
     def __init__(
-        self, closing: Finisher, ledger: Ledger, budget: Budget, standing: RunStatus, harness: Harness, brain: str,
+        self,
+        *,
+        finisher: Finisher,
+        ledger: Ledger,
+        budget: Budget,
+        run_status: RunStatus,
+        harness: Harness,
+        brain: str,
         stop: Callable[[], None],
-    ) -> None:  # fmt: skip
-        self._closing, self._budget, self._standing, self._harness = closing, budget, standing, harness
-        self._brain = brain
-        self.seats: dict[str, Workspace] = {}
-        o = closing.options
+    ) -> None:
+        """`brain`: the name of the leading brain; `stop` ends the run."""
+        self._finisher, self._budget, self._run_status = finisher, budget, run_status
+        self._harness, self._brain = harness, brain
+        self.workspaces: dict[str, Workspace] = {}
+        o = finisher.options
         self.control = Control(ledger, self._say, self._hold, self._cut, stop, o.approval)
         self._listener = Listener(
-            closing.id,
-            o.out.absolute(),
-            ledger,
-            self.control,
-            budget,
-            self.seats,
-            standing,
-            self._facts,
-            started_by_us,
+            identity=finisher.id,
+            run=o.out.absolute(),
+            ledger=ledger,
+            control=self.control,
+            budget=budget,
+            workspaces=self.workspaces,
+            run_status=run_status,
+            facts=self._facts,
+            intruder=started_by_us,
         )
 
     async def open(self) -> None:
@@ -54,48 +63,49 @@ class Steering:
 
     def recorded(self, record: Record) -> None:
         """A new record; called in any thread."""
-        self._listener.recorded(record, self._standing.take(record))
+        self._listener.recorded(record, self._run_status.take(record))
 
-    def seated(self, seat: Workspace, agent: Agent) -> None:
+    def add_agent(self, workspace: Workspace, agent: Agent) -> None:
         """Let a person steer an agent from now on."""
         waits = self._waits(agent)
 
         async def gate() -> None:
-            await self._gate(seat, agent, waits)
+            await self._gate(workspace, agent, waits)
 
         async def approved(cell: str, code: str) -> str | None:
             verdict = await self.control.approved(agent.name, cell, code)
             return None if verdict.yes else verdict.why or "a person declined it"
 
         agent.gate, agent.approved = gate, approved
-        self._listener.seated(seat)
+        self._listener.add_workspace(workspace)
 
     def _waits(self, agent: Agent) -> Callable[[], bool]:
-        """Whether an agent waits where a person has the run: not while a cell runs that waits for it itself."""
-        lead = self.seats.get(LEAD)
+        """Whether an agent waits while a person has the run: not if a running cell waits for the agent."""
+        lead = self.workspaces.get(LEAD)
         if lead is None or agent.task is None or agent.task.by != LEAD:
             return lambda: True
-        persons = lead.person_cells.open and not lead.works  # a person's own cell has called it in
-        return lambda: not (lead.works or (persons and lead.person_cells.open))
+        by_person = lead.person_cells.open and not lead.works  # a person's cell has called it in
+        return lambda: not (lead.works or (by_person and lead.person_cells.open))
 
-    async def _gate(self, seat: Workspace, agent: Agent, waits: Callable[[], bool]) -> None:
-        """Before a turn: wait for whoever has the run, then tell the agent what was done meanwhile."""
+    async def _gate(self, workspace: Workspace, agent: Agent, waits: Callable[[], bool]) -> None:
+        """Before a turn: wait while a person has the run, then report their actions to the agent."""
         if self.control.state == "pausing":
             with contextlib.suppress(NotebookWriteError):  # tried again as it changes
-                await seat.file.flush()
+                await workspace.file.flush()
         waited = await self.control.gate(agent.name, waits)
-        while seat.person_cells.open:  # the agent's cell would wait for the person's, and its time run out
+        # a cell of the agent would wait behind the person's and use up its time
+        while workspace.person_cells.open:
             await asyncio.sleep(LOOK)
             waited = await self.control.wait(agent.name, waits) or waited
-        if not (waited or seat.interventions.quiet):
+        if not (waited or workspace.interventions.quiet):
             return
-        told = seat.interventions.tell("handed back" if waited else "while the agent worked")
-        if told and waited:
-            what = "; ".join(deed.brief for deed in told)
+        interventions = workspace.interventions.report("handed back" if waited else "while the agent worked")
+        if interventions and waited:
+            what = "; ".join(done.brief for done in interventions)
             await agent.say(f"**Handed back.** The agent reads first what a person did here: {what}.")
 
     def aside(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-        """Work of the lead between two turns, in which others may come to the gate in its place."""
+        """Wrap work of the lead between two turns, during which another agent may reach the gate first."""
 
         async def doing() -> None:
             self.control.aside = True
@@ -109,7 +119,7 @@ class Steering:
     # ---- what the states mean
 
     def _say(self, state: str, why: str | None) -> None:
-        self._closing.state(state, why, held=state in HELD or self._standing.state in HELD)
+        self._finisher.state(state, why, held=state in HELD or self._run_status.state in HELD)
 
     async def _hold(self, held: bool) -> None:
         if held:
@@ -120,12 +130,17 @@ class Steering:
             await self._harness.hold(self._budget.started)
 
     async def _cut(self) -> None:
-        await asyncio.gather(*(seat.agent.cut() for seat in self.seats.values() if seat.agent))
+        await asyncio.gather(
+            *(workspace.agent.cut() for workspace in self.workspaces.values() if workspace.agent)
+        )
 
     def _facts(self) -> dict[str, Any]:
-        """What of the run's status does not change."""
-        o = self._closing.options
+        """The constant part of the run's status."""
+        o = self._finisher.options
         return {
-            "name": o.out.name, "competition": self._standing.competition or o.folder.name, "folder": str(o.folder),
-            "brain": self._brain, "approval": o.approval,
-        }  # fmt: skip
+            "name": o.out.name,
+            "competition": self._run_status.competition or o.folder.name,
+            "folder": str(o.folder),
+            "brain": self._brain,
+            "approval": o.approval,
+        }

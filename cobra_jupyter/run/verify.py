@@ -1,7 +1,7 @@
-"""Whether a run's files hold what its record says, and its record what its files say.
+"""Check that a run's files and its record agree.
 
-Each check compares one kind of thing with what it must be; together they answer how a submission came about
-without trusting the run that made it."""
+Each check compares one kind of file or record with its expected content. Together they show how a submission
+came about, without trusting the run that made it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Check:
-    """`holds` is None where there was nothing to check yet."""
+    """`holds` is None if there was nothing to check yet."""
 
     name: str
     holds: bool | None
@@ -55,7 +55,7 @@ class Check:
 
 
 async def verify(folder: Path, rerun: bool = False, machinery: Machinery = PROCESSES) -> list[Check]:
-    """Every check of a run's folder, in the order of trust: the record first, then what it vouches for."""
+    """All checks of a run's folder: the record first, then the files that it vouches for."""
     try:
         records = list(read(folder / "ledger.jsonl"))
     except (LedgerError, OSError) as error:
@@ -89,17 +89,20 @@ def _record(folder: Path, records: list[Record]) -> Iterator[Check]:
             True,
             f"{len(hashes)} lines, each hashed with the one before; the head is that of run.json",
         )
-    if problem := _told(run, records):
+    if problem := _contradiction(run, records):
         yield Check("result", False, f"run.json says {problem}")
     report = folder / "report.html"
     if report.exists():
         known = set(re.findall(r"\b[0-9a-f]{64}\b", report.read_text(encoding="utf-8"))) & set(hashes)
-        yield Check("report", bool(known), "names a head that stands in the record" if known else
-                    "report.html names no head of this record")  # fmt: skip
+        yield Check(
+            "report",
+            bool(known),
+            "names a head that stands in the record" if known else "report.html names no head of this record",
+        )
 
 
-def _told(run: dict[str, Any], records: list[Record]) -> str:
-    """What `cobra status` would tell that the record does not bear, "" where there is nothing."""
+def _contradiction(run: dict[str, Any], records: list[Record]) -> str:
+    """A result in run.json that differs from the record; "" if there is none."""
     result = run.get("result") or {}
     submitted = next((r.data for r in reversed(records) if r.kind == "submission"), {})
     proof = next((r.data for r in reversed(records) if r.kind == "proof"), {})
@@ -112,7 +115,7 @@ def _told(run: dict[str, Any], records: list[Record]) -> str:
 
 
 def _files(folder: Path, records: list[Record]) -> Iterator[Check]:
-    """Files by the hash that was recorded last for each."""
+    """Compare each file with its latest recorded hash."""
     expected: dict[str, str] = {}
     resumed = max((r.seq for r in records if r.kind == "state" and r.data["state"] == "resumed"), default=-1)
     for record in records:
@@ -137,15 +140,20 @@ def _files(folder: Path, records: list[Record]) -> Iterator[Check]:
     packed = next((r.data["pack"] for r in reversed(records) if r.kind == "environment"), None)
     if packed and digest(folder / "pack") != packed:
         wrong.append("pack/ (the workbench that ran)")
-    yield Check("files", not wrong, f"{len(expected)} files have the hashes that were recorded" if not wrong else
-                f"{_some(wrong)}: not what was recorded")  # fmt: skip
+    yield Check(
+        "files",
+        not wrong,
+        f"{len(expected)} files have the hashes that were recorded"
+        if not wrong
+        else f"{_some(wrong)}: not what was recorded",
+    )
 
 
-# ---- what the agent saw
+# ---- what the agent read
 
 
 def _observations(folder: Path, records: list[Record]) -> Check:
-    """Cells, outputs, answers: nothing of answers, thresholds or medals may have reached the agent."""
+    """No answer, threshold or medal may have reached the agent in cells, outputs or answers."""
     seen = strange = validations = 0
     where = []
     for record in records:
@@ -178,21 +186,26 @@ def _observations(folder: Path, records: list[Record]) -> Check:
     )
 
 
-# ---- made again
+# ---- computed again
 
 
 async def _scores(folder: Path, records: list[Record], machinery: Machinery) -> list[Check]:
-    """What a fresh harness makes of the stored predictions."""
-    asked = next(record.data for record in records if record.kind == "run")
+    """Let a fresh harness compute scores, selection and submission from the stored predictions."""
+    config = next(record.data for record in records if record.kind == "run")
     try:
-        environment = await asyncio.to_thread(machinery.probe, asked["kernel"])
+        environment = await asyncio.to_thread(machinery.probe, config["kernel"])
         with tempfile.TemporaryDirectory() as private:
             facts = {
-                "folder": str(folder.resolve()), "competition": asked["folder"], "options": asked["settings"],
-                "seed": asked["seed"], "slots": environment.cores, "memory_bytes": 4 * 2**30,
-                "started": asked["started"], "budget": None,
-            }  # fmt: skip
-            own = pack(Path(private))  # a run's own code must not judge it
+                "folder": str(folder.resolve()),
+                "competition": config["folder"],
+                "options": config["settings"],
+                "seed": config["seed"],
+                "slots": environment.cores,
+                "memory_bytes": 4 * 2**30,
+                "started": config["started"],
+                "budget": None,
+            }
+            own = pack(Path(private))  # the run's own code must not check it
             harness = machinery.harness(environment.python, own, Path(private) / "log", facts, os.environ)
             try:
                 await asyncio.to_thread(harness.start, lambda kind, data: 0, lambda what, args: None)
@@ -201,16 +214,16 @@ async def _scores(folder: Path, records: list[Record], machinery: Machinery) -> 
                 await asyncio.to_thread(harness.stop)
     except (CallError, ConnectionLost, OSError) as error:
         return [Check("scores", False, f"they could not be computed again: {error}")]
-    return [_made_again(check) for check in found["checks"]]
+    return [_recomputed(check) for check in found["checks"]]
 
 
-def _made_again(check: dict[str, Any]) -> Check:
+def _recomputed(check: dict[str, Any]) -> Check:
     name, meaning = TITLES[check["what"]]
     if check["problems"]:
         return Check(name, False, _some(check["problems"]))
-    return (
-        Check(name, True, f"{check['count']}: {meaning}") if check["count"] else Check(name, None, "none yet")
-    )
+    if not check["count"]:
+        return Check(name, None, "none yet")
+    return Check(name, True, f"{check['count']}: {meaning}")
 
 
 def _proof(records: list[Record]) -> Check:
@@ -228,7 +241,7 @@ def _proof(records: list[Record]) -> Check:
 
 
 async def _rerun(folder: Path, records: list[Record], machinery: Machinery) -> Check:
-    """Run `solution.ipynb` in a fresh kernel, training everything anew."""
+    """Run `solution.ipynb` in a fresh kernel and train everything again."""
     notebook = folder / "solution.ipynb"
     if not notebook.exists():
         return Check("rerun", False, "there is no solution.ipynb: nothing was submitted")
@@ -254,7 +267,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _hash_of(path: Path) -> str:
-    """ "" where the file cannot be read."""
+    """A file's SHA-256; "" if it cannot be read."""
     try:
         return sha256(path)
     except OSError:

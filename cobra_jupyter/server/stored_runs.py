@@ -99,7 +99,7 @@ def unknown(identity: str, why: str) -> Json:
 def _status(run: Path, root: Path, found: Json) -> Json:
     recorded = read(run)
     s = recorded.status
-    config: Mapping[str, Any] = s.asked or {}
+    config: Mapping[str, Any] = s.config or {}
     state = found["state"] if found["state"] in states.OVER else "died"
     approval = str(config.get("approval") or "none")
     budget, used = float(found["budget"]), s.age(recorded.at)
@@ -223,7 +223,7 @@ def is_run(folder: Path) -> bool:
 
 def has_original_name(run: Path) -> bool:
     """Whether the folder still has the name that the run was given; a copy has another name."""
-    asked = read(run).status.asked
+    asked = read(run).status.config
     return asked is not None and asked.get("run") == run.name
 
 

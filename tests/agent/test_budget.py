@@ -14,7 +14,7 @@ def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> N
 
 
 @pytest.mark.parametrize("text", ["", "soon", "10 m", "-5m", "5x", "m10"])
-def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
+def test_an_invalid_duration_is_refused_with_examples(text: str) -> None:
     with pytest.raises(BudgetError, match="write a duration like 90s"):
         parse(text)
 

@@ -1,4 +1,4 @@
-"""What a person did in an agent's notebook: told to the agent once, and kept in the record."""
+"""A person's actions in an agent's notebook: reported to the agent once, and recorded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from cobra_jupyter.agent import interventions
 from cobra_jupyter.agent.history import rebuild
-from cobra_jupyter.agent.interventions import Deed, Interventions
+from cobra_jupyter.agent.interventions import Intervention, Interventions
 from cobra_jupyter.agent.page import Page
 from cobra_jupyter.agent.recorded import RecordedNotebook
 from cobra_jupyter.agent.reply import parse
@@ -84,7 +84,7 @@ Scenario = Callable[[Stage], None]
 
 @pytest.fixture
 def act(tmp_path: Path) -> Callable[[Scenario], Stage]:
-    """Runs what happens within an event loop."""
+    """Runs a scenario in an event loop."""
 
     def play(scenario: Scenario) -> Stage:
         async def inside() -> Stage:
@@ -97,11 +97,11 @@ def act(tmp_path: Path) -> Callable[[Scenario], Stage]:
     return play
 
 
-def told(stage: Stage) -> list[Deed]:
-    return stage.interventions.tell("handed back")
+def told(stage: Stage) -> list[Intervention]:
+    return stage.interventions.report("handed back")
 
 
-def test_what_a_person_did_is_told_in_the_notebooks_order(act: Callable[[Scenario], Stage]) -> None:
+def test_a_persons_actions_are_reported_in_the_notebooks_order(act: Callable[[Scenario], Stage]) -> None:
     def scenario(stage: Stage) -> None:
         first, second, third = (stage.reply() for _ in range(3))
         stage.edit(
@@ -110,7 +110,7 @@ def test_what_a_person_did_is_told_in_the_notebooks_order(act: Callable[[Scenari
         )  # fmt: skip
         stage.interventions.ran("mine", "error", "ZeroDivisionError")
         stage.interventions.ran(str(first.code), "ok", "42")
-        found = [(deed.what, deed.cell, deed.text) for deed in told(stage)]
+        found = [(done.what, done.cell, done.text) for done in told(stage)]
         assert found == [
             (("moved",), third.markdown, ""), (("run",), first.code, "code"), (("added", "run"), "mine", "mine"),
             (("changed",), third.code, "@@ -1 +1 @@\n-code\n+code + 1"), (("deleted",), second.code, "code"),
@@ -120,22 +120,22 @@ def test_what_a_person_did_is_told_in_the_notebooks_order(act: Callable[[Scenari
     assert handback["why"] == "handed back"
     assert "ZeroDivisionError" in handback["text"]
     assert "It ended error" in handback["text"]
-    assert [deed["status"] for deed in handback["interventions"]] == [None, "ok", "error", None, None]
+    assert [done["status"] for done in handback["interventions"]] == [None, "ok", "error", None, None]
 
 
-def test_each_deed_is_told_once(act: Callable[[Scenario], Stage]) -> None:
+def test_each_intervention_is_reported_once(act: Callable[[Scenario], Stage]) -> None:
     def scenario(stage: Stage) -> None:
         page = stage.reply()
         stage.edit(source(page.code, "mine"))
         assert len(told(stage)) == 1
         assert told(stage) == []
         stage.edit(source(page.code, "code"))
-        assert [deed.text for deed in told(stage)] == ["@@ -1 +1 @@\n-mine\n+code"]
+        assert [done.text for done in told(stage)] == ["@@ -1 +1 @@\n-mine\n+code"]
 
     assert len(act(scenario).records("handback")) == 2
 
 
-def test_what_the_agent_does_is_no_deed(act: Callable[[Scenario], Stage]) -> None:
+def test_the_agents_own_changes_are_not_interventions(act: Callable[[Scenario], Stage]) -> None:
     def scenario(stage: Stage) -> None:
         page = stage.reply()
         stage.document.source(str(page.markdown), "agent's")
@@ -148,7 +148,7 @@ def test_what_the_agent_does_is_no_deed(act: Callable[[Scenario], Stage]) -> Non
     assert act(scenario).records("handback") == []
 
 
-def test_what_a_person_undid_is_no_deed(act: Callable[[Scenario], Stage]) -> None:
+def test_an_undone_change_is_not_an_intervention(act: Callable[[Scenario], Stage]) -> None:
     def scenario(stage: Stage) -> None:
         page = stage.reply()
         stage.edit(source(page.code, "mine"), source(page.code, "code"))
@@ -159,24 +159,24 @@ def test_what_a_person_undid_is_no_deed(act: Callable[[Scenario], Stage]) -> Non
     act(scenario)
 
 
-def test_a_type_that_was_changed_is_told(act: Callable[[Scenario], Stage]) -> None:
+def test_a_changed_cell_type_is_reported(act: Callable[[Scenario], Stage]) -> None:
     def scenario(stage: Stage) -> None:
         page = stage.reply()
         cell = {"cell_type": "raw", "id": page.code, "source": "new", "metadata": {}}
         stage.edit({"edit": "replace", "cell": cell})
-        (deed,) = told(stage)
-        assert (deed.what, deed.kind) == (("changed",), "raw")
+        (done,) = told(stage)
+        assert (done.what, done.kind) == (("changed",), "raw")
         stage.must_be_rebuilt()
 
     act(scenario)
 
 
-def test_long_cells_and_outputs_are_told_in_part(act: Callable[[Scenario], Stage]) -> None:
+def test_long_cells_and_outputs_are_shortened(act: Callable[[Scenario], Stage]) -> None:
     def scenario(stage: Stage) -> None:
         stage.edit(insert("mine", text="x" * 100_000))
         stage.interventions.ran("mine", "ok", "y" * 100_000)
-        (deed,) = told(stage)
-        assert len(str(deed)) < 7_000
+        (done,) = told(stage)
+        assert len(str(done)) < 7_000
 
     act(scenario)
 
@@ -215,7 +215,7 @@ def test_many_edits_are_one_line_of_the_record_once_the_person_rests(
     asyncio.run(scenario())
 
 
-def test_nothing_done_is_nothing_recorded(act: Callable[[Scenario], Stage]) -> None:
+def test_without_actions_nothing_is_recorded(act: Callable[[Scenario], Stage]) -> None:
     def scenario(stage: Stage) -> None:
         stage.reply()
         stage.begin().show(parse("# Begun"))
@@ -225,7 +225,7 @@ def test_nothing_done_is_nothing_recorded(act: Callable[[Scenario], Stage]) -> N
     assert act(scenario).records("edit") == []
 
 
-def test_a_record_leads_to_the_same_notebook(act: Callable[[Scenario], Stage]) -> None:
+def test_the_record_rebuilds_the_same_notebook(act: Callable[[Scenario], Stage]) -> None:
     def scenario(stage: Stage) -> None:
         first, second = stage.reply(), stage.reply()
         stage.edit(
@@ -251,7 +251,7 @@ def test_outputs_that_a_person_cleared_are_cleared_in_the_record(act: Callable[[
 
 
 def mid_reply(stage: Stage, does: Callable[[Page], None], early: bool) -> None:
-    """A person does something while a reply comes; it is recorded before the reply's line or after."""
+    """A person acts while a reply streams; the edit is recorded before or after the reply."""
     stage.reply()
     page = stage.begin()
     page.show(parse("# Words and\n\n```python\none = 1\n"))
@@ -266,7 +266,7 @@ def mid_reply(stage: Stage, does: Callable[[Page], None], early: bool) -> None:
 @pytest.mark.parametrize(
     "what", ["write code", "write text", "delete code", "delete text", "move", "insert", "type"]
 )
-def test_what_a_person_does_in_a_reply_that_still_comes_is_rebuilt(
+def test_edits_in_a_streaming_reply_are_rebuilt(
     act: Callable[[Scenario], Stage], what: str, early: bool
 ) -> None:
     def scenario(stage: Stage) -> None:
@@ -285,7 +285,7 @@ def test_what_a_person_does_in_a_reply_that_still_comes_is_rebuilt(
     act(scenario)
 
 
-def test_what_a_person_wrote_in_a_reply_that_never_ended_is_rebuilt(act: Callable[[Scenario], Stage]) -> None:
+def test_edits_in_a_reply_that_never_ended_are_rebuilt(act: Callable[[Scenario], Stage]) -> None:
     def scenario(stage: Stage) -> None:
         page = stage.begin()
         page.show(parse("# Words\n\n```python\none = 1\n"))
@@ -298,7 +298,7 @@ def test_what_a_person_wrote_in_a_reply_that_never_ended_is_rebuilt(act: Callabl
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_whatever_is_done_the_record_leads_to_the_same_notebook(
+def test_any_sequence_of_actions_is_rebuilt_from_the_record(
     act: Callable[[Scenario], Stage], seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -346,7 +346,7 @@ def test_a_turn_looks_at_no_more_cells_in_a_long_notebook_than_in_a_short_one(
             stage.edit(source(page.code, f"mine {number}"))
         elif act != "nothing":
             stage.edit({"edit": act, "cell_id": page.code})
-        stage.interventions.tell("while the agent worked")
+        stage.interventions.report("while the agent worked")
 
     async def lines_at(cells: int) -> int:
         folder = tmp_path / f"{act}-{cells}"
@@ -368,7 +368,7 @@ def test_a_turn_looks_at_no_more_cells_in_a_long_notebook_than_in_a_short_one(
 
 
 @pytest.mark.parametrize("edit", ["insert", "move"])
-def test_where_the_order_changed_only_changed_cells_are_compared(
+def test_after_a_change_of_order_only_changed_cells_are_compared(
     act: Callable[[Scenario], Stage], edit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared: list[str] = []

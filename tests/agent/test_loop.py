@@ -25,7 +25,7 @@ END = '## End\n\n```python\n%load_ext cobra_jupyter\ncobra.finish("enough")\n```
 
 
 class Speaker:
-    """Says what a function makes of each context; an exception is raised."""
+    """Replies with a function of the context, which may raise."""
 
     def __init__(self, name: str, say: Callable[[Context], str | list[str] | Exception]) -> None:
         self.name, self._say, self.finish = name, say, Finish()
@@ -81,7 +81,7 @@ def test_a_reply_that_cannot_be_run_is_corrected_and_only_the_good_one_is_in_the
 
 
 class Reading(Speaker):
-    """One that reads its context, as models do."""
+    """A brain that reads its prompt, as models do."""
 
     async def reply(self, context: Context) -> AsyncIterator[str]:
         assert context.prompt.tokens > 0
@@ -89,7 +89,7 @@ class Reading(Speaker):
             yield piece
 
 
-def test_what_a_model_read_is_kept_beside_the_record(folder: Path, tmp_path: Path) -> None:
+def test_a_models_prompt_is_stored_beside_the_record(folder: Path, tmp_path: Path) -> None:
     lead = Reading("lead", lambda context: END if context.turns else f"## Load\n\n{LOAD}")
     first, second, _ = replies(play(folder, tmp_path / "run", lead))
     asked: dict[str, str] = second["asked"]  # type: ignore[assignment]
@@ -98,7 +98,7 @@ def test_what_a_model_read_is_kept_beside_the_record(folder: Path, tmp_path: Pat
     assert first["asked"]["system"] == asked["system"]  # type: ignore[index]
 
 
-def test_a_model_that_stops_early_is_asked_once_whether_it_means_it(folder: Path, tmp_path: Path) -> None:
+def test_a_model_that_stops_early_is_asked_once_to_confirm(folder: Path, tmp_path: Path) -> None:
     lead = Reading("lead", lambda context: END)
     records = play(folder, tmp_path / "run", lead)
     assert len(replies(records)) == 2
@@ -106,9 +106,7 @@ def test_a_model_that_stops_early_is_asked_once_whether_it_means_it(folder: Path
     assert len([record for record in records if record.kind == "finish"]) == 1
 
 
-def test_a_brain_that_fails_in_a_way_nobody_thought_of_does_not_end_the_run(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_brain_with_a_defect_does_not_end_the_run(folder: Path, tmp_path: Path) -> None:
     lead = Speaker("lead", lambda context: KeyError("candidates"))
     records = play(folder, tmp_path / "run", lead, Speaker("last", lambda context: END))
     assert [reply["brain"] for reply in replies(records)] == ["last"]
@@ -116,9 +114,7 @@ def test_a_brain_that_fails_in_a_way_nobody_thought_of_does_not_end_the_run(
     assert decision["why"] == "KeyError: 'candidates'. It is asked again in 10 min 00 s"
 
 
-def test_six_failing_cells_in_a_row_let_the_last_in_line_lead_for_a_while(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_after_six_failing_cells_the_last_brain_leads_for_a_while(folder: Path, tmp_path: Path) -> None:
     lead = Speaker("lead", lambda context: "## Try\n\n```python\n1 / 0\n```\n")
     records = play(folder, tmp_path / "run", lead, Speaker("last", lambda context: END))
     assert [reply["brain"] for reply in replies(records)] == ["lead"] * 6 + ["last"]
@@ -126,10 +122,10 @@ def test_six_failing_cells_in_a_row_let_the_last_in_line_lead_for_a_while(
     assert decision["why"] == "6 cells in a row failed. It is asked again in 10 min 00 s"
 
 
-def test_a_cells_time_stands_still_while_a_person_has_the_run(
+def test_a_cells_time_limit_pauses_while_a_person_has_the_run(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where it waits for an agent whose own cell waits for a person's word."""
+    """For example when it waits for an agent whose cell waits for a person's approval."""
     monkeypatch.setattr(loop, "CELL", 1.0)
     monkeypatch.setattr(loop, "CELL_SHARE", 0.0)
 
@@ -147,7 +143,7 @@ def test_a_cells_time_stands_still_while_a_person_has_the_run(
     assert (first["turn"], first["status"]) == (1, "ok")
 
 
-def test_who_stands_in_does_not_end_the_run_of_a_brain_that_comes_back(folder: Path, tmp_path: Path) -> None:
+def test_a_substitute_does_not_end_the_run_of_a_brain_that_returns(folder: Path, tmp_path: Path) -> None:
     def say(context: Context) -> str | Exception:
         return END if context.turns else BrainGone("no answer", back=1.0)
 
@@ -155,9 +151,7 @@ def test_who_stands_in_does_not_end_the_run_of_a_brain_that_comes_back(folder: P
     assert [reply["brain"] for reply in replies(records)] == ["last", "lead"]
 
 
-def test_a_reply_that_the_time_cuts_off_ends_the_run_and_nobody_else_is_asked(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_reply_cut_off_by_time_ends_the_run_without_asking_others(folder: Path, tmp_path: Path) -> None:
     lead = Speaker("lead", lambda context: TimeOver("late") if context.turns else f"## Load\n\n{LOAD}")
     last = Speaker("last", lambda context: END)
     records = play(folder, tmp_path / "run", lead, last)
@@ -165,7 +159,7 @@ def test_a_reply_that_the_time_cuts_off_ends_the_run_and_nobody_else_is_asked(
     assert [r.data["why"] for r in records if r.kind == "state"][-1] == "the time for new work is over"
 
 
-def test_a_brain_that_cannot_be_corrected_gives_way_for_one_turn_only(folder: Path, tmp_path: Path) -> None:
+def test_a_brain_that_cannot_be_corrected_is_replaced_for_one_turn_only(folder: Path, tmp_path: Path) -> None:
     def say(context: Context) -> str:
         return "Only words." if not context.turns else END
 
@@ -219,14 +213,14 @@ def test_a_failing_cell_goes_to_the_debugger_three_times_and_then_back_to_the_le
     assert "ZeroDivisionError" in fast.contexts[0].turns[0].output
 
 
-def test_a_reply_that_begins_anew_leaves_nothing_of_its_first_start(folder: Path, tmp_path: Path) -> None:
+def test_a_reply_that_starts_again_leaves_nothing_of_its_first_start(folder: Path, tmp_path: Path) -> None:
     lead = Speaker("lead", lambda context: ["## Broken\n\n```python\nwrong =", "", "## Whole\n", END])
     (reply,) = replies(play(folder, tmp_path / "run", lead))
     assert reply["text"] == "## Whole\n" + END
     assert "Broken" not in (tmp_path / "run" / "agent.ipynb").read_text()
 
 
-def test_an_agent_may_recall_what_was_recorded_by_its_id(folder: Path, tmp_path: Path) -> None:
+def test_an_agent_may_recall_records_by_id(folder: Path, tmp_path: Path) -> None:
     define = (
         "%%candidate mean\ndef fit(train, ctx):\n    return float(train[ctx.targets[0]].mean())\n"
         "def predict(model, rows, ctx):\n    import numpy as np\n    return np.full(len(rows), model)"
@@ -243,10 +237,8 @@ def test_an_agent_may_recall_what_was_recorded_by_its_id(folder: Path, tmp_path:
     assert "nothing is recorded as 't999'; ids are like t001" in outputs[5]
 
 
-def test_what_a_model_is_told_of_a_cell_is_what_stands_below_it_in_the_end(
-    folder: Path, tmp_path: Path
-) -> None:
-    """Not what it showed on the way: an ablation replaces its table with every trial."""
+def test_a_model_reads_the_final_outputs_of_a_cell(folder: Path, tmp_path: Path) -> None:
+    """Not the intermediate outputs: an ablation replaces its table after every trial."""
     cells = [
         "%load_ext cobra_jupyter\ncobra.open()\ncobra.protocol(folds=3)",
         "from IPython.display import display\nhandle = display('step 1', display_id=True)\n"

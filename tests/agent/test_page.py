@@ -1,4 +1,4 @@
-"""A reply in the live notebook while a person has its cells in hand."""
+"""A reply in the live notebook while a person edits its cells."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_what_grows_is_appended(document: Document) -> None:
     assert made[1:] == [{"text": "b", "append": True}, {"text": "c", "append": True}]
 
 
-def test_code_that_a_person_wrote_in_goes_on_whole_in_a_new_cell(document: Document) -> None:
+def test_code_that_a_person_edited_continues_whole_in_a_new_cell(document: Document) -> None:
     page = page_in(document)
     show(page, "# A", "one = 1\n")
     first = page.code
@@ -71,7 +71,7 @@ def test_code_that_a_person_wrote_in_goes_on_whole_in_a_new_cell(document: Docum
     assert page.code == list(document)[-1] != first
 
 
-def test_the_rest_of_a_text_goes_on_in_a_new_cell(document: Document) -> None:
+def test_the_rest_of_an_edited_text_continues_in_a_new_cell(document: Document) -> None:
     page = page_in(document)
     show(page, "one")
     write(document, page.markdown, "mine")
@@ -83,7 +83,7 @@ def test_the_rest_of_a_text_goes_on_in_a_new_cell(document: Document) -> None:
     assert sources(document) == ["mine", "mine too", " four", "code"]
 
 
-def test_a_cell_that_a_person_wrote_in_after_its_end_stays_alone(document: Document) -> None:
+def test_a_cell_that_a_person_edited_after_its_end_stays_unchanged(document: Document) -> None:
     page = page_in(document)
     show(page, "text", "code")
     write(document, page.code, "mine")
@@ -102,7 +102,7 @@ def test_what_a_person_deleted_stays_deleted(document: Document) -> None:
     assert sources(document) == []
 
 
-def test_a_reply_begun_anew_leaves_nothing_but_what_a_person_wrote(document: Document) -> None:
+def test_a_restarted_reply_leaves_only_a_persons_text(document: Document) -> None:
     page = page_in(document)
     show(page, "first", "code")
     write(document, page.code, "mine")
@@ -114,8 +114,8 @@ def test_a_reply_begun_anew_leaves_nothing_but_what_a_person_wrote(document: Doc
 
 
 @pytest.mark.parametrize("taken", ["first answer, which is long", "first"])
-def test_a_corrected_reply_stands_whole_beside_what_a_person_wrote(document: Document, taken: str) -> None:
-    """A correction follows without a clean start."""
+def test_a_corrected_reply_is_whole_beside_a_persons_text(document: Document, taken: str) -> None:
+    """A correction follows without clearing the page."""
     page = page_in(document)
     show(page, taken)
     write(document, page.markdown, "mine")
@@ -126,7 +126,7 @@ def test_a_corrected_reply_stands_whole_beside_what_a_person_wrote(document: Doc
     assert sources(document) == ["mine", "second answer, which is longer still"]
 
 
-def test_a_corrected_reply_takes_the_place_of_the_first(document: Document) -> None:
+def test_a_corrected_reply_replaces_the_first(document: Document) -> None:
     page = page_in(document)
     show(page, "first", "one")
     show(page, "second", "two")

@@ -1,4 +1,5 @@
-"""Cells that a person runs from a tab: their outputs are kept, whatever comes first and whether the tab stays."""
+"""Cells that a person runs from a tab: their outputs are kept in any order of events, even if the tab is
+closed."""
 
 from __future__ import annotations
 
@@ -7,20 +8,22 @@ from typing import Any
 import pytest
 
 from cobra_jupyter.agent import person_cells as visits_module
-from cobra_jupyter.agent.person_cells import PersonCells, Visit
+from cobra_jupyter.agent.person_cells import PersonCells, PersonExecution
 from cobra_jupyter.notebook.document import Document, Operation
 
 Event = dict[str, Any]
 
 
 class Kernel:
-    """Says what a kernel says of executions that are not the agent's."""
+    """Sends a kernel's events of executions that are not the agent's."""
 
     def __init__(self, *cells: str) -> None:
-        self.document, self.ended = Document(), list[tuple[str, Visit]]()
+        self.document, self.ended = Document(), list[tuple[str, PersonExecution]]()
         for cell in cells:
             self.document.insert("code", cell, cell_id=cell)
-        self.person_cells = PersonCells(self.document, lambda cell, visit: self.ended.append((cell, visit)))
+        self.person_cells = PersonCells(
+            self.document, lambda cell, execution: self.ended.append((cell, execution))
+        )
         self.made: list[Operation] = []
         self.document.subscribe(self.made.append)
 
@@ -61,7 +64,7 @@ def stream(text: str) -> Event:
 
 
 @pytest.mark.parametrize("told", range(5))
-def test_outputs_stand_below_the_cell_whenever_the_tab_tells_whose_they_are(told: int) -> None:
+def test_outputs_appear_below_the_cell_whenever_the_tab_names_it(told: int) -> None:
     kernel = Kernel("a")
     kernel.document.output("a", stream("old"))
     steps = [
@@ -72,8 +75,8 @@ def test_outputs_stand_below_the_cell_whenever_the_tab_tells_whose_they_are(told
     for step in steps:
         step()
     assert kernel.shown("a") == ([stream("one two")], 3)
-    ((cell, visit),) = kernel.ended
-    assert (cell, visit.status, visit.count, visit.over) == ("a", "ok", 3, True)
+    ((cell, execution),) = kernel.ended
+    assert (cell, execution.status, execution.count, execution.over) == ("a", "ok", 3, True)
     assert kernel.running == []
     assert not kernel.person_cells.open
     assert {operation.by for operation in kernel.made[1:]} == {"tab"}
@@ -92,7 +95,7 @@ def test_a_cell_runs_until_its_execution_has_ended() -> None:
     assert kernel.running == []
 
 
-def test_an_execution_of_which_no_tab_tells_is_nobodys() -> None:
+def test_an_execution_that_no_tab_names_belongs_to_no_cell() -> None:
     kernel = Kernel("a")
     kernel.run("m")
     kernel.begin("n")
@@ -103,7 +106,7 @@ def test_an_execution_of_which_no_tab_tells_is_nobodys() -> None:
     assert not kernel.person_cells.open
 
 
-def test_what_nobody_tells_of_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_executions_without_a_cell_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visits_module, "MOST", 5)
     monkeypatch.setattr(visits_module, "MOST_WAITING", 3)
     kernel = Kernel("a", "b")
@@ -134,18 +137,18 @@ def test_all_cells_of_a_long_run_keep_their_outputs(monkeypatch: pytest.MonkeyPa
     assert kernel.running == []
 
 
-def test_an_error_is_shown_and_said() -> None:
+def test_an_error_is_shown_and_recorded() -> None:
     kernel = Kernel("a")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.begin("m")
     kernel.fail("m")
     kernel.end("m")
-    ((_, visit),) = kernel.ended
-    assert (visit.status, visit.ename, visit.evalue) == ("error", "ValueError", "no")
+    ((_, execution),) = kernel.ended
+    assert (execution.status, execution.ename, execution.evalue) == ("error", "ValueError", "no")
     assert kernel.shown("a")[0][0]["ename"] == "ValueError"
 
 
-def test_what_a_cell_shows_after_it_has_ended_stands_below_it() -> None:
+def test_output_after_a_cells_end_appears_below_it() -> None:
     kernel = Kernel("a", "b")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.run("m", "in time, ")
@@ -162,7 +165,7 @@ def test_what_a_cell_shows_after_it_has_ended_stands_below_it() -> None:
     assert not kernel.person_cells.open
 
 
-def test_what_comes_late_is_not_shown_where_the_cell_has_run_again_or_is_gone() -> None:
+def test_late_output_is_dropped_if_the_cell_ran_again_or_is_gone() -> None:
     kernel = Kernel("a", "b")
     for number in (1, 2):
         kernel.person_cells.ran(f"m{number}", "a", "tab")
@@ -174,7 +177,7 @@ def test_what_comes_late_is_not_shown_where_the_cell_has_run_again_or_is_gone() 
     assert list(kernel.document) == ["b"]
 
 
-def test_a_tab_that_tells_of_an_execution_that_has_ended_changes_nothing() -> None:
+def test_a_tab_that_names_the_cell_of_an_ended_execution_again_changes_nothing() -> None:
     kernel = Kernel("a")
     kernel.person_cells.ran("m", "a", "one")
     kernel.run("m")
@@ -199,7 +202,7 @@ def test_a_display_is_updated_at_once_whoever_updates_it() -> None:
     assert kernel.shown("a")[0][0]["data"] == {"text/plain": "and more"}
 
 
-def test_those_that_ended_are_remembered_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_latest_ended_executions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visits_module, "LATE", 3)
     cells = [f"c{number}" for number in range(5)]
     kernel = Kernel(*cells)
@@ -212,7 +215,7 @@ def test_those_that_ended_are_remembered_for_a_while_only(monkeypatch: pytest.Mo
     assert late == cells[2:]
 
 
-def test_a_cell_that_an_error_before_it_kept_from_running_is_idle_again() -> None:
+def test_a_cell_skipped_after_an_error_is_idle_again() -> None:
     kernel = Kernel("a")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.end("m")
@@ -221,7 +224,7 @@ def test_a_cell_that_an_error_before_it_kept_from_running_is_idle_again() -> Non
     assert not kernel.person_cells.open
 
 
-def test_between_two_cells_of_a_person_their_run_is_not_over() -> None:
+def test_between_two_queued_cells_a_persons_run_is_open() -> None:
     kernel = Kernel("a", "b")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.person_cells.ran("n", "b", "tab")
@@ -231,7 +234,7 @@ def test_between_two_cells_of_a_person_their_run_is_not_over() -> None:
     assert not kernel.person_cells.open
 
 
-def test_a_cell_that_the_kernel_never_begins_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_that_the_kernel_never_begins_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = Kernel("a")
     kernel.person_cells.ran("m", "a", "tab")
     assert kernel.person_cells.open
@@ -248,7 +251,7 @@ def test_a_completion_leaves_nothing() -> None:
     assert not kernel.person_cells.open
 
 
-def test_a_kernel_that_died_ends_what_ran_in_it() -> None:
+def test_a_kernels_death_ends_its_executions() -> None:
     kernel = Kernel("a", "b", "c")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.begin("m")
@@ -257,14 +260,14 @@ def test_a_kernel_that_died_ends_what_ran_in_it() -> None:
     kernel.begin("late")
     kernel.person_cells.died()
     assert kernel.running == []
-    assert [(cell, visit.status) for cell, visit in kernel.ended] == [("a", "died"), ("b", "died")]
+    assert [(cell, execution.status) for cell, execution in kernel.ended] == [("a", "died"), ("b", "died")]
     assert kernel.shown("a")[0] == [stream("out")]
     assert not kernel.person_cells.open
     kernel.person_cells.ran("late", "c", "tab")
-    assert [(cell, visit.status) for cell, visit in kernel.ended][2:] == [("c", "died")]
+    assert [(cell, execution.status) for cell, execution in kernel.ended][2:] == [("c", "died")]
 
 
-def test_the_first_tab_that_tells_is_believed() -> None:
+def test_the_first_tab_that_names_a_cell_counts() -> None:
     kernel = Kernel("a", "b")
     kernel.person_cells.ran("m", "a", "one")
     kernel.person_cells.ran("m", "b", "two")
@@ -273,7 +276,7 @@ def test_the_first_tab_that_tells_is_believed() -> None:
     assert [cell for cell, _ in kernel.ended] == ["a"]
 
 
-def test_a_cell_that_is_not_there_can_be_told_of_later() -> None:
+def test_an_unknown_cell_can_be_named_later() -> None:
     kernel = Kernel()
     kernel.person_cells.ran("m", "a", "tab")
     kernel.run("m")
@@ -282,7 +285,7 @@ def test_a_cell_that_is_not_there_can_be_told_of_later() -> None:
     assert kernel.shown("a") == ([stream("out")], 1)
 
 
-def test_a_cell_deleted_while_it_runs_ends_all_the_same() -> None:
+def test_a_cell_deleted_while_it_runs_still_ends() -> None:
     kernel = Kernel("a", "b")
     kernel.person_cells.ran("m", "a", "tab")
     kernel.begin("m")

@@ -1,4 +1,4 @@
-"""What a model reads each turn: bounded, stable at its start, and with everything that matters in it."""
+"""A model's prompt in each turn: bounded, stable at its start, and complete."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def effect(n: int) -> dict[str, Any]:
 
 
 def context(turns: int) -> Context:
-    """A long run: two trials a turn, an ablation every tenth, outputs too long to be told whole."""
+    """A long run: two trials a turn, an ablation every tenth, outputs too long for a prompt."""
     records: list[tuple[str, dict[str, Any]]] = [
         ("protocol", {"number": 1, "metric": "rmse", "direction": "minimize"}),
     ]  # fmt: skip
@@ -99,7 +99,7 @@ def test_the_first_turn_says_how_to_begin_and_what_there_is() -> None:
         assert f"cobra.{call}(" in prompt.system
 
 
-def test_jobs_that_ended_since_the_last_turn_are_told() -> None:
+def test_jobs_that_ended_since_the_last_turn_are_listed() -> None:
     base = context(3)
     job = {"id": "j01", "what": "full-size boost", "state": "done", "error": None, "result": "t009"}
     told = replace(base, records=(*base.records, ("job", job)), lines=(*base.lines, 99))
@@ -107,7 +107,7 @@ def test_jobs_that_ended_since_the_last_turn_are_told() -> None:
     assert "j01" not in render(replace(told, lines=(*base.lines, 20))).changing
 
 
-def test_a_judge_is_told_of_a_job_without_the_name_of_its_trial() -> None:
+def test_a_judge_reads_of_a_job_without_the_name_of_its_trial() -> None:
     base = context(3)
     job = {"id": "j01", "what": "in the background", "state": "done", "error": None, "result": "t006"}
     told = replace(base, records=(*base.records, ("job", job)), lines=(*base.lines, 99))
@@ -142,8 +142,8 @@ def test_no_prompt_holds_anything_of_one_competition_and_each_has_its_hash() -> 
         assert name not in words
 
 
-def test_the_example_in_the_reference_runs_as_it_stands(benches: Callable[..., Bench]) -> None:
-    """A model has nothing else to learn the workbench from."""
+def test_the_example_in_the_reference_runs_unchanged(benches: Callable[..., Bench]) -> None:
+    """A model learns the workbench from it alone."""
     lines = (
         text_of("reference")
         .split("    %%candidate boost\n")[1]

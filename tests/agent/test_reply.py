@@ -45,7 +45,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("text", "words"), FAULTS.items())
-def test_each_fault_of_a_reply_is_named_and_the_form_said_again(text: str, words: str) -> None:
+def test_each_complaint_names_the_fault_and_repeats_the_form(text: str, words: str) -> None:
     found = complaint(text, Finish())
     assert found is not None
     assert words in found
@@ -53,7 +53,7 @@ def test_each_fault_of_a_reply_is_named_and_the_form_said_again(text: str, words
     assert len(found) < 300
 
 
-def test_a_reply_in_the_grammar_has_no_complaint_and_prose_after_the_cell_is_let_pass() -> None:
+def test_a_correct_reply_has_no_complaint_even_with_prose_after_the_cell() -> None:
     assert complaint(f"## T\nWords.\n\n{CELL}", Finish()) is None
     assert complaint(f"## T\n\n{CELL}\nGood luck.", Finish()) is None
 
@@ -82,7 +82,7 @@ MEANT = {
 
 
 @pytest.mark.parametrize("text", MEANT.values(), ids=MEANT)
-def test_a_cell_is_taken_as_it_was_meant(text: str) -> None:
+def test_variants_of_the_fence_are_accepted(text: str) -> None:
     found = parse(text)
     assert (found.markdown, found.code, found.closed) == ("## T", "x = 1\nif x:\n    y = 2", True)
     assert complaint(text, Finish()) is None
@@ -133,5 +133,5 @@ def test_a_second_cell_is_seen_however_it_is_fenced() -> None:
         ("## T\n\n```pyspark\nx = 1\n```\n", "fenced as pyspark;"),
     ],
 )
-def test_what_is_wrong_with_a_fence_is_said_rightly(text: str, words: str) -> None:
+def test_the_complaint_about_a_fence_is_precise(text: str, words: str) -> None:
     assert words in (complaint(text, Finish()) or "")

@@ -23,7 +23,7 @@ REPLY = ["# Words\n\n", "```python\n", "one = 1\n", "```\n"]
 
 
 class Writer:
-    """Says REPLY, and waits before its last pieces where it is asked to."""
+    """Replies with REPLY, and waits before the last pieces if it should."""
 
     name = "writer"
 
@@ -41,7 +41,7 @@ class Writer:
 
 
 class Place:
-    """A workplace whose cells end as soon as they are let."""
+    """An executor whose cells end as soon as they may."""
 
     whole, restarting = True, False
 
@@ -135,7 +135,7 @@ def test_an_interrupt_leaves_what_a_person_wrote_in_the_reply(play: Play) -> Non
     play(scenario, waits=True)
 
 
-def test_a_stop_that_follows_an_interrupt_at_once_is_a_stop(play: Play) -> None:
+def test_a_stop_right_after_an_interrupt_is_a_stop(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         turn = asyncio.ensure_future(stage.turn())
         await stage.brain.reached.wait()
@@ -147,7 +147,7 @@ def test_a_stop_that_follows_an_interrupt_at_once_is_a_stop(play: Play) -> None:
     play(scenario, waits=True)
 
 
-def test_an_interrupt_where_nothing_is_asked_or_awaited_goes_to_the_kernel(play: Play) -> None:
+def test_an_interrupt_goes_to_the_kernel_if_the_agent_awaits_nothing(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.agent.cut()
         assert (await stage.turn()).status == "ok"
@@ -155,7 +155,7 @@ def test_an_interrupt_where_nothing_is_asked_or_awaited_goes_to_the_kernel(play:
     assert play(scenario).place.interrupts == 1
 
 
-def test_a_cell_that_a_person_declines_does_not_run_and_its_writer_is_told_why(play: Play) -> None:
+def test_a_declined_cell_does_not_run_and_the_brain_reads_why(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         async def approved(cell: str, code: str) -> str | None:
             assert stage.document.source_of(cell) == code
@@ -170,7 +170,7 @@ def test_a_cell_that_a_person_declines_does_not_run_and_its_writer_is_told_why(p
     assert stage.executions() == [DECLINED]
 
 
-def test_cells_that_a_person_declines_are_no_failures(play: Play) -> None:
+def test_declined_cells_are_not_failures(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         async def approved(cell: str, code: str) -> str | None:
             return "no"
@@ -183,8 +183,8 @@ def test_cells_that_a_person_declines_are_no_failures(play: Play) -> None:
 
 
 @pytest.mark.parametrize("status", ["interrupted", "died"])
-def test_cells_that_a_person_interrupts_are_no_failures_and_do_not_run_again(play: Play, status: str) -> None:
-    """A kernel that does not heed the interrupt dies of it."""
+def test_interrupted_cells_are_not_failures_and_do_not_run_again(play: Play, status: str) -> None:
+    """A kernel that ignores the interrupt dies of it."""
 
     async def scenario(stage: Stage) -> None:
         async def under() -> str:
@@ -212,7 +212,7 @@ def test_six_cells_that_fail_by_themselves_end_the_run_of_a_lone_brain(play: Pla
     assert play(scenario).executions() == [status] * 6
 
 
-def test_what_a_cell_shows_late_stands_below_it_until_a_person_runs_or_deletes_it(play: Play) -> None:
+def test_late_output_appears_until_a_person_runs_or_deletes_the_cell(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.turn()
         cell = list(stage.document)[1]
@@ -267,7 +267,7 @@ def test_a_cell_that_a_person_deleted_before_it_ran_does_not_run(play: Play, ask
     assert play(scenario, waits=True).place.ran == []
 
 
-def test_the_code_that_runs_is_what_a_person_made_of_it(play: Play) -> None:
+def test_a_cell_runs_as_edited_by_a_person(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         async def approved(cell: str, code: str) -> str | None:
             stage.edit(edit="source", cell_id=cell, text="one = 100")

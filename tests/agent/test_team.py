@@ -1,4 +1,4 @@
-"""Agents that are called in, in runs without processes: by the lead, by the ladder, beside the lead, and after a death."""
+"""Delegated agents, in runs without processes: called in by lead or ladder, beside the lead, after a kill."""
 
 from __future__ import annotations
 
@@ -68,9 +68,7 @@ def contexts(brain: Speaker, agent: str) -> list[Context]:
     return [context for context in brain.contexts if context.agent == agent]
 
 
-def test_the_lead_calls_in_a_scout_that_has_a_notebook_a_kernel_and_a_clock_of_its_own(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_scout_has_its_own_notebook_kernel_and_clock(folder: Path, tmp_path: Path) -> None:
     mine = 'x = 7\nbrief = cobra.delegate("scout", "Try another family.", background=False)\nprint("lead still has", x)'
     scout = [
         LOAD, 'print("x" in globals())', RIDGE.replace("NAME", "other"), 'cobra.trial("other", {"alpha": 3.0})', REPORT,
@@ -132,9 +130,7 @@ def test_the_ladder_is_climbed_rung_by_rung_and_each_is_logged_with_cost_and_gai
     assert "An auditor is called in" in page
 
 
-def test_agents_that_are_called_in_cannot_change_what_is_the_leads_to_decide(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_delegated_agents_cannot_make_the_leads_decisions(folder: Path, tmp_path: Path) -> None:
     tries = [LOAD, "cobra.protocol(folds=4)", "cobra.submit()", 'cobra.open(metric="mae")', 'cobra.delegate("scout", "help")', REPORT]  # fmt: skip
     lead = [*START, 'cobra.delegate("auditor", "Look at the split.")', 'cobra.delegate("king", "Rule.")']
     records = play(folder, tmp_path / "run", script(lead=lead, auditor_1=tries))
@@ -146,7 +142,7 @@ def test_agents_that_are_called_in_cannot_change_what_is_the_leads_to_decide(
     assert "there is no role 'king'; roles are scout, auditor, judge" in last["evalue"]
 
 
-def test_a_judge_is_given_numbers_only(folder: Path, tmp_path: Path) -> None:
+def test_a_judge_gets_numbers_only(folder: Path, tmp_path: Path) -> None:
     brain = script(lead=[*START, 'cobra.delegate("judge", "Weigh them.")'])
     play(folder, tmp_path / "run", brain)
     prompt = contexts(brain, "judge-1")[0].prompt
@@ -158,7 +154,7 @@ def test_a_judge_is_given_numbers_only(folder: Path, tmp_path: Path) -> None:
     assert "Evaluation" not in text  # of the competition's description
 
 
-def test_an_agent_without_a_brain_or_a_report_comes_back_all_the_same(folder: Path, tmp_path: Path) -> None:
+def test_an_agent_without_a_brain_or_a_report_still_returns(folder: Path, tmp_path: Path) -> None:
     lead = [
         *START,
         'cobra.delegate("auditor", "Look at the split.")',
@@ -176,7 +172,7 @@ def test_an_agent_without_a_brain_or_a_report_comes_back_all_the_same(folder: Pa
     assert of(records, "state")[-1]["state"] == "finished"
 
 
-def test_a_scout_works_beside_the_lead_where_there_are_cores(folder: Path, tmp_path: Path) -> None:
+def test_a_scout_works_beside_the_lead_if_there_are_enough_cores(folder: Path, tmp_path: Path) -> None:
     four = replace(UNPROVEN, probe=lambda kernel: replace(probe(kernel), cores=4))
     go = tmp_path / "go"
     ask = 'job = cobra.delegate("scout", "Try another family.")'
@@ -193,9 +189,7 @@ def test_a_scout_works_beside_the_lead_where_there_are_cores(folder: Path, tmp_p
 
 
 @pytest.mark.parametrize("death", ["agent", "reply:5", "cell:6", "brief"])
-def test_an_agent_that_was_called_in_goes_on_after_the_run_was_killed(
-    death: str, folder: Path, tmp_path: Path
-) -> None:
+def test_a_delegated_agent_goes_on_after_the_run_was_killed(death: str, folder: Path, tmp_path: Path) -> None:
     cells = [LOAD, "mark = 5", 'print("mark", mark)', REPORT]
     lead = [
         *START,

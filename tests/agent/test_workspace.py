@@ -1,4 +1,4 @@
-"""An agent's notebook taken up again, and its file in the hands of others."""
+"""An agent's notebook restored on resumption, and its file changed by others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cobra_jupyter.agent.reply import parse
-from cobra_jupyter.agent.workspace import Workspace, take
+from cobra_jupyter.agent.workspace import Workspace, open_workspace
 from cobra_jupyter.notebook import overflow
 from cobra_jupyter.notebook.document import MAX_TEXT, Document
 from cobra_jupyter.notebook.merge import touched
@@ -19,8 +19,8 @@ from cobra_jupyter.records import blobs
 from tests.agent.test_interventions import Stage, insert, source
 
 
-def seat_of(stage: Stage, path: Path) -> Workspace:
-    return take(stage.all(), stage.ledger, path, {}, "lead", "lead", "run")
+def workspace_of(stage: Stage, path: Path) -> Workspace:
+    return open_workspace(stage.all(), stage.ledger, path, {}, "lead", "lead", "run")
 
 
 def sources(document: Document) -> list[str]:
@@ -28,7 +28,7 @@ def sources(document: Document) -> list[str]:
 
 
 def leave(stage: Stage, path: Path) -> None:
-    """Write the notebook as a runner does that dies then."""
+    """Write the notebook like a runner that dies right afterwards."""
     stage.document.stamp = lambda: {"run": "run", "line": stage.ledger.length - 1}
     path.write_text(stage.document.text())
 
@@ -37,8 +37,8 @@ def rewrite(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def test_a_file_left_behind_by_a_killed_runner_takes_nothing_back(tmp_path: Path) -> None:
-    """It holds half of a reply that the record has whole, and a person's cell that the record has not."""
+def test_the_file_of_a_killed_runner_undoes_nothing(tmp_path: Path) -> None:
+    """The file holds half of a reply that the record has whole, and a person's cell that the record lacks."""
 
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
@@ -48,12 +48,12 @@ def test_a_file_left_behind_by_a_killed_runner_takes_nothing_back(tmp_path: Path
         stage.edit(insert("mine", page.code))
         leave(stage, path)
         stage.end(page, "# Half and whole\n\n```python\none = 1\n```\n")
-        seat = seat_of(stage, path)
-        assert sources(seat.document) == [
+        workspace = workspace_of(stage, path)
+        assert sources(workspace.document) == [
             "# First", "first", "# Half and whole", "one = 1", "mine",
         ]  # fmt: skip
-        assert seat.document.since(stage.document.seq) is None
-        await seat.file.close()
+        assert workspace.document.since(stage.document.seq) is None
+        await workspace.file.close()
 
     asyncio.run(scenario())
 
@@ -62,19 +62,19 @@ def test_a_file_left_behind_by_a_killed_runner_takes_nothing_back(tmp_path: Path
     "metadata", [None, 5, [], {"cobra": 5}, {"cobra": {"line": "x"}}, {"cobra": {"line": 3}}]
 )
 @pytest.mark.parametrize("cells", [None, 5, [5], [{"metadata": 3}]])
-def test_a_run_goes_on_whatever_its_notebook_was_made_into(tmp_path: Path, metadata: Any, cells: Any) -> None:
+def test_a_run_goes_on_whatever_its_notebook_contains(tmp_path: Path, metadata: Any, cells: Any) -> None:
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
         stage.reply()
         path.write_text(json.dumps({"nbformat": 4, "metadata": metadata, "cells": cells}))
-        seat = seat_of(stage, path)
-        assert len(seat.document) <= 2
-        await seat.file.close()
+        workspace = workspace_of(stage, path)
+        assert len(workspace.document) <= 2
+        await workspace.file.close()
 
     asyncio.run(scenario())
 
 
-def test_what_somebody_changed_while_no_runner_lived_is_taken(tmp_path: Path) -> None:
+def test_changes_made_while_no_runner_was_active_are_merged(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
         first, second = stage.reply(), stage.reply()
@@ -84,21 +84,21 @@ def test_what_somebody_changed_while_no_runner_lived_is_taken(tmp_path: Path) ->
         del cells[2]
         cells.append({"cell_type": "raw", "id": "mine", "metadata": {}, "source": "mine"})
         rewrite(path, cells=cells)
-        seat = seat_of(stage, path)
-        assert list(seat.document) == [first.markdown, first.code, second.code, "mine"]
-        assert sources(seat.document) == ["# Words", "changed", "code", "mine"]
-        assert [deed.what for deed in seat.interventions.tell("resumed")] == [
+        workspace = workspace_of(stage, path)
+        assert list(workspace.document) == [first.markdown, first.code, second.code, "mine"]
+        assert sources(workspace.document) == ["# Words", "changed", "code", "mine"]
+        assert [deed.what for deed in workspace.interventions.report("resumed")] == [
             ("changed",),
             ("added",),
             ("deleted",),
         ]
-        await seat.file.close()
+        await workspace.file.close()
 
     asyncio.run(scenario())
 
 
-def test_images_in_a_persons_texts_are_there_again_though_the_record_has_none(tmp_path: Path) -> None:
-    """Of a cell too that was recorded only after the file was written for the last time."""
+def test_images_in_a_persons_markdown_survive_though_the_record_has_none(tmp_path: Path) -> None:
+    """Also for a cell that was recorded only after the last write of the file."""
 
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
@@ -109,16 +109,16 @@ def test_images_in_a_persons_texts_are_there_again_though_the_record_has_none(tm
             stage.edit({"edit": edit, "cell": {"cell_type": "markdown", "id": cell, **made}, "after": None})
         leave(stage, path)
         stage.interventions.record()
-        seat = seat_of(stage, path)
-        assert [seat.document.cell(cell)["attachments"] for cell in ("mine", str(page.markdown))] == [
+        workspace = workspace_of(stage, path)
+        assert [workspace.document.cell(cell)["attachments"] for cell in ("mine", str(page.markdown))] == [
             shown
         ] * 2
-        await seat.file.close()
+        await workspace.file.close()
 
     asyncio.run(scenario())
 
 
-def test_half_of_a_reply_that_never_ended_is_not_taken_up(tmp_path: Path) -> None:
+def test_half_of_a_reply_that_never_ended_is_dropped(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
         stage.reply()
@@ -126,25 +126,25 @@ def test_half_of_a_reply_that_never_ended_is_not_taken_up(tmp_path: Path) -> Non
         page.show(parse("# Half\n\n```python\none"))
         stage.edit(source(page.code, "one, as a person likes it"))
         leave(stage, path)
-        seat = seat_of(stage, path)
-        assert sources(seat.document) == ["# Words", "code", "one, as a person likes it"]
-        assert touched(seat.document, str(page.code))
-        await seat.file.close()
+        workspace = workspace_of(stage, path)
+        assert sources(workspace.document) == ["# Words", "code", "one, as a person likes it"]
+        assert touched(workspace.document, str(page.code))
+        await workspace.file.close()
 
     asyncio.run(scenario())
 
 
-def test_what_was_seen_of_an_earlier_life_is_not_gone_on_from(tmp_path: Path) -> None:
+def test_a_tab_cannot_go_on_from_operations_before_a_resumption(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
         for _ in range(5):
             stage.reply()
         leave(stage, path)
-        seat = seat_of(stage, path)
-        assert all(seat.document.since(seq) is None for seq in range(stage.document.seq + 1))
-        seat.document.insert("code", "new")
-        assert seat.document.since(3) is None
-        await seat.file.close()
+        workspace = workspace_of(stage, path)
+        assert all(workspace.document.since(seq) is None for seq in range(stage.document.seq + 1))
+        workspace.document.insert("code", "new")
+        assert workspace.document.since(3) is None
+        await workspace.file.close()
 
     asyncio.run(scenario())
 
@@ -156,83 +156,86 @@ def test_a_notebook_that_another_program_spoils_is_written_again_and_the_record_
     async def scenario() -> None:
         stage, path = Stage(tmp_path), tmp_path / "agent.ipynb"
         stage.reply()
-        seat = seat_of(stage, path)
-        await seat.file.flush()
+        workspace = workspace_of(stage, path)
+        await workspace.file.flush()
         path.write_text(text)
-        await seat.file.look()
-        await seat.file.flush()
+        await workspace.file.look()
+        await workspace.file.flush()
         assert json.loads(path.read_text())["cells"][1]["source"] == ["code"]
         (decision,) = stage.records("decision")
         assert decision["what"] == "agent.ipynb was changed by another program and is no notebook any more"
-        await seat.file.close()
+        await workspace.file.close()
 
     asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("notebook", [{}, {"cells": None}, {"cells": [3]}, {"cells": [{}], "metadata": 3}])
-def test_a_tab_that_saves_what_is_no_notebook_breaks_nothing(
+def test_a_tab_that_saves_an_invalid_notebook_breaks_nothing(
     tmp_path: Path, notebook: dict[str, Any]
 ) -> None:
     async def scenario() -> None:
         stage = Stage(tmp_path)
-        seat = seat_of(stage, tmp_path / "agent.ipynb")
-        cell = seat.document.insert("code", "x").cell_id
+        workspace = workspace_of(stage, tmp_path / "agent.ipynb")
+        cell = workspace.document.insert("code", "x").cell_id
         if notebook.get("cells") == [{}]:
-            seat.save(notebook, "tab")
+            workspace.save(notebook, "tab")
         else:
             with pytest.raises(ValueError, match="no notebook"):
-                seat.save(notebook, "tab")
-        assert cell in seat.document  # the tab cannot have seen it: the file has never been written
-        await seat.file.close()
+                workspace.save(notebook, "tab")
+        assert cell in workspace.document  # the tab cannot have seen it: the file has never been written
+        await workspace.file.close()
 
     asyncio.run(scenario())
 
 
-def test_a_cell_made_text_while_it_runs_ends_all_the_same(tmp_path: Path) -> None:
+def test_a_running_cell_that_becomes_markdown_still_ends(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage = Stage(tmp_path)
-        seat = seat_of(stage, tmp_path / "agent.ipynb")
-        seat.document.insert("code", "x", cell_id="a")
-        seat.person_cells.ran("m", "a", "tab")
-        seat.on_foreign("m", {"output_type": "execute_input", "execution_count": 1})
-        seat.document.delete("a")
-        seat.document.insert("markdown", "x", cell_id="a")
-        seat.on_foreign("m", {"output_type": "idle"})
+        workspace = workspace_of(stage, tmp_path / "agent.ipynb")
+        workspace.document.insert("code", "x", cell_id="a")
+        workspace.person_cells.ran("m", "a", "tab")
+        workspace.on_foreign("m", {"output_type": "execute_input", "execution_count": 1})
+        workspace.document.delete("a")
+        workspace.document.insert("markdown", "x", cell_id="a")
+        workspace.on_foreign("m", {"output_type": "idle"})
         assert [record["status"] for record in stage.records("ran")] == ["ok"]
-        await seat.file.close()
+        await workspace.file.close()
 
     asyncio.run(scenario())
 
 
-def test_what_a_cell_shows_beyond_what_its_notebook_stores_is_in_the_log_that_its_note_names(
+def test_output_beyond_the_notebooks_limit_is_in_the_log_that_the_note_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overflow, "MOST", 4 << 20)
 
     async def scenario() -> None:
         stage = Stage(tmp_path)
-        seat = seat_of(stage, tmp_path / "agent.ipynb")
-        cell, lines = seat.document.insert("code", "x").cell_id, "".join(f"{n}\n" for n in range(300_000))
+        workspace = workspace_of(stage, tmp_path / "agent.ipynb")
+        cell, lines = (
+            workspace.document.insert("code", "x").cell_id,
+            "".join(f"{n}\n" for n in range(300_000)),
+        )
         table = {"text/plain": "table", "text/html": "<table>"}
         for output in ({"output_type": "stream", "name": "stdout", "text": lines},
                        {"output_type": "display_data", "data": table, "metadata": {}}):  # fmt: skip
-            seat.document.output(cell, output)
-        seat.document.count(cell, 1)
-        kept, note, last = seat.document.cell(cell)["outputs"]
+            workspace.document.output(cell, output)
+        workspace.document.count(cell, 1)
+        kept, note, last = workspace.document.cell(cell)["outputs"]
         log = re.search(r"logs/[\w-]+\.log", note["data"]["text/plain"])
         assert log
         _, rest = (tmp_path / log[0]).read_text().split(f"==== cell {cell}\n")
         assert kept["text"] + rest == lines
         assert last["data"] == table
         for _ in range(5):
-            seat.document.output(cell, {"output_type": "stream", "name": "stdout", "text": lines})
+            workspace.document.output(cell, {"output_type": "stream", "name": "stdout", "text": lines})
         assert (tmp_path / log[0]).stat().st_size == 4 << 20
-        await seat.file.close()
+        await workspace.file.close()
 
     asyncio.run(scenario())
 
 
-def test_a_note_on_what_is_not_stored_is_the_same_after_a_resumption(tmp_path: Path) -> None:
+def test_the_note_on_unstored_output_is_the_same_after_a_resumption(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage = Stage(tmp_path)
         cell = stage.reply().code
@@ -244,9 +247,9 @@ def test_a_note_on_what_is_not_stored_is_the_same_after_a_resumption(tmp_path: P
         stage.ledger.append("execution", {
             "agent": "lead", "turn": 1, "cell": cell, "status": "ok", "count": 1, "outputs": blobs.store(tmp_path, shown),
         })  # fmt: skip
-        seat = seat_of(stage, tmp_path / "agent.ipynb")
-        assert seat.document.cell(str(cell))["outputs"] == shown
+        workspace = workspace_of(stage, tmp_path / "agent.ipynb")
+        assert workspace.document.cell(str(cell))["outputs"] == shown
         assert not (tmp_path / "logs").exists()
-        await seat.file.close()
+        await workspace.file.close()
 
     asyncio.run(scenario())

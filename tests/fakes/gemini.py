@@ -1,15 +1,16 @@
-"""A loopback server that speaks Gemini's REST wire format: `python -m tests.fakes.gemini SCRIPT --port N [--fault …]`.
+"""A loopback server that speaks Gemini's REST wire format: `python -m tests.fakes.gemini SCRIPT --port N
+[--fault …]`.
 
-It answers streamGenerateContent (server-sent events), generateContent, countTokens and models.get below /v1, /v1beta
-and Vertex AI's paths, checks the key, records every request, and fails as told. Faults, `NAME option=value`:
+It answers streamGenerateContent (server-sent events), generateContent, countTokens and models.get below /v1,
+/v1beta and Vertex AI's paths, checks the key, records every request, and fails as told. Faults, `NAME
+option=value`:
 
-    429 [retry-after=S]  429-day  500 502 503 504  400 401 403 404  bad-key          an error, as JSON
-    slow [seconds=S]               the answer begins late
-    stall [after=N] [seconds=S]    nothing more after N pieces      reset [after=N]   the connection is reset
-    cut [after=N]                  it ends before it is whole       torn [after=N]    it ends within a line
-    garbage [after=N]              a line that is no JSON           error [after=N]   an error within the stream
-    empty   blocked                no candidates; the prompt is blocked
-    SAFETY, MAX_TOKENS, …          half of the reply, ended by that reason (nothing of it where it was filtered)
+429 [retry-after=S]  429-day  500 502 503 504  400 401 403 404  bad-key          an error, as JSON slow
+[seconds=S]               the answer begins late stall [after=N] [seconds=S]    nothing more after N pieces
+reset [after=N]   the connection is reset cut [after=N]                  it ends before it is whole       torn
+[after=N]    it ends within a line garbage [after=N]              a line that is no JSON           error
+[after=N]   an error within the stream empty   blocked                no candidates; the prompt is blocked
+SAFETY, MAX_TOKENS, …          half of the reply, ended by that reason (nothing of it where it was filtered)
 """
 
 from __future__ import annotations

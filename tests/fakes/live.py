@@ -1,11 +1,11 @@
 """A real run whose replies a test dictates, file by file, while it goes on.
 
-    python -m tests.fakes.live COMPETITION OUT REPLIES [--approval cells] [--budget 300]
-    python -m tests.fakes.live --starter    forks such a run for each line of JSON on its standard input
+python -m tests.fakes.live COMPETITION OUT REPLIES [--approval cells] [--budget 300] python -m
+tests.fakes.live --starter    forks such a run for each line of JSON on its standard input
 
-The reply of turn 3 is `REPLIES/3.md`, waited for; what the brain was told is then in `REPLIES/3.seen`. A first line
-`<!-- pace: 200 -->` streams it at so many characters a second; at a `<!-- wait -->` it stands still until `REPLIES/3.go`
-is there."""
+The reply of turn 3 is `REPLIES/3.md`, waited for; what the brain was told is then in `REPLIES/3.seen`. A
+first line `<!-- pace: 200 -->` streams it at so many characters a second; at a `<!-- wait -->` it stands
+still until `REPLIES/3.go` is there."""
 
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ class Started:
 
 
 class Starter:
-    """Starts runs from a process that has imported what a run needs: each start costs a fork, not 3 s of imports."""
+    """Starts runs from a process that has imported what a run needs: each start costs a fork, not 3 s of
+    imports."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(

@@ -1,9 +1,10 @@
 """A run in a process of its own that may be made to die: `python -m tests.fakes.lives FOLDER OUT [DEATH]`.
 
-DEATH is `kind`, `kind:n` or `kind:n:how`: right after the n-th record of that kind the process kills itself, or
-(how = full) the disk that OUT lies on takes no more. Where OUT holds a record already, the run is resumed.
+DEATH is `kind`, `kind:n` or `kind:n:how`: right after the n-th record of that kind the process kills itself,
+or (how = full) the disk that OUT lies on takes no more. Where OUT holds a record already, the run is resumed.
 
-`--copies PLACE` copies OUT to `PLACE/<moment>` at each of MOMENTS: what a kill at that moment would leave behind."""
+`--copies PLACE` copies OUT to `PLACE/<moment>` at each of MOMENTS: what a kill at that moment would leave
+behind."""
 
 from __future__ import annotations
 

@@ -104,7 +104,8 @@ class FakeRunner:
         self.registered.unlink(missing_ok=True)
 
     async def die(self, state: str | None = None) -> None:
-        """End; without a `state` as a process does that is killed: it says nothing and its registration stays."""
+        """End; without a `state` as a process does that is killed: it says nothing and its registration
+        stays."""
         if self._lock.closed:
             return
         if state is not None:

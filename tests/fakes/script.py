@@ -1,24 +1,17 @@
 """A session with a model, written down as Markdown.
 
-    Anything before the first reply is a comment.
+Anything before the first reply is a comment.
 
-    === lead: looks at the competition
-    !! 503
-    !! 429 retry-after=0.2
-    ?? A thought: what are the columns?
-    ## Look
-    The first cell opens the competition.
+=== lead: looks at the competition !! 503 !! 429 retry-after=0.2 ?? A thought: what are the columns? ## Look
+The first cell opens the competition.
 
-    ```python
-    %load_ext cobra_jupyter
-    cobra.open()
-    ```
+```python %load_ext cobra_jupyter cobra.open() ```
 
-    === debugger: …
+=== debugger: …
 
-A reply begins at `=== ROLE: title`; replies of one role are said in order, each once. A line `!! FAULT option=value`
-below it is the fate of one request before the reply is said (see tests/fakes/gemini.py for the faults), `??` a thought.
-A role whose replies are used up ends the run."""
+A reply begins at `=== ROLE: title`; replies of one role are said in order, each once. A line `!! FAULT
+option=value` below it is the fate of one request before the reply is said (see tests/fakes/gemini.py for the
+faults), `??` a thought. A role whose replies are used up ends the run."""
 
 from __future__ import annotations
 

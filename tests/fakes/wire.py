@@ -45,7 +45,8 @@ class Request:
 
     @property
     def thinking(self) -> dict[str, Any]:
-        """`level` and `thoughts` (whether they are to be told), as far as given; the SDK spells them either way."""
+        """`level` and `thoughts` (whether they are to be told), as far as given; the SDK spells them either
+        way."""
         config = self.body.get("generationConfig", {}).get("thinkingConfig", {})
         names = {
             "thinkingLevel": "level",
@@ -58,8 +59,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Manner:
-    """How a reply is sent. `pace`: seconds between pieces of `size` characters. `stamp`: pieces are words, and `@` is
-    replaced by the moment it leaves, in nanoseconds of the monotonic clock. `cached`: tokens found in a cache."""
+    """How a reply is sent. `pace`: seconds between pieces of `size` characters. `stamp`: pieces are words,
+    and `@` is replaced by the moment it leaves, in nanoseconds of the monotonic clock. `cached`: tokens found
+    in a cache."""
 
     pace: float = 0.0
     size: int = 24

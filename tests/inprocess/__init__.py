@@ -1,7 +1,8 @@
-"""A run without processes: the same client, service, harness, work and cells, in threads of the process that tests run in.
+"""A run without processes: the same client, service, harness, work and cells, in threads of the process that
+tests run in.
 
-What only a process can do stays with the real ones: to be killed, to heed a signal inside native code, to be out of
-reach of agent-written code, to have an environment of its own."""
+What only a process can do stays with the real ones: to be killed, to heed a signal inside native code, to be
+out of reach of agent-written code, to have an environment of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The harness in this process: its service answers in threads, over the same sockets and with the same records."""
+"""The harness in this process: its service answers in threads, over the same sockets and with the same
+records."""
 
 from __future__ import annotations
 

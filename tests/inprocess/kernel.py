@@ -1,8 +1,8 @@
 """A kernel in this process: an IPython shell whose cells run in threads.
 
-An interrupt is raised in the cell's thread as soon as that runs Python code; a call that stays in native code is given up
-after the grace, and the kernel is dead then, as a real one would be. Working directory and variables are the process's
-own, for as long as the kernel lives."""
+An interrupt is raised in the cell's thread as soon as that runs Python code; a call that stays in native code
+is given up after the grace, and the kernel is dead then, as a real one would be. Working directory and
+variables are the process's own, for as long as the kernel lives."""
 
 from __future__ import annotations
 

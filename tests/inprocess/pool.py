@@ -1,6 +1,8 @@
-"""A pool whose work runs in threads of this process, one piece at a time as random states belong to the process.
+"""A pool whose work runs in threads of this process, one piece at a time as random states belong to the
+process.
 
-Not here: the guard on files, the limit of memory. A candidate that does not come back from native code is left behind."""
+Not here: the guard on files, the limit of memory. A candidate that does not come back from native code is
+left behind."""
 
 from __future__ import annotations
 

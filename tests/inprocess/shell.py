@@ -134,7 +134,8 @@ _displayhook: Any = None
 
 @contextlib.contextmanager
 def shells() -> Iterator[None]:
-    """Within, what code asks of IPython (`display`, `get_ipython`) concerns the shell whose cell this thread runs."""
+    """Within, what code asks of IPython (`display`, `get_ipython`) concerns the shell whose cell this thread
+    runs."""
     global _users, _displayhook
     with _lock:
         _users += 1

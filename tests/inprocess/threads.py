@@ -18,7 +18,8 @@ _real: tuple[Any, Any] = (None, None)
 
 
 class _Stream(io.TextIOBase):
-    """Stands in for `sys.stdout` or `sys.stderr`: hands what a thread prints to whoever listens to that thread."""
+    """Stands in for `sys.stdout` or `sys.stderr`: hands what a thread prints to whoever listens to that
+    thread."""
 
     def __init__(self, name: str, real: Any) -> None:
         self._name, self._real = name, real

@@ -1,4 +1,4 @@
-"""A record is put into the same words wherever it is told: in the log, in the report's trail, in a prompt, in a cell."""
+"""A record reads the same everywhere: in the log, in the report's trail, in a prompt, in a cell."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ SAID: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(
     ("kind", "data", "said"), SAID, ids=[f"{kind} {n}" for n, (kind, *_) in enumerate(SAID)]
 )
-def test_a_record_of_the_runner_is_said_in_a_line(kind: str, data: dict[str, Any], said: str) -> None:
+def test_a_record_of_the_runner_is_described_in_one_line(kind: str, data: dict[str, Any], said: str) -> None:
     assert describe.line(Line(0, 0.0, kind, data)) == said
 
 
-def test_every_kind_of_the_runner_is_said_in_words() -> None:
+def test_every_kind_of_the_runner_is_described() -> None:
     assert set(types_of(kinds)) - {kind for kind, *_ in SAID} == {
         "reply",
         "moved",
@@ -78,7 +78,7 @@ def test_every_kind_of_the_runner_is_said_in_words() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(set(samples()) & set(pages.KINDS) - {"finish"}))
-def test_a_result_is_said_in_the_record_as_in_its_cell(kind: str) -> None:
+def test_a_result_reads_the_same_in_the_record_and_its_cell(kind: str) -> None:
     data = samples()[kind]
     said = describe.line(Line(0, 0.0, kind, data))
     assert pages.text(kind, data).startswith(said.removesuffix("…"))
@@ -88,7 +88,7 @@ def records(*found: tuple[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any
     return [("protocol", samples()["protocol"]), *found]
 
 
-def test_a_prompt_tells_of_trials_and_effects_in_the_words_of_their_pages() -> None:
+def test_a_prompt_describes_trials_and_effects_like_their_pages() -> None:
     trial = samples()["trial"]
     (line, *_) = summary.ideas(records(("trial", trial)))
     assert line == f"- {in_words.trial(trial)}"
@@ -110,7 +110,7 @@ def test_a_failure_keeps_its_reason_within_the_room_there_is() -> None:
     assert in_words.why(trial["failure"]).count("long") == 100
 
 
-def test_a_score_is_said_alike_of_trial_blend_and_submission() -> None:
+def test_a_score_reads_the_same_for_trial_blend_and_submission() -> None:
     shown = {
         in_words.score({**samples()[kind], "score": 0.81, "se": 0.004})
         for kind in ("trial", "blend", "submission")

@@ -19,7 +19,7 @@ def record(tmp_path: Path) -> tuple[Path, str, int]:
     return ledger.path, ledger.head, ledger.length
 
 
-def test_what_was_appended_is_read_back_in_order(record: tuple[Path, str, int]) -> None:
+def test_appended_records_are_read_back_in_order(record: tuple[Path, str, int]) -> None:
     path, head, length = record
     records = list(read(path))
     assert [r.seq for r in records] == list(range(20))
@@ -76,7 +76,7 @@ def test_secrets_never_reach_the_file(tmp_path: Path) -> None:
     assert text.count("[secret]") == 2
 
 
-def test_a_record_goes_on_where_it_ended(record: tuple[Path, str, int]) -> None:
+def test_a_record_continues_where_it_ended(record: tuple[Path, str, int]) -> None:
     path, head, length = record
     ledger = Ledger(path)
     assert (ledger.head, ledger.length, ledger.cut) == (head, length, 0)
@@ -96,7 +96,7 @@ def test_a_torn_last_line_is_cut_and_no_other_line_is_lost(record: tuple[Path, s
     assert path.read_bytes() == whole
 
 
-def test_a_record_with_a_broken_line_in_it_is_not_gone_on_with(record: tuple[Path, str, int]) -> None:
+def test_a_record_with_a_broken_line_is_not_continued(record: tuple[Path, str, int]) -> None:
     text = record[0].read_text().replace('"t005"', '"t006"')
     record[0].write_text(text)
     with pytest.raises(LedgerError, match="line 6"):

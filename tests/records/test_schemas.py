@@ -1,4 +1,4 @@
-"""What is recorded and what is shown keeps to the schemas that other programs rely on."""
+"""Records and displays match the schemas that other programs rely on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ METRIC = 'DIRECTION = "minimize"\ndef metric(truth, prediction):\n    return 0.0
 def session(
     tmp_path_factory: pytest.TempPathFactory, light_benches: Callable[..., Bench]
 ) -> tuple[Bench, list[tuple[str, dict[str, Any]]]]:
-    """A short session on a demo: its bench, and (kind, data) of all that was shown."""
+    """A short session on a demo: its bench, and (kind, data) of everything shown."""
     folder = tmp_path_factory.mktemp("demo")
     demo.write(folder)
     bench = light_benches(folder / "demo-diabetes" / "prepared" / "public", settings={"budget": 300})
@@ -84,8 +84,8 @@ def test_schemas_are_valid(found: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(found)
 
 
-def test_the_schemas_are_those_of_the_types() -> None:
-    """Else: python -m cobra_jupyter.records.schema"""
+def test_the_schema_files_match_the_types() -> None:
+    """If it fails, run: python -m cobra_jupyter.records.schema"""
     assert [schema.results_schema(), schema.records_schema()] == SCHEMAS
 
 
@@ -101,12 +101,12 @@ def test_every_kind_of_record_has_a_schema() -> None:
     assert kinds >= WORKBENCH_KINDS | ledger.DURABLE
 
 
-def test_samples_of_other_tests_are_true_to_the_schema() -> None:
+def test_samples_of_other_tests_match_the_schema() -> None:
     forms = [*results().items(), ("trial", failed()), ("ablation", running())]
     assert [e for kind, data in forms for e in errors("results.json", kind, data)] == []
 
 
-def test_every_line_of_a_session_keeps_to_the_schema(session: tuple[Bench, Any], tmp_path: Path) -> None:
+def test_every_line_of_a_session_matches_the_schema(session: tuple[Bench, Any], tmp_path: Path) -> None:
     bench, _ = session
     book = ledger.Ledger(tmp_path / "ledger.jsonl")
     for kind, data in bench.records:
@@ -119,7 +119,7 @@ def test_every_line_of_a_session_keeps_to_the_schema(session: tuple[Bench, Any],
     assert errors_of_ledger(book.path) == []
 
 
-def test_the_json_of_every_display_keeps_to_the_schema(
+def test_the_json_of_every_display_matches_the_schema(
     session: tuple[Any, list[tuple[str, dict[str, Any]]]],
 ) -> None:
     _, shown = session

@@ -1,4 +1,4 @@
-"""What must hold of a run that was disturbed: it comes to what the run came to that nobody disturbed."""
+"""What must hold for a disturbed run: it has the same results as the undisturbed run."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def sha256(path: Path) -> str:
 
 
 def of(out: Path, kind: str) -> list[dict[str, Any]]:
-    """What was recorded of this kind."""
+    """The data of all records of this kind."""
     return [record.data for record in read(out / "ledger.jsonl") if record.kind == kind]
 
 
 def shown(out: Path) -> list[tuple[str, str, list[str]]]:
-    """The notebook without what differs from run to run: ids, times, the run's own name."""
+    """The notebook without parts that differ between runs: ids, times, the run's name."""
     notebook = nbformat.read(out / "agent.ipynb", as_version=4)
     return [(c.cell_type, c.source, [o.output_type for o in c.get("outputs", ())]) for c in notebook.cells]
 
 
 def same_submission(out: Path, whole: Path) -> None:
-    """The same file, from a kernel that knew all that earlier cells had left in it."""
+    """The same file, from a kernel with the state of all earlier cells."""
     assert sha256(out / "submission.csv") == sha256(whole / "submission.csv")
     submitting = next(e for e in of(out, "execution") if e["turn"] == len(CELLS))
     assert "x is 42 first is t001" in submitting["output"]
@@ -37,7 +37,7 @@ def same_submission(out: Path, whole: Path) -> None:
 
 
 def same_end(out: Path, whole: Path) -> None:
-    """All that must hold of a run that was killed and resumed."""
+    """Everything that must hold for a run that was killed and resumed."""
     same_submission(out, whole)
     ran = {
         json.dumps([t["candidate"], t["config"], t["repeats"], t["folds"], t["fraction"], t["seed"]])

@@ -1,4 +1,4 @@
-"""How a living run is found and spoken to."""
+"""How a running run is found and called."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def short() -> Iterator[Path]:
-    """A folder whose path a socket can have."""
+    """A folder with a path that is short enough for a socket."""
     folder = Path(tempfile.mkdtemp(prefix="cobra-", dir="/tmp"))
     yield folder
     shutil.rmtree(folder)
@@ -50,7 +50,7 @@ def entry(folder: Path, name: str = "run", **more: Any) -> Entry:
 # ---- the registry
 
 
-def test_a_living_run_is_found_and_no_one_else_may_read_where(tmp_path: Path, place: Path) -> None:
+def test_a_running_run_is_found_and_its_entry_is_private(tmp_path: Path, place: Path) -> None:
     mine = entry(tmp_path)
     ledger = Ledger(mine.run / "ledger.jsonl")
     path = registry.register(mine)
@@ -72,7 +72,7 @@ def test_a_run_is_found_by_any_path_to_its_folder(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_what_dead_runners_left_is_taken_away(tmp_path: Path) -> None:
+def test_entries_of_dead_runners_are_removed(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     living, dead, gone = (entry(tmp_path, name, pid=ended.pid) for name in ("living", "dead", "gone"))
@@ -114,11 +114,11 @@ def test_a_file_that_is_no_entry_hides_no_other(tmp_path: Path, place: Path, tex
     ledger.close()
 
 
-def test_where_nothing_ever_ran_nothing_is_found() -> None:
+def test_without_any_run_nothing_is_found() -> None:
     assert registry.entries() == []
 
 
-def test_a_run_keeps_the_id_that_it_says_and_else_has_its_paths(tmp_path: Path) -> None:
+def test_a_run_keeps_its_recorded_id_or_gets_one_from_its_path(tmp_path: Path) -> None:
     assert len(registry.identity(tmp_path)) == 12
     assert registry.identity(tmp_path) == registry.identity(tmp_path / "x" / "..")
     assert registry.identity(tmp_path) != registry.identity(tmp_path / "x")
@@ -133,7 +133,7 @@ def test_a_run_keeps_the_id_that_it_says_and_else_has_its_paths(tmp_path: Path) 
 
 
 def frames(*parts: bytes) -> list[Json | str]:
-    """What a reader makes of bytes, one piece at a time."""
+    """The messages that a reader gets from bytes, one piece at a time."""
 
     async def inside() -> list[Json | str]:
         reader, found = asyncio.StreamReader(), list[Json | str]()
@@ -176,7 +176,7 @@ def test_a_stream_cut_off_ends() -> None:
         assert frames(attach.encode(good) + cut) == [good]
 
 
-def test_what_is_no_json_or_too_long_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_or_too_long_messages_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="JSON"):
         attach.encode({"x": float("nan")})
     monkeypatch.setattr(attach, "MAX_FRAME", 100)
@@ -191,7 +191,7 @@ Answer = Callable[[Json, asyncio.StreamWriter], Awaitable[None]]
 
 @contextlib.asynccontextmanager
 async def runner(folder: Path, answer: Answer) -> AsyncIterator[Entry]:
-    """A socket on which `answer` is given each frame after the first, the token."""
+    """A socket that calls `answer` with each frame after the first, the token."""
     mine = entry(folder)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -277,7 +277,7 @@ def test_an_attachment_that_is_closed_answers_no_more(short: Path) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 10))
 
 
-def test_where_nobody_listens_the_runner_is_gone(short: Path) -> None:
+def test_if_nobody_listens_the_runner_is_gone(short: Path) -> None:
     with pytest.raises(AttachError, match="gone") as caught:
         asyncio.run(Attachment.open(entry(short)))
     assert caught.value.kind == "Gone"
@@ -306,7 +306,7 @@ async def silence(frame: Json, writer: asyncio.StreamWriter) -> None:
 
 
 @pytest.mark.parametrize(("answer", "kind"), [(hang_up, "Gone"), (silence, "Busy"), (babble, "Malformed")])
-def test_a_question_that_is_not_answered_is_said_to_be(short: Path, answer: Answer, kind: str) -> None:
+def test_an_unanswered_question_is_an_error(short: Path, answer: Answer, kind: str) -> None:
     with pytest.raises(AttachError) as caught:
         asked(short, answer, seconds=0.5 if answer is silence else 10)
     assert caught.value.kind == kind

@@ -1,4 +1,4 @@
-"""The control of a run: every state, what leads out of it, what is refused, and when the clock stands still."""
+"""The control of a run: every state, its transitions, refused commands, and when the clock stops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CELL = "cobra.trial('x')"
 
 
 class Stage:
-    """A control whose agents do nothing but go through its gate."""
+    """A control whose agents only pass its gate."""
 
     def __init__(self, folder: Path, approval: str = "none") -> None:
         self.said: list[str] = []
@@ -110,7 +110,7 @@ def play(tmp_path: Path) -> Play:
 
 
 async def reach(stage: Stage, state: str) -> None:
-    """Bring a run into a state, its lead at the gate where it has one."""
+    """Bring a run into a state, with its lead at the gate if it has one."""
     control = stage.control
     if state == "starting":
         return
@@ -141,9 +141,7 @@ AFTER = {  # act → state before → state after, when the lead is at its gate;
 @pytest.mark.parametrize(
     ("act", "before", "after"), [(act, *pair) for act, table in AFTER.items() for pair in table.items()]
 )
-def test_what_a_person_does_leads_from_state_to_state(
-    play: Play, act: str, before: str, after: str | None
-) -> None:
+def test_each_command_leads_to_its_next_state(play: Play, act: str, before: str, after: str | None) -> None:
     async def scenario(stage: Stage) -> None:
         await reach(stage, before)
         doing = getattr(stage.control, act)
@@ -166,7 +164,7 @@ def test_what_a_person_does_leads_from_state_to_state(
 @pytest.mark.parametrize(
     ("act", "then"), [("pause", "paused"), ("take_over", "human"), ("interrupt", "paused")]
 )
-def test_a_pause_takes_hold_when_the_lead_comes_to_its_gate(play: Play, act: str, then: str) -> None:
+def test_a_pause_takes_effect_when_the_lead_reaches_the_gate(play: Play, act: str, then: str) -> None:
     async def scenario(stage: Stage) -> None:
         await getattr(stage.control, act)()
         await settle()
@@ -183,7 +181,7 @@ def test_a_pause_takes_hold_when_the_lead_comes_to_its_gate(play: Play, act: str
 
 
 @pytest.mark.parametrize("act", ["pause", "take_over", "interrupt"])
-def test_a_pause_asked_for_before_the_run_is_there_holds(play: Play, act: str) -> None:
+def test_a_pause_requested_before_the_run_begins_holds(play: Play, act: str) -> None:
     async def scenario(stage: Stage) -> None:
         await getattr(stage.control, act)()
         await stage.control.begin()
@@ -195,7 +193,7 @@ def test_a_pause_asked_for_before_the_run_is_there_holds(play: Play, act: str) -
     play(scenario, begun=False)
 
 
-def test_nobody_waits_at_the_gate_of_a_run_that_goes(play: Play) -> None:
+def test_nobody_waits_at_the_gate_of_a_running_run(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         assert await stage.control.gate("lead", always) is False
         assert await stage.control.gate("scout-1", always) is False
@@ -203,7 +201,7 @@ def test_nobody_waits_at_the_gate_of_a_run_that_goes(play: Play) -> None:
     play(scenario)
 
 
-def test_all_agents_stop_at_a_pause_but_who_works_for_a_cell_that_runs(play: Play) -> None:
+def test_all_agents_stop_at_a_pause_except_those_a_running_cell_waits_for(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.control.pause()
         scout, helper = (
@@ -222,7 +220,7 @@ def test_all_agents_stop_at_a_pause_but_who_works_for_a_cell_that_runs(play: Pla
     play(scenario)
 
 
-def test_a_pause_holds_while_the_lead_waits_for_who_the_ladder_called_in(play: Play) -> None:
+def test_a_pause_holds_while_the_lead_waits_for_the_ladders_agent(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.control.pause()
         stage.control.aside = True  # the lead is between two turns, and comes to no gate
@@ -269,7 +267,7 @@ def test_a_step_that_is_resumed_goes_on(play: Play) -> None:
     play(scenario)
 
 
-def test_a_take_over_that_has_not_come_yet_can_be_given_up(play: Play) -> None:
+def test_a_pending_take_over_can_be_cancelled(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.control.take_over()
         assert stage.state == "pausing"
@@ -311,7 +309,7 @@ def test_what_waits_for_approval(play: Play, approval: str, code: str, asked: bo
     play(scenario, approval)
 
 
-def test_a_cell_that_is_declined_does_not_run_and_the_run_goes_on(play: Play) -> None:
+def test_a_declined_cell_does_not_run_and_the_run_goes_on(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         verdict = stage.go(stage.control.approved("lead", "c", CELL))
         await settle()
@@ -324,7 +322,7 @@ def test_a_cell_that_is_declined_does_not_run_and_the_run_goes_on(play: Play) ->
     assert [r.data["why"] for r in read(stage.ledger.path) if r.kind == "human"] == ["too dear"]
 
 
-def test_nothing_is_approved_that_does_not_wait_and_nothing_twice(play: Play) -> None:
+def test_only_a_waiting_cell_can_be_approved_and_only_once(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         with pytest.raises(Refused):
             await stage.control.approve(True)
@@ -403,7 +401,7 @@ def test_an_interrupt_ends_the_wait_for_approval(play: Play) -> None:
     play(scenario, "cells")
 
 
-def test_an_approval_of_a_cell_that_waits_no_longer_lets_no_other_cell_run(play: Play) -> None:
+def test_a_late_approval_does_not_approve_another_cell(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         first = stage.go(stage.control.approved("lead", "five", CELL))
         await settle()
@@ -466,7 +464,7 @@ def test_a_message_is_in_the_record_and_changes_no_state(play: Play) -> None:
 @pytest.mark.parametrize(
     ("text", "long"), [("", False), (" \n", False), (None, False), (5, False), ("x" * (LONGEST + 1), True)]
 )
-def test_a_message_that_cannot_be_taken_is_refused(play: Play, text: object, long: bool) -> None:
+def test_an_invalid_message_is_refused(play: Play, text: object, long: bool) -> None:
     async def scenario(stage: Stage) -> None:
         with pytest.raises(BadMessage) as caught:
             await stage.control.message(text)
@@ -475,7 +473,7 @@ def test_a_message_that_cannot_be_taken_is_refused(play: Play, text: object, lon
     assert [r for r in read(play(scenario).ledger.path) if r.kind == "message"] == []
 
 
-def test_a_run_at_its_end_takes_nothing_but_a_stop_and_its_clock_goes(play: Play) -> None:
+def test_a_run_at_its_end_accepts_only_a_stop_and_its_clock_runs(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         await reach(stage, "paused")
         await stage.control.close()
@@ -492,7 +490,7 @@ def test_a_run_at_its_end_takes_nothing_but_a_stop_and_its_clock_goes(play: Play
 
 
 @pytest.mark.parametrize("before", ["running", "pausing", "paused", "human", "waiting"])
-def test_a_run_at_its_end_goes_on_to_it_whatever_a_person_had_asked_for(play: Play, before: str) -> None:
+def test_a_run_at_its_end_ignores_earlier_pauses(play: Play, before: str) -> None:
     async def scenario(stage: Stage) -> None:
         await reach(stage, before)
         await stage.control.close()

@@ -1,5 +1,5 @@
-"""A harness or a kernel that ends suddenly in mid-run comes back as it was. Both live in this process here; they are
-killed for real in test_kills.py."""
+"""A harness or kernel that dies during a run is restored. Here both are in this process; test_kills.py kills
+real processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.run.ends import of, same_submission
 
 
 class Mortals:
-    """The harness and the lead's kernel of a run, within reach."""
+    """Access to the harness and the lead's kernel of a run."""
 
     def __init__(self) -> None:
         self.machinery = replace(MACHINERY, harness=self._make_harness, kernel=self._make_kernel)
@@ -46,7 +46,7 @@ class Mortals:
     ("kernel", "cell:4"), ("kernel", "trial:3"), ("kernel", "ablation:1"), ("kernel", "job:1"), ("kernel", "blend:1"),
     ("kernel", "submission:1"),
 ])  # fmt: skip
-def test_a_harness_or_kernel_that_ends_suddenly_comes_back_as_it_was(
+def test_a_harness_or_kernel_that_dies_is_restored(
     victim: str, moment: str, recorded: RecordedRun, tmp_path: Path
 ) -> None:
     kind, _, nth = moment.partition(":")

@@ -1,4 +1,4 @@
-"""The end of a run: a submission that counts is proven, by saved models where there is no time to train anew."""
+"""The end of a run: its submission is proven, with saved models if there is no time to train again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def submitted(light_benches: Callable[..., Bench]) -> Bench:
 
 
 class SlowTraining:
-    """Proofs of which those that train anew take all the time they are given."""
+    """Proofs that use up their time limit if they train again."""
 
     def __init__(self) -> None:
         self.given: list[tuple[bool, float]] = []  # whether it trains anew, its seconds
@@ -55,7 +55,7 @@ class SlowTraining:
 
 
 def proven(bench: Bench, folder: Path, seconds: float, slow: SlowTraining) -> Proof:
-    """The proof with so many seconds left."""
+    """The proof of a run with this many seconds left."""
     now = time.time()
     latest = {kind: data for kind, data in bench.records if kind in ("submission", "card")}
     options = Options(bench.public, bench.run, "nobody", seconds, 0, None, {}, now)
@@ -69,7 +69,7 @@ def proven(bench: Bench, folder: Path, seconds: float, slow: SlowTraining) -> Pr
     return asyncio.run(finisher.prove(bench.solution()))
 
 
-def test_where_training_anew_runs_late_the_saved_models_prove_the_submission(
+def test_saved_models_prove_the_submission_if_training_again_takes_too_long(
     submitted: Bench, tmp_path: Path
 ) -> None:
     slow = SlowTraining()
@@ -82,13 +82,13 @@ def test_where_training_anew_runs_late_the_saved_models_prove_the_submission(
     assert "RETRAIN = False" in (submitted.run / "solution.ipynb").read_text()
 
 
-def test_where_too_little_is_left_nothing_is_trained_anew(submitted: Bench, tmp_path: Path) -> None:
+def test_nothing_is_trained_again_if_too_little_time_is_left(submitted: Bench, tmp_path: Path) -> None:
     slow = SlowTraining()
     assert proven(submitted, tmp_path, SECOND_PROOF, slow).outcome == "identical"
     assert [retrained for retrained, _ in slow.given] == [False]
 
 
-def test_a_proof_whose_training_does_not_end_has_failed_by_its_time(tmp_path: Path) -> None:
+def test_a_proof_fails_in_time_if_its_training_does_not_end(tmp_path: Path) -> None:
     """In a real kernel."""
     notebook = v4.new_notebook(cells=[v4.new_code_cell("import time\ntime.sleep(1000)")])
     nbformat.write(notebook, tmp_path / "solution.ipynb")

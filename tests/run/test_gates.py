@@ -1,4 +1,4 @@
-"""An agent at its gate: what a person's cell and a person's steps mean for its turns."""
+"""An agent at its gate: the effect of a person's cell and steps on its turns."""
 
 from __future__ import annotations
 
@@ -21,32 +21,40 @@ from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.status import RunStatus
 from cobra_jupyter.run.steering import Steering
 from tests.agent.test_interventions import Stage
-from tests.agent.test_workspace import seat_of
+from tests.agent.test_workspace import workspace_of
 from tests.run.test_control import settle
 
 
 class Harness:
-    """Its jobs are told of nothing."""
+    """A harness without jobs to hold."""
 
     async def hold(self, started: float | None = None) -> None:
         pass
 
 
 class Run:
-    """A steered run whose lead does nothing but take turns. Make it inside a running event loop."""
+    """A steered run whose lead only takes turns. Make it inside a running event loop."""
 
     def __init__(self, folder: Path) -> None:
         stage, now = Stage(folder), time.time()
-        self.seat: Workspace = seat_of(stage, folder / "agent.ipynb")
-        self.seat.document.insert("code", "mine", cell_id="mine")
+        self.workspace: Workspace = workspace_of(stage, folder / "agent.ipynb")
+        self.workspace.document.insert("code", "mine", cell_id="mine")
         options = Options(folder, folder, "nobody", 100.0, 0, None, {}, now)
         ledger, budget = Ledger(folder / "steered.jsonl"), Budget(100.0, now)
         harness: Any = Harness()
-        closing = Finisher(options, ledger, budget, {})
-        self.steering = Steering(closing, ledger, budget, RunStatus(), harness, "nobody", lambda: None)
+        finisher = Finisher(options, ledger, budget, {})
+        self.steering = Steering(
+            finisher=finisher,
+            ledger=ledger,
+            budget=budget,
+            run_status=RunStatus(),
+            harness=harness,
+            brain="nobody",
+            stop=lambda: None,
+        )
         self.control = self.steering.control
         self.agent: Any = SimpleNamespace(name="lead", task=None, say=self._say)
-        self.steering.seated(self.seat, self.agent)
+        self.steering.add_agent(self.workspace, self.agent)
         self.turns = self.cells = 0
         self.task = asyncio.ensure_future(self._live())
 
@@ -61,11 +69,11 @@ class Run:
     def begins(self) -> None:
         """A person's cell begins in the kernel."""
         self.cells += 1
-        self.seat.person_cells.ran(f"m{self.cells}", "mine", "tab")
-        self.seat.on_foreign(f"m{self.cells}", {"output_type": "execute_input", "execution_count": 1})
+        self.workspace.person_cells.ran(f"m{self.cells}", "mine", "tab")
+        self.workspace.on_foreign(f"m{self.cells}", {"output_type": "execute_input", "execution_count": 1})
 
     def ends(self) -> None:
-        self.seat.on_foreign(f"m{self.cells}", {"output_type": "idle"})
+        self.workspace.on_foreign(f"m{self.cells}", {"output_type": "idle"})
 
     async def until(self, state: str) -> None:
         while self.control.state != state:
@@ -74,10 +82,10 @@ class Run:
     async def close(self) -> None:
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
-        await self.seat.file.close()
+        await self.workspace.file.close()
 
 
-def test_a_step_that_a_persons_cell_holds_up_is_one_turn_all_the_same(
+def test_a_step_delayed_by_a_persons_cell_is_still_one_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steering_module, "LOOK", 0.0)
@@ -100,18 +108,18 @@ def test_a_step_that_a_persons_cell_holds_up_is_one_turn_all_the_same(
 
 
 def called_in(run: Run, name: str = "auditor-1") -> tuple[Any, list[int]]:
-    """An agent that a cell of the lead's has called in: it does nothing but take turns. → its task, its turns"""
+    """An agent that a cell of the lead called in; it only takes turns. → its task, its turns"""
     turns: list[int] = []
 
     async def flush() -> None:
         pass
 
     agent: Any = SimpleNamespace(name=name, task=SimpleNamespace(by="lead"), say=None)
-    seat: Any = SimpleNamespace(
-        name=name, document=run.seat.document, file=SimpleNamespace(flush=flush), person_cells=SimpleNamespace(open=False),
-        interventions=SimpleNamespace(quiet=True, tell=lambda _: []),
+    workspace: Any = SimpleNamespace(
+        name=name, document=run.workspace.document, file=SimpleNamespace(flush=flush), person_cells=SimpleNamespace(open=False),
+        interventions=SimpleNamespace(quiet=True, report=lambda _: []),
     )  # fmt: skip
-    run.steering.seated(seat, agent)
+    run.steering.add_agent(workspace, agent)
 
     async def live() -> None:
         while True:
@@ -133,7 +141,8 @@ async def goes_on(turns: list[int]) -> bool:
 
 @pytest.fixture
 def working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Plays a scenario with a run whose lead is in the middle of a turn: its cell runs while `run.seat.kernel.busy`."""
+    """Plays a scenario with a run whose lead is in the middle of a turn: its cell runs while
+    `run.workspace.kernel.busy`."""
     monkeypatch.setattr(control_module, "LOOK", 0.001)
 
     def play(scenario: Callable[[Run], Awaitable[None]]) -> None:
@@ -143,8 +152,8 @@ def working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
             run.task.cancel()
             kernel: Any = SimpleNamespace(busy=True, alive=True)
             run.agent.was_cut, run.agent.executor = False, SimpleNamespace(visited=lambda code: None)
-            run.seat.kernel, run.seat.agent = kernel, run.agent
-            run.steering.seats["lead"] = run.seat
+            run.workspace.kernel, run.workspace.agent = kernel, run.agent
+            run.steering.workspaces["lead"] = run.workspace
             await asyncio.wait_for(scenario(run), 10)
             await run.close()
 
@@ -156,21 +165,21 @@ def working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 Working = Callable[[Callable[[Run], Awaitable[None]]], None]
 
 
-def test_who_was_called_in_by_a_cell_goes_on_in_a_pause_until_that_cell_has_ended(working: Working) -> None:
+def test_an_agent_called_in_by_a_cell_works_in_a_pause_until_the_cell_ends(working: Working) -> None:
     async def scenario(run: Run) -> None:
         task, turns = called_in(run)
         await run.control.pause()
         assert await goes_on(turns), "the pause comes after the cell, which waits for it"
-        run.seat.kernel.busy = False  # type: ignore[union-attr, misc]
+        run.workspace.kernel.busy = False  # type: ignore[union-attr, misc]
         assert not await goes_on(turns)
-        run.seat.kernel.busy = True  # type: ignore[union-attr, misc]
+        run.workspace.kernel.busy = True  # type: ignore[union-attr, misc]
         assert await goes_on(turns), "the lead's last cell before the pause waits for a job"
         task.cancel()
 
     working(scenario)
 
 
-def test_who_was_called_in_by_a_cell_that_a_person_ends_waits_until_the_run_is_resumed(
+def test_an_agent_called_in_by_an_interrupted_cell_waits_for_the_resumption(
     working: Working,
 ) -> None:
     async def scenario(run: Run) -> None:
@@ -190,9 +199,9 @@ def test_who_was_called_in_by_a_cell_that_a_person_ends_waits_until_the_run_is_r
     working(scenario)
 
 
-def test_who_was_called_in_by_a_persons_own_cell_works_while_that_runs(working: Working) -> None:
+def test_an_agent_called_in_by_a_persons_cell_works_while_it_runs(working: Working) -> None:
     async def scenario(run: Run) -> None:
-        run.seat.kernel.busy = False  # type: ignore[union-attr, misc]
+        run.workspace.kernel.busy = False  # type: ignore[union-attr, misc]
         await run.control.pause()
         run.begins()
         task, turns = called_in(run)

@@ -1,4 +1,5 @@
-"""Whole runs led by Gemini: the command, the real SDK over HTTP, a server that follows a script and fails as told.
+"""Whole runs led by Gemini: the command, the real SDK over HTTP, a server that follows a script and fails as
+told.
 
 The session without faults is a command in a process of its own; the others run in this process."""
 
@@ -43,7 +44,8 @@ COBRA = [sys.executable, "-m", "cobra_jupyter.cli"]
 
 @dataclasses.dataclass
 class Run:
-    """One life of a command. `seen`: command lines and environments of it and all it started, as /proc had them."""
+    """One life of a command. `seen`: command lines and environments of it and all it started, as /proc had
+    them."""
 
     code: int
     out: Path
@@ -95,8 +97,8 @@ def inside(
     budget: str = "240s",
     enough: Callable[[Record], bool] | None = None,
 ) -> Run:
-    """The same in this process, with kernel, harness and work in it too; after a record that is `enough`, Ctrl-C.
-    The pauses between attempts are a thousandth of what they are."""
+    """The same in this process, with kernel, harness and work in it too; after a record that is `enough`,
+    Ctrl-C. The pauses between attempts are a thousandth of the real ones."""
     stdout, stderr = io.StringIO(), io.StringIO()
     variables = {
         "HOME": str(home), "JUPYTER_DATA_DIR": str(home / "jupyter"), "GEMINI_API_KEY": key,
@@ -120,7 +122,8 @@ def inside(
 
 
 def watch(pid: int, seen: dict[int, bytes], over: threading.Event) -> None:
-    """Look at what others may see of a process and of all it starts, every 50 ms, once it has started anew."""
+    """Look at what others may see of a process and of all it starts, every 50 ms, once it has started
+    anew."""
     while not over.wait(0.05):
         for number in [pid, *children(pid)]:
             words = readable(number, "cmdline")
@@ -164,7 +167,8 @@ def names(faults: Iterable[str]) -> set[str]:
 
 
 def traces(run: Run, key: str) -> list[str]:
-    """Where a key is: in files of the run and of its home, in what was printed, in processes' words and environments."""
+    """Where a key is: in files of the run and of its home, in what was printed, in processes' words and
+    environments."""
     files = [path for path in run.out.parent.rglob("*") if path.is_file()]
     found = [str(path) for path in files if key.encode() in path.read_bytes()]
     found += ["printed"] if key in run.stdout + run.stderr else []
@@ -290,7 +294,7 @@ def test_each_agent_is_asked_in_its_own_words_and_has_a_notebook(climbed: tuple[
     assert any("Job j01 has ended: done" in text for text in lead)
 
 
-def test_every_line_of_a_run_with_several_agents_keeps_to_its_schema(climbed: tuple[Run, FakeGemini]) -> None:
+def test_every_line_of_a_run_with_several_agents_matches_its_schema(climbed: tuple[Run, FakeGemini]) -> None:
     run, _ = climbed
     assert errors_of_ledger(run.out / "ledger.jsonl") == []
 

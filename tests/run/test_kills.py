@@ -1,7 +1,7 @@
 """Real kills: processes end by SIGKILL in mid-run, and the run comes to what it would have come to.
 
-Here each kind of process is killed once; the other moments are killed with `-m full`, and tried without processes in
-test_resume.py."""
+Here each kind of process is killed once; the other moments are killed with `-m full`, and tried without
+processes in test_resume.py."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ Victim = Callable[[], psutil.Process]
 
 
 def killed(recorded: RecordedRun, out: Path, *deaths: str) -> list[dict[str, object]]:
-    """A run that is killed at these moments, its last line torn each time, and then lives to its end. → what was
-    recorded of each resumption."""
+    """A run that is killed at these moments, its last line torn each time, and then lives to its end. → what
+    was recorded of each resumption."""
     for death in deaths:
         assert live(recorded.competition, out, death).returncode == -signal.SIGKILL
         with (out / "ledger.jsonl").open("ab") as file:
@@ -101,8 +101,8 @@ def lived(competition: Path, out: Path, cells: list[str], on_record: Callable[[R
 
 
 def run_with_victims(competition: Path, out: Path, victims: Mapping[str, Victim]) -> None:
-    """A run in which processes are killed, each at its moment (`kind:n`); once a process was mended, the record goes on
-    from there, so that a moment counts only before the next victim's."""
+    """A run in which processes are killed, each at its moment (`kind:n`); once a process was mended, the
+    record goes on from there, so that a moment counts only before the next victim's."""
     waiting, seen = dict(victims), list[str]()
 
     def on_record(record: Record) -> None:
@@ -117,9 +117,7 @@ def run_with_victims(competition: Path, out: Path, victims: Mapping[str, Victim]
     assert len(of(out, "kernel")) >= len(victims)
 
 
-def test_a_harness_and_a_kernel_that_are_killed_come_back_as_they_were(
-    recorded: RecordedRun, tmp_path: Path
-) -> None:
+def test_a_killed_harness_and_kernel_are_restored(recorded: RecordedRun, tmp_path: Path) -> None:
     """Takes long: a run with processes of its own, two of which are started again."""
     run_with_victims(recorded.competition, tmp_path / "run", {"trial:3": harness, "blend:1": kernel})
     same_submission(tmp_path / "run", recorded.whole)
@@ -132,7 +130,7 @@ def test_a_harness_and_a_kernel_that_are_killed_come_back_as_they_were(
     (kernel, "cell:4"), (kernel, "trial:3"), (kernel, "ablation:1"), (kernel, "job:1"), (kernel, "blend:1"),
     (kernel, "submission:1"),
 ])  # fmt: skip
-def test_a_harness_or_kernel_that_is_killed_comes_back_as_it_was(
+def test_a_killed_harness_or_kernel_is_restored(
     victim: Victim, moment: str, recorded: RecordedRun, tmp_path: Path
 ) -> None:
     run_with_victims(recorded.competition, tmp_path / "run", {moment: victim})

@@ -1,7 +1,7 @@
 """A run that is watched and steered from outside, over its real socket.
 
-`running` is a run in a process of its own, with real kernel and harness; `inside` one in this process, for what does not
-hang on processes."""
+`running` is a run in a process of its own, with real kernel and harness; `inside` one in this process, for
+what does not hang on processes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Run:
-    """A live run and one who is attached to it."""
+    """A live run and an attacher."""
 
     out: Path
     replies: Path
@@ -83,7 +83,7 @@ class Run:
         return await until(look, seconds, wanted)
 
     async def seen(self, number: int) -> str:
-        """What the brain was told for a turn."""
+        """The brain's prompt for a turn."""
         path = self.replies / f"{number}.seen"
 
         async def look() -> str | None:
@@ -92,7 +92,7 @@ class Run:
         return await until(look, 60, f"turn {number}")
 
     async def taken_over(self, code: str) -> dict[str, Any]:
-        """A person takes over while turn 2 comes, and has the run after its cell. → the status"""
+        """A person takes over while turn 2 streams, and has the run after its cell. → the status"""
         await self.seen(2)
         await self.call("take_over")
         self.say(2, live.cell(code))
@@ -110,12 +110,12 @@ class Run:
         await until(look, 30, text)
 
     async def over(self) -> None:
-        """Wait for the end of a run in this process, which is not to fail."""
+        """Wait for the end of a run in this process, which must not fail."""
         assert self.ended is not None
         await asyncio.wait_for(asyncio.shield(self.ended), 60)
 
     def cells(self) -> list[dict[str, Any]]:
-        """Of the file."""
+        """The cells of the file."""
         found = json.loads((self.out / "agent.ipynb").read_text())["cells"]
         return [{**cell, "source": "".join(cell["source"])} for cell in found]
 
@@ -153,7 +153,7 @@ async def running(competition: Path, folder: Path, *options: str) -> AsyncIterat
 
 
 async def follow(run: Run) -> None:
-    """Hear what happens, from when the lead is at work."""
+    """Collect events once the lead works."""
     run.attached.subscribe(run.events.append)
 
     async def seated() -> bool:
@@ -238,7 +238,7 @@ async def test_a_person_takes_over_edits_runs_and_hands_back_and_the_agent_reads
 
 
 async def person_runs(run: Run, cell: str, code: str) -> None:
-    """As a tab does: the code goes to the kernel, the runner is told which cell it is."""
+    """Like a tab: send the code to the kernel, and the cell's id to the runner."""
     if run.kernels:
         msg_id = await run.kernels[0].person(code)
         await run.call("ran", agent="lead", client="me", msg_id=msg_id, cell_id=cell)
@@ -270,7 +270,7 @@ async def test_interrupt_pauses_at_once_and_the_cell_ends(competition: Path, tmp
 
 
 @awaited
-async def test_interrupt_holds_who_was_called_in_by_the_cell_until_the_run_is_resumed(
+async def test_interrupt_holds_the_cells_agent_until_the_run_is_resumed(
     competition: Path, tmp_path: Path
 ) -> None:
     async with inside(competition, tmp_path) as run:
@@ -291,9 +291,7 @@ async def test_interrupt_holds_who_was_called_in_by_the_cell_until_the_run_is_re
 
 
 @awaited
-async def test_interrupt_ends_a_reply_that_is_being_written_and_nothing_of_it_stays(
-    competition: Path, tmp_path: Path
-) -> None:
+async def test_interrupt_ends_a_streaming_reply_and_removes_it(competition: Path, tmp_path: Path) -> None:
     async with inside(competition, tmp_path) as run:
         run.say(2, live.cell("print('never')", "Half a reply", "word " * 2000, pace=200))
 
@@ -310,9 +308,7 @@ async def test_interrupt_ends_a_reply_that_is_being_written_and_nothing_of_it_st
 
 
 @awaited
-async def test_a_pause_that_the_last_cell_outruns_is_not_said_to_come(
-    competition: Path, tmp_path: Path
-) -> None:
+async def test_a_pause_after_the_last_cell_is_not_announced(competition: Path, tmp_path: Path) -> None:
     async with inside(competition, tmp_path) as run:
         go = tmp_path / "go"
         twice = "cobra.finish('enough')\n" * 2  # the first time it is asked whether it means it
@@ -336,9 +332,7 @@ def late(go: Path, text: str) -> str:
 
 
 @awaited
-async def test_what_a_cell_prints_after_it_has_ended_is_kept_below_it(
-    competition: Path, tmp_path: Path
-) -> None:
+async def test_output_after_a_cells_end_is_kept_below_it(competition: Path, tmp_path: Path) -> None:
     async with running(competition, tmp_path) as run:
         await run.taken_over(late(tmp_path / "go", "the agent's"))
         await person_inserts_and_runs(run, "mine", late(tmp_path / "go", "a person's"))
@@ -408,7 +402,7 @@ async def test_a_message_is_read_in_the_next_turn(competition: Path, tmp_path: P
 
 
 @awaited
-async def test_a_restarted_kernel_has_what_the_agents_cells_left_and_no_more(
+async def test_a_restarted_kernel_has_only_the_state_of_the_agents_cells(
     competition: Path, tmp_path: Path
 ) -> None:
     async with inside(competition, tmp_path) as run:
@@ -442,7 +436,7 @@ async def test_a_person_may_delete_and_touch_what_the_agent_is_writing(
 
 
 @awaited
-async def test_what_another_program_writes_is_merged_before_the_next_write(
+async def test_another_programs_changes_are_merged_before_the_next_write(
     competition: Path, tmp_path: Path
 ) -> None:
     async with inside(competition, tmp_path) as run:
@@ -495,10 +489,10 @@ async def test_edits_and_runs_of_a_person_survive_the_runners_death(
 
 
 @awaited
-async def test_what_an_agents_cell_connects_is_refused_and_stop_ends_kernel_and_cell(
+async def test_a_connection_from_an_agents_cell_is_refused_and_stop_ends_kernel_and_cell(
     competition: Path, tmp_path: Path
 ) -> None:
-    """Two things that only a kernel of its own process shows, in one run."""
+    """Two checks in one run that need a kernel in its own process."""
     async with running(competition, tmp_path) as run:
         entry = registry.find(run.out)
         assert entry
@@ -531,9 +525,7 @@ async def test_what_an_agents_cell_connects_is_refused_and_stop_ends_kernel_and_
 
 
 @awaited
-async def test_frames_that_cannot_be_are_answered_and_the_run_goes_on(
-    competition: Path, tmp_path: Path
-) -> None:
+async def test_invalid_frames_are_answered_and_the_run_goes_on(competition: Path, tmp_path: Path) -> None:
     async with inside(competition, tmp_path) as run:
         for name, args, kind in (
             ("nothing", {}, "Malformed"), ("follow", {"agent": "lead", "seq": -1}, "Malformed"),
@@ -550,7 +542,7 @@ async def test_frames_that_cannot_be_are_answered_and_the_run_goes_on(
 
 
 @awaited
-async def test_the_agent_waits_for_a_cell_that_a_person_still_runs_and_is_told_of_it(
+async def test_the_agent_waits_for_a_persons_running_cell_and_reads_of_it(
     competition: Path, tmp_path: Path
 ) -> None:
     async with inside(competition, tmp_path) as run:
@@ -563,7 +555,7 @@ async def test_the_agent_waits_for_a_cell_that_a_person_still_runs_and_is_told_o
 
 
 @awaited
-async def test_a_kernel_that_dies_under_a_persons_cell_comes_back_with_the_agents_variables(
+async def test_a_kernel_that_dies_in_a_persons_cell_is_restored_with_the_agents_variables(
     competition: Path, tmp_path: Path
 ) -> None:
     async with inside(competition, tmp_path) as run:
@@ -623,7 +615,7 @@ async def test_a_writer_that_drops_the_runs_metadata_loses_no_cell(competition: 
 
 
 @awaited
-async def test_a_notebook_whose_new_place_is_gone_is_written_in_the_runs_folder_and_the_run_ends_well(
+async def test_a_notebook_moved_to_a_folder_that_is_gone_is_written_in_the_runs_folder(
     competition: Path, tmp_path: Path
 ) -> None:
     async with inside(competition, tmp_path) as run:

@@ -1,4 +1,5 @@
-"""A recorded run replays to the same notebook, whatever the clock says, and its replies alone can be kept too."""
+"""A recorded run replays to the same notebook, whatever the clock says, and its replies alone can be kept
+too."""
 
 from __future__ import annotations
 
@@ -83,7 +84,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with all that may hang on the clock, and beside it a file of its replies."""
+    """A run with everything that may depend on the clock, and a file of its replies."""
     out = tmp_path_factory.mktemp("runs") / "whole"
     (brain,) = recording.recorded([Scripted(CELLS)], out.parent / "replies.jsonl", ["the script is over"])
     live(Options(folder, out, "scripted", 150.0, 3, None, {}, time.time()), brain)
@@ -91,7 +92,7 @@ def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def live(options: Options, lead: Brain, *others: Brain, resume: bool = False) -> None:
-    """A run whose kernel, harness and workers are in this process, and see its variables."""
+    """A run with kernel, harness and workers in this process, with its variables."""
     asyncio.run(Runner(options, lead, others=others, resume=resume, machinery=MACHINERY).run())
 
 
@@ -197,7 +198,7 @@ def test_a_file_of_replies_replays_and_one_changed_reply_shows_in_its_cell(
     assert of(out, "submission")
 
 
-def test_what_is_no_recording_is_refused_in_one_line(
+def test_an_invalid_recording_is_refused_in_one_line(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "words.txt").write_text("nothing\n")
@@ -214,7 +215,7 @@ def test_what_is_no_recording_is_refused_in_one_line(
 
 
 class Several:
-    """Writes for each agent the cells it is given."""
+    """Replies to each agent with its given cells."""
 
     name = "several"
 
@@ -247,8 +248,8 @@ AGENTS = {
 def test_a_run_of_several_agents_replays_to_the_same_notebooks(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Takes long: two runs of several agents, each with processes of its own, where outputs of kernels that run beside
-    each other come in their order."""
+    """Takes long: two runs of several agents, each with processes of its own, where outputs of kernels that
+    run beside each other come in their order."""
     notebooks = ("agent.ipynb", "agents/scout-1.ipynb", "agents/auditor-1.ipynb")
     seen_of: list[list[dict[str, Any]]] = []
     out = tmp_path / "whole"

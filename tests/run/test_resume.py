@@ -1,7 +1,7 @@
 """A run that ended early goes on where its record ends, and comes to what it would have come to.
 
-Each moment of the recorded run is taken up again in this process, from the folder as a kill would have left it. Real
-kills are in test_kills.py."""
+Each moment of the recorded run is taken up again in this process, from the folder as a kill would have left
+it. Real kills are in test_kills.py."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def resume(options: Options, brain: Brain | None = None) -> Result:
 
 
 def tear_last_line(out: Path) -> None:
-    """As where a kill met the runner while it wrote a record."""
+    """Tear the last line, as if the runner was killed while writing it."""
     with (out / "ledger.jsonl").open("ab") as file:
         file.write(b'{"seq":')
 
@@ -53,7 +53,7 @@ def test_a_run_that_ended_at_any_moment_comes_to_the_same_end(
     assert "torn last line of 7 bytes" in resumed[0]["why"]
 
 
-def test_a_run_that_is_over_goes_on_with_more_time(recorded: RecordedRun, tmp_path: Path) -> None:
+def test_a_finished_run_goes_on_with_more_time(recorded: RecordedRun, tmp_path: Path) -> None:
     out = recorded.copy(tmp_path / "whole")
     more = [
         *CELLS,
@@ -111,7 +111,7 @@ def test_a_run_whose_brain_the_command_does_not_know_is_refused_with_those_it_kn
     assert "no brain 'scripted' here; there are auto, playbook, gemini, transformers, replay" in said
 
 
-def test_status_tells_of_a_run_that_died_and_how_to_go_on(
+def test_status_shows_a_died_run_and_how_to_resume_it(
     stopped: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["status", str(stopped)]) == 0
@@ -120,13 +120,13 @@ def test_status_tells_of_a_run_that_died_and_how_to_go_on(
     assert f"cobra resume {stopped}" in said
 
 
-def test_a_run_that_is_over_is_not_resumed_without_more_time(
+def test_a_finished_run_is_not_resumed_without_more_time(
     recorded: RecordedRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "is over: nothing to resume" in refused(capsys, "resume", str(recorded.whole))
 
 
-def test_a_living_run_is_not_resumed(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_running_run_is_not_resumed(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ledger = Ledger(stopped / "ledger.jsonl")
     assert "is running" in refused(capsys, "resume", str(stopped))
     ledger.close()

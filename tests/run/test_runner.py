@@ -1,4 +1,4 @@
-"""Whole runs with a scripted brain. Two have real kernels and harnesses; those that hang on no process have none."""
+"""Whole runs with a scripted brain. Two have real kernels and harnesses; the others need no process."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def play(
 
 @pytest.fixture(scope="module")
 def plain(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, list[Record], Path]:
-    """One run that does what it should, and what an agent should not get away with."""
+    """One run that works as it should, and tries things that an agent must not succeed in."""
     os.environ["COBRA_TEST_API_KEY"] = "sk-test-0123456789"
     try:
         out = tmp_path_factory.mktemp("runs") / "plain"
@@ -262,7 +262,7 @@ def test_a_folder_with_something_in_it_is_not_written_into(folder: Path, tmp_pat
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_candidates_are_told_of_the_gpu_that_the_probe_found(
+def test_candidates_learn_of_the_gpu_that_the_probe_found(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "find_gpus", lambda: (probe.Gpu("one", 2**34, "1"),))
@@ -274,6 +274,6 @@ def test_candidates_are_told_of_the_gpu_that_the_probe_found(
     assert {record.data["status"] for record in records if record.kind == "trial"} == {"ok"}
 
 
-def test_every_line_of_a_run_keeps_to_its_schema(plain: tuple[Result, list[Record], Path]) -> None:
+def test_every_line_of_a_run_matches_its_schema(plain: tuple[Result, list[Record], Path]) -> None:
     _, _, out = plain
     assert errors_of_ledger(out / "ledger.jsonl") == []

@@ -1,4 +1,4 @@
-"""How a run stands, as its record tells it."""
+"""The status of a run, from its record."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 class Run:
-    """A record, written by a clock of its own."""
+    """A record with its own clock."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = NOW
@@ -42,7 +42,7 @@ class Run:
         self.ledger.append(kind, data)
 
     def state(self, state: str, why: str | None = None, **more: Any) -> None:
-        """As control and closing write it."""
+        """As control and finisher write it."""
         held = state in HELD or self.standing.state in HELD
         if state in HELD:
             self.budget.hold()
@@ -94,7 +94,7 @@ def test_of_equal_scores_the_first_is_the_best(run: Run, direction: str) -> None
     assert run.standing.best["what"] == "first"
 
 
-def test_a_redesign_begins_anew_as_scores_of_two_protocols_are_not_compared(run: Run) -> None:
+def test_a_new_protocol_resets_the_best_score(run: Run) -> None:
     run.protocol("maximize")
     run.trial(0.9)
     run.protocol("minimize")
@@ -129,7 +129,7 @@ def test_phase_turn_tokens_and_cost_are_those_of_replies(run: Run) -> None:
     assert standing.agents == {"lead": "lead", "scout-1": "scout"}
 
 
-def test_what_was_submitted_is_told(run: Run) -> None:
+def test_the_submission_is_in_the_status(run: Run) -> None:
     run.protocol("maximize")
     run.say("submission", **results()["submission"])
     assert run.standing.submitted is not None
@@ -176,7 +176,7 @@ def test_the_log_is_bounded(run: Run) -> None:
     assert run.standing.log[-1]["text"] == str(MOST + 99)
 
 
-def test_every_state_that_a_run_may_be_in_is_told(run: Run) -> None:
+def test_every_state_of_a_run_is_in_the_status(run: Run) -> None:
     for state in (
         "starting",
         "running",
@@ -196,7 +196,7 @@ def test_every_state_that_a_run_may_be_in_is_told(run: Run) -> None:
     assert run.standing.log[-1]["text"] == "Goes on where it ended"
 
 
-def test_the_clock_stands_still_while_a_person_has_the_run_and_when_it_is_over(run: Run) -> None:
+def test_the_clock_stops_while_a_person_has_the_run_and_at_its_end(run: Run) -> None:
     age = run.standing.age
     run.state("running")
     run.now += 10
@@ -219,7 +219,7 @@ def test_the_clock_stands_still_while_a_person_has_the_run_and_when_it_is_over(r
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_age_is_what_a_resumption_takes_it_for_whatever_pauses_there_were(run: Run, seed: int) -> None:
+def test_the_age_agrees_with_a_resumption_whatever_pauses_there_were(run: Run, seed: int) -> None:
     chance = random.Random(seed)
     found: dict[int, float] = {}
     for _ in range(60):

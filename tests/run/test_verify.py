@@ -1,7 +1,7 @@
-"""`cobra verify`: a run that nobody touched holds; whatever is changed afterwards is found.
+"""`cobra verify`: an untouched run passes; every later change is found.
 
-Most checks are asked for in this process, with a harness in it; the command itself is tried on a run that holds and on
-one that does not."""
+Most checks are asked for in this process, with a harness in it; the command itself is tried on a run that
+holds and on one that does not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(recorded: RecordedRun, tmp_path: Path) -> Path:
 
 
 def verified(run: Path, rerun: bool = False) -> dict[str, dict[str, Any]]:
-    """What is found in this process."""
+    """The checks, run in this process."""
     checks = asyncio.run(verify.verify(run, rerun, MACHINERY))
     return {check.name: asdict(check) for check in checks}
 
@@ -42,7 +42,7 @@ def verified(run: Path, rerun: bool = False) -> dict[str, dict[str, Any]]:
 def commanded(
     run: Path, capsys: pytest.CaptureFixture[str], *words: str
 ) -> tuple[int, dict[str, dict[str, Any]]]:
-    """What the command says, and its exit code."""
+    """The command's output and exit code."""
     code = cli.main(["verify", str(run), "--json", *words])
     checks = json.loads(capsys.readouterr().out)["checks"]
     return code, {check["name"]: check for check in checks}
@@ -57,7 +57,7 @@ def lines(run: Path) -> list[str]:
 
 
 def forge(run: Path, change: Callable[[str, dict[str, Any]], None]) -> None:
-    """Change records and make all that names them agree again, as a careful forger would."""
+    """Change records and everything that refers to them, like a careful forger."""
     rechain(run, change)
     digest = hashlib.sha256((run / "report.html").read_bytes()).hexdigest()
 
@@ -71,7 +71,7 @@ def forge(run: Path, change: Callable[[str, dict[str, Any]], None]) -> None:
 
 
 def rechain(run: Path, change: Callable[[str, dict[str, Any]], None]) -> None:
-    """Change records and make chain, run.json and report agree again, as a careful forger would."""
+    """Change records, then chain, run.json and report accordingly, like a careful forger."""
     prev, written, heads = START, [], {}
     for line in lines(run):
         record = json.loads(line)
@@ -88,7 +88,7 @@ def rechain(run: Path, change: Callable[[str, dict[str, Any]], None]) -> None:
         )
 
 
-def test_a_run_that_nobody_touched_holds_and_trains_to_the_same_again(
+def test_an_untouched_run_verifies_and_trains_to_the_same_again(
     run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify, "verify", partial(verify.verify, machinery=MACHINERY))
@@ -101,7 +101,7 @@ def test_a_run_that_nobody_touched_holds_and_trains_to_the_same_again(
 
 
 def test_the_list_reads_as_a_list(recorded: RecordedRun, capsys: pytest.CaptureFixture[str]) -> None:
-    """With a harness in a process of its own."""
+    """With a harness in its own process."""
     assert cli.main(["verify", str(recorded.whole)]) == cli.OK
     said = capsys.readouterr().out.splitlines()
     assert all(line.startswith("✓ ") for line in said[:-1])
@@ -147,7 +147,7 @@ def test_a_submission_that_was_swapped_is_found(run: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["trial", "blend"])
-def test_a_score_forged_with_a_chain_of_its_own_is_found(kind: str, run: Path) -> None:
+def test_a_forged_score_with_a_recomputed_chain_is_found(kind: str, run: Path) -> None:
     def flatter(found: str, data: dict[str, Any]) -> None:
         if found == kind:
             data["score"] *= 0.9
@@ -158,7 +158,7 @@ def test_a_score_forged_with_a_chain_of_its_own_is_found(kind: str, run: Path) -
     assert f"{kind}s" in broken(checks)
 
 
-def test_what_run_json_tells_has_to_be_in_the_record(run: Path) -> None:
+def test_a_result_in_run_json_must_be_in_the_record(run: Path) -> None:
     told = json.loads((run / "run.json").read_text())
     told["result"]["cv"] *= 0.9
     (run / "run.json").write_text(json.dumps(told))
@@ -180,8 +180,10 @@ def test_other_forged_facts_are_found_too(kind: str, field: str, check: str, run
     assert check in broken(verified(run))
 
 
-def test_a_run_does_not_judge_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With a harness in a process of its own, which has to take its code from here."""
+def test_a_run_does_not_verify_itself_with_its_own_code(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a harness in its own process, which must use the code of this package."""
     judge = run / "pack" / "cobra_jupyter" / "workbench" / "harness" / "recheck.py"
     judge.write_text(judge.read_text().replace("problems.append(problem)", "pass"))
     assert "problems.append" not in judge.read_text()
@@ -196,7 +198,7 @@ def test_a_run_does_not_judge_itself(run: Path, capsys: pytest.CaptureFixture[st
     assert "trials" in broken(checks)
 
 
-def test_a_choice_that_the_scores_do_not_bear_is_found(run: Path) -> None:
+def test_a_selection_that_contradicts_the_scores_is_found(run: Path) -> None:
     def prefer(kind: str, data: dict[str, Any]) -> None:
         if kind == "selection":
             data["chosen"] = "t001"
@@ -211,7 +213,7 @@ def test_a_forged_prediction_does_not_make_the_submission(run: Path) -> None:
     assert "submission" in broken(verified(run))
 
 
-def test_a_submission_forged_with_all_that_vouches_for_it_is_found_by_training_anew(run: Path) -> None:
+def test_a_completely_forged_submission_is_found_by_training_again(run: Path) -> None:
     """Stored test predictions, submission, record and report agree; only the models do not."""
     frame = pd.read_csv(run / "submission.csv")
     frame["y"] += 0.25
@@ -232,7 +234,7 @@ def test_a_submission_forged_with_all_that_vouches_for_it_is_found_by_training_a
     assert "rerun" in broken(checks)
 
 
-def test_a_held_out_signal_in_what_the_agent_saw_is_found(run: Path) -> None:
+def test_a_held_out_signal_that_the_agent_read_is_found(run: Path) -> None:
     def leak(kind: str, data: dict[str, Any]) -> None:
         if kind == "execution" and data["turn"] == 4:
             data["output"] += '\n{"any_medal": true, "gold_threshold": 0.2}'
@@ -241,7 +243,7 @@ def test_a_held_out_signal_in_what_the_agent_saw_is_found(run: Path) -> None:
     assert "observations" in broken(verified(run))
 
 
-def test_a_competition_that_is_not_the_one_of_the_run_is_found(run: Path, tmp_path: Path) -> None:
+def test_another_competition_than_the_runs_is_found(run: Path, tmp_path: Path) -> None:
     asked = json.loads(lines(run)[0])["data"]
     other = Path(shutil.copytree(asked["folder"], tmp_path / "other"))
     text = (other / "train.csv").read_text().splitlines(keepends=True)
@@ -256,7 +258,7 @@ def test_a_competition_that_is_not_the_one_of_the_run_is_found(run: Path, tmp_pa
     assert "trials" in broken(checks)
 
 
-def test_a_run_that_was_killed_holds_as_far_as_it_goes(recorded: RecordedRun, tmp_path: Path) -> None:
+def test_a_killed_run_verifies_as_far_as_it_went(recorded: RecordedRun, tmp_path: Path) -> None:
     checks = verified(recorded.at("blend", tmp_path / "killed"))
     assert not broken(checks)
     assert checks["trials"]["holds"]
