@@ -1,4 +1,4 @@
-"""The types of the records that runner and harness share: cells, what came of them, their calls of the workbench."""
+"""The types of the records that runner and harness share: cells, their results, their workbench calls."""
 
 from __future__ import annotations
 

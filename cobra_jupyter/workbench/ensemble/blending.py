@@ -45,15 +45,24 @@ class Blend:
         over = as_record(results.OverBest, self.over_best) if self.over_best else None
         return {
             "id": self.id,
-            "members": [{"trial": t, "label": trial.label, "weight": w, "cost": round(trial.cost, 3)}
-                                       for (t, w), trial in zip(self.members, self.trials, strict=True)],
-            "score": self.score.value, "se": self.score.se, "fold_scores": list(self.score.folds),
+            "members": [
+                {"trial": t, "label": trial.label, "weight": w, "cost": round(trial.cost, 3)}
+                for (t, w), trial in zip(self.members, self.trials, strict=True)
+            ],
+            "score": self.score.value,
+            "se": self.score.se,
+            "fold_scores": list(self.score.folds),
             "params": self.score.params,
-            "in_sample": self.in_sample, "over_best": over, "best_single": self.best_single,
+            "in_sample": self.in_sample,
+            "over_best": over,
+            "best_single": self.best_single,
             "considered": self.considered,
-            "cost": round(self.cost, 3), "seconds": round(self.seconds, 3), "protocol": self.protocol,
-            "rows": self.score.rows, "sha256": self.sha256,
-        }  # fmt: skip
+            "cost": round(self.cost, 3),
+            "seconds": round(self.seconds, 3),
+            "protocol": self.protocol,
+            "rows": self.score.rows,
+            "sha256": self.sha256,
+        }
 
 
 def from_record(record: results.Blend, oof: OutOfFold, trials: tuple[Trial, ...]) -> Blend:
@@ -67,17 +76,24 @@ def from_record(record: results.Blend, oof: OutOfFold, trials: tuple[Trial, ...]
         dict(record["params"]),
     )
     return Blend(
-        id=record["id"], in_sample=record["in_sample"], best_single=record["best_single"],
-        seconds=record["seconds"], considered=record["considered"], protocol=record["protocol"],
-        sha256=record["sha256"], score=score, oof=oof, trials=trials,
+        id=record["id"],
+        in_sample=record["in_sample"],
+        best_single=record["best_single"],
+        seconds=record["seconds"],
+        considered=record["considered"],
+        protocol=record["protocol"],
+        sha256=record["sha256"],
+        score=score,
+        oof=oof,
+        trials=trials,
         cost=sum(trial.cost for trial in trials),
         members=tuple((member["trial"], member["weight"]) for member in record["members"]),
         over_best=Difference(**over) if over else None,
-    )  # fmt: skip
+    )
 
 
 def find(
-    judge: Scorer, trials: Sequence[Trial], cost_limit: float
+    scorer: Scorer, trials: Sequence[Trial], cost_limit: float
 ) -> tuple[list[tuple[Trial, float]], OutOfFold, float]:
     """Weights of a blend of full trials whose members cost at most `cost_limit` worker seconds together.
 
@@ -85,7 +101,7 @@ def find(
     """
     repeats = min(len(t.oof.raw) for t in trials if t.oof)
     owners = [np.min([t.oof.fold[r] for t in trials if t.oof], axis=0) for r in range(repeats)]
-    loss = _loss(judge)
+    loss = _loss(scorer)
     costs = [trial.cost for trial in trials]
 
     def weigh(excluded: int) -> Array:
@@ -93,7 +109,7 @@ def find(
         if sum(map(len, picked)) > MOST_ROWS:
             rng = np.random.default_rng(0)
             picked = [np.sort(rng.permutation(rows)[: MOST_ROWS // repeats]) for rows in picked]
-        truth = np.concatenate([judge.truth[rows] for rows in picked])
+        truth = np.concatenate([scorer.truth[rows] for rows in picked])
         raws = [
             np.concatenate([t.oof.raw[r][rows] for r, rows in enumerate(picked)]) for t in trials if t.oof
         ]
@@ -107,7 +123,7 @@ def find(
             nested[r][rows] = _mix(weights, [t.oof.raw[r][rows] for t in trials if t.oof])
     weights = weigh(-1)
     whole = tuple(_mix(weights, [t.oof.raw[r] for t in trials if t.oof]) for r in range(repeats))
-    in_sample = judge.score(OutOfFold(whole, tuple(owners)), with_se=False).value
+    in_sample = scorer.score(OutOfFold(whole, tuple(owners)), with_se=False).value
     members = sorted(
         ((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0), key=lambda m: -m[1]
     )
@@ -157,18 +173,18 @@ def _mix(weights: Array, raws: Sequence[Array]) -> Array:
     return np.asarray(sum(w * raw for w, raw in zip(weights, raws, strict=True) if w > 0))
 
 
-def _loss(judge: Scorer) -> Callable[[Array, Array], float]:
+def _loss(scorer: Scorer) -> Callable[[Array, Array], float]:
     """What weights minimise: the metric where it is smooth in the raw prediction, else the task's proper
     loss."""
-    metric: Metric = judge.metric
+    metric: Metric = scorer.metric
     known = metric.name in metrics.names()
     smooth = metric.row_loss is not None or metric.smooth
     if not known or metric.wants == "label" or not smooth:
         proper = {"regression": "rmse", "multilabel": "multi_column_log_loss"}.get(
-            judge.protocol.task, "log_loss"
+            scorer.protocol.task, "log_loss"
         )
         metric = metrics.get(proper)
-    sign, task = metrics.sign(metric), judge.protocol.task
+    sign, task = metrics.sign(metric), scorer.protocol.task
     params = metrics.decode_grid(metric, task)[0]
 
     def loss(truth: Array, raw: Array) -> float:

@@ -32,20 +32,23 @@ class Finalists:
     """Blends, selection and submission. `folder` is the run's."""
 
     def __init__(
-        self, folder: Path, competition: competitions.Competition, data: competitions.Data,
-        judge: Scorer, views: Views, trials: Trials,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        competition: competitions.Competition,
+        data: competitions.Data,
+        scorer: Scorer,
+        views: Views,
+        trials: Trials,
+    ) -> None:
         self._folder, self._competition, self._data = folder, competition, data
-        self._judge, self._views, self._trials = judge, views, trials
+        self._scorer, self._views, self._trials = scorer, views, trials
         self.blends: dict[str, Blend] = {}
         self.selection: Selection | None = None  # None again when there is more to choose from
         self.selected: Selection | None = None  # the latest
 
     # ---- trials and blends
 
-    def trials(
-        self, ids: Sequence[str] | None = None, among: Sequence[Trial] | None = None
-    ) -> list[Trial]:  # fmt: skip
+    def trials(self, ids: Sequence[str] | None = None, among: Sequence[Trial] | None = None) -> list[Trial]:
         """Finished full-size trials (those named; `among` these). Raises NotReady where there are none."""
         finished = self._trials.finished() if among is None else among
         full = [t for t in finished if t.full and t.oof is not None]
@@ -66,16 +69,25 @@ class Finalists:
     def blend(self, id: str, pool: Sequence[Trial], cost_limit: float) -> Blend:
         """Weights for those of these full-size trials that cost at most `cost_limit` worker seconds together."""
         begun = time.monotonic()
-        members, nested, in_sample = blending.find(self._judge, pool, cost_limit)
-        score = self._judge.score(nested)
-        best = min(pool, key=lambda t: -self._judge.sign * t.score.value if t.score else np.inf)
-        over = self._judge.difference(best.oof, nested) if best.oof else None
+        members, nested, in_sample = blending.find(self._scorer, pool, cost_limit)
+        score = self._scorer.score(nested)
+        best = min(pool, key=lambda t: -self._scorer.sign * t.score.value if t.score else np.inf)
+        over = self._scorer.difference(best.oof, nested) if best.oof else None
         blend = Blend(
-            id=id, members=tuple((t.id, w) for t, w in members), score=score,
-            in_sample=in_sample, over_best=over, best_single=best.id, cost=sum(t.cost for t, _ in members),
-            seconds=time.monotonic() - begun, considered=len(pool), protocol=self._judge.protocol.number,
-            sha256=write_oof(self.oof_path(id), nested), oof=nested, trials=tuple(t for t, _ in members),
-        )  # fmt: skip
+            id=id,
+            members=tuple((t.id, w) for t, w in members),
+            score=score,
+            in_sample=in_sample,
+            over_best=over,
+            best_single=best.id,
+            cost=sum(t.cost for t, _ in members),
+            seconds=time.monotonic() - begun,
+            considered=len(pool),
+            protocol=self._scorer.protocol.number,
+            sha256=write_oof(self.oof_path(id), nested),
+            oof=nested,
+            trials=tuple(t for t, _ in members),
+        )
         self.blends[blend.id], self.selection = blend, None
         return blend
 
@@ -96,14 +108,14 @@ class Finalists:
 
     def select(self, pool: Sequence[Trial], cancelled: threading.Event) -> Selection:
         """Choose what to submit, by cross-validation alone; a vault may veto."""
-        ranked = rank(self._judge, pool, list(self.blends.values()))
+        ranked = rank(self._scorer, pool, list(self.blends.values()))
         self.selection = self.selected = self._vault_veto(ranked, cancelled)
         return self.selection
 
     def _vault_veto(self, selection: Selection, cancelled: threading.Event) -> Selection:
         """Where there is a vault: the chosen one against the runner-up on rows no fold has seen. It may only
         veto."""
-        rows = self._judge.folds.vault
+        rows = self._scorer.folds.vault
         if not len(rows) or selection.runner_up is None:
             return selection
         predictions = [
@@ -111,11 +123,11 @@ class Finalists:
             for id in (selection.chosen, selection.runner_up)
         ]
         try:
-            values, samples = self._judge.score_rows(rows, predictions)
+            values, samples = self._scorer.score_rows(rows, predictions)
         except MetricUndefined as error:
             return replace(selection, vault=f"the vault tells nothing: {error}")
-        loss = self._judge.sign * (values[1] - values[0])
-        se = resample.standard_error(samples[1] - samples[0], *self._judge.drawn(rows))
+        loss = self._scorer.sign * (values[1] - values[0])
+        se = resample.standard_error(samples[1] - samples[0], *self._scorer.drawn(rows))
         vetoed = loss > 3 * se
         note = (
             f"vault of {len(rows)} rows: chosen {values[0]:.5f}, runner-up {values[1]:.5f}, "
@@ -145,7 +157,7 @@ class Finalists:
         raw, decoded = self._bag(members, test, "test", cancelled), None
         if self.decodes_itself(what):
             decoded = self._own_decode(members[0][0], score, raw, test, "test")
-        sample, metric = self._data.sample, self._judge.metric
+        sample, metric = self._data.sample, self._scorer.metric
         made = submission.table(self._competition, sample, raw, metric, score.params, decoded)
         submission.check(made, sample, self._competition.outputs)
         return made
@@ -156,12 +168,16 @@ class Finalists:
         members, score = self.members(what)
         written = submission.write(self.submission(what, cancelled), self._folder / "submission.csv")
         return {
-            "what": what, "score": score.value, "se": score.se, "rows": written.rows,
-            "sha256": written.sha256, "path": "submission.csv",
+            "what": what,
+            "score": score.value,
+            "se": score.se,
+            "rows": written.rows,
+            "sha256": written.sha256,
+            "path": "submission.csv",
             "cost": round(sum(trial.cost for trial, _ in members), 3),
             "seconds": round(time.monotonic() - begun, 3),
             "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members],
-        }  # fmt: skip
+        }
 
     def decodes_itself(self, what: str) -> bool:
         """A trial may have a decode of its own; blends decode as usual."""
@@ -178,7 +194,7 @@ class Finalists:
         raw = self._bag(members, rows, name, cancelled)
         if self.decodes_itself(what):
             return self._own_decode(members[0][0], score, raw, rows, name)
-        return metrics.decode(raw, self._judge.metric.wants, self._judge.protocol.task, score.params)
+        return metrics.decode(raw, self._scorer.metric.wants, self._scorer.protocol.task, score.params)
 
     def on_vault(self, what: str, cancelled: threading.Event) -> Any:
         """What a trial or blend says of the vault's rows, in the form that the metric wants."""

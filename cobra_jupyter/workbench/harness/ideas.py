@@ -40,8 +40,8 @@ class Idea:
 class Ideas:
     """The ideas of one protocol, in the order in which they were done."""
 
-    def __init__(self, judge: Scorer, emit: Callable[[str, Mapping[str, Any]], None]) -> None:
-        self._judge, self._emit = judge, emit
+    def __init__(self, scorer: Scorer, emit: Callable[[str, Mapping[str, Any]], None]) -> None:
+        self._scorer, self._emit = scorer, emit
         self._best: dict[str, tuple[str, OutOfFold]] = {}
         self._tried: set[tuple[str, str]] = set()
 
@@ -63,9 +63,18 @@ class Ideas:
         family, _, _ = table.candidate.rpartition("_v")
         new = self._first(family, f"{table.candidate} {table.fidelity} {config_key(dict(table.importance))}")
         progress = Difference(table.best_gain, table.best_se, 0).verdict == "better"
-        self._publish(Idea(
-            table.id, family, self._judge.protocol.number, table.baseline, table.best_gain, table.best_se, progress, new
-        ))  # fmt: skip
+        self._publish(
+            Idea(
+                table.id,
+                family,
+                self._scorer.protocol.number,
+                table.baseline,
+                table.best_gain,
+                table.best_se,
+                progress,
+                new,
+            )
+        )
 
     def _first(self, family: str, what: str) -> bool:
         new = (family, what) not in self._tried
@@ -73,12 +82,12 @@ class Ideas:
         return new
 
     def _compare(self, id: str, family: str, oof: OutOfFold, new: bool) -> None:
-        number, known = self._judge.protocol.number, self._best.get(family)
+        number, known = self._scorer.protocol.number, self._best.get(family)
         if known is None:
             self._best[family] = (id, oof)
             self._publish(Idea(id, family, number, None, None, None, True, new))
             return
-        found = self._judge.difference(known[1], oof)
+        found = self._scorer.difference(known[1], oof)
         if found.gain > 0:
             self._best[family] = (id, oof)
         better = found.verdict == "better"

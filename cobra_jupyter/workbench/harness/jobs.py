@@ -29,11 +29,14 @@ class Job:
         """`running`: as it was a moment ago."""
         running = self.state == "running" if running is None else running
         return {
-            "id": self.id, "what": self.what, "asked": self.asked, "state": "running" if running else self.state,
+            "id": self.id,
+            "what": self.what,
+            "asked": self.asked,
+            "state": "running" if running else self.state,
             "error": None if running else self.error,
             "seconds": round(time.time() - self.started if running else self.seconds, 3),
             "result": None if running or self.result is None else self.result.get("data", {}).get("id"),
-        }  # fmt: skip
+        }
 
 
 class Jobs:
@@ -53,7 +56,7 @@ class Jobs:
 
     def start(
         self, id: str, what: str, asked: results.JobAsked, work: Callable[[threading.Event], Any]
-    ) -> Job:  # fmt: skip
+    ) -> Job:
         """Run `work` in a thread; `asked` is the call it serves."""
         job = Job(id, what, time.time(), asked)
         self._next = max(self._next, int(id[1:]) + 1)
@@ -81,9 +84,15 @@ class Jobs:
     def restore(self, record: results.Job, result: Any) -> None:
         """A job that ended in an earlier life of the harness."""
         self._jobs[record["id"]] = Job(
-            record["id"], record["what"], 0.0, record["asked"], record["state"], record["seconds"], result,
+            record["id"],
+            record["what"],
+            0.0,
+            record["asked"],
+            record["state"],
+            record["seconds"],
+            result,
             record["error"],
-        )  # fmt: skip
+        )
 
     def number_from(self, number: int) -> None:
         """The number of the next job."""

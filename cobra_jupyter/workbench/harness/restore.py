@@ -49,9 +49,11 @@ class Restoring(Rebuilt):
         self._last = {"t": 0, "a": 0, "b": 0}
 
     def take_all(
-        self, lines: Iterable[Line], caught: tuple[type[Exception], ...],
+        self,
+        lines: Iterable[Line],
+        caught: tuple[type[Exception], ...],
         failed: Callable[[str, str, Exception], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Take lines in order; `failed(what, kind, error)` is told of each that cannot be taken."""
         with self.harness.silently():
             for line in lines:
@@ -74,7 +76,7 @@ class Restoring(Rebuilt):
     @takes(results.PROTOCOL)
     def take_protocol(self, data: results.Protocol, line: Line) -> None:
         self.harness.protocol(self.call, **data["asked"])
-        if self.harness.frozen.protocol.digest != data["digest"]:
+        if self.harness.scope.protocol.digest != data["digest"]:
             raise ValueError("the folds made now differ from those recorded: files or libraries have changed")
 
     @takes(results.CANDIDATE)
@@ -95,47 +97,53 @@ class Restoring(Rebuilt):
 
     @takes(results.SHARED)
     def take_shared(self, data: results.Shared, line: Line) -> None:
-        if not self.harness.under[data["protocol"]].artefacts.restore(data):
+        if not self.harness.scopes[data["protocol"]].artefacts.restore(data):
             self.harness.shared(self.call, data["name"], self._text(data["path"]))
 
     @takes(results.FIT)
     def take_fit(self, data: results.Fit, line: Line) -> None:
         candidate = self.harness.candidates.get(data["candidate"])
-        trials = self.harness.under[data["protocol"]].trials
+        trials = self.harness.scopes[data["protocol"]].trials
         spec = Spec(
-            candidate, dict(data["config"]), (data["fold"],), 1, data["fraction"], data["trial_seed"], 0.0,
+            candidate,
+            dict(data["config"]),
+            (data["fold"],),
+            1,
+            data["fraction"],
+            data["trial_seed"],
+            0.0,
             trials.recorded_shared(data["shared"]),
-        )  # fmt: skip
+        )
         trials.restore_fit(data, spec)
 
     @takes(results.TRIAL)
     def take_trial(self, data: results.Trial, line: Line) -> None:
         self._count("t", data["id"])
-        frozen = self.harness.under[data["protocol"]]
-        trial = frozen.trials.restore(data, self.harness.candidates.get(data["candidate"]))
+        scope = self.harness.scopes[data["protocol"]]
+        trial = scope.trials.restore(data, self.harness.candidates.get(data["candidate"]))
         if data["full"]:
-            frozen.finalists.selection = None
-            frozen.ideas.trial(trial)
+            scope.finalists.selection = None
+            scope.ideas.trial(trial)
 
     @takes(results.ABLATION)
     def take_ablation(self, data: results.Ablation, line: Line) -> None:
         self._count("a", data["id"])
         known: Mapping[str, Any] = {**data, "effects": tuple(Effect(**effect) for effect in data["effects"])}
         table = Ablation(**_fields(Ablation, {**known, "combinations": tuple(data["combinations"])}))
-        frozen = self.harness.under[data["protocol"]]
-        frozen.ablations.append(table)
-        frozen.ideas.ablation(table)
+        scope = self.harness.scopes[data["protocol"]]
+        scope.ablations.append(table)
+        scope.ideas.ablation(table)
 
     @takes(results.BLEND)
     def take_blend(self, data: results.Blend, line: Line) -> None:
         self._count("b", data["id"])
-        frozen = self.harness.under[data["protocol"]]
-        frozen.ideas.blend(frozen.finalists.restore_blend(data))
+        scope = self.harness.scopes[data["protocol"]]
+        scope.ideas.blend(scope.finalists.restore_blend(data))
 
     @takes(results.SELECTION)
     def take_selection(self, data: results.Selection, line: Line) -> None:
         selection = Selection(**_fields(Selection, {**data, "table": tuple(data["table"])}))
-        finalists = self.harness.under[data["protocol"]].finalists
+        finalists = self.harness.scopes[data["protocol"]].finalists
         finalists.selection = finalists.selected = selection
 
     @takes(results.SUBMISSION)
@@ -166,7 +174,7 @@ class Restoring(Rebuilt):
         self.harness.jobs.number_from(1 + max((int(id[1:]) for id in self._jobs), default=0))
 
     def _trials(self) -> list[Trial]:
-        return [t for frozen in self.harness.under.values() for t in frozen.trials.finished()]
+        return [t for scope in self.harness.scopes.values() for t in scope.trials.finished()]
 
     def _count(self, kind: str, id: str) -> None:
         self._last[kind] = max(self._last[kind], int(id[1:]))

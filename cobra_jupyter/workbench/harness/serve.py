@@ -56,15 +56,21 @@ class Service:
         self._calls = frozenset({*PUBLIC, *ASKED, "jobs"})
         self._harness = Harness(
             Settings(
-                folder=Path(facts["folder"]), competition=facts.get("competition"),
+                folder=Path(facts["folder"]),
+                competition=facts.get("competition"),
                 options=dict(facts.get("options", {})),
-                seed=int(facts.get("seed", 0)), slots=int(facts["slots"]),
+                seed=int(facts.get("seed", 0)),
+                slots=int(facts["slots"]),
                 memory_bytes=int(facts["memory_bytes"]),
-                started=float(facts["started"]), budget=facts.get("budget"), gpus=int(facts.get("gpus", 0)),
+                started=float(facts["started"]),
+                budget=facts.get("budget"),
+                gpus=int(facts.get("gpus", 0)),
                 recorded=Path(facts["recorded"]) if facts.get("recorded") else None,
             ),
-            self._emit, self._ask, make_pool,
-        )  # fmt: skip
+            self._emit,
+            self._ask,
+            make_pool,
+        )
         self._folder = Path(facts["folder"])
         self._closing = False
         self._journal = Journal()
@@ -157,9 +163,14 @@ class Service:
         with self._lock:
             self._journal.keep(agent, turn, done)
         record = {
-            "agent": agent, "turn": turn, "call": done.call, "args": done.args, "record": seq,
-            "answer": done.answer if seq is None else None, "error": done.error,
-        }  # fmt: skip
+            "agent": agent,
+            "turn": turn,
+            "call": done.call,
+            "args": done.args,
+            "record": seq,
+            "answer": done.answer if seq is None else None,
+            "error": done.error,
+        }
         self._emit(CALL, record)
 
     def _seq_of(self, answer: dict[str, Any]) -> int | None:

@@ -20,9 +20,19 @@ from cobra_jupyter.competition.metrics.arithmetic import matrix, one_hot
 from cobra_jupyter.workbench import results
 
 __all__ = [
-    "ALIASES", "Metric", "MetricError", "MetricUndefined", "better", "decode", "decode_grid", "default_for",
-    "get", "names", "sanity", "sign",
-]  # fmt: skip
+    "ALIASES",
+    "Metric",
+    "MetricError",
+    "MetricUndefined",
+    "better",
+    "decode",
+    "decode_grid",
+    "default_for",
+    "get",
+    "names",
+    "sanity",
+    "sign",
+]
 
 Params = dict[str, Any]
 

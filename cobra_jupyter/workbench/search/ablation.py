@@ -101,11 +101,20 @@ class Ablate:
     silently."""
 
     def __init__(
-        self, trials: Trials, candidate: Candidate, base: dict[str, Any], factors: dict[str, list[Any]],
+        self,
+        trials: Trials,
+        candidate: Candidate,
+        base: dict[str, Any],
+        factors: dict[str, list[Any]],
         seed: int,
-        seconds: float, trial_seconds: float, cancelled: threading.Event, publish: Callable[[Ablation], None],
-        id: str, slots: int, deciding: Deciding,
-    ) -> None:  # fmt: skip
+        seconds: float,
+        trial_seconds: float,
+        cancelled: threading.Event,
+        publish: Callable[[Ablation], None],
+        id: str,
+        slots: int,
+        deciding: Deciding,
+    ) -> None:
         """`slots`: trials that are taken to run beside each other; `deciding` keeps what hangs on the clock."""
         self.trials, self.candidate, self.factors, self.seed = trials, candidate, factors, seed
         self.base = candidate.config(base)
@@ -118,7 +127,7 @@ class Ablate:
         self._known: dict[str, Any] = deciding.known("course") or {}
         self._course: dict[str, Any] = {"fidelity": None, "twin": False, "rungs": 0, "tried": {}}
         self._threads = ThreadPoolExecutor(trials.pool.slots + 1)
-        self.judge = judge_of(trials, candidate)
+        self.scorer = scorer_of(trials, candidate)
 
     @property
     def left(self) -> float:
@@ -174,9 +183,9 @@ class Ablate:
 
     def _fidelity(self) -> Fidelity:
         """The largest size at which all trials fit the time, judged by one small fit."""
-        n = len(self.trials.judge.truth)
+        n = len(self.trials.scorer.truth)
         small = min(1.0, SMALL_ROWS / n) if n > 2 * SMALL_ROWS else 1.0
-        last = (self.trials.judge.protocol.folds - 1,)  # of a time split the one that learns from most rows
+        last = (self.trials.scorer.protocol.folds - 1,)  # of a time split the one that learns from most rows
         first = self._baseline(Fidelity(small, last))
         chosen = self._known.get("fidelity") or self._affordable(first, small)
         self._course["fidelity"] = chosen
@@ -184,7 +193,7 @@ class Ablate:
 
     def _affordable(self, first: Trial, small: float) -> list[Any]:
         """→ share of the rows, folds."""
-        protocol = self.trials.judge.protocol
+        protocol = self.trials.scorer.protocol
         levels = sum(len(levels) - 1 for levels in self.factors.values())
         planned = 1.6 * (levels + 4)  # levels cost more than the baseline on average; combinations follow
         folds = list(range(protocol.folds))
@@ -239,14 +248,20 @@ class Ablate:
             return Effect(
                 factor, level, self.base[factor], None, None, "failed", False, None, trial.id, why[:200]
             )
-        found = self.judge.difference(baseline.oof, trial.oof)
+        found = self.scorer.difference(baseline.oof, trial.oof)
         if seed_sd:
             found = replace(found, se=math.hypot(found.se, seed_sd))
         return Effect(
-            factor, level, self.base[factor], found.gain, found.se, found.verdict,
+            factor,
+            level,
+            self.base[factor],
+            found.gain,
+            found.se,
+            found.verdict,
             self.confirmed(found.gain, found.se),
-            trial.cost / max(baseline.cost, 1e-9), trial.id,
-        )  # fmt: skip
+            trial.cost / max(baseline.cost, 1e-9),
+            trial.id,
+        )
 
     def confirmed(self, gain: float, se: float) -> bool:
         """A claim, for better or worse, holds when it exceeds what the best of m null effects would reach."""
@@ -261,8 +276,8 @@ class Ablate:
     def _value(self, trial: Trial) -> float:
         """What the ablation's judge says of a trial; the worst of a trial without a score."""
         if trial.oof is None:
-            return -self.judge.sign * math.inf
-        return self.judge.score(trial.oof, with_se=False).value
+            return -self.scorer.sign * math.inf
+        return self.scorer.score(trial.oof, with_se=False).value
 
     def _combine(
         self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect], singles: dict[int, Trial]
@@ -287,7 +302,7 @@ class Ablate:
             trial = self._wait(each)
             if trial is not None and trial.oof is not None and baseline.oof is not None:
                 pool.append(trial)
-                gain = self.judge.difference(baseline.oof, trial.oof)
+                gain = self.scorer.difference(baseline.oof, trial.oof)
                 combos.append(
                     {"change": change, "gain": gain.gain, "se": gain.se, "trial": trial.id, "rung": 0}
                 )
@@ -300,7 +315,7 @@ class Ablate:
     ) -> tuple[list[results.Combination], Trial, float | None]:
         """Successive halving over the share of rows; reports how well the small size ranked the large one."""
         agreement = None
-        ranked = sorted(pool, key=lambda t: -self.judge.sign * self._value(t))
+        ranked = sorted(pool, key=lambda t: -self.scorer.sign * self._value(t))
         rung = 0
         while fidelity.fraction < 1 and len(ranked) > 1:
             rung += 1
@@ -318,7 +333,7 @@ class Ablate:
                 break
             if agreement is None and len(again) > 2:
                 agreement = _spearman([self._value(o) for o, _ in again], [self._value(n) for _, n in again])
-            ranked = sorted((new for _, new in again), key=lambda t: -self.judge.sign * self._value(t))
+            ranked = sorted((new for _, new in again), key=lambda t: -self.scorer.sign * self._value(t))
             combos += [
                 {
                     "change": _change(self.base, t.spec.config),
@@ -341,12 +356,17 @@ class Ablate:
         return on
 
     def _table(
-        self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect],
+        self,
+        fidelity: Fidelity,
+        baseline: Trial,
+        effects: Sequence[Effect],
         combos: Sequence[results.Combination],
-        best: Trial, agreement: float | None, seed_sd: float | None,
-    ) -> Ablation:  # fmt: skip
+        best: Trial,
+        agreement: float | None,
+        seed_sd: float | None,
+    ) -> Ablation:
         small = self._small.get(config_key(best.spec.config), baseline)  # compared at the size of the effects
-        found = self.judge.difference(baseline.oof, small.oof) if baseline.oof and small.oof else None
+        found = self.scorer.difference(baseline.oof, small.oof) if baseline.oof and small.oof else None
         spread: dict[str, float] = {}
         for factor in self.factors:
             gains = [e.gain for e in effects if e.factor == factor and e.gain is not None]
@@ -354,19 +374,29 @@ class Ablate:
                 spread[factor] = max(0.0, *gains) - min(0.0, *gains)
         total = sum(spread.values()) or 1.0
         return Ablation(
-            id=self.id, candidate=self.candidate.key, baseline=baseline.id, fidelity=str(fidelity),
-            fraction=fidelity.fraction, folds=len(fidelity.folds), effects=tuple(effects),
+            id=self.id,
+            candidate=self.candidate.key,
+            baseline=baseline.id,
+            fidelity=str(fidelity),
+            fraction=fidelity.fraction,
+            folds=len(fidelity.folds),
+            effects=tuple(effects),
             combinations=tuple(combos),
             importance={k: v / total for k, v in sorted(spread.items(), key=lambda kv: -kv[1])},
-            best=best.spec.config, best_trial=best.id, best_gain=found.gain if found else 0.0,
-            best_se=found.se if found else 0.0, rank_agreement=agreement, seed_sd=seed_sd,
-            comparisons=self.comparisons, seconds=time.monotonic() - self.begun,
-        )  # fmt: skip
+            best=best.spec.config,
+            best_trial=best.id,
+            best_gain=found.gain if found else 0.0,
+            best_se=found.se if found else 0.0,
+            rank_agreement=agreement,
+            seed_sd=seed_sd,
+            comparisons=self.comparisons,
+            seconds=time.monotonic() - self.begun,
+        )
 
 
-def judge_of(trials: Trials, candidate: Candidate) -> Scorer:
+def scorer_of(trials: Trials, candidate: Candidate) -> Scorer:
     """Who judges a candidate's effects: for metrics of labels a smooth stand-in, unless it decodes for itself."""
-    return trials.judge if "decode" in candidate.functions else trials.judge.smooth
+    return trials.scorer if "decode" in candidate.functions else trials.scorer.smooth
 
 
 def _change(base: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from cobra_jupyter.workbench import results, syntax
 from cobra_jupyter.workbench.kind import as_record
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
-_BEFORE_FACTORS = ("Define `fit(train, ctx)` and `predict(model, rows, ctx)` at the top level of the cell, "
-                   "or `fit_predict(train, rows, ctx)` where a model is cheap.")  # fmt: skip
+_BEFORE_FACTORS = (
+    "Define `fit(train, ctx)` and `predict(model, rows, ctx)` at the top level of the cell, "
+    "or `fit_predict(train, rows, ctx)` where a model is cheap."
+)
 
 
 class CandidateError(ValueError):

@@ -59,13 +59,19 @@ def predict(trials: Sequence[Trial], rows: int, folds: int, slots: int, memory_m
     memory, _ = extrapolate([(f.rows, f.rss_mb) for f in fits], rows, 0.0, 1.5)
     beside = min(slots, folds)
     return Probe(
-        candidate=trials[0].spec.candidate.key, config=trials[0].spec.config,
+        candidate=trials[0].spec.candidate.key,
+        config=trials[0].spec.config,
         measured=tuple(
             {"rows": f.rows, "seconds": round(f.seconds, 3), "rss_mb": round(f.rss_mb, 1)} for f in fits
         ),
-        rows=rows, exponent=round(exponent, 3), fit_seconds=seconds, rss_mb=memory,
-        trial_seconds=seconds * folds / beside, memory_mb=memory_mb, fits_memory=memory <= memory_mb,
-    )  # fmt: skip
+        rows=rows,
+        exponent=round(exponent, 3),
+        fit_seconds=seconds,
+        rss_mb=memory,
+        trial_seconds=seconds * folds / beside,
+        memory_mb=memory_mb,
+        fits_memory=memory <= memory_mb,
+    )
 
 
 def affordable(probe: Probe, repeats: int, left: float) -> tuple[Probe, int]:

@@ -83,12 +83,20 @@ class Fit:
     def record(self) -> results.FoldFit:
         """JSON for the ledger: enough to know the fit again, prediction and all."""
         return {
-            "repeat": self.repeat, "fold": self.fold, "digest": self.digest, "status": self.status,
-            "rows": self.rows, "seed": self.seed, "seconds": round(self.seconds, 3),
-            "seconds_given": self.seconds_given, "fit_seconds": round(self.fit_seconds, 3),
-            "predict_seconds": round(self.predict_seconds, 3), "rss_mb": round(self.rss_mb, 1),
-            "raw": f"trials/{Path(self.folder).name}/raw0.npy", "sha256": self.sha256,
-        }  # fmt: skip
+            "repeat": self.repeat,
+            "fold": self.fold,
+            "digest": self.digest,
+            "status": self.status,
+            "rows": self.rows,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 3),
+            "seconds_given": self.seconds_given,
+            "fit_seconds": round(self.fit_seconds, 3),
+            "predict_seconds": round(self.predict_seconds, 3),
+            "rss_mb": round(self.rss_mb, 1),
+            "raw": f"trials/{Path(self.folder).name}/raw0.npy",
+            "sha256": self.sha256,
+        }
 
 
 @dataclass(frozen=True)
@@ -125,19 +133,31 @@ class Trial:
         """JSON for the ledger and the cell: everything but predictions."""
         spec = self.spec
         return {
-            "id": self.id, "candidate": spec.candidate.key, "name": spec.candidate.name, "label": self.label,
-            "config": spec.config, "folds": list(spec.folds), "repeats": spec.repeats,
+            "id": self.id,
+            "candidate": spec.candidate.key,
+            "name": spec.candidate.name,
+            "label": self.label,
+            "config": spec.config,
+            "folds": list(spec.folds),
+            "repeats": spec.repeats,
             "fraction": spec.fraction,
-            "seed": spec.seed, "protocol": self.protocol, "status": self.status, "full": self.full,
-            "score": self.score.value if self.score else None, "se": self.score.se if self.score else None,
+            "seed": spec.seed,
+            "protocol": self.protocol,
+            "status": self.status,
+            "full": self.full,
+            "score": self.score.value if self.score else None,
+            "se": self.score.se if self.score else None,
             "fold_scores": list(self.score.folds) if self.score else [],
-            "rows": self.score.rows if self.score else 0, "params": self.score.params if self.score else {},
-            "seconds": round(self.seconds, 3), "cost": round(self.cost, 3), "rss_mb": round(self.rss_mb, 1),
+            "rows": self.score.rows if self.score else 0,
+            "params": self.score.params if self.score else {},
+            "seconds": round(self.seconds, 3),
+            "cost": round(self.cost, 3),
+            "rss_mb": round(self.rss_mb, 1),
             "fits": [fit.record() for fit in self.fits],
             "shared": spec.shared_record(),
             "warnings": sorted({w for f in self.fits for w in f.warnings}),
             "failure": self.failure.record() if self.failure else None,
-        }  # fmt: skip
+        }
 
 
 class DecodeFailed(RuntimeError):  # noqa: N818
@@ -158,15 +178,21 @@ class Trials:
     """Runs trials under one protocol and remembers every fit, so that equal work is done once."""
 
     def __init__(
-        self, folder: Path, pool: Pool, views: Views, judge: Scorer,
+        self,
+        folder: Path,
+        pool: Pool,
+        views: Views,
+        scorer: Scorer,
         make_context: Callable[[], dict[str, Any]],
-        forbidden: tuple[str, ...], next_id: Callable[[str], str], shared: Callable[[], dict[str, list[Path]]],
+        forbidden: tuple[str, ...],
+        next_id: Callable[[str], str],
+        shared: Callable[[], dict[str, list[Path]]],
         on_trial: Callable[[Trial], None] = lambda trial: None,
         on_fit: Callable[[dict[str, Any]], None] = lambda record: None,
         decisions: TimedDecisions | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`next_id` numbers the trial with the key that it is given."""
-        self.folder, self.pool, self.views, self.judge = folder, pool, views, judge
+        self.folder, self.pool, self.views, self.scorer = folder, pool, views, scorer
         self._make_context, self._forbidden, self._next_id, self._shared = (
             make_context,
             forbidden,
@@ -240,10 +266,15 @@ class Trials:
 
     def _digest(self, spec: Spec, key: Key) -> str:
         what = [
-            spec.candidate.key, spec.candidate.digest, spec.config, key, spec.fraction, spec.seed,
-            self.judge.protocol.digest,
+            spec.candidate.key,
+            spec.candidate.digest,
+            spec.config,
+            key,
+            spec.fraction,
+            spec.seed,
+            self.scorer.protocol.digest,
             {name: [p.parent.name for p in paths] for name, paths in self.shared_of(spec).items()},
-        ]  # fmt: skip
+        ]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:20]
 
     def settled(self, spec: Spec) -> Spec:
@@ -292,10 +323,14 @@ class Trials:
         work = self.work("fit", spec, key, out, rows=(self.views.held_out(key),))
         outcome = self.pool.run(work, spec.timeout, cancelled, spec.background)
         facts: dict[str, Any] = {
-            "digest": digest, "repeat": key[0], "fold": key[1], "folder": str(out),
+            "digest": digest,
+            "repeat": key[0],
+            "fold": key[1],
+            "folder": str(out),
             "seed": self.seed(spec, key),
-            "seconds": round(outcome.seconds, 3), "seconds_given": spec.timeout,  # as recorded: costs decide ties
-        }  # fmt: skip
+            "seconds": round(outcome.seconds, 3),
+            "seconds_given": spec.timeout,  # as recorded: costs decide ties
+        }
         if outcome.failure is None:
             if broken := self._broken(out / "raw0.npy", key):
                 return Fit(status="failed", failure=broken, **facts)
@@ -313,13 +348,18 @@ class Trials:
     def _fit_record(self, fit: Fit, spec: Spec) -> dict[str, Any]:
         """A fit for the ledger, with what it needs to be known without its trial."""
         return {
-            **fit.record(), "candidate": spec.candidate.key, "config": spec.config, "fraction": spec.fraction,
-            "trial_seed": spec.seed, "protocol": self.judge.protocol.number, "shared": spec.shared_record(),
-        }  # fmt: skip
+            **fit.record(),
+            "candidate": spec.candidate.key,
+            "config": spec.config,
+            "fraction": spec.fraction,
+            "trial_seed": spec.seed,
+            "protocol": self.scorer.protocol.number,
+            "shared": spec.shared_record(),
+        }
 
     def _broken(self, raw: Path, key: Key) -> Failure | None:
         """The worker checked its prediction, but agent-written code ran in it: what the file holds counts."""
-        context, rows = self._make_context(), len(self.judge.folds.held_out(*key))
+        context, rows = self._make_context(), len(self.scorer.folds.held_out(*key))
         try:
             array = np.load(raw, allow_pickle=False)
             check_raw(array, rows, context["task"], len(context["classes"]), len(context["targets"]))
@@ -334,18 +374,28 @@ class Trials:
     def work(self, kind: str, spec: Spec, key: Key, out: Path, rows: tuple[Path, ...]) -> Work:
         data = self.views.data_path(key)
         return Work(
-            kind=kind, out=out, source=Path(spec.candidate.path),
-            context={**self._make_context(), "config": spec.config, "seed": self.seed(spec, key),
-                     "_time_ordered": self.views.time_ordered},
-            train=self.views.train(key), units=self.views.units(key),
+            kind=kind,
+            out=out,
+            source=Path(spec.candidate.path),
+            context={
+                **self._make_context(),
+                "config": spec.config,
+                "seed": self.seed(spec, key),
+                "_time_ordered": self.views.time_ordered,
+            },
+            train=self.views.train(key),
+            units=self.views.units(key),
             positions=self.views.positions(key, spec.fraction, spec.seed),
-            rows=rows, model=self.folder / self._digest(spec, key) / "model.pkl",
-            keep_model=spec.fraction >= 1, shared=self.shared_of(spec),
-            forbidden=self._forbidden, allowed=(str(data),),
-        )  # fmt: skip
+            rows=rows,
+            model=self.folder / self._digest(spec, key) / "model.pkl",
+            keep_model=spec.fraction >= 1,
+            shared=self.shared_of(spec),
+            forbidden=self._forbidden,
+            allowed=(str(data),),
+        )
 
     def _judged(self, spec: Spec, fits: tuple[Fit, ...], seconds: float) -> Trial:
-        protocol = self.judge.protocol
+        protocol = self.scorer.protocol
         full = spec.fraction >= 1 and len(spec.folds) == protocol.folds
         common: dict[str, Any] = {
             "id": self._next_id("|".join(fit.digest for fit in fits)),
@@ -359,7 +409,7 @@ class Trials:
                 return Trial(**common, status="failed", score=None, failure=fit.failure)
         try:
             oof = self.out_of_fold(spec, fits)
-            score = self.judge.score(oof)
+            score = self.scorer.score(oof)
         except DecodeFailed as error:
             return Trial(**common, status="failed", score=None, failure=error.failure)
         except MetricUndefined as error:
@@ -372,7 +422,7 @@ class Trials:
     def out_of_fold(self, spec: Spec, fits: tuple[Fit, ...]) -> OutOfFold:
         """The stored predictions of these fits together."""
         parts = {(f.repeat, f.fold): np.load(Path(f.folder) / "raw0.npy", allow_pickle=False) for f in fits}
-        oof = self.judge.collect(parts)
+        oof = self.scorer.collect(parts)
         return self._decoded(spec, fits, oof) if "decode" in spec.candidate.functions else oof
 
     def _decoded(self, spec: Spec, fits: tuple[Fit, ...], oof: OutOfFold) -> OutOfFold:
@@ -390,7 +440,7 @@ class Trials:
                     whole = np.zeros(
                         (len(settings), len(oof.fold[repeat]), *parts[0].shape[1:]), parts[0].dtype
                     )
-                whole[:, self.judge.folds.held_out(*key)] = np.stack(parts)
+                whole[:, self.scorer.folds.held_out(*key)] = np.stack(parts)
             assert whole is not None
             decoded.append(whole)
         return OutOfFold(oof.raw, oof.fold, tuple(decoded), tuple(settings))
@@ -408,7 +458,7 @@ class Trials:
         if outcome.failure:
             raise DecodeFailed(outcome.failure)
         arrays = [np.load(out / f"decoded{i}.npy", allow_pickle=False) for i in range(len(settings))]
-        if self.judge.metric.wants == "label" and self.judge.protocol.task in ("binary", "multiclass"):
+        if self.scorer.metric.wants == "label" and self.scorer.protocol.task in ("binary", "multiclass"):
             return [self._codes(array) for array in arrays]
         return arrays
 
@@ -459,18 +509,41 @@ class Trials:
         """A recorded trial with its stored predictions. Raises ValueError where they are not those recorded."""
         fits = record["fits"]
         spec = Spec(
-            candidate, dict(record["config"]), tuple(record["folds"]), record["repeats"], record["fraction"],
-            record["seed"], max(fit["seconds_given"] for fit in fits), self.recorded_shared(record["shared"]),
-        )  # fmt: skip
+            candidate,
+            dict(record["config"]),
+            tuple(record["folds"]),
+            record["repeats"],
+            record["fraction"],
+            record["seed"],
+            max(fit["seconds_given"] for fit in fits),
+            self.recorded_shared(record["shared"]),
+        )
         failure = Failure(**record["failure"]) if record["failure"] else None
         restored = tuple(self.restore_fit(fit, spec, failure) for fit in fits)
         scored = record["score"] is not None
-        score = Score(results.score_of(record), record["se"] or 0.0, tuple(record["fold_scores"]), record["rows"],
-                      dict(record["params"])) if scored else None  # fmt: skip
+        score = (
+            Score(
+                results.score_of(record),
+                record["se"] or 0.0,
+                tuple(record["fold_scores"]),
+                record["rows"],
+                dict(record["params"]),
+            )
+            if scored
+            else None
+        )
         trial = Trial(
-            record["id"], spec, record["protocol"], record["status"], score, restored, record["seconds"],
-            failure, self.out_of_fold(spec, restored) if scored else None, record["full"],
-        )  # fmt: skip
+            record["id"],
+            spec,
+            record["protocol"],
+            record["status"],
+            score,
+            restored,
+            record["seconds"],
+            failure,
+            self.out_of_fold(spec, restored) if scored else None,
+            record["full"],
+        )
         self._trials[self._trial_key(spec)] = trial
         return trial
 
@@ -542,11 +615,13 @@ def _retry(fit: Fit, spec: Spec) -> bool:
 
 def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "rows": int(answer.get("rows", 0)), "fit_seconds": float(answer.get("fit_seconds", 0)),
+        "rows": int(answer.get("rows", 0)),
+        "fit_seconds": float(answer.get("fit_seconds", 0)),
         "predict_seconds": float(answer.get("predict_seconds", 0)),
         "cpu_seconds": float(answer.get("cpu_seconds", 0)),
-        "rss_mb": float(answer.get("rss_mb", 0)), "warnings": tuple(answer.get("warnings", ())),
-    }  # fmt: skip
+        "rss_mb": float(answer.get("rss_mb", 0)),
+        "warnings": tuple(answer.get("warnings", ())),
+    }
 
 
 def config_key(config: Mapping[str, Any]) -> str:

@@ -78,9 +78,12 @@ class Pool(ABC):
     """Runs work, at most `slots` pieces at once. Thread-safe. Subclasses say where work runs."""
 
     def __init__(
-        self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None,
+        self,
+        slots: int,
+        memory_bytes: int,
+        data_view: Callable[[Work], Path] | None = None,
         patience: float = 1.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.slots, self.patience = slots, patience  # times the seconds that work is told it has
         self.memory_bytes = memory_bytes
         self._data_view = data_view

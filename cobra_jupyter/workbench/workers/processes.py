@@ -28,8 +28,10 @@ from cobra_jupyter.workbench.workers.pool import Failure, Outcome, Pool, failure
 from cobra_jupyter.workbench.workers.worker import Work, wait_for_work
 
 PRELOAD = (
-    "cobra_jupyter.workbench.workers.worker", "cobra_jupyter.workbench.workers.preload", "lightgbm",
-)  # fmt: skip
+    "cobra_jupyter.workbench.workers.worker",
+    "cobra_jupyter.workbench.workers.preload",
+    "lightgbm",
+)
 THREAD_LIMITS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -55,9 +57,12 @@ class ProcessPool(Pool):
     """
 
     def __init__(
-        self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None,
+        self,
+        slots: int,
+        memory_bytes: int,
+        data_view: Callable[[Work], Path] | None = None,
         patience: float = 1.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(slots, memory_bytes, data_view, patience)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(PRELOAD))

@@ -60,10 +60,14 @@ def _row(found: results.Finding) -> tuple[object, ...]:
         parts.strong(found.get("check")),
         words.cut(found.get("evidence"), 500),
         _scores(found.get("scores")),
-        parts.join((
-            parts.soft(words.cut(found.get("proposal"), 400)), parts.code(words.cut(proposed, 300)) if proposed else ""
-        ), " "),
-    )  # fmt: skip
+        parts.join(
+            (
+                parts.soft(words.cut(found.get("proposal"), 400)),
+                parts.code(words.cut(proposed, 300)) if proposed else "",
+            ),
+            " ",
+        ),
+    )
 
 
 def _scores(scores: results.Scores | None) -> Html:

@@ -39,7 +39,7 @@ def blend_html(data: results.Blend) -> str:
     return parts.page(
         parts.title(
             f"Blend {data.get('id')}",
-            describe.under(data),
+            describe.metric_and_protocol(data),
             f"{len(rows)} of {data.get('considered', '?')} full-size trials",
             f"{words.seconds(data.get('cost'))} of worker time",
         ),
@@ -131,7 +131,7 @@ def selection_html(data: results.Selection) -> str:
         else ""
     )
     return parts.page(
-        parts.title(f"Selected: {data.get('chosen')}", describe.under(data)),
+        parts.title(f"Selected: {data.get('chosen')}", describe.metric_and_protocol(data)),
         parts.line(data.get("why", "")),
         parts.table(("id", "what", "score ± SE", "behind the best", "cost", ""), rows, "llrrrl"),
         vault,
@@ -172,7 +172,7 @@ def submission_html(data: results.Submission) -> str:
     return parts.page(
         parts.title(
             f"Submission of {data.get('what')}",
-            describe.under(data),
+            describe.metric_and_protocol(data),
             words.counted(data.get("rows"), "row"),
             words.seconds(data.get("seconds")),
         ),

@@ -31,7 +31,7 @@ def best(value: float, se: float | None) -> str:
     return f"best CV {words.scored(value, se)}"
 
 
-def under(data: results.Judgement) -> str:
+def metric_and_protocol(data: results.Judgement) -> str:
     """metric, protocol 1"""
     protocol = f"protocol {data['protocol']}" if data.get("protocol") else None
     return ", ".join(str(each) for each in (data.get("metric"), protocol) if each)
