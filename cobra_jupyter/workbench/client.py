@@ -353,8 +353,7 @@ class Cobra:
         return self._peer
 
     def _start_harness(self, folder: str | Path | None) -> str:
-        """Start a harness for a notebook without a run. Its folder is beside the notebook. Returns its
-        socket."""
+        """Start a harness for a notebook without a run, in a folder beside it. Returns its socket."""
         if folder is None:
             raise CobraError("open a competition first: cobra.open('path/to/competition')")
         private = Path(tempfile.mkdtemp(prefix="cobra-"))

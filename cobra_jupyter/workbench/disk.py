@@ -12,8 +12,7 @@ PROBE_BYTES = 256 * 1024
 
 
 class DiskFull(OSError):  # noqa: N818
-    """The run's folder cannot be written. Files written before are intact; after making room, resume the
-    run."""
+    """The run's folder cannot be written. Earlier files are intact; make room and resume the run."""
 
 
 def check(folder: Path) -> None:

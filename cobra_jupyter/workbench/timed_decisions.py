@@ -47,7 +47,7 @@ class Recorded(Rebuilt):
     """The decisions in the record of a run."""
 
     def __init__(self, ledger: Path) -> None:
-        """Raises OSError."""
+        """Read the record. Raises OSError."""
         self.values: dict[str, Any] = {}
         self.machine: Data = {}
         self.trials = 0  # the highest number

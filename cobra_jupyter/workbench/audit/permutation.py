@@ -156,10 +156,10 @@ def _predict(
         trials.pool,
         views,
         scorer,
-        trials._make_context,
-        trials._forbidden,
-        lambda key: f"x{next(numbers)}",
-        trials._shared,
+        context=trials._make_context,
+        forbidden=trials._forbidden,
+        next_id=lambda key: f"x{next(numbers)}",
+        shared=trials._shared,
     )
     try:
         (fit,) = probe.run(spec, cancelled).fits

@@ -1,4 +1,5 @@
-"""Blends: weighted means of raw predictions, weights found on out-of-fold rows and judged by nested folds."""
+"""Blends: weighted means of raw predictions. Weights are fitted on out-of-fold rows and scored by nested
+folds."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from cobra_jupyter.workbench.search.trials import Trial
 Array = np.ndarray[Any, Any]
 ROUNDS = 16
 STEPS = (0.5, 0.3, 0.2, 0.1, 0.05)
-LEAST_GAIN = 1e-4  # of the loss; less is not worth a member
-MOST_ROWS = 50_000  # rows on which weights are sought
+LEAST_GAIN = 1e-4  # of the loss; a smaller gain is not worth a member
+MOST_ROWS = 50_000  # rows on which weights are fitted
 MOST_MEMBERS = 8
 
 
@@ -66,7 +67,7 @@ class Blend:
 
 
 def from_record(record: results.Blend, oof: OutOfFold, trials: tuple[Trial, ...]) -> Blend:
-    """A blend as `record` tells of it."""
+    """Restore a blend from its record."""
     over = record["over_best"]
     score = Score(
         record["score"],
@@ -95,9 +96,9 @@ def from_record(record: results.Blend, oof: OutOfFold, trials: tuple[Trial, ...]
 def find(
     scorer: Scorer, trials: Sequence[Trial], cost_limit: float
 ) -> tuple[list[tuple[Trial, float]], OutOfFold, float]:
-    """Weights of a blend of full trials whose members cost at most `cost_limit` worker seconds together.
+    """Find the weights of a blend; its members together cost at most `cost_limit` worker seconds.
 
-    → members with weights (descending), nested out-of-fold predictions, in-sample score.
+    Returns members with weights (descending), nested out-of-fold predictions and the in-sample score.
     """
     repeats = min(len(t.oof.raw) for t in trials if t.oof)
     owners = [np.min([t.oof.fold[r] for t in trials if t.oof], axis=0) for r in range(repeats)]
@@ -137,9 +138,10 @@ def greedy(
     costs: Sequence[float],
     cost_limit: float,
 ) -> Array:
-    """Forward selection (after Caruana et al., 2004, with step sizes): from the best single one, move towards
-    whichever member, by whichever step, lowers the loss most, until none does. → weights (members,), summing
-    to 1."""
+    """Forward selection (Caruana et al., 2004) with step sizes. Returns weights (members,) with sum 1.
+
+    Starts from the best single member. Each round takes the member and the step that lower the loss most,
+    until no step lowers it."""
     single = [
         loss(truth, raw) if cost <= cost_limit or len(raws) == 1 else np.inf
         for raw, cost in zip(raws, costs, strict=True)
@@ -162,7 +164,7 @@ def greedy(
 
 
 def _tidy(weights: Array) -> Array:
-    """Weights of at least 2 %, in thousandths, so that they read well and sum to 1."""
+    """Drop weights below 2 % and round to thousandths; the sum stays 1."""
     kept = np.where(weights >= 0.02, weights, 0.0)
     rounded = np.round(kept / kept.sum(), 3)
     rounded[int(rounded.argmax())] += 1 - rounded.sum()
@@ -174,8 +176,7 @@ def _mix(weights: Array, raws: Sequence[Array]) -> Array:
 
 
 def _loss(scorer: Scorer) -> Callable[[Array, Array], float]:
-    """What weights minimise: the metric where it is smooth in the raw prediction, else the task's proper
-    loss."""
+    """Return the loss for the weights: the metric if it is smooth in raw predictions, else a proper loss."""
     metric: Metric = scorer.metric
     known = metric.name in metrics.names()
     smooth = metric.row_loss is not None or metric.smooth

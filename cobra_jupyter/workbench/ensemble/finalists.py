@@ -1,5 +1,4 @@
-"""What may be submitted under one protocol: full-size trials, blends of them, the one the rule chooses, and
-the submission it makes."""
+"""The finalists of one protocol: full-size trials, blends of them, the selected one and its submission."""
 
 from __future__ import annotations
 
@@ -43,13 +42,13 @@ class Finalists:
         self._folder, self._competition, self._data = folder, competition, data
         self._scorer, self._views, self._trials = scorer, views, trials
         self.blends: dict[str, Blend] = {}
-        self.selection: Selection | None = None  # None again when there is more to choose from
+        self.selection: Selection | None = None  # None if trials or blends were added since
         self.selected: Selection | None = None  # the latest
 
     # ---- trials and blends
 
     def trials(self, ids: Sequence[str] | None = None, among: Sequence[Trial] | None = None) -> list[Trial]:
-        """Finished full-size trials (those named; `among` these). Raises NotReady where there are none."""
+        """Return the finished full-size trials (of `among`, or those in `ids`). Raises NotReady if none."""
         finished = self._trials.finished() if among is None else among
         full = [t for t in finished if t.full and t.oof is not None]
         if ids is not None:
@@ -67,7 +66,7 @@ class Finalists:
         return full
 
     def blend(self, id: str, pool: Sequence[Trial], cost_limit: float) -> Blend:
-        """Weights for those of these full-size trials that cost at most `cost_limit` worker seconds together."""
+        """Blend full-size trials; the members cost at most `cost_limit` worker seconds together."""
         begun = time.monotonic()
         members, nested, in_sample = blending.find(self._scorer, pool, cost_limit)
         score = self._scorer.score(nested)
@@ -92,11 +91,11 @@ class Finalists:
         return blend
 
     def oof_path(self, id: str) -> Path:
-        """Where a blend's nested out-of-fold predictions lie."""
+        """Path of a blend's nested out-of-fold predictions."""
         return self._folder / "blends" / f"{id}.npz"
 
     def restore_blend(self, record: results.Blend) -> Blend:
-        """A blend as it was recorded, with the predictions that were stored."""
+        """Restore a recorded blend with its stored predictions."""
         known = {trial.id: trial for trial in self._trials.finished()}
         weights = [(member["trial"], member["weight"]) for member in record["members"]]
         oof = read_oof(self.oof_path(record["id"]), record["sha256"])
@@ -113,8 +112,7 @@ class Finalists:
         return self.selection
 
     def _vault_veto(self, selection: Selection, cancelled: threading.Event) -> Selection:
-        """Where there is a vault: the chosen one against the runner-up on rows no fold has seen. It may only
-        veto."""
+        """If there is a vault, compare the chosen one and the runner-up on its rows. It may only veto."""
         rows = self._scorer.folds.vault
         if not len(rows) or selection.runner_up is None:
             return selection
@@ -143,7 +141,7 @@ class Finalists:
     # ---- the submission
 
     def members(self, what: str) -> tuple[list[tuple[Trial, float]], Score]:
-        """Trials and weights of a blend, or the one trial."""
+        """Return trials, weights and score of a blend or of a single trial."""
         if blend := self.blends.get(what):
             return [(t, w) for t, (_, w) in zip(blend.trials, blend.members, strict=True)], blend.score
         (trial,) = self.trials([what])
@@ -151,7 +149,7 @@ class Finalists:
         return [(trial, 1.0)], trial.score
 
     def submission(self, what: str, cancelled: threading.Event) -> Any:
-        """The checked submission table of a trial or blend. Raises SubmissionError, RuntimeError."""
+        """Return the checked submission table of a trial or blend. Raises SubmissionError, RuntimeError."""
         members, score = self.members(what)
         test = self._views.test()
         raw, decoded = self._bag(members, test, "test", cancelled), None
@@ -163,7 +161,7 @@ class Finalists:
         return made
 
     def submit(self, what: str, cancelled: threading.Event) -> results.Written:
-        """Predict the test rows, decode, check, write. → the submission's record."""
+        """Predict the test rows, decode, check and write. Returns the submission's record."""
         begun = time.monotonic()
         members, score = self.members(what)
         written = submission.write(self.submission(what, cancelled), self._folder / "submission.csv")
@@ -180,7 +178,7 @@ class Finalists:
         }
 
     def decodes_itself(self, what: str) -> bool:
-        """A trial may have a decode of its own; blends decode as usual."""
+        """Whether it is a trial with its own decode; blends use the standard one."""
         return what not in self.blends and "decode" in self.members(what)[0][0][0].spec.candidate.functions
 
     def _bag(
@@ -189,7 +187,7 @@ class Finalists:
         return np.sum([w * self._trials.predict(t, rows, name, cancelled) for t, w in members], axis=0)
 
     def _prediction(self, what: str, rows: Path, name: str, cancelled: threading.Event) -> Any:
-        """What a trial or blend says of other rows, in the form that the metric wants."""
+        """Predict other rows with a trial or blend, in the form that the metric wants."""
         members, score = self.members(what)
         raw = self._bag(members, rows, name, cancelled)
         if self.decodes_itself(what):
@@ -197,11 +195,11 @@ class Finalists:
         return metrics.decode(raw, self._scorer.metric.wants, self._scorer.protocol.task, score.params)
 
     def on_vault(self, what: str, cancelled: threading.Event) -> Any:
-        """What a trial or blend says of the vault's rows, in the form that the metric wants."""
+        """Predict the vault's rows with a trial or blend, in the form that the metric wants."""
         return self._prediction(what, self._views.vault(), "vault", cancelled)
 
     def _own_decode(self, trial: Trial, score: Score, raw: Any, rows: Path, name: str) -> Any:
-        """A candidate's own decode with the parameters its out-of-fold rows chose."""
+        """Run a candidate's own decode with the parameters chosen on its out-of-fold rows."""
         path = self._trials.folder / trial.fits[0].digest / f"{name}_raw.npy"
         np.save(path, raw)
         parts = self._trials.decode(trial.spec, (0, trial.spec.folds[0]), path, rows, f"decode-{name}")
@@ -209,7 +207,7 @@ class Finalists:
 
 
 def write_oof(path: Path, oof: OutOfFold) -> str:
-    """Store out-of-fold predictions. → SHA-256 of the file."""
+    """Store out-of-fold predictions. Returns the SHA-256 of the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
     arrays: dict[str, Any] = {f"raw{r}": raw for r, raw in enumerate(oof.raw)}
@@ -221,7 +219,7 @@ def write_oof(path: Path, oof: OutOfFold) -> str:
 
 
 def read_oof(path: Path, recorded: str) -> OutOfFold:
-    """Raises ValueError where the file is not the one that was recorded."""
+    """Read out-of-fold predictions. Raises ValueError if the file was changed."""
     if sha256(path) != recorded:
         raise ValueError(f"{path.name} is not the file that was recorded")
     with np.load(path, allow_pickle=False) as stored:

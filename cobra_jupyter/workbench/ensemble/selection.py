@@ -1,4 +1,4 @@
-"""Which trial or blend is submitted: by cross-validation alone, by one stated rule."""
+"""Selects the trial or blend to submit: one rule, by cross-validated scores alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RULE = (
 
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen among whom, and why. `table` is best first."""
+    """The chosen trial or blend and the reason. `table` lists the alternatives, best first."""
 
     chosen: str
     runner_up: str | None
@@ -83,7 +83,7 @@ def rank(scorer: Scorer, trials: Sequence[Trial], blends: Sequence[Blend]) -> Se
 
 
 def _on(scorer: Scorer, entry: _Entry, repeats: int) -> _Entry:
-    """An entry scored on the repeats that all have: scores on different folds do not compare."""
+    """Score an entry on the repeats that all entries have: only scores on equal folds are comparable."""
     oof = entry.oof
     if len(oof.raw) == repeats:
         return entry

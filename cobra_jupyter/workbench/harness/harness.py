@@ -1,9 +1,8 @@
-"""The harness: it alone holds labels, runs trials and keeps results. Its public methods are what `cobra`
-calls.
+"""The harness: it alone holds labels, runs trials and keeps results. `cobra` calls its public methods.
 
-Every method takes the call it serves (progress, cancellation) and JSON values; it returns {"kind", "data"},
-which is shown in the cell and written to the run's record. What a cell displays afterwards counts for
-nothing."""
+Every method takes the call it serves (for progress and cancellation) and JSON values. It returns {"kind",
+"data"}; the cell shows it and the runner writes it to the run's record. Nothing that a cell displays is
+trusted."""
 
 from __future__ import annotations
 
@@ -40,7 +39,7 @@ from cobra_jupyter.workbench.workers.processes import ProcessPool
 from cobra_jupyter.workbench.workers.worker import Work
 
 T = TypeVar("T", bound=Mapping[str, Any])
-BESIDE = 4  # cores from which a scout's trials leave room for the lead's
+BESIDE = 4  # with so many cores a scout works beside the lead
 ENFORCED = (
     "Labels are held by the harness process. A fit gets its training side's labels only, and `ctx.data` "
     "without those of held-out rows; a Python audit hook refuses to open other views, other fits' folders "
@@ -51,7 +50,7 @@ ENFORCED = (
 
 
 class Result(TypedDict, Generic[T]):
-    """What a call answers."""
+    """The result of a call."""
 
     kind: str
     data: T
@@ -59,7 +58,7 @@ class Result(TypedDict, Generic[T]):
 
 @dataclass(frozen=True)
 class Settings:
-    """How a harness runs. `folder` is the run's; `competition` may be given later by `open`."""
+    """Settings of a harness. `folder` is the run's folder; `open` may set the competition later."""
 
     folder: Path
     competition: str | None
@@ -69,12 +68,12 @@ class Settings:
     memory_bytes: int
     started: float  # epoch seconds
     budget: float | None  # seconds; None = no limit
-    gpus: int = 0  # those that workers see
-    recorded: Path | None = None  # the ledger of a run to replay: what hung on the clock is taken from it
+    gpus: int = 0  # visible to workers
+    recorded: Path | None = None  # the ledger of a run to replay, with its timed decisions
 
 
 class Harness:
-    """One competition, one run."""
+    """The harness of one run, which is about one competition."""
 
     def __init__(
         self,
@@ -92,8 +91,8 @@ class Harness:
         self.studies = Studies(settings.folder / "studies.db", lambda: self.pool.busy)
         self.jobs, self.numbers = Jobs(emit), Numbers(self.decisions)
         self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
-        self.scopes: dict[int, ProtocolScope] = {}  # by number, all protocols
-        self.leaking: list[str] = []  # columns, by the latest audit
+        self.scopes: dict[int, ProtocolScope] = {}  # all protocols by number
+        self.leaking: list[str] = []  # columns that the latest audit found leaking
         self._in_force: ProtocolScope | None = None
         self._competition: competitions.Competition | None = None
         self._data: competitions.Data | None = None
@@ -108,7 +107,7 @@ class Harness:
 
     @property
     def scope(self) -> ProtocolScope:
-        """The protocol in force; a call asks once, when it begins. Raises NotReady where there is none."""
+        """The current protocol. A call reads it once, when it begins. Raises NotReady if there is none."""
         if self._in_force is None:
             raise NotReady("no protocol is frozen: call cobra.protocol() first")
         return self._in_force
@@ -147,12 +146,14 @@ class Harness:
         self._competition = competitions.read(where, self._options)
         self.table_hashes = _table_hashes(self._competition)
         self._data = competitions.load(self._competition)
-        self._in_force = None  # what was frozen was frozen for what was known before
+        self._in_force = None  # protocols belong to the card they were frozen for
         return self._publish(results.CARD, self._card(self._competition))
 
     def _card(self, competition: competitions.Competition) -> results.Card:
         facts = {"enforced": ENFORCED, "settings": self._options, "sha256": self.table_hashes}
-        return cast("results.Card", {**competitions.card(competition), **facts})  # which knows no record
+        return cast(
+            "results.Card", {**competitions.card(competition), **facts}
+        )  # its package has no record types
 
     def protocol(
         self,
@@ -166,8 +167,9 @@ class Harness:
         vault: bool | None = None,
         leave_out: list[str] | None = None,
     ) -> Result[results.Protocol]:
-        """Freeze split, folds and metric; test the metric before it is trusted. Columns that the audit found leaking
-        are left out unless `leave_out` says otherwise."""
+        """Freeze split, folds and metric, after a test of the metric.
+
+        Columns that the audit found leaking are left out, unless `leave_out` is given."""
         (competition, data), custom = self._opened(), self._custom
         if metric and custom and custom.name != metric:
             custom = None
@@ -197,15 +199,15 @@ class Harness:
 
     def _start_protocol(self, inputs: ProtocolInputs) -> None:
         services = RunServices(
-            self.settings.folder,
-            self.pool,
-            self.candidates,
-            self.resources,
-            self.decisions,
-            self.studies,
-            self.numbers.trial,
-            self._tell,
-            "cuda" if self.settings.gpus else "cpu",
+            folder=self.settings.folder,
+            pool=self.pool,
+            candidates=self.candidates,
+            resources=self.resources,
+            decisions=self.decisions,
+            studies=self.studies,
+            number=self.numbers.trial,
+            emit=self._tell,
+            device="cuda" if self.settings.gpus else "cpu",
         )
         scope = ProtocolScope(services, inputs, self.scopes.get(len(self.scopes)))
         self._all_views.append(scope.views)
@@ -213,7 +215,7 @@ class Harness:
         self.scopes[scope.number] = self._in_force = scope
 
     def _data_view(self, work: Work) -> Path:
-        """The data folder a worker asked for: that of its fold, made now if need be."""
+        """Return the data folder of a worker's fold; make it if necessary."""
         wanted = Path(work.allowed[0])
         (views,) = (views for views in self._all_views if views.folder == wanted.parent)
         return views.data_at(wanted)
@@ -227,16 +229,16 @@ class Harness:
         return self._publish(results.CANDIDATE, record) if new else _result(results.CANDIDATE, record)
 
     def shared(self, call: Call, name: str, source: str) -> Result[results.Shared]:
-        """Make a label-free artefact for all train and test rows."""
+        """Compute an artefact without labels for all train and test rows."""
         scope = self.scope
         made = scope.artefacts.make(name, source, self.resources.limit(call), call.cancelled)
         record: results.Shared = {**made, "protocol": scope.number}
         return self._publish(results.SHARED, record)
 
     def metric(self, call: Call, name: str, source: str) -> Result[results.Metric]:
-        """Take an agent- or person-written metric; it is used by the next `protocol`."""
+        """Register a metric written in a cell; the next `protocol` uses it."""
         folder, (competition, _) = self.settings.folder, self._opened()
-        scores = folder / "views" / "scores"  # where candidates cannot look
+        scores = folder / "views" / "scores"  # candidates cannot read this folder
         closed = forbidden(competition, folder)
         self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, closed)
         path = f"code/{self._custom.path.name}"
@@ -266,14 +268,14 @@ class Harness:
         return self._run_trial(call, scope, spec, call.cancelled)
 
     def restart_trial(self, call: Call, request: results.JobAsked) -> None:
-        """A job of an earlier life, as `_background` recorded it. Raises ValueError where it cannot start."""
+        """Start a job again that ran before a restart, as `_background` recorded it. Raises ValueError."""
         scope = self.scopes[request["protocol"]]
-        known_then = scope.trials.recorded_shared(request["shared"])
-        spec = replace(scope.spec(call, **request["args"]), shared=known_then)
+        shared = scope.trials.recorded_shared(request["shared"])
+        spec = replace(scope.spec(call, **request["args"]), shared=shared)
         self._background(f"trial of {spec.candidate.key}", call, scope, spec)
 
     def _background(self, what: str, call: Call, scope: ProtocolScope, spec: Spec) -> Result[results.Job]:
-        """Start a job. All that it hangs on is settled now, so that it can be started again as it was."""
+        """Start a job. Its arguments are fixed now, so that a restart can repeat it exactly."""
         spec = replace(scope.trials.settled(spec), background=True)
         args = {
             "candidate": spec.candidate.key,
@@ -315,7 +317,7 @@ class Harness:
         folds: list[int] | None = None,
         seed: int = 0,
     ) -> Result[results.Ablation]:
-        """Test factors one at a time on small data, then combinations of the winners."""
+        """Test factors one by one on small data, then combinations of the winners."""
         scope, found = self.scope, self.candidates.get(candidate)
         chosen = found.levels(factors)
         left = self.resources.left(call)
@@ -326,16 +328,16 @@ class Harness:
         ablate = Ablate(
             scope.trials,
             found,
-            dict(config or {}),
-            chosen,
-            seed,
-            seconds,
-            max(1.0, min(180.0, seconds / 3)),
-            call.cancelled,
-            lambda table: call.progress(ablation=table.record()),
-            id,
-            self.resources.slots,
-            self.decisions.of(call),
+            id=id,
+            base=dict(config or {}),
+            factors=chosen,
+            seed=seed,
+            seconds=seconds,
+            trial_seconds=max(1.0, min(180.0, seconds / 3)),
+            cancelled=call.cancelled,
+            publish=lambda table: call.progress(ablation=table.record()),
+            slots=self.resources.slots,
+            deciding=self.decisions.of(call),
         )
         fidelity = None
         if fraction is not None or folds is not None:
@@ -351,7 +353,7 @@ class Harness:
         return self._publish(results.ABLATION, record)
 
     def effects(self, call: Call) -> Result[results.Effects]:
-        """All effects measured so far, strongest first."""
+        """Return all effects measured so far, strongest first."""
         return _result(results.EFFECTS, self.scope.effects())
 
     # ---- full size
@@ -371,7 +373,7 @@ class Harness:
         repeats: int | None = None,
         background: bool = False,
     ) -> Result[results.Trial] | Result[results.Job]:
-        """Run the full-size trial if its predicted cost fits what is left."""
+        """Run the full-size trial if its predicted cost fits the time and memory left."""
         scope = self.scope
         repeats = repeats or scope.protocol.repeats
         probe = scope.probe(call, candidate, config, repeats)
@@ -387,7 +389,7 @@ class Harness:
     def blend(
         self, call: Call, trials: list[str] | None = None, seconds: float | None = None
     ) -> Result[results.Blend]:
-        """Weights for the full-size trials, judged by nested folds."""
+        """Blend full-size trials; nested folds give the blend's score."""
         scope = self.scope
         limit = seconds * self.resources.slots if seconds else self.resources.proof_limit(call)
         pool = scope.full(call, trials)
@@ -406,7 +408,7 @@ class Harness:
         return self._publish(results.SELECTION, record)
 
     def submit(self, call: Call, what: str | None = None) -> Result[results.Submission]:
-        """Predict the test rows with the selected (or named) trial or blend, decode, check, write."""
+        """Predict the test rows with the selected (or named) trial or blend; check and write the file."""
         scope = self.scope
         if what is None:
             if self.decisions.of(call).take("choose", lambda: scope.finalists.selection is None):
@@ -418,12 +420,12 @@ class Harness:
         return self._publish(results.SUBMISSION, record)
 
     def restore_submission(self, record: results.Submission) -> None:
-        """Know a submission as the latest."""
+        """Register a submission as the latest."""
         self.resources.to_prove = record["cost"]
         self._solution = self.scopes[record["protocol"]].described(record)
 
     def solution(self, call: Call) -> Result[results.Solution]:
-        """All that `solution.ipynb` needs of what was submitted last, under whichever protocol that was."""
+        """Return what `solution.ipynb` needs of the latest submission, whatever its protocol."""
         if self._solution is None:
             raise NotReady("nothing was submitted")
         return _result(results.SOLUTION, self._solution)
@@ -431,9 +433,9 @@ class Harness:
     # ---- audit, jobs, the agent
 
     def oof(self, call: Call, id: str) -> Result[results.OutOfFold]:
-        """Out-of-fold predictions of a trial or blend of any protocol, in a file that the caller may read."""
+        """Write the out-of-fold predictions of a trial or blend of any protocol to a file for the caller."""
         scope, oof = self._out_of_fold(id)
-        if oof is None and self.decisions.recorded:  # it was known by then
+        if oof is None and self.decisions.recorded:  # it had finished in the replayed run
             self.scope.trials.await_all([id], call.cancelled)
             scope, oof = self._out_of_fold(id)
         if scope is None or oof is None:
@@ -456,7 +458,7 @@ class Harness:
         config: Mapping[str, Any] | None = None,
         seconds: float | None = None,
     ) -> Result[results.Audit]:
-        """Checks of data, protocol and trials; of a candidate, whether labels reach it that must not."""
+        """Check data, protocol and trials; with `candidate`, check whether forbidden labels reach it."""
         scope, (competition, data) = self._in_force, self._opened()
         deciding = self.decisions.of(call)
         clock = audit.Clock(seconds or audit.SECONDS, deciding.known("audit"))
@@ -491,7 +493,7 @@ class Harness:
         return _result(results.JOBS, results.Jobs(jobs=self._job_records(call, self.jobs.all())))
 
     def _job_records(self, call: Call, jobs: Sequence[Job]) -> list[results.Job]:
-        """The jobs as they stood at this moment; in a replay, as they stood then."""
+        """Return the jobs with their current states; in a replay, with their states at that time."""
         if not jobs:
             return []
         ended: list[str] = self.decisions.of(call).take(
@@ -510,12 +512,12 @@ class Harness:
             self.jobs.wait(ids, max(0.0, limit), call.cancelled)
         return _result(results.JOBS, results.Jobs(jobs=self._job_records(call, self.jobs.named(ids))))
 
-    # ---- what concerns the agent whose cell calls: the runner answers
+    # ---- calls about agents: the runner answers
 
     def delegate(
         self, call: Call, role: str, brief: str, background: bool | None = None, agent: str = "lead"
     ) -> Result[results.Brief] | Result[results.Job]:
-        """Hand a task to another agent; a scout works beside the one that asks where there are cores for both."""
+        """Delegate a task to another agent. With enough cores a scout works in the background."""
         request = {"role": role, "brief": brief, "agent": agent}
         if background is None:
             background = role == "scout" and self.resources.slots >= BESIDE
@@ -539,15 +541,15 @@ class Harness:
         return _result(results.RECALL, self._ask("recall", {"id": id, "agent": agent}))
 
     def finish(self, call: Call, why: str = "", agent: str = "lead") -> Result[results.Finish]:
-        """The agent's last word: tell the runner that the work is done."""
+        """Tell the runner that the agent's work is done."""
         answer = self._ask("finish", {"why": why, "agent": agent})
         return _result(results.FINISH, results.Finish(why=why, answer=answer))
 
-    # ---- a run that goes on
+    # ---- restore and end
 
     @contextlib.contextmanager
     def silently(self) -> Iterator[None]:
-        """Within, nothing is written to the record: it is there already."""
+        """Write nothing to the record in this context: its lines are there already."""
         emit, self._emit = self._emit, lambda kind, data: None
         try:
             yield
@@ -561,7 +563,7 @@ class Harness:
             scope.trials.close()
         self.studies.close()
 
-    # ---- what must have come before
+    # ---- helpers
 
     def _opened(self) -> tuple[competitions.Competition, competitions.Data]:
         if self._competition is None or self._data is None:

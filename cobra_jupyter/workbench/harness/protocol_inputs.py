@@ -1,4 +1,4 @@
-"""What a protocol is frozen upon: data, labels, a split of the units, and a metric that was tested before it is trusted."""
+"""The inputs of a protocol: data, labels, a split of the units, and a tested metric."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TASKS = ("binary", "multiclass", "multilabel", "regression")
 
 @dataclass(frozen=True)
 class ProtocolInputs:
-    """`evaluate` scores a metric that was written in a cell; `sanity` says how the metric stood its test."""
+    """`evaluate` computes a metric that was written in a cell; `sanity` is the result of its test."""
 
     competition: competitions.Competition
     data: competitions.Data
@@ -41,7 +41,7 @@ def prepare(
     number: int,
     seed: int,
 ) -> ProtocolInputs:
-    """Split units and test the metric. `request` goes before what the competition says. Raises NotReady, ValueError."""
+    """Split units and test the metric. `request` overrides the competition. Raises NotReady, ValueError."""
     competition = _judged_by(competition, custom, request["metric"])
     truth = protocol.truth_of(competition, data.train)
     frozen, folds = protocol.freeze(
@@ -72,7 +72,7 @@ def prepare(
 def _judged_by(
     competition: competitions.Competition, custom: CustomMetric | None, name: str | None
 ) -> competitions.Competition:
-    """The competition with the metric that judges. Raises NotReady where none can."""
+    """Return the competition with the metric to use. Raises NotReady if there is none."""
     if custom:
         competition = replace(competition, metric=custom.name, direction=custom.metric.direction)
     elif name:

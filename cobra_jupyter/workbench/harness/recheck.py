@@ -1,4 +1,5 @@
-"""Scores, choices and submissions made again from what a run stored, and compared with what its record says."""
+"""Recomputes scores, selections and submissions from a run's stored files and compares them with its
+record."""
 
 from __future__ import annotations
 
@@ -19,12 +20,12 @@ from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score
 if TYPE_CHECKING:
     from cobra_jupyter.workbench.harness.harness import Harness
 
-SAME = 1e-9  # relative; sums may be added up in another order
+SAME = 1e-9  # relative tolerance: the order of sums may differ
 
 
 @dataclass
 class Check:
-    """`count` things were compared; `problems` says what differs."""
+    """`count` items were compared; `problems` lists the differences."""
 
     what: str
     count: int = 0
@@ -35,13 +36,13 @@ class Check:
 
 
 def verify(harness: Harness, lines: Iterable[Line], call: Call) -> list[Check]:
-    """Restore a harness from a run's record and compare everything that can be made again."""
+    """Restore a harness from a run's record and compare everything that can be recomputed."""
     verifying = _Verifying(harness, call)
 
     def miss(what: str, kind: str, error: Exception) -> None:
         verifying.miss(SORT.get(kind, "inputs"), what)
 
-    verifying.take_all(lines, (Exception,), miss)  # whatever does not work is a finding
+    verifying.take_all(lines, (Exception,), miss)  # every failure is a finding
     return list(verifying.checks.values())
 
 
@@ -55,7 +56,7 @@ SORT = {
 
 
 class _Verifying(Restoring):
-    """Restores, and looks twice."""
+    """Restores a run and compares it with the record."""
 
     def __init__(self, harness: Harness, call: Call) -> None:
         super().__init__(harness, call)

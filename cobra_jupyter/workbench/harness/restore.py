@@ -1,7 +1,7 @@
-"""A harness brought back to where the record of a run left it: nothing that was finished is done again.
+"""Restores a harness to the end of a run's record, so that no finished work is repeated.
 
-Predictions, artefacts and code come from the run's folder, each checked against the hash in the record;
-folds are made anew and must be those recorded."""
+Predictions, artefacts and code are read from the run's folder and checked against the hashes in the record.
+Folds are computed again and must equal the recorded ones."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 class RestoreError(ValueError):
-    """The run's folder or the competition is not what the record tells of; the message names what differs."""
+    """The run's folder or the competition differs from the record; the message names the difference."""
 
 
 def restore(harness: Harness, lines: Iterable[Line], call: Call) -> None:
-    """Raises RestoreError."""
-    shutil.rmtree(harness.settings.folder / "views", ignore_errors=True)  # made again as needed
+    """Restore a harness to the end of the record. Raises RestoreError."""
+    shutil.rmtree(harness.settings.folder / "views", ignore_errors=True)  # rewritten when needed
 
     def refuse(what: str, kind: str, error: Exception) -> None:
         raise RestoreError(what) from error
@@ -41,7 +41,7 @@ def restore(harness: Harness, lines: Iterable[Line], call: Call) -> None:
 
 
 class Restoring(Rebuilt):
-    """The harness, one step a kind of record."""
+    """Restores a harness; one method per kind of record."""
 
     def __init__(self, harness: Harness, call: Call) -> None:
         self.harness, self.call = harness, call
@@ -54,7 +54,7 @@ class Restoring(Rebuilt):
         caught: tuple[type[Exception], ...],
         failed: Callable[[str, str, Exception], None],
     ) -> None:
-        """Take lines in order; `failed(what, kind, error)` is told of each that cannot be taken."""
+        """Apply lines in order; call `failed(what, kind, error)` for each that cannot be applied."""
         with self.harness.silently():
             for line in lines:
                 try:
@@ -155,7 +155,7 @@ class Restoring(Rebuilt):
         self._jobs[data["id"]] = data
 
     def restart_jobs(self) -> None:
-        """Jobs that had ended are known again; those that were running start again under their old numbers."""
+        """Restore ended jobs; start the others again under their old numbers."""
         trials = {trial.id: {"data": trial.record()} for trial in self._trials()}
         for data in self._jobs.values():
             if data["state"] != "running":
@@ -163,13 +163,13 @@ class Restoring(Rebuilt):
         for id, data in self._jobs.items():
             if data["state"] == "running":
                 self.harness.jobs.number_from(int(id[1:]))
-                asked = data["asked"]
+                request = data["asked"]
                 try:
-                    if asked["call"] == "delegate":
-                        self.harness.delegate_in_background(self.call, asked["args"])
+                    if request["call"] == "delegate":
+                        self.harness.delegate_in_background(self.call, request["args"])
                     else:
-                        self.harness.restart_trial(self.call, asked)
-                except ValueError as error:  # no time is left for it
+                        self.harness.restart_trial(self.call, request)
+                except ValueError as error:  # there is no time left
                     self.harness.jobs.restore({**data, "state": "failed", "error": str(error)}, None)
         self.harness.jobs.number_from(1 + max((int(id[1:]) for id in self._jobs), default=0))
 
@@ -188,5 +188,5 @@ class Restoring(Rebuilt):
 
 
 def _fields(cls: type[DataclassInstance], known: Mapping[str, Any]) -> dict[str, Any]:
-    """What a dataclass has of a record."""
+    """Keep those items of a record that are fields of the dataclass."""
     return {field.name: known[field.name] for field in fields(cls)}

@@ -1,5 +1,7 @@
-"""A frozen protocol with all that belongs to it alone. A call takes the one in force when it begins and keeps to it: what
-it finds belongs to that protocol, whatever is frozen meanwhile."""
+"""A frozen protocol with its trials, artefacts and finalists.
+
+A call uses the protocol that is current when it begins; its results belong to that protocol, even if another
+is frozen meanwhile."""
 
 from __future__ import annotations
 
@@ -32,17 +34,12 @@ from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Pool
 
 Emit = Callable[[str, Mapping[str, Any]], None]
-OWN = (
-    "views",
-    "trials",
-    "blends",
-    "oof",
-)  # folders of a run that no candidate may read: what lies there knows labels
+LABELLED = ("views", "trials", "blends", "oof")  # folders of a run with labels: no candidate may read them
 
 
 @dataclass(frozen=True)
 class RunServices:
-    """What the protocols of a run have in services. `folder` is the run's; `number` numbers the trial with a key."""
+    """What all protocols of a run share. `folder` is the run's; `number` returns the id for a trial's key."""
 
     folder: Path
     pool: Pool
@@ -56,10 +53,10 @@ class RunServices:
 
 
 class ProtocolScope:
-    """One protocol: who judges, what folds may see, and what was tried."""
+    """One protocol: its scorer, the data that folds may see, and its trials."""
 
     def __init__(self, services: RunServices, inputs: ProtocolInputs, before: ProtocolScope | None) -> None:
-        """Artefacts that were made for the same rows `before` are there again."""
+        """`before`: the previous protocol; artefacts that it made for the same rows are reused."""
         self.services, self.competition, self.data = services, inputs.competition, inputs.data
         self.protocol = inputs.protocol
         self.scorer = Scorer(
@@ -76,19 +73,19 @@ class ProtocolScope:
             services.folder / "shared", services.pool, self.views, self.context, closed
         )
         if before:
-            self.artefacts.take(before.artefacts)
+            self.artefacts.reuse(before.artefacts)
         self.trials = Trials(
             services.folder / "trials",
             services.pool,
             self.views,
             self.scorer,
-            self.context,
-            closed,
-            services.number,
-            self.artefacts.paths,
-            self._on_trial,
-            lambda record: services.emit(results.FIT, record),
-            services.decisions,
+            context=self.context,
+            forbidden=closed,
+            next_id=services.number,
+            shared=self.artefacts.paths,
+            on_trial=self._on_trial,
+            on_fit=lambda record: services.emit(results.FIT, record),
+            decisions=services.decisions,
         )
         self.finalists = Finalists(
             services.folder, self.competition, self.data, self.scorer, self.views, self.trials
@@ -101,7 +98,7 @@ class ProtocolScope:
         return self.protocol.number
 
     def context(self) -> dict[str, Any]:
-        """What candidates are told, besides what differs from fit to fit."""
+        """The part of `ctx` that is the same for all fits."""
         c = self.competition
         columns = {name: kind for name, kind in c.columns.items() if name not in self.protocol.leave_out}
         return {
@@ -123,7 +120,7 @@ class ProtocolScope:
         return {"metric": metric.name, "direction": metric.direction, "protocol": self.number}
 
     def measured_in(self, scorer: Scorer) -> results.MeasuredIn:
-        """The same of effects, which may be measured in a metric that stands for the protocol's."""
+        """Metric, direction and protocol of effects; these may use a smoother metric than the protocol's."""
         found: results.MeasuredIn = {
             "metric": scorer.metric.name,
             "direction": scorer.metric.direction,
@@ -146,7 +143,7 @@ class ProtocolScope:
         repeats: int = 1,
         timeout: float | None = None,
     ) -> Spec:
-        """What a trial is to do. Raises ValueError, CandidateError, TooExpensive."""
+        """Return the specification of a trial. Raises ValueError, CandidateError, TooExpensive."""
         chosen = self.folds(folds)
         check_fraction(fraction)
         if not 1 <= repeats <= self.protocol.repeats:
@@ -164,8 +161,9 @@ class ProtocolScope:
         return chosen
 
     def finished(self, call: Call, counts: Callable[[Trial], bool] = lambda trial: True) -> list[Trial]:
-        """The finished trials that count, as they stood at this moment. In a replay those that stood then are waited
-        for, as long as anything runs."""
+        """Return the finished trials for which `counts` is true.
+
+        A replay waits for those that had finished at this point of the original run, as long as work runs."""
         known = self.services.decisions.of(call).take(
             "finished", lambda: [trial.id for trial in self.trials.finished() if counts(trial)]
         )
@@ -174,12 +172,14 @@ class ProtocolScope:
         return [trial for trial in self.trials.finished() if trial.id in set(known)]
 
     def full(self, call: Call, ids: Sequence[str] | None = None) -> list[Trial]:
-        """Finished full-size trials (those named). Raises NotReady where there are none."""
+        """Return the finished full-size trials, or those in `ids`. Raises NotReady if there are none."""
         return self.finalists.trials(ids, self.finished(call, lambda t: t.full and t.oof is not None))
 
     def out_of_fold(self, id: str) -> OutOfFold | None:
-        """What a trial or blend said of rows that it had not seen; None where it is not known here. Raises ValueError
-        where it failed."""
+        """Return the out-of-fold predictions of a trial or blend, or None if this protocol has none by that
+        id.
+
+        Raises ValueError if the trial failed."""
         if blend := self.finalists.blends.get(id):
             return blend.oof
         trial = next((trial for trial in self.trials.finished() if trial.id == id), None)
@@ -195,12 +195,12 @@ class ProtocolScope:
         if trial.full:
             self.ideas.trial(trial)
 
-    # ---- what else is measured
+    # ---- other measurements
 
     def probe(
         self, call: Call, candidate: str, config: Mapping[str, Any] | None, repeats: int | None
     ) -> scaling.Probe:
-        """Measure small fits and predict the full trial's time and memory. Raises TooExpensive where they fail."""
+        """Measure small fits and predict the full trial's cost. Raises TooExpensive if the fits fail."""
         spec = self.spec(call, candidate, config)
 
         def of_this(trial: Trial) -> bool:
@@ -209,7 +209,7 @@ class ProtocolScope:
 
         known = self.finished(call, of_this)
         sizes = {t.spec.fraction for t in known}
-        last = self.protocol.folds - 1  # of a time split the one that learns from most rows
+        last = self.protocol.folds - 1  # in a split by time, this fold has the most training rows
         n = len(self.scorer.folds.training(0, last))
         small = {min(1.0, 1_000 / n), min(1.0, 4_000 / n)} - sizes if 1.0 not in sizes else set()
         for fraction in sorted(small) if len(sizes) < 2 else ():
@@ -224,7 +224,7 @@ class ProtocolScope:
         return scaling.predict(known, n, folds, resources.slots, resources.memory_mb)
 
     def effects(self) -> results.Effects:
-        """All effects measured so far, strongest first."""
+        """Return all effects measured so far, strongest first."""
         rows: list[results.PlacedEffect] = [
             {
                 **effect.record(),
@@ -242,7 +242,7 @@ class ProtocolScope:
         return {"effects": rows, "best": best, **self.measured_in(self.scorer.smooth or self.scorer)}
 
     def findings(self, call: Call, clock: audit.Clock) -> list[audit.Finding]:
-        """What an audit says of data, folds, trials and vault."""
+        """Return an audit's findings about data, folds, trials and vault."""
         found = audit.findings(
             self.competition,
             self.data.train,
@@ -256,7 +256,7 @@ class ProtocolScope:
         return found + self._vault_finding(call.cancelled)
 
     def _vault_finding(self, cancelled: threading.Event) -> list[audit.Finding]:
-        """Only of what a selection has asked the vault about already."""
+        """Return findings about the vault, if a selection has used it already."""
         chosen = self.finalists.selection
         if chosen is None or not chosen.vault or not len(self.scorer.folds.vault):
             return []
@@ -264,10 +264,10 @@ class ProtocolScope:
         prediction = self.finalists.on_vault(chosen.chosen, cancelled)
         return list(audit.vault(self.scorer, chosen.chosen, score, prediction))
 
-    # ---- what a solution needs
+    # ---- the solution
 
     def described(self, submitted: results.Submission) -> results.Solution:
-        """All that `solution.ipynb` needs of a submission."""
+        """Return what `solution.ipynb` needs of a submission."""
         c, what = self.competition, submitted["what"]
         members, score = self.finalists.members(what)
         return {
@@ -328,11 +328,11 @@ def _views(folder: Path, inputs: ProtocolInputs) -> Views:
 
 
 def forbidden(competition: competitions.Competition, folder: Path) -> tuple[str, ...]:
-    """What code that an agent wrote may not read; `folder` is the run's."""
-    there = competition.folder
-    labels = [str(there / source) for source in competition.label_sources]
-    private = [str(place / "private") for place in (there, there.parent, there.parent.parent)]
-    return (*(str(folder / name) for name in OWN), *labels, *private)
+    """Return the paths that an agent's code may not read; `folder` is the run's."""
+    source = competition.folder
+    labels = [str(source / name) for name in competition.label_sources]
+    private = [str(each / "private") for each in (source, source.parent, source.parent.parent)]
+    return (*(str(folder / name) for name in LABELLED), *labels, *private)
 
 
 def check_fraction(fraction: float) -> float:
