@@ -442,7 +442,7 @@ class Trials:
         return OutOfFold(oof.raw, oof.fold, tuple(decoded), tuple(settings))
 
     def decode(self, spec: Spec, key: Key, raw: Path, rows: Path, name: str) -> list[Array]:
-        """Decode with the candidate's decode. Returns per setting codes (n,) for labels, else (n, columns)."""
+        """Run the candidate's decode. Returns per setting codes (n,) for labels, else (n, columns)."""
         out = self.folder / self._digest(spec, key) / name
         settings = decode_settings(spec.candidate)
         work = self.work("decode", spec, key, out, (rows,))

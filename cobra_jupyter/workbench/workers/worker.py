@@ -112,8 +112,8 @@ def _ask_for_data(pipe: Connection) -> Path:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What work needs of the process it runs in: the data folder of its fold, when a candidate asks for it; and `guard`,
-    called when the work's own files are open and agent-written code comes next."""
+    """What work needs from its process: `data` returns the data folder of its fold; `guard` is called after
+    the work's own files are open, before an agent's code runs."""
 
     data: Callable[[], Path]
     guard: Callable[[Work], None]

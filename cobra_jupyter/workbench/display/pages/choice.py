@@ -1,4 +1,4 @@
-"""What is chosen and handed in: blend, selection and submission."""
+"""Views of blend, selection and submission."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def blend_text(data: results.Blend) -> str:
 
 
 def distance(data: results.Selection) -> Html:
-    """The chart of what each entry is behind the best, as the rule sees it."""
+    """The chart of the differences between each entry and the best."""
     table = [r for r in data.get("table") or () if words.known(r.get("behind"))]
     if len(table) < 2:
         return Html("")
@@ -94,7 +94,7 @@ def distance(data: results.Selection) -> Html:
 
 
 def strip(data: results.Selection, scores: Mapping[str, Any] | None = None) -> Html:
-    """The chart of fold scores, of entries for which they are known (in the table, or by id in `scores`)."""
+    """The chart of fold scores of the entries that have them (in the table, or by id in `scores`)."""
     known = scores or {}
     found = {
         f"{r.get('id')} {words.cut(r.get('label'), 60)}": r.get("fold_scores") or known.get(str(r.get("id")))
