@@ -65,6 +65,6 @@ def spearman(folder: Path, run: Path, records: list[Any], candidate: str) -> flo
 
 
 def _gains(harness: Any, call: Quiet, name: str, fraction: float) -> dict[str, float]:
-    folds = list(range(harness.frozen.judge.protocol.folds))
+    folds = list(range(harness.scope.scorer.protocol.folds))
     found = harness.ablate(call, name, seconds=SECONDS, fraction=fraction, folds=folds)["data"]
     return {f"{e['factor']}={e['level']}": e["gain"] for e in found["effects"] if e["gain"] is not None}

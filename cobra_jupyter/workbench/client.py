@@ -1,5 +1,4 @@
-"""`cobra` as cells see it: a thin client of the harness. What it shows is a view; the record is kept
-elsewhere."""
+"""`cobra` in cells: a thin client of the harness. It only shows results; the runner writes the record."""
 
 from __future__ import annotations
 
@@ -27,15 +26,14 @@ SOCKET = "COBRA_SOCKET"  # set by the runner in the kernel's environment
 
 
 class CobraError(Exception):
-    """A call that was refused or failed; the message says what to do. Shown without the machinery's
-    traceback."""
+    """A call was refused or failed; the message says what to do. Notebooks show it without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"CobraError: {self}"]
 
 
 class Result(Mapping[str, Any]):
-    """What a call returned: a mapping whose keys are attributes too (`result.score`, `result["score"]`)."""
+    """The result of a call: a mapping with its keys as attributes (`result.score` is `result["score"]`)."""
 
     def __init__(self, kind: str, data: Mapping[str, Any]) -> None:
         self._kind, self._data = kind, dict(data)
@@ -66,7 +64,7 @@ class Cobra:
 
     A session, in order:
 
-        cobra.open()                       # what is predicted, from what, judged how
+        cobra.open()                       # shows targets, features and metric
         cobra.protocol()                   # freeze folds and metric
         %%candidate ridge                  # a cell with fit(train, ctx) and predict(model, rows, ctx)
         cobra.trial("ridge")               # cross-validated score ± standard error
@@ -75,11 +73,11 @@ class Cobra:
         cobra.blend(); cobra.select()      # weights on out-of-fold predictions; the rule chooses
         cobra.submit()                     # submission.csv
 
-    Every call shows its result and returns it. Scores come from the harness, which alone holds the labels;
-    help on each call with `cobra.trial?`."""
+    Every call shows its result and returns it. Scores come from the harness; only the harness holds the
+    labels. For help on a call type `cobra.trial?`."""
 
     def __init__(self, show: Callable[..., Any] | None = None, socket: str = "") -> None:
-        """`socket`: where the harness listens; by default where the environment says."""
+        """`socket`: the path of the harness's socket; by default taken from the environment."""
         self._show = show or rendering.show
         self._socket = socket
         self._peer: Peer | None = None
@@ -91,26 +89,32 @@ class Cobra:
     def open(self, folder: str | Path | None = None, **options: str) -> Result:
         """Read a competition folder (MLE-bench's `public/` layout) and show its card.
 
-        In a run the folder is known; elsewhere name it. Whatever the card gets wrong can be set:
-        `cobra.open("data/x", target="price", metric="rmse")`; options are id, target, metric, direction,
-        split, groups, time, kind and task. The card gives evidence for each thing and lists what it could not
-        decide."""
+        In a run the folder is known; elsewhere name it. The card gives evidence for each decision and lists
+        open questions. Options correct it: `cobra.open("data/x", target="price", metric="rmse")`. They are
+        id, target, metric, direction, split, groups, time, kind and task."""
         self._connect(folder)
         return self._call("open", folder=str(Path(folder).resolve()) if folder else None, options=options)
 
     def protocol(
-        self, *, split: str | None = None, folds: int | None = None, repeats: int | None = None,
-        groups: str | None = None, time: str | None = None, metric: str | None = None,
-        vault: bool | None = None, leave_out: list[str] | None = None,
-    ) -> Result:  # fmt: skip
+        self,
+        *,
+        split: str | None = None,
+        folds: int | None = None,
+        repeats: int | None = None,
+        groups: str | None = None,
+        time: str | None = None,
+        metric: str | None = None,
+        vault: bool | None = None,
+        leave_out: list[str] | None = None,
+    ) -> Result:
         """Freeze how candidates are judged: split, folds, repeats and metric. Do this before the first trial.
 
-        By default the split follows from the data, with a reason. `split` is kfold, stratified, group,
-        stratified_group or time; `groups` names the column whose rows belong together (`column[0]`: the part
-        before the first separator; "duplicates": rows with equal features); `time` the column that orders
-        rows. The metric is tested first: the truth itself must beat shuffled truth and a constant.
-        `leave_out` names columns that no candidate may see (default: those the audit found leaking). Calling it
-        again makes protocol n+1; trials of different protocols are never compared."""
+        By default the split is derived from the data, with a reason. `split` is kfold, stratified, group,
+        stratified_group or time. Rows with equal values in the column `groups` stay together (`column[0]`:
+        the part before the first separator; "duplicates": rows with equal features). The column `time` orders
+        rows. The metric is tested first: the truth itself must beat shuffled truth and a constant. No
+        candidate sees the columns in `leave_out` (default: those that the audit found leaking). A second call
+        makes protocol 2, and so on; trials of different protocols are never compared."""
         return self._call(
             "protocol",
             split=split,
@@ -135,17 +139,17 @@ class Cobra:
                 ...; return raw                 # class → (n, C) probabilities in ctx.classes' order (binary:
                                                 #   P(positive) will do); numbers → (n, targets) floats
 
-        It must be self-contained (its own imports). The same text again is the same version; changed text is
-        a new one. Optional: `decode(raw, rows, params)` with `DECODE = {"threshold": [0.4, 0.5]}`, chosen on
-        out-of-fold rows.
+        It must be self-contained (its own imports). Changed text makes a new version; equal text does not.
+        Optional: `decode(raw, rows, params)` with `DECODE = {"threshold": [0.4, 0.5]}`; the harness chooses
+        `params` on out-of-fold rows.
         """
         return self._call("candidate", name=name, source=source)
 
     def shared(self, name: str, source: str) -> Result:
-        """Make a label-free artefact once for all rows; the `%%shared NAME` cell magic calls this.
+        """Compute features without labels, once for all rows; the `%%shared NAME` cell magic calls this.
 
             %%shared tokens
-            def make(rows, ctx):       # called for all train rows, then for all test rows (ctx.side tells)
+            def make(rows, ctx):       # called for all train rows, then for all test rows (see ctx.side)
                 return DataFrame       # one row per row of `rows`; ctx.data holds no labels
 
         Candidates read it with `ctx.shared("tokens").loc[rows.index]`.
@@ -153,7 +157,7 @@ class Cobra:
         return self._call("shared", name=name, source=source)
 
     def metric(self, name: str, source: str) -> Result:
-        """Take a metric of your own; the `%%metric NAME` cell magic calls this. Then call `cobra.protocol()`.
+        """Define your own metric; the `%%metric NAME` cell magic calls this. Then call `cobra.protocol()`.
 
         %%metric pinball
         DIRECTION = "minimize"     # or "maximize"
@@ -164,40 +168,64 @@ class Cobra:
         return self._call("metric", name=name, source=source)
 
     def trial(
-        self, candidate: str, config: Mapping[str, Any] | None = None, *,
+        self,
+        candidate: str,
+        config: Mapping[str, Any] | None = None,
+        *,
         folds: int | list[int] | None = None,
-        fraction: float = 1.0, seed: int = 0, repeats: int = 1, timeout: float | None = None,
+        fraction: float = 1.0,
+        seed: int = 0,
+        repeats: int = 1,
+        timeout: float | None = None,
         background: bool = False,
-    ) -> Result:  # fmt: skip
+    ) -> Result:
         """Run a candidate on the protocol's folds and score its out-of-fold predictions.
 
-        `config` overrides factor defaults. `folds` says which, a number or a list from 0: `folds=0`, `folds=[0, 1]`;
-        these and `fraction` (of the training rows) make it small; held-out rows are always scored whole. The result has `id`, `score`, `se`, `fold_scores`,
-        `seconds`; a failed trial has `failure` (kind, message, place, tail) and no score. Equal work is done
-        once: asking again returns the same trial. `background=True` returns a job at once; see `jobs` and
-        `wait`."""
+        `config` overrides factor defaults. For a small trial choose `folds` (`folds=0`, `folds=[0, 1]`;
+        numbers start at 0) and `fraction` (of the training rows); held-out rows are always all scored. The
+        result has `id`, `score`, `se`, `fold_scores` and `seconds`. A failed trial has `failure` (kind,
+        message, place, tail) and no score. Equal work is done once: the same call returns the same trial.
+        `background=True` returns a job at once; see `jobs` and `wait`."""
         return self._call(
-            "trial", candidate=candidate, config=config, folds=folds, fraction=fraction, seed=seed,
-            repeats=repeats, timeout=timeout, background=background,
-        )  # fmt: skip
+            "trial",
+            candidate=candidate,
+            config=config,
+            folds=folds,
+            fraction=fraction,
+            seed=seed,
+            repeats=repeats,
+            timeout=timeout,
+            background=background,
+        )
 
     def ablate(
-        self, candidate: str, factors: Mapping[str, list[Any]] | list[str] | None = None, *,
-        config: Mapping[str, Any] | None = None, seconds: float | None = None, fraction: float | None = None,
-        folds: list[int] | None = None, seed: int = 0,
-    ) -> Result:  # fmt: skip
-        """Find out which factors matter: each level against the baseline on small data, then the winners
-        together.
+        self,
+        candidate: str,
+        factors: Mapping[str, list[Any]] | list[str] | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+        fraction: float | None = None,
+        folds: list[int] | None = None,
+        seed: int = 0,
+    ) -> Result:
+        """Measure which factors matter: each level against the baseline on small data, then the winners.
 
-        `factors`: all of the candidate's FACTORS by default, some by name, or {factor: levels}. The size is
-        chosen so that everything fits `seconds` (default: a fifth of the budget). Effects are paired
+        `factors`: all of the candidate's FACTORS by default, some by name, or {factor: levels}. The data size
+        is chosen so that everything fits `seconds` (default: a fifth of the budget). Effects are paired
         differences with standard errors, positive = better. The result has `effects`, `importance`, `best` (a
         config) and `best_trial`."""
-        wish = dict(factors) if isinstance(factors, Mapping) else factors
+        chosen_factors = dict(factors) if isinstance(factors, Mapping) else factors
         return self._call(
-            "ablate", candidate=candidate, factors=wish, config=config, seconds=seconds, fraction=fraction,
-            folds=folds, seed=seed,
-        )  # fmt: skip
+            "ablate",
+            candidate=candidate,
+            factors=chosen_factors,
+            config=config,
+            seconds=seconds,
+            fraction=fraction,
+            folds=folds,
+            seed=seed,
+        )
 
     def effects(self) -> Result:
         """Show all effects measured so far, strongest first, over all candidates."""
@@ -208,59 +236,66 @@ class Cobra:
         return self._call("probe", candidate=candidate, config=config)
 
     def scale(
-        self, candidate: str, config: Mapping[str, Any] | None = None, *, seed: int = 0,
+        self,
+        candidate: str,
+        config: Mapping[str, Any] | None = None,
+        *,
+        seed: int = 0,
         repeats: int | None = None,
         background: bool = False,
-    ) -> Result:  # fmt: skip
-        """Run the full-size trial: all rows, all folds, the protocol's repeats. Refused when it cannot fit
-        the time left."""
+    ) -> Result:
+        """Run the full-size trial: all rows and folds, the protocol's repeats. Refused if time is short."""
         return self._call(
             "scale", candidate=candidate, config=config, seed=seed, repeats=repeats, background=background
         )
 
     def blend(self, trials: list[str] | None = None, *, seconds: float | None = None) -> Result:
-        """Blend the full-size trials (or those named): weights on out-of-fold rows, judged by nested folds.
+        """Blend all full-size trials, or those in `trials`. Weights are fitted on out-of-fold rows.
 
-        `seconds`: what refitting all members may take, so that the result can still be proven (default: by
-        time left)."""
+        The score is nested: the weights for each fold come from the other folds. Refitting all members takes
+        at most `seconds`, so that there is time for the proof (default: derived from the time left)."""
         return self._call("blend", trials=trials, seconds=seconds)
 
     def select(self) -> Result:
-        """Choose what to submit by the stated rule: best cross-validated score, ties to the cheaper."""
+        """Choose the trial or blend to submit: best cross-validated score; of tied ones, the cheapest."""
         return self._call("select")
 
     def submit(self, what: str | None = None) -> Result:
-        """Predict the test rows with the selection (or a trial or blend by id) and write `submission.csv`,
-        checked."""
+        """Predict the test rows, check the format and write `submission.csv`.
+
+        `what` is the id of a trial or blend; by default the selected one."""
         return self._call("submit", what=what)
 
     def oof(self, id: str) -> pd.DataFrame:
-        """The out-of-fold predictions of a trial or blend by train row, to look at errors. → a pandas DataFrame.
+        """Return the out-of-fold predictions of a trial or blend as a DataFrame, for the analysis of errors.
 
-        One row for each row of train, in its order and with its index (0, 1, …; rows of the file without a label are
-        no rows of train); columns: `fold`, then one per class (its name as text: `oof["1"]`) or per target. Rows that no
-        fold predicted have fold -1 and NaN. Raw predictions of the first repeat, before thresholds. Labels are not in
-        it: `train = …` as the card reads it holds them."""
+        It has one row per train row, in order, with index 0, 1, … (rows without a label are not train rows).
+        Columns: `fold`, then one per class (its name as text: `oof["1"]`) or per target. Rows that no fold
+        predicted have fold -1 and NaN. Values are raw predictions of the first repeat, before thresholds. It
+        has no labels; read them with the `train = …` line of the card."""
         from cobra_jupyter.workbench.scoring import predictions
 
         return predictions.read(self._call("oof", id=id))
 
     def audit(
-        self, candidate: str | None = None, config: Mapping[str, Any] | None = None, *,
+        self,
+        candidate: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        *,
         seconds: float | None = None,
-    ) -> Result:  # fmt: skip
-        """Look for what would make scores better than test rows will allow; before or after `protocol`.
+    ) -> Result:
+        """Look for reasons why scores could be better than on test rows; before or after `protocol`.
 
-        Columns that give the target away or that test lacks, ids that tell, drift between train and test
-        (adversarial validation), duplicates and near-duplicates across folds, groups and time; once there are
-        trials, folds that differ by more than chance and the vault. Each finding has `check`, `severity` (leak,
-        warning, note), `evidence`, `proposal`, and where a protocol would cure it `protocol`, the arguments:
-        `cobra.protocol(**finding["protocol"])`. A leaking column has `scores`, with and without it. The result's
-        `leaking` names the columns to leave unused. `seconds` bounds the quick models (default 15).
+        It checks for columns that leak the target or are missing in test, informative ids, drift between
+        train and test (adversarial validation), duplicates and near-duplicates across folds, groups and time;
+        after trials also for folds that differ by more than chance, and the vault. Each finding has `check`,
+        `severity` (leak, warning, note), `evidence` and `proposal`. If a protocol would fix it, `protocol`
+        holds the arguments: `cobra.protocol(**finding["protocol"])`. A leaking column has `scores`, with and
+        without it. The result's `leaking` lists columns that must stay unused. `seconds` limits the quick
+        models (default 15).
 
-        With `candidate` (and `config`) probe that candidate instead: fitted to permuted labels inside the
-        folds, its predictions must know nothing of any labels of held-out rows.
-        """
+        With `candidate` (and `config`) it probes that candidate instead: after a fit to labels permuted
+        inside the folds, predictions must tell nothing about the labels of held-out rows."""
         return self._call("audit", candidate=candidate, config=config, seconds=seconds)
 
     def jobs(self) -> Result:
@@ -268,21 +303,20 @@ class Cobra:
         return self._call("jobs")
 
     def wait(self, *ids: str, seconds: float | None = None) -> Result:
-        """Wait for background jobs (all, or those named) to end, at most `seconds`."""
+        """Wait until background jobs (all, or those in `ids`) have ended, at most `seconds`."""
         return self._call("wait", ids=list(ids) or None, seconds=seconds)
 
     def status(self) -> Result:
-        """Show time left, reserve, jobs."""
+        """Show the time left, the reserve and the jobs."""
         return self._call("status")
 
     def delegate(self, role: str, brief: str, *, background: bool | None = None) -> Result:
-        """Call in another agent (in a run): it has a notebook, a kernel and time of its own, and reports back in a
-        few sentences.
+        """Delegate a task to another agent (in a run). It has its own notebook, kernel and time.
 
         `role` is scout (works on the competition from a fresh start), auditor (examines the split) or judge
-        (compares the finalists, from numbers alone). `brief` says what to find out. A scout works in the background
-        where there are cores enough (`background` says otherwise): then a job is returned; see `jobs` and `wait`.
-        Else the brief is returned, with `report`, `results` (ids) and `notebook`."""
+        (compares the finalists by numbers alone). `brief` describes the task. With enough cores a scout works
+        in the background (`background` overrides this) and the call returns a job; see `jobs` and `wait`.
+        Otherwise it returns the brief with `report` (a few sentences), `results` (ids) and `notebook`."""
         return self._call("delegate", role=role, brief=brief, background=background)
 
     def recall(self, id: str) -> Result:
@@ -290,10 +324,10 @@ class Cobra:
         return self._call("recall", id=id)
 
     def finish(self, why: str = "") -> Result:
-        """Say that the work is done; the run ends after this cell with what was submitted last."""
+        """End the run after this cell, with the latest submission."""
         return self._call("finish", why=why)
 
-    # ---- machinery
+    # ---- connection
 
     def _call(self, call: str, /, **args: Any) -> Result:
         peer = self._connect(None)
@@ -319,7 +353,7 @@ class Cobra:
         return self._peer
 
     def _start_harness(self, folder: str | Path | None) -> str:
-        """A notebook without a run has a harness of its own, with a folder beside the notebook."""
+        """Start a harness for a notebook without a run, in a folder beside it. Returns its socket."""
         if folder is None:
             raise CobraError("open a competition first: cobra.open('path/to/competition')")
         private = Path(tempfile.mkdtemp(prefix="cobra-"))
@@ -337,14 +371,14 @@ class Cobra:
         return str(facts["socket"])
 
     def close(self) -> None:
-        """End the harness of a notebook without a run; a run's own harness is not this end's to stop."""
+        """End the harness that this client started. The harness of a run goes on."""
         if self._stop:
             self._stop()
             self._stop = None
 
     def _stop_harness(self, private: Path) -> None:
         if self._process and self._process.stdin:
-            self._process.stdin.close()  # at the end of its input the harness ends, and all below it
+            self._process.stdin.close()  # then the harness ends, and its workers
             try:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
@@ -357,8 +391,15 @@ def default_facts() -> dict[str, Any]:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = int(psutil.virtual_memory().available * 0.8 / cores)
-    return {"competition": None, "options": {}, "seed": 0, "slots": cores, "memory_bytes": memory,
-            "started": time.time(), "budget": None}  # fmt: skip
+    return {
+        "competition": None,
+        "options": {},
+        "seed": 0,
+        "slots": cores,
+        "memory_bytes": memory,
+        "started": time.time(),
+        "budget": None,
+    }
 
 
 def start_process(
@@ -370,14 +411,17 @@ def start_process(
 ) -> subprocess.Popen[bytes]:
     """Start a harness process and wait until it listens. Raises ConnectionLost with the end of its log."""
     environment = {**(os.environ if env is None else env), "PYTHONUNBUFFERED": "1"}
-    places = [str(path), environment.get("PYTHONPATH", "")]  # as in the kernel: what it finds, workers find
-    environment["PYTHONPATH"] = os.pathsep.join(place for place in places if place)
+    paths = [str(path), environment.get("PYTHONPATH", "")]  # workers import from where the kernel does
+    environment["PYTHONPATH"] = os.pathsep.join(each for each in paths if each)
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [python, "-m", "cobra_jupyter.workbench"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [python, "-m", "cobra_jupyter.workbench"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=stderr,
-            env=environment, start_new_session=True,
-        )  # fmt: skip
+            env=environment,
+            start_new_session=True,
+        )
     assert process.stdin
     assert process.stdout
     process.stdin.write(json.dumps(dict(facts)).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""Room on the disk: told apart from other failures, since making room cures it."""
+"""A full disk as an error of its own: a person can make room, and the run goes on."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PROBE_BYTES = 256 * 1024
 
 
 class DiskFull(OSError):  # noqa: N818
-    """The run's folder takes no more; what was written holds, and the run can be resumed after room is made."""
+    """The run's folder cannot be written. Earlier files are intact; make room and resume the run."""
 
 
 def check(folder: Path) -> None:
-    """Write and remove a small file. Raises DiskFull where that fails for want of room or of permission to write."""
-    folder = next(place for place in (folder, *folder.parents) if place.is_dir())
+    """Write and remove a small file. Raises DiskFull if there is no room or no permission to write."""
+    folder = next(each for each in (folder, *folder.parents) if each.is_dir())
     probe = folder / f".room-{uuid.uuid4().hex[:8]}"
     try:
         probe.write_bytes(b"\0" * PROBE_BYTES)
@@ -30,5 +30,5 @@ def check(folder: Path) -> None:
 
 
 def no_room(folder: Path, error: OSError) -> DiskFull:
-    """The error to raise for a write that failed with one of `NO_ROOM`."""
+    """Return the error to raise for a write that failed with one of `NO_ROOM`."""
     return DiskFull(error.errno, f"{folder} cannot be written: {error.strerror}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class NotReady(ValueError):  # noqa: N818
-    """A step was asked for before the step it needs; the message names it."""
+    """An earlier step is missing; the message names it."""
 
 
 class TooExpensive(ValueError):  # noqa: N818
-    """The predicted cost exceeds what is left; the message gives the figures and what would fit."""
+    """The predicted cost exceeds the time or memory left; the message has figures and says what would fit."""

@@ -1,4 +1,4 @@
-"""SHA-256 of files, by which a run's record vouches for them."""
+"""SHA-256 of files: a run's record holds the hashes of its files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from pathlib import Path
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, in hex. Raises OSError."""
+    """Return the SHA-256 of a file's content, in hex. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,7 @@
 """Kinds of records and results: each name carries the type of its data.
 
-`TRIAL: Kind[Trial] = Kind("trial")` is the string "trial" wherever JSON or a comparison needs it; a function that takes
-a `Kind[T]` and gives or takes a `T` lets the type checker find a wrong key."""
+`TRIAL: Kind[Trial] = Kind("trial")` is the string "trial" in JSON and comparisons. With functions from
+`Kind[T]` to `T` the type checker finds a wrong key."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ T = TypeVar("T", bound=Mapping[str, Any])
 
 
 class Kind(str, Generic[T]):
-    """The name of a kind of record whose data is a T."""
+    """The name of a kind of record. Its data is a T."""
 
     __slots__ = ()
 
 
 def as_record(kind: type[T], value: DataclassInstance) -> T:
-    """A dataclass as a record whose keys are its fields."""
+    """Convert a dataclass to a record with its fields as keys."""
     return cast("T", asdict(value))
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What a value must keep to beside its Python type. It stands in `Annotated`, and so in the JSON Schema."""
+    """Limits of a value beside its Python type. Used in `Annotated`; becomes part of the JSON Schema."""
 
     minimum: float | None = None
     above: float | None = None

@@ -9,10 +9,10 @@ from cobra_jupyter.workbench.client import Cobra, CobraError
 
 
 def load(shell: Any) -> None:
-    """Give a shell `cobra` and the magics; loading twice changes nothing."""
+    """Add `cobra` and the magics to a shell. Loading twice changes nothing."""
     if isinstance(shell.user_ns.get("cobra"), Cobra):
         return
-    cobra = Cobra(socket=getattr(shell, "cobra_socket", ""))  # of a shell that shares its process with others
+    cobra = Cobra(socket=getattr(shell, "cobra_socket", ""))  # set in a shell that shares its process
     shell.push({"cobra": cobra})
     for name, call in (("candidate", cobra.candidate), ("shared", cobra.shared), ("metric", cobra.metric)):
         shell.register_magic_function(_magic(name, call), "cell", name)

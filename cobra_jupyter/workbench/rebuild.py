@@ -1,7 +1,7 @@
-"""One way to bring a part of a run back to where its record ends: the part reads the record, line by line.
+"""Restores parts of a run from its record: each part reads the record line by line.
 
-A part is a `Rebuilt`. Its methods marked with `@takes(KIND)` say what a record of that kind means to it; kinds without
-such a method mean nothing to it. What follows a running record reads in the same way as what is restored."""
+A part is a subclass of `Rebuilt`. Its methods marked with `@takes(KIND)` handle records of that kind; it
+ignores other kinds. The same methods follow the record of a running run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Take = Callable[[Part, T, "Line"], None]
 
 @dataclass(frozen=True)
 class Line:
-    """What a line of the record says. `time` is seconds since the epoch."""
+    """A line of the record. `time` is seconds since the epoch."""
 
     seq: int
     time: float
@@ -29,7 +29,7 @@ class Line:
 
 
 def takes(kind: Kind[T]) -> Callable[[Take[Part, T]], Take[Part, T]]:
-    """Marks the method that takes records of a kind: it is given the data and the line."""
+    """Mark the method that handles records of a kind. It is called with the data and the line."""
 
     def mark(method: Take[Part, T]) -> Take[Part, T]:
         vars(method).setdefault("takes", []).append(str(kind))
@@ -39,7 +39,7 @@ def takes(kind: Kind[T]) -> Callable[[Take[Part, T]], Take[Part, T]]:
 
 
 class Rebuilt:
-    """What a record brings back."""
+    """A part of a run that is restored from the record."""
 
     _takers: ClassVar[Mapping[str, str]] = {}  # kind → name of the method
 
@@ -49,30 +49,30 @@ class Rebuilt:
         cls._takers = {**cls._takers, **own}
 
     def take(self, line: Line) -> Any:
-        """Take in the next line."""
+        """Apply the next line."""
         if name := self._takers.get(line.kind):
             getattr(self, name)(line.data, line)
 
 
 def replay(lines: Iterable[Line], *parts: Rebuilt) -> None:
-    """Bring parts back, in step."""
+    """Apply the lines to all parts, line by line."""
     for line in lines:
         for part in parts:
             part.take(line)
 
 
 def all_of(lines: Iterable[Line], kind: Kind[T]) -> list[T]:
-    """The data of every line of a kind."""
+    """Return the data of every line of a kind."""
     return [cast("T", line.data) for line in lines if line.kind == kind]
 
 
 def last_of(lines: Sequence[Line], kind: Kind[T]) -> T | None:
-    """The data of the last line of a kind."""
+    """Return the data of the last line of a kind, or None."""
     return next((cast("T", line.data) for line in reversed(lines) if line.kind == kind), None)
 
 
 def read(ledger: Path) -> Iterator[Line]:
-    """The lines of a record; a torn last line is left out. The chain is the runner's to check."""
+    """Read the lines of a record, up to a torn last line. The runner checks the hash chain."""
     with ledger.open(encoding="utf-8") as file:
         for number, text in enumerate(file):
             try:

@@ -1,7 +1,7 @@
-"""The types of the workbench's results: what a cell is shown, and what the harness writes into the record.
+"""The types of the workbench's results: cells show them, and the harness writes them to the record.
 
-They are the one source: `python -m cobra_jupyter.records.schema` writes the JSON Schemas from them. A docstring and a
-text in `Annotated` become descriptions there, a `Limit` becomes keywords."""
+`python -m cobra_jupyter.records.schema` generates the JSON Schemas from them. Docstrings and texts in
+`Annotated` become descriptions; a `Limit` becomes keywords."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CalledBy = Annotated[str, Limit(one_of=("lead", "ladder"))]
 
 @final
 class Labels(TypedDict):
-    """Of labels: how often each stands there."""
+    """Distribution of labels: how often each occurs."""
 
     values: Count
     counts: dict[str, Count]
@@ -39,7 +39,7 @@ class Labels(TypedDict):
 
 @final
 class Numbers(TypedDict):
-    """Of numbers: mean, SD and quantiles."""
+    """Distribution of numbers: mean, SD and quantiles."""
 
     mean: float | None
     std: float | None
@@ -55,7 +55,7 @@ class Files(TypedDict):
 
 
 class Card(TypedDict):
-    """What is known of the competition, with the evidence."""
+    """Facts about the competition, with evidence."""
 
     name: str
     id: str
@@ -88,18 +88,18 @@ class Card(TypedDict):
     test_missing: NotRequired[dict[str, float]]
     target_distribution: NotRequired[dict[str, Labels | Numbers]]
     rows_without_label: NotRequired[Count]
-    id_made: NotRequired[Annotated[list[str], "Tables whose row key was made from the order of rows."]]
+    id_made: NotRequired[Annotated[list[str], "Tables with a row key made from the order of rows."]]
     test_by_position: NotRequired[bool]
     train_without_id: NotRequired[bool]
     infinite_labels: NotRequired[bool]
     whole_labels: NotRequired[Annotated[list[str], "Targets of whole numbers, written as fractions."]]
     enforced: str
-    settings: Annotated[dict[str, str], "What was set by option."]
-    sha256: Annotated[dict[str, str], "Of the files that tables were read from."]
+    settings: Annotated[dict[str, str], "Settings given as options."]
+    sha256: Annotated[dict[str, str], "SHA-256 of the files that tables were read from."]
 
 
 class Sanity(TypedDict):
-    """How the metric was tested."""
+    """The result of the metric's test."""
 
     perfect: float | None
     shuffled: float | None
@@ -109,7 +109,7 @@ class Sanity(TypedDict):
 
 
 class ProtocolAsked(TypedDict):
-    """What the call asked for."""
+    """The arguments of the call."""
 
     split: str | None
     folds: int | None
@@ -152,7 +152,7 @@ class Protocol(ProtocolTerms):
 
 
 class MetricFacts(TypedDict):
-    """What a metric says of itself."""
+    """Facts from a metric's source."""
 
     direction: Direction
     wants: Wants
@@ -171,7 +171,7 @@ class Metric(MetricFacts):
 
 
 class SavedCandidate(TypedDict):
-    """What a candidate's code says of itself."""
+    """Facts from a candidate's source."""
 
     name: str
     version: Count
@@ -191,24 +191,24 @@ class Candidate(SavedCandidate):
 
 
 class Artefact(TypedDict):
-    """The files of a label-free artefact."""
+    """The files of an artefact without labels."""
 
     name: str
     digest: Digest
     columns: list[str]
     seconds: Positive
     path: str
-    files: Annotated[dict[str, str], "Path and SHA-256 of what was made for train and test rows."]
+    files: Annotated[dict[str, str], "Path and SHA-256 of the files for train and test rows."]
 
 
 class Shared(Artefact):
-    """A label-free artefact."""
+    """An artefact without labels."""
 
     protocol: Number
 
 
 class Failure(TypedDict):
-    """Why work came to nothing."""
+    """Why work failed."""
 
     kind: Annotated[
         str,
@@ -236,12 +236,12 @@ class FoldFit(TypedDict):
     rss_mb: Positive
     raw: str
     sha256: Annotated[
-        str, "Of the raw prediction's file; empty where it failed.", Limit(pattern="^([0-9a-f]{64})?$")
+        str, "SHA-256 of the raw prediction's file; empty if it failed.", Limit(pattern="^([0-9a-f]{64})?$")
     ]
 
 
 class Trial(TypedDict):
-    """A candidate with a config, on some folds, on a share of the rows. Without a score it failed."""
+    """A candidate with a config on some folds and a share of the rows. It has no score if it failed."""
 
     id: str
     candidate: str
@@ -265,14 +265,15 @@ class Trial(TypedDict):
     rss_mb: Positive
     fits: list[FoldFit]
     shared: Annotated[
-        dict[str, list[str]], "The shared artefacts it could read, by name: files of train and test rows."
+        dict[str, list[str]],
+        "The shared artefacts that it could read, by name: files of train and test rows.",
     ]
     warnings: list[str]
     failure: Failure | None
 
 
 class Fit(FoldFit):
-    """A long fit that ended, whatever becomes of its trial."""
+    """A long fit, recorded when it ends, before its trial ends."""
 
     candidate: str
     config: Config
@@ -308,7 +309,7 @@ class Measured(TypedDict):
 
 
 class Probe(TypedDict):
-    """What a full-size trial is predicted to cost."""
+    """The predicted cost of a full-size trial."""
 
     candidate: str
     config: Config
@@ -326,7 +327,7 @@ class Probe(TypedDict):
 
 
 class Judgement(TypedDict):
-    """Under which protocol, in which metric."""
+    """Metric and protocol of a result."""
 
     metric: str
     direction: Direction
@@ -334,7 +335,7 @@ class Judgement(TypedDict):
 
 
 class MeasuredIn(Judgement):
-    """Of effects, which may be measured in a smoother metric."""
+    """Metric and protocol of effects, which may be measured in a smoother metric."""
 
     stands_for: NotRequired[
         Annotated[str, "The protocol's metric, where effects are measured in a smoother one."]
@@ -342,7 +343,7 @@ class MeasuredIn(Judgement):
 
 
 class Effect(TypedDict):
-    """What a level does against the baseline level; a gain above 0 is better."""
+    """The effect of a level compared with the baseline level; a gain above 0 is better."""
 
     factor: str
     level: Any
@@ -353,11 +354,11 @@ class Effect(TypedDict):
     confirmed: bool
     cost_ratio: Positive | None
     trial: str | None
-    note: Annotated[str, "With the verdict “not tried”, “running” says that its trial goes on."]
+    note: Annotated[str, "With the verdict “not tried”, “running” means that its trial still runs."]
 
 
 class Combination(TypedDict):
-    """Winners together; rung 0 is the size of the effects, higher ones are larger."""
+    """A combination of winners; rung 0 is the size of the effects, higher rungs are larger."""
 
     change: Config
     gain: float | None
@@ -367,7 +368,7 @@ class Combination(TypedDict):
 
 
 class AblationTable(TypedDict):
-    """Effects of a candidate's factors, as they are shown while the ablation runs."""
+    """Effects of a candidate's factors, as shown while the ablation runs."""
 
     id: str
     candidate: str
@@ -389,7 +390,7 @@ class AblationTable(TypedDict):
 
 
 class Ablation(AblationTable):
-    """Effects of a candidate's factors. While it runs, notes, metric, direction and protocol may be absent."""
+    """Effects of a candidate's factors. Notes, metric, direction and protocol may be absent while it runs."""
 
     notes: NotRequired[dict[str, str]]
     metric: NotRequired[str]
@@ -401,7 +402,7 @@ class Ablation(AblationTable):
 
 
 class PlacedEffect(Effect):
-    """An effect with where it was measured."""
+    """An effect with its candidate, size and ablation."""
 
     candidate: str
     fidelity: str
@@ -424,19 +425,19 @@ class Effects(MeasuredIn):
 
 
 class Idea(TypedDict):
-    """A full-size trial, ablation or blend against the best of its family before it, in pairs."""
+    """A full-size trial, ablation or blend in a paired comparison with the best of its family before it."""
 
     id: str
     family: Annotated[str, "A candidate's name, or blend."]
     protocol: Number
-    best: Annotated[str | None, "What it is compared with."]
+    best: Annotated[str | None, "The result it is compared with."]
     gain: Annotated[float | None, "Positive is better, in the metric's units."]
     se: Positive | None
-    progress: Annotated[bool, "Development goes on from it."]
+    progress: Annotated[bool, "Development continues from it."]
     new: Annotated[bool, "Not tried before in its family."]
 
 
-# ---- what is chosen
+# ---- blend, selection, submission
 
 
 class Member(TypedDict):
@@ -449,7 +450,7 @@ class Member(TypedDict):
 
 
 class OverBest(TypedDict):
-    """Against the best single trial."""
+    """Comparison with the best single trial."""
 
     gain: float
     se: Positive
@@ -473,7 +474,9 @@ class BlendTerms(TypedDict):
     cost: Positive
     seconds: Positive
     rows: Count
-    sha256: Annotated[str, "Of the stored nested out-of-fold predictions.", Limit(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[
+        str, "SHA-256 of the stored nested out-of-fold predictions.", Limit(pattern="^[0-9a-f]{64}$")
+    ]
 
 
 class Blend(BlendTerms):
@@ -484,7 +487,7 @@ class Blend(BlendTerms):
 
 
 class Entry(TypedDict):
-    """An entry, best first."""
+    """A trial or blend that could be selected."""
 
     id: str
     label: str
@@ -498,7 +501,7 @@ class Entry(TypedDict):
 
 
 class Selected(TypedDict):
-    """The choice and its reasons."""
+    """The selected trial or blend and the reasons."""
 
     chosen: str
     runner_up: str | None
@@ -510,11 +513,11 @@ class Selected(TypedDict):
 
 
 class Selection(Selected, Judgement):
-    """What is to be submitted, among whom, by which rule."""
+    """The trial or blend to submit, the alternatives and the rule."""
 
 
 class Written(TypedDict):
-    """The file of a submission, and of what it is made."""
+    """The file of a submission and its members."""
 
     what: str
     score: float
@@ -535,7 +538,7 @@ class Submission(Written, Judgement):
 
 
 class Cure(TypedDict, total=False):
-    """Arguments of cobra.protocol that would cure it."""
+    """Arguments of cobra.protocol that would fix it."""
 
     split: str
     groups: str
@@ -560,25 +563,23 @@ class Finding(TypedDict):
 
 
 class Audit(TypedDict):
-    """Findings about data and protocol, or about one candidate, gravest first."""
+    """Findings about data and protocol, or about one candidate, the most severe first."""
 
     findings: list[Finding]
-    probed: Annotated[
-        str | None, "The candidate whose permutation probe this is; null for data and protocol."
-    ]
-    leaking: Annotated[list[str], "Columns that must be left unused."]
+    probed: Annotated[str | None, "The candidate that was probed; null for an audit of data and protocol."]
+    leaking: Annotated[list[str], "Columns that must stay unused."]
 
 
 # ---- jobs, agents, the session
 
 
 class JobAsked(TypedDict):
-    """The call it serves."""
+    """The call of a job."""
 
     call: str
     args: dict[str, Any]
-    protocol: NotRequired[Annotated[int, "Of a trial.", Limit(minimum=1)]]
-    shared: NotRequired[Annotated[dict[str, list[str]], "Of a trial: the artefacts that it reads."]]
+    protocol: NotRequired[Annotated[int, "The trial's protocol.", Limit(minimum=1)]]
+    shared: NotRequired[Annotated[dict[str, list[str]], "The artefacts that the trial reads."]]
 
 
 class Job(TypedDict):
@@ -600,7 +601,7 @@ class Jobs(TypedDict):
 
 
 class Status(TypedDict):
-    """Time, resources, what runs."""
+    """Time, resources and jobs."""
 
     seconds_left: float
     reserve: Positive
@@ -612,14 +613,14 @@ class Status(TypedDict):
 
 
 class Finish(TypedDict):
-    """The agent's last word and the runner's answer."""
+    """The agent's reason for ending the run and the runner's answer."""
 
     why: str
     answer: Any
 
 
 class Brief(TypedDict):
-    """What an agent that was called in came back with."""
+    """The report of a delegated agent."""
 
     id: Annotated[str, Limit(pattern="^d[0-9]+$")]
     agent: str
@@ -627,7 +628,7 @@ class Brief(TypedDict):
     by: CalledBy
     asked: str
     report: Annotated[str, Limit(longest=1500)]
-    ended: Annotated[str, "With a report, or why without."]
+    ended: Annotated[str, "With a report, or the reason for its absence."]
     results: Annotated[list[str], "Ids of its trials, ablations, blends."]
     turns: Count
     seconds: Positive
@@ -652,7 +653,7 @@ class SavedModel(TypedDict):
 
 
 class SolutionMember(TypedDict):
-    """A trial that the submission is made of: enough to train it anew."""
+    """A trial in the submission, with everything that is needed to train it again."""
 
     trial: str
     name: str
@@ -671,7 +672,7 @@ class SolutionMember(TypedDict):
 
 
 class Solution(Judgement):
-    """What solution.ipynb is made of; asked by the runner, never shown."""
+    """The contents of solution.ipynb; the runner asks for it, it is never shown."""
 
     what: str
     load: str
@@ -693,7 +694,7 @@ class Solution(Judgement):
 
 
 def score_of(data: Trial | Blend | Submission) -> float:
-    """The score of what has one."""
+    """Return the score. Raises ValueError if there is none."""
     found = data["score"]
     if found is None:
         raise ValueError(f"{data.get('id')} failed: it has no score")

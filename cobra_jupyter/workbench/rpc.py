@@ -1,14 +1,14 @@
 """Calls between kernel, harness and runner: JSON frames over a Unix socket.
 
-A frame is a 4-byte big-endian length and that many bytes of JSON; nothing is ever unpickled, because either
-end may run code an agent wrote.
+A frame is a 4-byte big-endian length and that many bytes of JSON. Nothing is ever unpickled, because agents
+write code that runs at either end.
 
     caller → callee   {"id": 7, "call": "trial", "args": {…}} · {"cancel": 7}
     callee → caller   {"id": 7, "progress": {…}} (any number), then
                       {"id": 7, "result": …} or {"id": 7, "error": {…}}
 
-The runner proves itself with a token; then the harness may also call the runner (records, the agent's
-requests) over the same connection, in the same grammar."""
+The runner identifies itself with a token. Then the harness may also call the runner (for records and the
+agent's requests) over the same connection, with the same frames."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Json = Any
 
 
 class CallError(Exception):
-    """The other end refused or failed a call: `kind` is its exception's name, the message is for people."""
+    """The other end refused or failed a call: `kind` is its exception's name; the message is for people."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class ConnectionLost(ConnectionError):  # noqa: N818
 
 
 def encode(message: Json) -> bytes:
-    """One frame; NaN and infinities are refused (ValueError), so that every frame is JSON anywhere."""
+    """Encode one frame. Raises ValueError for NaN and infinities, which are not valid JSON."""
     body = json.dumps(message, allow_nan=False, separators=(",", ":")).encode()
     if len(body) > MAX_FRAME:
         raise ValueError(f"a message of {len(body)} bytes is longer than {MAX_FRAME}")
@@ -59,7 +59,7 @@ def _read_exactly(sock: socket.socket, size: int) -> bytes:
 
 
 def read(sock: socket.socket) -> Json:
-    """The next frame, a JSON object; ConnectionLost at the end of the stream or on a malformed frame."""
+    """Read the next frame, a JSON object. Raises ConnectionLost at its end or on a malformed frame."""
     (size,) = struct.unpack("!I", _read_exactly(sock, 4))
     if size > MAX_FRAME:
         raise ConnectionLost(f"a frame of {size} bytes was announced")
@@ -73,13 +73,13 @@ def read(sock: socket.socket) -> Json:
 
 
 class Call:
-    """One call being served: report progress, look whether the caller gave up."""
+    """One call that is being served: it reports progress and shows whether the caller cancelled it."""
 
     def __init__(self, peer: Peer, number: int) -> None:
         self._peer = peer
         self._number = number
-        self.key: str | None = None  # which call of which cell it is
-        self.deciding: Any = None  # see decisions
+        self.key: str | None = None  # agent, turn, name and number of the call
+        self.deciding: Any = None  # see timed_decisions
         self.cancelled = threading.Event()
 
     def progress(self, **news: Json) -> None:
@@ -91,7 +91,7 @@ Handler = Callable[[Call, str, dict[str, Json]], Json]
 
 
 class Peer:
-    """One end of a connection: serves the other end's calls, and calls it."""
+    """One end of a connection: it serves the other end's calls and makes its own."""
 
     def __init__(self, sock: socket.socket, handler: Handler | None = None) -> None:
         self._sock = sock
@@ -120,8 +120,9 @@ class Peer:
         args: Mapping[str, Json] | None = None,
         on_progress: Callable[[dict[str, Json]], None] | None = None,
     ) -> Json:
-        """Call the other end and wait; ConnectionLost when it goes away. An interrupt (KeyboardInterrupt)
-        cancels the call there, then is raised."""
+        """Call the other end and wait for the result. Raises CallError, ConnectionLost.
+
+        A KeyboardInterrupt cancels the call at the other end and is raised again."""
         number = next(self._numbers)
         reply = self._waiting[number] = _Reply()
         try:
@@ -161,7 +162,7 @@ class Peer:
         try:
             while True:
                 self._take(read(self._sock))
-        except (OSError, TypeError):  # the connection is gone, or what came is no frame of this grammar
+        except (OSError, TypeError):  # the connection is lost, or the frame is malformed
             pass
         finally:
             self.closed.set()
@@ -191,7 +192,7 @@ class Peer:
             assert self._handler is not None
             answer = {"id": number, "result": self._handler(call, message["call"], message.get("args", {}))}
             encode(answer)
-        except Exception as error:  # every failure travels to the caller as a typed error
+        except Exception as error:  # every failure reaches the caller as a typed error
             answer = {"id": number, "error": {"kind": type(error).__name__, "message": words(error)}}
         finally:
             self._serving.pop(number, None)
@@ -200,13 +201,15 @@ class Peer:
 
 
 def words(error: BaseException) -> str:
-    """What an exception says; a KeyError would say it in quotes."""
+    """The message of an exception; str() would quote that of a KeyError."""
     return str(error.args[0] if isinstance(error, KeyError) and error.args else error)
 
 
 class _Reply:
-    """Messages of one call, waited for in slices: a signal that another thread takes, or that comes just before the wait,
-    does not wake the main thread."""
+    """The messages of one call.
+
+    `next` waits in short slices: a signal that another thread receives, or that comes just before the wait,
+    would not wake the main thread."""
 
     def __init__(self) -> None:
         self._messages: list[dict[str, Json]] = []
@@ -225,7 +228,7 @@ class _Reply:
 
 
 class Listener:
-    """Accepts connections on a Unix socket, in a folder only its owner may enter."""
+    """Accepts connections on a Unix socket that only its owner may use."""
 
     def __init__(self, path: Path, accept: Callable[[socket.socket], None]) -> None:
         if len(str(path)) > 100:

@@ -1,19 +1,19 @@
-"""The syntax of a definition that an agent wrote, which may come in any of the workbench's threads."""
+"""Parses definitions that agents wrote, from any of the workbench's threads."""
 
 from __future__ import annotations
 
 import ast
 import threading
 
-# CPython 3.11 keeps one depth counter for all parsers of a process: where the collection of garbage lets another thread
-# in, the first fails with SystemError.
-_one = threading.Lock()
+# CPython 3.11 has one depth counter for all parsers of a process: if garbage collection lets another thread
+# parse, the first one fails with SystemError.
+_parser = threading.Lock()
 
 
 def parse(name: str, source: str, error: type[Exception]) -> ast.Module:
-    """Raises `error`, which names the line."""
+    """Parse `source`. Raises `error` with the name and the line."""
     try:
-        with _one:
+        with _parser:
             return ast.parse(source)
     except SyntaxError as failed:
         where = f" in line {failed.lineno}" if failed.lineno else ""

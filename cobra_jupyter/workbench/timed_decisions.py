@@ -1,12 +1,12 @@
-"""Decisions that hang on the clock, kept on record, so that a replay decides as was decided.
+"""Records decisions that depend on time, so that a replay makes the same decisions.
 
-What a run comes to depends on its replies, its data, and on time: what was left of it, what a fit took, which of
-two trials was done first. Of the latter each is a line of kind `clock`, `{"what", "value"}`, or stands with the
-trials already. A replay does the work again, but reads its clock in the record of the run that it replays: fits
-have the seconds and the memory that they had, trials their numbers, and a fit that ran out of time does so again.
+The results of a run depend on its replies, its data and on time: the time left, the time a fit took, which of
+two trials finished first. Each such decision is a record of kind `clock`, `{"what", "value"}`, or part of a
+trial's record. A replay does the work again but reads these values from the record of the original run: fits
+get the same seconds and memory, trials get the same numbers, and a fit that ran out of time does so again.
 
-`what` begins with the call that decided (`agent turn call n`: the n-th such call of that turn's cell), so that it does not
-depend on what else went on. Where a cell was cut off and ran again, the later line counts."""
+`what` begins with the call that decided (`agent turn call n`: the n-th such call of that turn's cell). So it
+does not depend on other work. If a cell was interrupted and ran again, the later line counts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from cobra_jupyter.workbench.rebuild import Line, Rebuilt, read, replay, takes
 from cobra_jupyter.workbench.turns import CLOCK, Clock
 
 Data = dict[str, Any]
-PATIENCE = 20.0  # times as long may work take in a replay: the machine may be a slower one
+PATIENCE = 20.0  # work in a replay may take this many times as long: the machine may be slower
 MEASURED = ("seconds", "seconds_given", "fit_seconds", "predict_seconds", "rss_mb")
-LOST = ("timeout", "out_of_memory")  # failures that hang on the machine
+LOST = ("timeout", "out_of_memory")  # failures that depend on the machine
 
 
 @dataclass(frozen=True)
 class KnownFit:
-    """A fit as it was: its record, what failed, and the folder of the run it belongs to."""
+    """A fit of the original run: its record, its failure and the folder of the run."""
 
     record: results.FoldFit
     failure: results.Failure | None
@@ -36,7 +36,7 @@ class KnownFit:
 
     @property
     def lost(self) -> bool:
-        """Whether it came to less than its candidate would have come to with more time or memory."""
+        """Whether the fit ran out of time or memory."""
         return self.record["status"] != "ok" and self.failure is not None and self.failure["kind"] in LOST
 
     def measures(self) -> Data:
@@ -44,10 +44,10 @@ class KnownFit:
 
 
 class Recorded(Rebuilt):
-    """The record of a run, as far as decisions hang on it."""
+    """The decisions in the record of a run."""
 
     def __init__(self, ledger: Path) -> None:
-        """Raises OSError."""
+        """Read the record. Raises OSError."""
         self.values: dict[str, Any] = {}
         self.machine: Data = {}
         self.trials = 0  # the highest number
@@ -79,7 +79,7 @@ class Recorded(Rebuilt):
 
 
 class TimedDecisions:
-    """Takes decisions and records them; with the `ledger` of another run, takes them as they were taken there."""
+    """Makes decisions and records them. With the `ledger` of another run it repeats that run's decisions."""
 
     def __init__(self, emit: Callable[[str, Mapping[str, Any]], None], ledger: Path | None = None) -> None:
         self._emit = emit
@@ -92,22 +92,22 @@ class TimedDecisions:
         return PATIENCE if self.recorded else 1.0
 
     def of(self, call: Any) -> Deciding:
-        """Those of one call of a cell."""
+        """Return the decisions of one call."""
         if getattr(call, "deciding", None) is None:
             call.deciding = Deciding(self, getattr(call, "key", None))
         deciding: Deciding = call.deciding
         return deciding
 
     def fit(self, digest: str) -> KnownFit | None:
-        """What came of the fit that is about to run, in the run that is replayed."""
+        """Return the result that the next fit had in the replayed run, or None."""
         return self.recorded.fit(digest, self._fitted[digest]) if self.recorded else None
 
     def fitted(self, digest: str) -> None:
-        """That fit has come to its end."""
+        """Note that the fit has ended."""
         self._fitted[digest] += 1
 
     def trial(self, key: str) -> str | None:
-        """The number that this trial had."""
+        """Return the number that this trial had, or None."""
         if self.recorded is None:
             return None
         self._judged[key] += 1
@@ -118,21 +118,21 @@ class TimedDecisions:
 
 
 class Deciding:
-    """The decisions of one call. Without a key (nobody's cell asked) nothing is recorded and nothing is known."""
+    """The decisions of one call. Without a key (no cell made the call) nothing is recorded or known."""
 
     def __init__(self, decisions: TimedDecisions, key: str | None) -> None:
         self._decisions, self._key = decisions, key
         self._seen: Counter[str] = Counter()
 
     def take(self, what: str, compute: Callable[[], Any]) -> Any:
-        """As it was decided, or what `compute` says now (JSON)."""
+        """Return the recorded decision, or else the result of `compute` (JSON)."""
         known = self.known(what)
         value = compute() if known is None else known
         self.note(what, value)
         return value
 
     def known(self, what: str) -> Any:
-        """What was decided; None where nothing is known of it."""
+        """Return the recorded decision, or None."""
         recorded = self._decisions.recorded
         return recorded.values.get(self._name(what)) if recorded and self._key else None
 
@@ -143,6 +143,6 @@ class Deciding:
         self._seen[what] += 1
 
     def _name(self, what: str) -> str:
-        """The second of its kind within a call is told apart from the first."""
+        """Name a decision. From the second of its kind in a call on, the name has a number."""
         nth = self._seen[what] + 1
         return f"{self._key} {what}" if nth == 1 else f"{self._key} {what} {nth}"

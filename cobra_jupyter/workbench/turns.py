@@ -1,4 +1,4 @@
-"""The types of the records that runner and harness share: cells, what came of them, their calls of the workbench."""
+"""The types of the records that runner and harness share: cells, their results, their workbench calls."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Any, TypedDict
 from cobra_jupyter.workbench.kind import Kind
 from cobra_jupyter.workbench.results import Count, Positive
 
-AgentName = Annotated[str, "Whose: lead, scout-1, auditor-1 …"]
-Outputs = Annotated[str | None, "SHA-256 of what the notebook shows below the cell, kept in outputs/."]
+AgentName = Annotated[str, "The agent: lead, scout-1, auditor-1 …"]
+Outputs = Annotated[str | None, "SHA-256 of the cell's outputs in the notebook, stored in outputs/."]
 
 
 class Cell(TypedDict):
@@ -22,7 +22,7 @@ class Cell(TypedDict):
 
 
 class Execution(TypedDict):
-    """What came of a cell; output is the text a person would have seen, trimmed."""
+    """The result of a cell; output is the visible text, trimmed."""
 
     agent: AgentName
     turn: Count
@@ -44,7 +44,7 @@ class CallError(TypedDict):
 
 
 class Call(TypedDict):
-    """A cell's call of the workbench with its answer: inline, or the line that holds it."""
+    """A cell's call of the workbench with its answer, inline or as the number of the line that has it."""
 
     agent: AgentName
     turn: Count
@@ -56,10 +56,10 @@ class Call(TypedDict):
 
 
 class Clock(TypedDict):
-    """A decision that depended on the clock, so that a replay takes the same."""
+    """A decision that depended on time; a replay repeats it."""
 
     what: Annotated[
-        str, "Agent, turn, call, its number among such calls of the turn's cell, and what was decided."
+        str, "Agent, turn, call, its number among such calls of the turn's cell, and the decision's name."
     ]
     value: Annotated[Any, "JSON, in the form of its decision."]
 

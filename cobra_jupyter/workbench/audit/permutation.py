@@ -69,10 +69,10 @@ def permutation_probe(
     runs. The probe's views and fits are next to those of `trials` and are removed afterwards. Raises
     RuntimeError if the candidate cannot be fitted."""
     key = (0, FOLD)
-    held_out = trials.judge.folds.held_out(*key)
+    held_out = trials.scorer.folds.held_out(*key)
     if len(held_out) < LEAST:
         return [_skipped(spec, f"{len(held_out)} held-out rows are too few")]
-    share = min(1.0, ROWS / len(trials.judge.folds.training(*key)))
+    share = min(1.0, ROWS / len(trials.scorer.folds.training(*key)))
     spec = replace(spec, folds=(FOLD,), repeats=1, fraction=share, timeout=min(spec.timeout, SECONDS))
     expected, known = _expected(trials, train, test, competition)
     found, failures = [], []
@@ -148,7 +148,7 @@ def _predict(
     original = trials.views.folder
     views = relabelled_views(trials.views, original.with_name(f"{original.name}-{name}"), train, truth)
     served.append(views)
-    scorer = copy.copy(trials.judge)
+    scorer = copy.copy(trials.scorer)
     scorer.truth = truth
     folder, numbers = trials.folder / name, itertools.count(1)
     probe = Trials(
@@ -156,10 +156,10 @@ def _predict(
         trials.pool,
         views,
         scorer,
-        trials._make_context,
-        trials._forbidden,
-        lambda key: f"x{next(numbers)}",
-        trials._shared,
+        context=trials._make_context,
+        forbidden=trials._forbidden,
+        next_id=lambda key: f"x{next(numbers)}",
+        shared=trials._shared,
     )
     try:
         (fit,) = probe.run(spec, cancelled).fits
@@ -189,7 +189,7 @@ def _expected(
     trials: Trials, train: pd.DataFrame, test: pd.DataFrame, competition: Any
 ) -> tuple[Array, Array]:
     """Returns a quick model's out-of-fold predictions of the true labels, and the rows that have one."""
-    scorer = trials.judge
+    scorer = trials.scorer
     truth = _columns(scorer.truth, scorer.protocol.task)
     expected, known = np.zeros_like(truth), np.zeros(len(truth), bool)
     sample = Sample(competition, train, test, scorer.truth, scorer.protocol, scorer.folds, Clock(20))
@@ -218,7 +218,7 @@ def _columns(truth: Array, task: str) -> Array:
 def _relation(
     raw: Array, trials: Trials, permuted: Array, rows: Positions, expected: Array, known: Array
 ) -> Relation:
-    scorer = trials.judge
+    scorer = trials.scorer
     task = scorer.protocol.task
     true = _columns(scorer.truth, task)
     fresh = correlation(raw, _columns(permuted, task)[rows][:, : raw.shape[1]])

@@ -1,4 +1,5 @@
-"""Blends: weighted means of raw predictions, weights found on out-of-fold rows and judged by nested folds."""
+"""Blends: weighted means of raw predictions. Weights are fitted on out-of-fold rows and scored by nested
+folds."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from cobra_jupyter.workbench.search.trials import Trial
 Array = np.ndarray[Any, Any]
 ROUNDS = 16
 STEPS = (0.5, 0.3, 0.2, 0.1, 0.05)
-LEAST_GAIN = 1e-4  # of the loss; less is not worth a member
-MOST_ROWS = 50_000  # rows on which weights are sought
+LEAST_GAIN = 1e-4  # of the loss; a smaller gain is not worth a member
+MOST_ROWS = 50_000  # rows on which weights are fitted
 MOST_MEMBERS = 8
 
 
@@ -45,19 +46,28 @@ class Blend:
         over = as_record(results.OverBest, self.over_best) if self.over_best else None
         return {
             "id": self.id,
-            "members": [{"trial": t, "label": trial.label, "weight": w, "cost": round(trial.cost, 3)}
-                                       for (t, w), trial in zip(self.members, self.trials, strict=True)],
-            "score": self.score.value, "se": self.score.se, "fold_scores": list(self.score.folds),
+            "members": [
+                {"trial": t, "label": trial.label, "weight": w, "cost": round(trial.cost, 3)}
+                for (t, w), trial in zip(self.members, self.trials, strict=True)
+            ],
+            "score": self.score.value,
+            "se": self.score.se,
+            "fold_scores": list(self.score.folds),
             "params": self.score.params,
-            "in_sample": self.in_sample, "over_best": over, "best_single": self.best_single,
+            "in_sample": self.in_sample,
+            "over_best": over,
+            "best_single": self.best_single,
             "considered": self.considered,
-            "cost": round(self.cost, 3), "seconds": round(self.seconds, 3), "protocol": self.protocol,
-            "rows": self.score.rows, "sha256": self.sha256,
-        }  # fmt: skip
+            "cost": round(self.cost, 3),
+            "seconds": round(self.seconds, 3),
+            "protocol": self.protocol,
+            "rows": self.score.rows,
+            "sha256": self.sha256,
+        }
 
 
 def from_record(record: results.Blend, oof: OutOfFold, trials: tuple[Trial, ...]) -> Blend:
-    """A blend as `record` tells of it."""
+    """Restore a blend from its record."""
     over = record["over_best"]
     score = Score(
         record["score"],
@@ -67,25 +77,32 @@ def from_record(record: results.Blend, oof: OutOfFold, trials: tuple[Trial, ...]
         dict(record["params"]),
     )
     return Blend(
-        id=record["id"], in_sample=record["in_sample"], best_single=record["best_single"],
-        seconds=record["seconds"], considered=record["considered"], protocol=record["protocol"],
-        sha256=record["sha256"], score=score, oof=oof, trials=trials,
+        id=record["id"],
+        in_sample=record["in_sample"],
+        best_single=record["best_single"],
+        seconds=record["seconds"],
+        considered=record["considered"],
+        protocol=record["protocol"],
+        sha256=record["sha256"],
+        score=score,
+        oof=oof,
+        trials=trials,
         cost=sum(trial.cost for trial in trials),
         members=tuple((member["trial"], member["weight"]) for member in record["members"]),
         over_best=Difference(**over) if over else None,
-    )  # fmt: skip
+    )
 
 
 def find(
-    judge: Scorer, trials: Sequence[Trial], cost_limit: float
+    scorer: Scorer, trials: Sequence[Trial], cost_limit: float
 ) -> tuple[list[tuple[Trial, float]], OutOfFold, float]:
-    """Weights of a blend of full trials whose members cost at most `cost_limit` worker seconds together.
+    """Find the weights of a blend; its members together cost at most `cost_limit` worker seconds.
 
-    → members with weights (descending), nested out-of-fold predictions, in-sample score.
+    Returns members with weights (descending), nested out-of-fold predictions and the in-sample score.
     """
     repeats = min(len(t.oof.raw) for t in trials if t.oof)
     owners = [np.min([t.oof.fold[r] for t in trials if t.oof], axis=0) for r in range(repeats)]
-    loss = _loss(judge)
+    loss = _loss(scorer)
     costs = [trial.cost for trial in trials]
 
     def weigh(excluded: int) -> Array:
@@ -93,7 +110,7 @@ def find(
         if sum(map(len, picked)) > MOST_ROWS:
             rng = np.random.default_rng(0)
             picked = [np.sort(rng.permutation(rows)[: MOST_ROWS // repeats]) for rows in picked]
-        truth = np.concatenate([judge.truth[rows] for rows in picked])
+        truth = np.concatenate([scorer.truth[rows] for rows in picked])
         raws = [
             np.concatenate([t.oof.raw[r][rows] for r, rows in enumerate(picked)]) for t in trials if t.oof
         ]
@@ -107,7 +124,7 @@ def find(
             nested[r][rows] = _mix(weights, [t.oof.raw[r][rows] for t in trials if t.oof])
     weights = weigh(-1)
     whole = tuple(_mix(weights, [t.oof.raw[r] for t in trials if t.oof]) for r in range(repeats))
-    in_sample = judge.score(OutOfFold(whole, tuple(owners)), with_se=False).value
+    in_sample = scorer.score(OutOfFold(whole, tuple(owners)), with_se=False).value
     members = sorted(
         ((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0), key=lambda m: -m[1]
     )
@@ -121,9 +138,10 @@ def greedy(
     costs: Sequence[float],
     cost_limit: float,
 ) -> Array:
-    """Forward selection (after Caruana et al., 2004, with step sizes): from the best single one, move towards
-    whichever member, by whichever step, lowers the loss most, until none does. → weights (members,), summing
-    to 1."""
+    """Forward selection (Caruana et al., 2004) with step sizes. Returns weights (members,) with sum 1.
+
+    Starts from the best single member. Each round takes the member and the step that lower the loss most,
+    until no step lowers it."""
     single = [
         loss(truth, raw) if cost <= cost_limit or len(raws) == 1 else np.inf
         for raw, cost in zip(raws, costs, strict=True)
@@ -146,7 +164,7 @@ def greedy(
 
 
 def _tidy(weights: Array) -> Array:
-    """Weights of at least 2 %, in thousandths, so that they read well and sum to 1."""
+    """Drop weights below 2 % and round to thousandths; the sum stays 1."""
     kept = np.where(weights >= 0.02, weights, 0.0)
     rounded = np.round(kept / kept.sum(), 3)
     rounded[int(rounded.argmax())] += 1 - rounded.sum()
@@ -157,18 +175,17 @@ def _mix(weights: Array, raws: Sequence[Array]) -> Array:
     return np.asarray(sum(w * raw for w, raw in zip(weights, raws, strict=True) if w > 0))
 
 
-def _loss(judge: Scorer) -> Callable[[Array, Array], float]:
-    """What weights minimise: the metric where it is smooth in the raw prediction, else the task's proper
-    loss."""
-    metric: Metric = judge.metric
+def _loss(scorer: Scorer) -> Callable[[Array, Array], float]:
+    """Return the loss for the weights: the metric if it is smooth in raw predictions, else a proper loss."""
+    metric: Metric = scorer.metric
     known = metric.name in metrics.names()
     smooth = metric.row_loss is not None or metric.smooth
     if not known or metric.wants == "label" or not smooth:
         proper = {"regression": "rmse", "multilabel": "multi_column_log_loss"}.get(
-            judge.protocol.task, "log_loss"
+            scorer.protocol.task, "log_loss"
         )
         metric = metrics.get(proper)
-    sign, task = metrics.sign(metric), judge.protocol.task
+    sign, task = metrics.sign(metric), scorer.protocol.task
     params = metrics.decode_grid(metric, task)[0]
 
     def loss(truth: Array, raw: Array) -> float:

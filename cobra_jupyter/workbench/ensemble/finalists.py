@@ -1,5 +1,4 @@
-"""What may be submitted under one protocol: full-size trials, blends of them, the one the rule chooses, and
-the submission it makes."""
+"""The finalists of one protocol: full-size trials, blends of them, the selected one and its submission."""
 
 from __future__ import annotations
 
@@ -32,21 +31,24 @@ class Finalists:
     """Blends, selection and submission. `folder` is the run's."""
 
     def __init__(
-        self, folder: Path, competition: competitions.Competition, data: competitions.Data,
-        judge: Scorer, views: Views, trials: Trials,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        competition: competitions.Competition,
+        data: competitions.Data,
+        scorer: Scorer,
+        views: Views,
+        trials: Trials,
+    ) -> None:
         self._folder, self._competition, self._data = folder, competition, data
-        self._judge, self._views, self._trials = judge, views, trials
+        self._scorer, self._views, self._trials = scorer, views, trials
         self.blends: dict[str, Blend] = {}
-        self.selection: Selection | None = None  # None again when there is more to choose from
+        self.selection: Selection | None = None  # None if trials or blends were added since
         self.selected: Selection | None = None  # the latest
 
     # ---- trials and blends
 
-    def trials(
-        self, ids: Sequence[str] | None = None, among: Sequence[Trial] | None = None
-    ) -> list[Trial]:  # fmt: skip
-        """Finished full-size trials (those named; `among` these). Raises NotReady where there are none."""
+    def trials(self, ids: Sequence[str] | None = None, among: Sequence[Trial] | None = None) -> list[Trial]:
+        """Return the finished full-size trials (of `among`, or those in `ids`). Raises NotReady if none."""
         finished = self._trials.finished() if among is None else among
         full = [t for t in finished if t.full and t.oof is not None]
         if ids is not None:
@@ -64,27 +66,36 @@ class Finalists:
         return full
 
     def blend(self, id: str, pool: Sequence[Trial], cost_limit: float) -> Blend:
-        """Weights for those of these full-size trials that cost at most `cost_limit` worker seconds together."""
+        """Blend full-size trials; the members cost at most `cost_limit` worker seconds together."""
         begun = time.monotonic()
-        members, nested, in_sample = blending.find(self._judge, pool, cost_limit)
-        score = self._judge.score(nested)
-        best = min(pool, key=lambda t: -self._judge.sign * t.score.value if t.score else np.inf)
-        over = self._judge.difference(best.oof, nested) if best.oof else None
+        members, nested, in_sample = blending.find(self._scorer, pool, cost_limit)
+        score = self._scorer.score(nested)
+        best = min(pool, key=lambda t: -self._scorer.sign * t.score.value if t.score else np.inf)
+        over = self._scorer.difference(best.oof, nested) if best.oof else None
         blend = Blend(
-            id=id, members=tuple((t.id, w) for t, w in members), score=score,
-            in_sample=in_sample, over_best=over, best_single=best.id, cost=sum(t.cost for t, _ in members),
-            seconds=time.monotonic() - begun, considered=len(pool), protocol=self._judge.protocol.number,
-            sha256=write_oof(self.oof_path(id), nested), oof=nested, trials=tuple(t for t, _ in members),
-        )  # fmt: skip
+            id=id,
+            members=tuple((t.id, w) for t, w in members),
+            score=score,
+            in_sample=in_sample,
+            over_best=over,
+            best_single=best.id,
+            cost=sum(t.cost for t, _ in members),
+            seconds=time.monotonic() - begun,
+            considered=len(pool),
+            protocol=self._scorer.protocol.number,
+            sha256=write_oof(self.oof_path(id), nested),
+            oof=nested,
+            trials=tuple(t for t, _ in members),
+        )
         self.blends[blend.id], self.selection = blend, None
         return blend
 
     def oof_path(self, id: str) -> Path:
-        """Where a blend's nested out-of-fold predictions lie."""
+        """Path of a blend's nested out-of-fold predictions."""
         return self._folder / "blends" / f"{id}.npz"
 
     def restore_blend(self, record: results.Blend) -> Blend:
-        """A blend as it was recorded, with the predictions that were stored."""
+        """Restore a recorded blend with its stored predictions."""
         known = {trial.id: trial for trial in self._trials.finished()}
         weights = [(member["trial"], member["weight"]) for member in record["members"]]
         oof = read_oof(self.oof_path(record["id"]), record["sha256"])
@@ -96,14 +107,13 @@ class Finalists:
 
     def select(self, pool: Sequence[Trial], cancelled: threading.Event) -> Selection:
         """Choose what to submit, by cross-validation alone; a vault may veto."""
-        ranked = rank(self._judge, pool, list(self.blends.values()))
+        ranked = rank(self._scorer, pool, list(self.blends.values()))
         self.selection = self.selected = self._vault_veto(ranked, cancelled)
         return self.selection
 
     def _vault_veto(self, selection: Selection, cancelled: threading.Event) -> Selection:
-        """Where there is a vault: the chosen one against the runner-up on rows no fold has seen. It may only
-        veto."""
-        rows = self._judge.folds.vault
+        """If there is a vault, compare the chosen one and the runner-up on its rows. It may only veto."""
+        rows = self._scorer.folds.vault
         if not len(rows) or selection.runner_up is None:
             return selection
         predictions = [
@@ -111,11 +121,11 @@ class Finalists:
             for id in (selection.chosen, selection.runner_up)
         ]
         try:
-            values, samples = self._judge.score_rows(rows, predictions)
+            values, samples = self._scorer.score_rows(rows, predictions)
         except MetricUndefined as error:
             return replace(selection, vault=f"the vault tells nothing: {error}")
-        loss = self._judge.sign * (values[1] - values[0])
-        se = resample.standard_error(samples[1] - samples[0], *self._judge.drawn(rows))
+        loss = self._scorer.sign * (values[1] - values[0])
+        se = resample.standard_error(samples[1] - samples[0], *self._scorer.drawn(rows))
         vetoed = loss > 3 * se
         note = (
             f"vault of {len(rows)} rows: chosen {values[0]:.5f}, runner-up {values[1]:.5f}, "
@@ -131,7 +141,7 @@ class Finalists:
     # ---- the submission
 
     def members(self, what: str) -> tuple[list[tuple[Trial, float]], Score]:
-        """Trials and weights of a blend, or the one trial."""
+        """Return trials, weights and score of a blend or of a single trial."""
         if blend := self.blends.get(what):
             return [(t, w) for t, (_, w) in zip(blend.trials, blend.members, strict=True)], blend.score
         (trial,) = self.trials([what])
@@ -139,32 +149,36 @@ class Finalists:
         return [(trial, 1.0)], trial.score
 
     def submission(self, what: str, cancelled: threading.Event) -> Any:
-        """The checked submission table of a trial or blend. Raises SubmissionError, RuntimeError."""
+        """Return the checked submission table of a trial or blend. Raises SubmissionError, RuntimeError."""
         members, score = self.members(what)
         test = self._views.test()
         raw, decoded = self._bag(members, test, "test", cancelled), None
         if self.decodes_itself(what):
             decoded = self._own_decode(members[0][0], score, raw, test, "test")
-        sample, metric = self._data.sample, self._judge.metric
+        sample, metric = self._data.sample, self._scorer.metric
         made = submission.table(self._competition, sample, raw, metric, score.params, decoded)
         submission.check(made, sample, self._competition.outputs)
         return made
 
     def submit(self, what: str, cancelled: threading.Event) -> results.Written:
-        """Predict the test rows, decode, check, write. → the submission's record."""
+        """Predict the test rows, decode, check and write. Returns the submission's record."""
         begun = time.monotonic()
         members, score = self.members(what)
         written = submission.write(self.submission(what, cancelled), self._folder / "submission.csv")
         return {
-            "what": what, "score": score.value, "se": score.se, "rows": written.rows,
-            "sha256": written.sha256, "path": "submission.csv",
+            "what": what,
+            "score": score.value,
+            "se": score.se,
+            "rows": written.rows,
+            "sha256": written.sha256,
+            "path": "submission.csv",
             "cost": round(sum(trial.cost for trial, _ in members), 3),
             "seconds": round(time.monotonic() - begun, 3),
             "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members],
-        }  # fmt: skip
+        }
 
     def decodes_itself(self, what: str) -> bool:
-        """A trial may have a decode of its own; blends decode as usual."""
+        """Whether it is a trial with its own decode; blends use the standard one."""
         return what not in self.blends and "decode" in self.members(what)[0][0][0].spec.candidate.functions
 
     def _bag(
@@ -173,19 +187,19 @@ class Finalists:
         return np.sum([w * self._trials.predict(t, rows, name, cancelled) for t, w in members], axis=0)
 
     def _prediction(self, what: str, rows: Path, name: str, cancelled: threading.Event) -> Any:
-        """What a trial or blend says of other rows, in the form that the metric wants."""
+        """Predict other rows with a trial or blend, in the form that the metric wants."""
         members, score = self.members(what)
         raw = self._bag(members, rows, name, cancelled)
         if self.decodes_itself(what):
             return self._own_decode(members[0][0], score, raw, rows, name)
-        return metrics.decode(raw, self._judge.metric.wants, self._judge.protocol.task, score.params)
+        return metrics.decode(raw, self._scorer.metric.wants, self._scorer.protocol.task, score.params)
 
     def on_vault(self, what: str, cancelled: threading.Event) -> Any:
-        """What a trial or blend says of the vault's rows, in the form that the metric wants."""
+        """Predict the vault's rows with a trial or blend, in the form that the metric wants."""
         return self._prediction(what, self._views.vault(), "vault", cancelled)
 
     def _own_decode(self, trial: Trial, score: Score, raw: Any, rows: Path, name: str) -> Any:
-        """A candidate's own decode with the parameters its out-of-fold rows chose."""
+        """Run a candidate's own decode with the parameters chosen on its out-of-fold rows."""
         path = self._trials.folder / trial.fits[0].digest / f"{name}_raw.npy"
         np.save(path, raw)
         parts = self._trials.decode(trial.spec, (0, trial.spec.folds[0]), path, rows, f"decode-{name}")
@@ -193,7 +207,7 @@ class Finalists:
 
 
 def write_oof(path: Path, oof: OutOfFold) -> str:
-    """Store out-of-fold predictions. → SHA-256 of the file."""
+    """Store out-of-fold predictions. Returns the SHA-256 of the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
     arrays: dict[str, Any] = {f"raw{r}": raw for r, raw in enumerate(oof.raw)}
@@ -205,7 +219,7 @@ def write_oof(path: Path, oof: OutOfFold) -> str:
 
 
 def read_oof(path: Path, recorded: str) -> OutOfFold:
-    """Raises ValueError where the file is not the one that was recorded."""
+    """Read out-of-fold predictions. Raises ValueError if the file was changed."""
     if sha256(path) != recorded:
         raise ValueError(f"{path.name} is not the file that was recorded")
     with np.load(path, allow_pickle=False) as stored:

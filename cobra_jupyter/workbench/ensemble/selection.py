@@ -1,4 +1,4 @@
-"""Which trial or blend is submitted: by cross-validation alone, by one stated rule."""
+"""Selects the trial or blend to submit: one rule, by cross-validated scores alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RULE = (
 
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen among whom, and why. `table` is best first."""
+    """The chosen trial or blend and the reason. `table` lists the alternatives, best first."""
 
     chosen: str
     runner_up: str | None
@@ -43,27 +43,33 @@ class _Entry:
     oof: OutOfFold
 
 
-def rank(judge: Scorer, trials: Sequence[Trial], blends: Sequence[Blend]) -> Selection:
+def rank(scorer: Scorer, trials: Sequence[Trial], blends: Sequence[Blend]) -> Selection:
     """Choose among full-size trials and blends of one protocol."""
     entries = [_Entry(t.id, t.label, t.score, t.cost, t.oof) for t in trials if t.score and t.oof]
     entries += [_Entry(b.id, f"blend of {len(b.members)}", b.score, b.cost, b.oof) for b in blends if b.oof]
     repeats = min(len(entry.oof.raw) for entry in entries)
-    entries = [_on(judge, entry, repeats) for entry in entries]
-    entries.sort(key=lambda entry: -judge.sign * entry.score.value)
+    entries = [_on(scorer, entry, repeats) for entry in entries]
+    entries.sort(key=lambda entry: -scorer.sign * entry.score.value)
     best = entries[0]
     table: list[results.Entry] = []
     tied = [best]
     for entry in entries[:15]:
-        behind = judge.difference(entry.oof, best.oof) if entry is not best else None
+        behind = scorer.difference(entry.oof, best.oof) if entry is not best else None
         tie = behind is not None and behind.gain <= TIE * behind.se
         if tie:
             tied.append(entry)
-        table.append({
-            "id": entry.id, "label": entry.label, "score": entry.score.value, "se": entry.score.se,
-            "cost": round(entry.cost, 3),
-            "behind": behind.gain if behind else 0.0, "behind_se": behind.se if behind else 0.0,
-            "tie": tie or entry is best,
-        })  # fmt: skip
+        table.append(
+            {
+                "id": entry.id,
+                "label": entry.label,
+                "score": entry.score.value,
+                "se": entry.score.se,
+                "cost": round(entry.cost, 3),
+                "behind": behind.gain if behind else 0.0,
+                "behind_se": behind.se if behind else 0.0,
+                "tie": tie or entry is best,
+            }
+        )
     chosen = min(tied, key=lambda entry: entry.cost)
     others = [entry.id for entry in entries if entry.id != chosen.id]
     if chosen is best:
@@ -76,12 +82,12 @@ def rank(judge: Scorer, trials: Sequence[Trial], blends: Sequence[Blend]) -> Sel
     return Selection(chosen.id, others[0] if others else None, RULE, why, tuple(table))
 
 
-def _on(judge: Scorer, entry: _Entry, repeats: int) -> _Entry:
-    """An entry scored on the repeats that all have: scores on different folds do not compare."""
+def _on(scorer: Scorer, entry: _Entry, repeats: int) -> _Entry:
+    """Score an entry on the repeats that all entries have: only scores on equal folds are comparable."""
     oof = entry.oof
     if len(oof.raw) == repeats:
         return entry
     decoded = oof.decoded[:repeats] if oof.decoded is not None else None
     return replace(
-        entry, score=judge.score(OutOfFold(oof.raw[:repeats], oof.fold[:repeats], decoded, oof.settings))
+        entry, score=scorer.score(OutOfFold(oof.raw[:repeats], oof.fold[:repeats], decoded, oof.settings))
     )

@@ -1,4 +1,4 @@
-"""From raw test predictions to `submission.csv`, checked against the sample submission."""
+"""Writes `submission.csv` from raw test predictions, after checks against the sample submission."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 
 class SubmissionError(ValueError):
-    """The submission breaks a rule of its format; the message names it."""
+    """The submission violates a rule of its format; the message names the rule."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def table(
     params: dict[str, Any],
     decoded: Array | None,
 ) -> pd.DataFrame:
-    """The submission for raw test predictions (n, width), rows in the order of the sample submission.
+    """Make the submission from raw test predictions (n, width); rows are ordered as in the sample submission.
 
     `decoded` (label codes (n,), or (n, columns)) takes the place of the standard decoding where given.
     """
@@ -60,8 +60,7 @@ def table(
 
 
 def class_places(competition: Any) -> list[int]:
-    """Which column of the raw prediction each output takes; -1 (a column of zeros) for a class train never
-    shows."""
+    """Return each output's column in the raw prediction; -1 (zeros) for a class that is not in train."""
     codes = {str(value): code for code, value in enumerate(competition.classes)}
     return [-1 if value is None else codes[str(value)] for value in competition.output_classes]
 
@@ -71,7 +70,7 @@ def _take(raw: Array, places: list[int]) -> Array:
 
 
 def check(made: pd.DataFrame, sample: pd.DataFrame, outputs: tuple[str, ...]) -> None:
-    """Columns, rows, ids as in the sample submission, nothing missing. Raises SubmissionError."""
+    """Check that columns, rows and ids equal the sample's and no value is missing. Raises SubmissionError."""
     if list(made.columns) != list(sample.columns):
         raise SubmissionError(f"columns: {list(made.columns)} instead of {list(sample.columns)}")
     if len(made) != len(sample):
@@ -88,7 +87,7 @@ def check(made: pd.DataFrame, sample: pd.DataFrame, outputs: tuple[str, ...]) ->
 
 
 def write(made: pd.DataFrame, path: Path) -> Written:
-    """Write atomically: a reader sees the old submission or the new one, never a part."""
+    """Write the file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     made.to_csv(part, index=False)

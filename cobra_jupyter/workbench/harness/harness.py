@@ -1,9 +1,8 @@
-"""The harness: it alone holds labels, runs trials and keeps results. Its public methods are what `cobra`
-calls.
+"""The harness: it alone holds labels, runs trials and keeps results. `cobra` calls its public methods.
 
-Every method takes the call it serves (progress, cancellation) and JSON values; it returns {"kind", "data"},
-which is shown in the cell and written to the run's record. What a cell displays afterwards counts for
-nothing."""
+Every method takes the call it serves (for progress and cancellation) and JSON values. It returns {"kind",
+"data"}; the cell shows it and the runner writes it to the run's record. Nothing that a cell displays is
+trusted."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from cobra_jupyter.workbench import audit, results
 from cobra_jupyter.workbench.errors import NotReady, TooExpensive
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
-from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, lay
+from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, prepare
 from cobra_jupyter.workbench.harness.resources import UNLIMITED, Resources
 from cobra_jupyter.workbench.harness.scope import Emit, ProtocolScope, RunServices, check_fraction, forbidden
 from cobra_jupyter.workbench.hashing import sha256
@@ -40,7 +39,7 @@ from cobra_jupyter.workbench.workers.processes import ProcessPool
 from cobra_jupyter.workbench.workers.worker import Work
 
 T = TypeVar("T", bound=Mapping[str, Any])
-BESIDE = 4  # cores from which a scout's trials leave room for the lead's
+BESIDE = 4  # with so many cores a scout works beside the lead
 ENFORCED = (
     "Labels are held by the harness process. A fit gets its training side's labels only, and `ctx.data` "
     "without those of held-out rows; a Python audit hook refuses to open other views, other fits' folders "
@@ -51,7 +50,7 @@ ENFORCED = (
 
 
 class Result(TypedDict, Generic[T]):
-    """What a call answers."""
+    """The result of a call."""
 
     kind: str
     data: T
@@ -59,7 +58,7 @@ class Result(TypedDict, Generic[T]):
 
 @dataclass(frozen=True)
 class Settings:
-    """How a harness runs. `folder` is the run's; `competition` may be given later by `open`."""
+    """Settings of a harness. `folder` is the run's folder; `open` may set the competition later."""
 
     folder: Path
     competition: str | None
@@ -69,17 +68,20 @@ class Settings:
     memory_bytes: int
     started: float  # epoch seconds
     budget: float | None  # seconds; None = no limit
-    gpus: int = 0  # those that workers see
-    recorded: Path | None = None  # the ledger of a run to replay: what hung on the clock is taken from it
+    gpus: int = 0  # visible to workers
+    recorded: Path | None = None  # the ledger of a run to replay, with its timed decisions
 
 
 class Harness:
-    """One competition, one run."""
+    """The harness of one run, which is about one competition."""
 
     def __init__(
-        self, settings: Settings, emit: Emit, ask: Callable[[str, dict[str, Any]], Any],
+        self,
+        settings: Settings,
+        emit: Emit,
+        ask: Callable[[str, dict[str, Any]], Any],
         make_pool: MakePool = ProcessPool,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.settings, self._emit, self._ask = settings, emit, ask
         self.decisions = TimedDecisions(self._tell, settings.recorded)
         machine = {"slots": settings.slots, "memory_mb": settings.memory_bytes / 2**20}
@@ -89,8 +91,8 @@ class Harness:
         self.studies = Studies(settings.folder / "studies.db", lambda: self.pool.busy)
         self.jobs, self.numbers = Jobs(emit), Numbers(self.decisions)
         self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
-        self.under: dict[int, ProtocolScope] = {}  # by number, all protocols
-        self.leaking: list[str] = []  # columns, by the latest audit
+        self.scopes: dict[int, ProtocolScope] = {}  # all protocols by number
+        self.leaking: list[str] = []  # columns that the latest audit found leaking
         self._in_force: ProtocolScope | None = None
         self._competition: competitions.Competition | None = None
         self._data: competitions.Data | None = None
@@ -104,20 +106,26 @@ class Harness:
         self._emit(kind, data)
 
     @property
-    def frozen(self) -> ProtocolScope:
-        """The protocol in force; a call asks once, when it begins. Raises NotReady where there is none."""
+    def scope(self) -> ProtocolScope:
+        """The current protocol. A call reads it once, when it begins. Raises NotReady if there is none."""
         if self._in_force is None:
             raise NotReady("no protocol is frozen: call cobra.protocol() first")
         return self._in_force
 
     def status(self, call: Call) -> Result[results.Status]:
         """Time, resources, what runs."""
-        return _result(results.STATUS, results.Status(
-            seconds_left=round(self.resources.seconds_left, 1), reserve=round(self.resources.reserve, 1),
-            budget=self.settings.budget,
-            jobs=self._job_records(call, self.jobs.all()), slots=self.settings.slots,
-            memory_mb=self.settings.memory_bytes // 2**20, protocol=len(self.under),
-        ))  # fmt: skip
+        return _result(
+            results.STATUS,
+            results.Status(
+                seconds_left=round(self.resources.seconds_left, 1),
+                reserve=round(self.resources.reserve, 1),
+                budget=self.settings.budget,
+                jobs=self._job_records(call, self.jobs.all()),
+                slots=self.settings.slots,
+                memory_mb=self.settings.memory_bytes // 2**20,
+                protocol=len(self.scopes),
+            ),
+        )
 
     # ---- competition and protocol
 
@@ -138,48 +146,76 @@ class Harness:
         self._competition = competitions.read(where, self._options)
         self.table_hashes = _table_hashes(self._competition)
         self._data = competitions.load(self._competition)
-        self._in_force = None  # what was frozen was frozen for what was known before
+        self._in_force = None  # protocols belong to the card they were frozen for
         return self._publish(results.CARD, self._card(self._competition))
 
     def _card(self, competition: competitions.Competition) -> results.Card:
         facts = {"enforced": ENFORCED, "settings": self._options, "sha256": self.table_hashes}
-        return cast("results.Card", {**competitions.card(competition), **facts})  # which knows no record
+        return cast(
+            "results.Card", {**competitions.card(competition), **facts}
+        )  # its package has no record types
 
     def protocol(
-        self, call: Call, split: str | None = None, folds: int | None = None, repeats: int | None = None,
-        groups: str | None = None, time: str | None = None, metric: str | None = None,
-        vault: bool | None = None, leave_out: list[str] | None = None,
-    ) -> Result[results.Protocol]:  # fmt: skip
-        """Freeze split, folds and metric; test the metric before it is trusted. Columns that the audit found leaking
-        are left out unless `leave_out` says otherwise."""
+        self,
+        call: Call,
+        split: str | None = None,
+        folds: int | None = None,
+        repeats: int | None = None,
+        groups: str | None = None,
+        time: str | None = None,
+        metric: str | None = None,
+        vault: bool | None = None,
+        leave_out: list[str] | None = None,
+    ) -> Result[results.Protocol]:
+        """Freeze split, folds and metric, after a test of the metric.
+
+        Columns that the audit found leaking are left out, unless `leave_out` is given."""
         (competition, data), custom = self._opened(), self._custom
         if metric and custom and custom.name != metric:
             custom = None
-        asked: results.ProtocolAsked = {"split": split, "folds": folds, "repeats": repeats, "groups": groups, "time": time,
-                 "metric": metric, "vault": vault, "leave_out": leave_out}  # fmt: skip
+        request: results.ProtocolAsked = {
+            "split": split,
+            "folds": folds,
+            "repeats": repeats,
+            "groups": groups,
+            "time": time,
+            "metric": metric,
+            "vault": vault,
+            "leave_out": leave_out,
+        }
         unused = self.leaking if leave_out is None else leave_out
-        basis = lay(competition, data, custom, asked, unused, len(self.under) + 1, self.settings.seed)
+        inputs = prepare(competition, data, custom, request, unused, len(self.scopes) + 1, self.settings.seed)
         self.decisions.of(call).note("machine", self.resources.machine)
         self._custom = custom
-        self._start_protocol(basis)
-        asked["leave_out"] = list(basis.protocol.leave_out)
+        self._start_protocol(inputs)
+        request["leave_out"] = list(inputs.protocol.leave_out)
         found: results.Protocol = {
-            **basis.protocol.record(), "sanity": basis.sanity, "wants": basis.metric.wants, "asked": asked,
-        }  # fmt: skip
+            **inputs.protocol.record(),
+            "sanity": inputs.sanity,
+            "wants": inputs.metric.wants,
+            "asked": request,
+        }
         return self._publish(results.PROTOCOL, found)
 
-    def _start_protocol(self, basis: ProtocolInputs) -> None:
-        common = RunServices(
-            self.settings.folder, self.pool, self.candidates, self.resources, self.decisions, self.studies,
-            self.numbers.trial, self._tell, "cuda" if self.settings.gpus else "cpu",
-        )  # fmt: skip
-        frozen = ProtocolScope(common, basis, self.under.get(len(self.under)))
-        self._all_views.append(frozen.views)
-        self._competition = basis.competition
-        self.under[frozen.number] = self._in_force = frozen
+    def _start_protocol(self, inputs: ProtocolInputs) -> None:
+        services = RunServices(
+            folder=self.settings.folder,
+            pool=self.pool,
+            candidates=self.candidates,
+            resources=self.resources,
+            decisions=self.decisions,
+            studies=self.studies,
+            number=self.numbers.trial,
+            emit=self._tell,
+            device="cuda" if self.settings.gpus else "cpu",
+        )
+        scope = ProtocolScope(services, inputs, self.scopes.get(len(self.scopes)))
+        self._all_views.append(scope.views)
+        self._competition = inputs.competition
+        self.scopes[scope.number] = self._in_force = scope
 
     def _data_view(self, work: Work) -> Path:
-        """The data folder a worker asked for: that of its fold, made now if need be."""
+        """Return the data folder of a worker's fold; make it if necessary."""
         wanted = Path(work.allowed[0])
         (views,) = (views for views in self._all_views if views.folder == wanted.parent)
         return views.data_at(wanted)
@@ -193,16 +229,16 @@ class Harness:
         return self._publish(results.CANDIDATE, record) if new else _result(results.CANDIDATE, record)
 
     def shared(self, call: Call, name: str, source: str) -> Result[results.Shared]:
-        """Make a label-free artefact for all train and test rows."""
-        frozen = self.frozen
-        made = frozen.artefacts.make(name, source, self.resources.limit(call), call.cancelled)
-        record: results.Shared = {**made, "protocol": frozen.number}
+        """Compute an artefact without labels for all train and test rows."""
+        scope = self.scope
+        made = scope.artefacts.make(name, source, self.resources.limit(call), call.cancelled)
+        record: results.Shared = {**made, "protocol": scope.number}
         return self._publish(results.SHARED, record)
 
     def metric(self, call: Call, name: str, source: str) -> Result[results.Metric]:
-        """Take an agent- or person-written metric; it is used by the next `protocol`."""
+        """Register a metric written in a cell; the next `protocol` uses it."""
         folder, (competition, _) = self.settings.folder, self._opened()
-        scores = folder / "views" / "scores"  # where candidates cannot look
+        scores = folder / "views" / "scores"  # candidates cannot read this folder
         closed = forbidden(competition, folder)
         self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, closed)
         path = f"code/{self._custom.path.name}"
@@ -213,56 +249,76 @@ class Harness:
     # ---- trials
 
     def trial(
-        self, call: Call, candidate: str, config: Mapping[str, Any] | None = None,
+        self,
+        call: Call,
+        candidate: str,
+        config: Mapping[str, Any] | None = None,
         folds: int | list[int] | None = None,
-        fraction: float = 1.0, seed: int = 0, repeats: int = 1, timeout: float | None = None,
+        fraction: float = 1.0,
+        seed: int = 0,
+        repeats: int = 1,
+        timeout: float | None = None,
         background: bool = False,
-    ) -> Result[results.Trial] | Result[results.Job]:  # fmt: skip
+    ) -> Result[results.Trial] | Result[results.Job]:
         """Run one trial."""
-        frozen = self.frozen
-        spec = frozen.spec(call, candidate, config, folds, fraction, seed, repeats, timeout)
+        scope = self.scope
+        spec = scope.spec(call, candidate, config, folds, fraction, seed, repeats, timeout)
         if background:
-            return self._background(f"trial of {spec.candidate.key}", call, frozen, spec)
-        return self._run_trial(call, frozen, spec, call.cancelled)
+            return self._background(f"trial of {spec.candidate.key}", call, scope, spec)
+        return self._run_trial(call, scope, spec, call.cancelled)
 
-    def restart_trial(self, call: Call, asked: results.JobAsked) -> None:
-        """A job of an earlier life, as `_background` recorded it. Raises ValueError where it cannot start."""
-        frozen = self.under[asked["protocol"]]
-        known_then = frozen.trials.recorded_shared(asked["shared"])
-        spec = replace(frozen.spec(call, **asked["args"]), shared=known_then)
-        self._background(f"trial of {spec.candidate.key}", call, frozen, spec)
+    def restart_trial(self, call: Call, request: results.JobAsked) -> None:
+        """Start a job again that ran before a restart, as `_background` recorded it. Raises ValueError."""
+        scope = self.scopes[request["protocol"]]
+        shared = scope.trials.recorded_shared(request["shared"])
+        spec = replace(scope.spec(call, **request["args"]), shared=shared)
+        self._background(f"trial of {spec.candidate.key}", call, scope, spec)
 
-    def _background(self, what: str, call: Call, frozen: ProtocolScope, spec: Spec) -> Result[results.Job]:
-        """Start a job. All that it hangs on is settled now, so that it can be started again as it was."""
-        spec = replace(frozen.trials.settled(spec), background=True)
+    def _background(self, what: str, call: Call, scope: ProtocolScope, spec: Spec) -> Result[results.Job]:
+        """Start a job. Its arguments are fixed now, so that a restart can repeat it exactly."""
+        spec = replace(scope.trials.settled(spec), background=True)
         args = {
-            "candidate": spec.candidate.key, "config": spec.config, "folds": list(spec.folds),
-            "fraction": spec.fraction, "seed": spec.seed, "repeats": spec.repeats, "timeout": spec.timeout,
-        }  # fmt: skip
-        asked: results.JobAsked = {
-            "call": "trial", "args": args, "protocol": frozen.number, "shared": spec.shared_record(),
-        }  # fmt: skip
+            "candidate": spec.candidate.key,
+            "config": spec.config,
+            "folds": list(spec.folds),
+            "fraction": spec.fraction,
+            "seed": spec.seed,
+            "repeats": spec.repeats,
+            "timeout": spec.timeout,
+        }
+        request: results.JobAsked = {
+            "call": "trial",
+            "args": args,
+            "protocol": scope.number,
+            "shared": spec.shared_record(),
+        }
         id = self.decisions.of(call).take("id", self.jobs.new_id)
-        job = self.jobs.start(id, what, asked, lambda stop: self._run_trial(call, frozen, spec, stop))
+        job = self.jobs.start(id, what, request, lambda stop: self._run_trial(call, scope, spec, stop))
         return _result(results.JOB, job.record())
 
     def _run_trial(
-        self, call: Call, frozen: ProtocolScope, spec: Spec, cancelled: threading.Event
+        self, call: Call, scope: ProtocolScope, spec: Spec, cancelled: threading.Event
     ) -> Result[results.Trial]:
         def on_fit(fit: Any, done: int, total: int) -> None:
             call.progress(done=done, total=total, what=spec.candidate.key, failed=fit.status == "failed")
 
-        return _result(results.TRIAL, frozen.trials.run(spec, cancelled, on_fit).record())
+        return _result(results.TRIAL, scope.trials.run(spec, cancelled, on_fit).record())
 
     # ---- ablation
 
     def ablate(
-        self, call: Call, candidate: str, factors: Mapping[str, list[Any]] | list[str] | None = None,
-        config: Mapping[str, Any] | None = None, seconds: float | None = None,
-        fraction: float | None = None, folds: list[int] | None = None, seed: int = 0,
-    ) -> Result[results.Ablation]:  # fmt: skip
-        """Test factors one at a time on small data, then combinations of the winners."""
-        frozen, found = self.frozen, self.candidates.get(candidate)
+        self,
+        call: Call,
+        candidate: str,
+        factors: Mapping[str, list[Any]] | list[str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+        fraction: float | None = None,
+        folds: list[int] | None = None,
+        seed: int = 0,
+    ) -> Result[results.Ablation]:
+        """Test factors one by one on small data, then combinations of the winners."""
+        scope, found = self.scope, self.candidates.get(candidate)
         chosen = found.levels(factors)
         left = self.resources.left(call)
         seconds = min(seconds or 0.2 * self.resources.seconds, max(left, 0.0))
@@ -270,26 +326,35 @@ class Harness:
             raise TooExpensive(f"no time is left for an ablation ({left:.0f} s)")
         id = self.numbers.of(call, "a")
         ablate = Ablate(
-            frozen.trials, found, dict(config or {}), chosen, seed, seconds, max(1.0, min(180.0, seconds / 3)),
-            call.cancelled, lambda table: call.progress(ablation=table.record()), id,
-            self.resources.slots, self.decisions.of(call),
-        )  # fmt: skip
+            scope.trials,
+            found,
+            id=id,
+            base=dict(config or {}),
+            factors=chosen,
+            seed=seed,
+            seconds=seconds,
+            trial_seconds=max(1.0, min(180.0, seconds / 3)),
+            cancelled=call.cancelled,
+            publish=lambda table: call.progress(ablation=table.record()),
+            slots=self.resources.slots,
+            deciding=self.decisions.of(call),
+        )
         fidelity = None
         if fraction is not None or folds is not None:
-            fidelity = Fidelity(check_fraction(1.0 if fraction is None else fraction), frozen.folds(folds))
+            fidelity = Fidelity(check_fraction(1.0 if fraction is None else fraction), scope.folds(folds))
         table = ablate.run(fidelity)
-        frozen.ablations.append(table)
-        frozen.ideas.ablation(table)
+        scope.ablations.append(table)
+        scope.ideas.ablation(table)
         record: results.Ablation = {
             **table.record(),
             "notes": found.notes,
-            **frozen.measured_in(ablate.judge),
+            **scope.measured_in(ablate.scorer),
         }
         return self._publish(results.ABLATION, record)
 
     def effects(self, call: Call) -> Result[results.Effects]:
-        """All effects measured so far, strongest first."""
-        return _result(results.EFFECTS, self.frozen.effects())
+        """Return all effects measured so far, strongest first."""
+        return _result(results.EFFECTS, self.scope.effects())
 
     # ---- full size
 
@@ -297,65 +362,70 @@ class Harness:
         self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, repeats: int | None = None
     ) -> Result[results.Probe]:
         """Measure small fits and predict the full trial's time and memory."""
-        return self._publish(results.PROBE, self.frozen.probe(call, candidate, config, repeats).record())
+        return self._publish(results.PROBE, self.scope.probe(call, candidate, config, repeats).record())
 
     def scale(
-        self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, seed: int = 0,
-        repeats: int | None = None, background: bool = False,
-    ) -> Result[results.Trial] | Result[results.Job]:  # fmt: skip
-        """Run the full-size trial if its predicted cost fits what is left."""
-        frozen = self.frozen
-        repeats = repeats or frozen.protocol.repeats
-        probe = frozen.probe(call, candidate, config, repeats)
+        self,
+        call: Call,
+        candidate: str,
+        config: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        repeats: int | None = None,
+        background: bool = False,
+    ) -> Result[results.Trial] | Result[results.Job]:
+        """Run the full-size trial if its predicted cost fits the time and memory left."""
+        scope = self.scope
+        repeats = repeats or scope.protocol.repeats
+        probe = scope.probe(call, candidate, config, repeats)
         probe, repeats = scaling.affordable(probe, repeats, self.resources.left(call))
         timeout = max(30.0, 4 * probe.trial_seconds)
-        spec = frozen.spec(call, candidate, config, seed=seed, repeats=repeats, timeout=timeout)
+        spec = scope.spec(call, candidate, config, seed=seed, repeats=repeats, timeout=timeout)
         if background:
-            return self._background(f"full-size {spec.candidate.key}", call, frozen, spec)
-        return self._run_trial(call, frozen, spec, call.cancelled)
+            return self._background(f"full-size {spec.candidate.key}", call, scope, spec)
+        return self._run_trial(call, scope, spec, call.cancelled)
 
     # ---- blend, selection, submission
 
     def blend(
         self, call: Call, trials: list[str] | None = None, seconds: float | None = None
     ) -> Result[results.Blend]:
-        """Weights for the full-size trials, judged by nested folds."""
-        frozen = self.frozen
+        """Blend full-size trials; nested folds give the blend's score."""
+        scope = self.scope
         limit = seconds * self.resources.slots if seconds else self.resources.proof_limit(call)
-        pool = frozen.full(call, trials)
-        blend = frozen.finalists.blend(self.numbers.of(call, "b"), pool, limit)
-        frozen.ideas.blend(blend)
-        record: results.Blend = {**blend.record(), **frozen.judgement()}
+        pool = scope.full(call, trials)
+        blend = scope.finalists.blend(self.numbers.of(call, "b"), pool, limit)
+        scope.ideas.blend(blend)
+        record: results.Blend = {**blend.record(), **scope.judgement()}
         return self._publish(results.BLEND, record)
 
     def select(self, call: Call) -> Result[results.Selection]:
         """Choose what to submit, by cross-validation alone."""
-        return self._select(call, self.frozen)
+        return self._select(call, self.scope)
 
-    def _select(self, call: Call, frozen: ProtocolScope) -> Result[results.Selection]:
-        selection = frozen.finalists.select(frozen.full(call), call.cancelled)
-        record: results.Selection = {**selection.record(), **frozen.judgement()}
+    def _select(self, call: Call, scope: ProtocolScope) -> Result[results.Selection]:
+        selection = scope.finalists.select(scope.full(call), call.cancelled)
+        record: results.Selection = {**selection.record(), **scope.judgement()}
         return self._publish(results.SELECTION, record)
 
     def submit(self, call: Call, what: str | None = None) -> Result[results.Submission]:
-        """Predict the test rows with the selected (or named) trial or blend, decode, check, write."""
-        frozen = self.frozen
+        """Predict the test rows with the selected (or named) trial or blend; check and write the file."""
+        scope = self.scope
         if what is None:
-            if self.decisions.of(call).take("choose", lambda: frozen.finalists.selection is None):
-                self._select(call, frozen)
-            assert frozen.finalists.selected
-            what = frozen.finalists.selected.chosen
-        record: results.Submission = {**frozen.finalists.submit(what, call.cancelled), **frozen.judgement()}
+            if self.decisions.of(call).take("choose", lambda: scope.finalists.selection is None):
+                self._select(call, scope)
+            assert scope.finalists.selected
+            what = scope.finalists.selected.chosen
+        record: results.Submission = {**scope.finalists.submit(what, call.cancelled), **scope.judgement()}
         self.restore_submission(record)
         return self._publish(results.SUBMISSION, record)
 
     def restore_submission(self, record: results.Submission) -> None:
-        """Know a submission as the latest."""
+        """Register a submission as the latest."""
         self.resources.to_prove = record["cost"]
-        self._solution = self.under[record["protocol"]].described(record)
+        self._solution = self.scopes[record["protocol"]].described(record)
 
     def solution(self, call: Call) -> Result[results.Solution]:
-        """All that `solution.ipynb` needs of what was submitted last, under whichever protocol that was."""
+        """Return what `solution.ipynb` needs of the latest submission, whatever its protocol."""
         if self._solution is None:
             raise NotReady("nothing was submitted")
         return _result(results.SOLUTION, self._solution)
@@ -363,45 +433,54 @@ class Harness:
     # ---- audit, jobs, the agent
 
     def oof(self, call: Call, id: str) -> Result[results.OutOfFold]:
-        """Out-of-fold predictions of a trial or blend of any protocol, in a file that the caller may read."""
-        frozen, oof = self._out_of_fold(id)
-        if oof is None and self.decisions.recorded:  # it was known by then
-            self.frozen.trials.await_all([id], call.cancelled)
-            frozen, oof = self._out_of_fold(id)
-        if frozen is None or oof is None:
+        """Write the out-of-fold predictions of a trial or blend of any protocol to a file for the caller."""
+        scope, oof = self._out_of_fold(id)
+        if oof is None and self.decisions.recorded:  # it had finished in the replayed run
+            self.scope.trials.await_all([id], call.cancelled)
+            scope, oof = self._out_of_fold(id)
+        if scope is None or oof is None:
             raise ValueError(f"there is no finished trial or blend {id!r}")
         written = predictions.write(self.settings.folder / "oof" / f"{id}.npz", oof)
-        names = predictions.columns(frozen.context())
-        record: results.OutOfFold = {"id": id, **written, "columns": names, "protocol": frozen.number}
+        names = predictions.columns(scope.context())
+        record: results.OutOfFold = {"id": id, **written, "columns": names, "protocol": scope.number}
         return _result(results.OOF, record)
 
     def _out_of_fold(self, id: str) -> tuple[ProtocolScope | None, OutOfFold | None]:
-        for frozen in self.under.values():
-            if (oof := frozen.out_of_fold(id)) is not None:
-                return frozen, oof
+        for scope in self.scopes.values():
+            if (oof := scope.out_of_fold(id)) is not None:
+                return scope, oof
         return None, None
 
     def audit(
-        self, call: Call, candidate: str | None = None, config: Mapping[str, Any] | None = None,
+        self,
+        call: Call,
+        candidate: str | None = None,
+        config: Mapping[str, Any] | None = None,
         seconds: float | None = None,
-    ) -> Result[results.Audit]:  # fmt: skip
-        """Checks of data, protocol and trials; of a candidate, whether labels reach it that must not."""
-        frozen, (competition, data) = self._in_force, self._opened()
+    ) -> Result[results.Audit]:
+        """Check data, protocol and trials; with `candidate`, check whether forbidden labels reach it."""
+        scope, (competition, data) = self._in_force, self._opened()
         deciding = self.decisions.of(call)
         clock = audit.Clock(seconds or audit.SECONDS, deciding.known("audit"))
         if candidate is not None:
-            frozen = self.frozen
-            spec = frozen.spec(call, candidate, config)
+            scope = self.scope
+            spec = scope.spec(call, candidate, config)
             found = audit.permutation_probe(
-                frozen.trials, data.train, data.test, frozen.competition, spec, self._all_views, call.cancelled
-            )  # fmt: skip
-        elif frozen is None:
+                scope.trials,
+                data.train,
+                data.test,
+                scope.competition,
+                spec,
+                self._all_views,
+                call.cancelled,
+            )
+        elif scope is None:
             found = audit.findings(competition, data.train, data.test, None, None, clock=clock)
         else:
-            found = frozen.findings(call, clock)
+            found = scope.findings(call, clock)
         if clock.answers:
             deciding.note("audit", clock.answers)
-        known = frozen.protocol.leave_out if frozen else ()
+        known = scope.protocol.leave_out if scope else ()
         leaking = list(dict.fromkeys([*known, *audit.leaking_columns(found)]))
         if candidate is None:
             self.leaking = leaking
@@ -414,7 +493,7 @@ class Harness:
         return _result(results.JOBS, results.Jobs(jobs=self._job_records(call, self.jobs.all())))
 
     def _job_records(self, call: Call, jobs: Sequence[Job]) -> list[results.Job]:
-        """The jobs as they stood at this moment; in a replay, as they stood then."""
+        """Return the jobs with their current states; in a replay, with their states at that time."""
         if not jobs:
             return []
         ended: list[str] = self.decisions.of(call).take(
@@ -433,42 +512,44 @@ class Harness:
             self.jobs.wait(ids, max(0.0, limit), call.cancelled)
         return _result(results.JOBS, results.Jobs(jobs=self._job_records(call, self.jobs.named(ids))))
 
-    # ---- what concerns the agent whose cell calls: the runner answers
+    # ---- calls about agents: the runner answers
 
     def delegate(
         self, call: Call, role: str, brief: str, background: bool | None = None, agent: str = "lead"
     ) -> Result[results.Brief] | Result[results.Job]:
-        """Hand a task to another agent; a scout works beside the one that asks where there are cores for both."""
-        asked = {"role": role, "brief": brief, "agent": agent}
+        """Delegate a task to another agent. With enough cores a scout works in the background."""
+        request = {"role": role, "brief": brief, "agent": agent}
         if background is None:
             background = role == "scout" and self.resources.slots >= BESIDE
-        return self.delegate_in_background(call, asked) if background else self._delegated(asked)
+        return self.delegate_in_background(call, request) if background else self._delegated(request)
 
-    def delegate_in_background(self, call: Call, asked: dict[str, Any]) -> Result[results.Job]:
+    def delegate_in_background(self, call: Call, request: dict[str, Any]) -> Result[results.Job]:
         id = self.decisions.of(call).take("id", self.jobs.new_id)
         job = self.jobs.start(
-            id, f"{asked['role']}: {asked['brief'][:60]}", {"call": "delegate", "args": asked},
-            lambda stop: self._delegated(asked),
-        )  # fmt: skip
+            id,
+            f"{request['role']}: {request['brief'][:60]}",
+            {"call": "delegate", "args": request},
+            lambda stop: self._delegated(request),
+        )
         return _result(results.JOB, job.record())
 
-    def _delegated(self, asked: dict[str, Any]) -> Result[results.Brief]:
-        return _result(results.BRIEF, self._ask("delegate", asked))
+    def _delegated(self, request: dict[str, Any]) -> Result[results.Brief]:
+        return _result(results.BRIEF, self._ask("delegate", request))
 
     def recall(self, call: Call, id: str, agent: str = "lead") -> Result[results.Recall]:
         """Read an earlier record."""
         return _result(results.RECALL, self._ask("recall", {"id": id, "agent": agent}))
 
     def finish(self, call: Call, why: str = "", agent: str = "lead") -> Result[results.Finish]:
-        """The agent's last word: tell the runner that the work is done."""
+        """Tell the runner that the agent's work is done."""
         answer = self._ask("finish", {"why": why, "agent": agent})
         return _result(results.FINISH, results.Finish(why=why, answer=answer))
 
-    # ---- a run that goes on
+    # ---- restore and end
 
     @contextlib.contextmanager
     def silently(self) -> Iterator[None]:
-        """Within, nothing is written to the record: it is there already."""
+        """Write nothing to the record in this context: its lines are there already."""
         emit, self._emit = self._emit, lambda kind, data: None
         try:
             yield
@@ -478,11 +559,11 @@ class Harness:
     def close(self) -> None:
         self.jobs.cancel_all()
         self.pool.close()
-        for frozen in self.under.values():
-            frozen.trials.close()
+        for scope in self.scopes.values():
+            scope.trials.close()
         self.studies.close()
 
-    # ---- what must have come before
+    # ---- helpers
 
     def _opened(self) -> tuple[competitions.Competition, competitions.Data]:
         if self._competition is None or self._data is None:
@@ -495,10 +576,25 @@ class Harness:
 
 
 PUBLIC = (
-    "open", "protocol", "candidate", "shared", "metric", "trial", "ablate", "effects", "probe", "scale",
+    "open",
+    "protocol",
+    "candidate",
+    "shared",
+    "metric",
+    "trial",
+    "ablate",
+    "effects",
+    "probe",
+    "scale",
     "blend",
-    "select", "submit", "solution", "oof", "audit", "wait", "status",
-)  # fmt: skip
+    "select",
+    "submit",
+    "solution",
+    "oof",
+    "audit",
+    "wait",
+    "status",
+)
 
 
 def _result(kind: Kind[T], data: T) -> Result[T]:

@@ -1,7 +1,7 @@
-"""Ideas tried, and whether they helped: each against the best of its family, in pairs.
+"""The ideas that were tried and their gains: each in a paired comparison with the best of its family.
 
-A family is a candidate's name, whatever its version. An idea is a code and configuration that its family has not
-tried before: a full-size trial or an ablation. Development goes on from any gain that a judge calls better."""
+A family is a candidate's name, with all its versions. An idea is code with a configuration that is new in its
+family: a full-size trial or an ablation. Development continues from every gain with the verdict better."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ BLEND = "blend"  # the family of blends
 
 @dataclass(frozen=True)
 class Idea:
-    """`id` of a trial, ablation or blend against `best`, the best of its family before (None: the first).
-    `gain` > 0 is better, in the metric's units; `new`: not tried before in this family."""
+    """The trial, ablation or blend `id` compared with `best`, the best of its family before it (None: the
+    first).
+
+    `gain` is in the metric's units, above 0 is better; `new`: not tried before in this family."""
 
     id: str
     family: str
@@ -38,15 +40,15 @@ class Idea:
 
 
 class Ideas:
-    """The ideas of one protocol, in the order in which they were done."""
+    """The ideas of one protocol, in order."""
 
-    def __init__(self, judge: Scorer, emit: Callable[[str, Mapping[str, Any]], None]) -> None:
-        self._judge, self._emit = judge, emit
+    def __init__(self, scorer: Scorer, emit: Callable[[str, Mapping[str, Any]], None]) -> None:
+        self._scorer, self._emit = scorer, emit
         self._best: dict[str, tuple[str, OutOfFold]] = {}
         self._tried: set[tuple[str, str]] = set()
 
     def trial(self, trial: Trial) -> None:
-        """Take a full-size trial."""
+        """Register a full-size trial."""
         if trial.oof is None:
             return
         candidate = trial.spec.candidate
@@ -59,13 +61,22 @@ class Ideas:
             self._compare(blend.id, BLEND, blend.oof, self._first(BLEND, members))
 
     def ablation(self, table: Ablation) -> None:
-        """An ablation is an idea on small data: what its best combination gained on its own baseline."""
+        """Register an ablation: the gain of its best combination over its baseline, on small data."""
         family, _, _ = table.candidate.rpartition("_v")
         new = self._first(family, f"{table.candidate} {table.fidelity} {config_key(dict(table.importance))}")
         progress = Difference(table.best_gain, table.best_se, 0).verdict == "better"
-        self._publish(Idea(
-            table.id, family, self._judge.protocol.number, table.baseline, table.best_gain, table.best_se, progress, new
-        ))  # fmt: skip
+        self._publish(
+            Idea(
+                table.id,
+                family,
+                self._scorer.protocol.number,
+                table.baseline,
+                table.best_gain,
+                table.best_se,
+                progress,
+                new,
+            )
+        )
 
     def _first(self, family: str, what: str) -> bool:
         new = (family, what) not in self._tried
@@ -73,12 +84,12 @@ class Ideas:
         return new
 
     def _compare(self, id: str, family: str, oof: OutOfFold, new: bool) -> None:
-        number, known = self._judge.protocol.number, self._best.get(family)
+        number, known = self._scorer.protocol.number, self._best.get(family)
         if known is None:
             self._best[family] = (id, oof)
             self._publish(Idea(id, family, number, None, None, None, True, new))
             return
-        found = self._judge.difference(known[1], oof)
+        found = self._scorer.difference(known[1], oof)
         if found.gain > 0:
             self._best[family] = (id, oof)
         better = found.verdict == "better"

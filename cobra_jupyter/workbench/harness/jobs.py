@@ -1,4 +1,4 @@
-"""Work that goes on while the caller does other things."""
+"""Background jobs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cobra_jupyter.workbench import results
 
 @dataclass
 class Job:
-    """A background call: `state` is running, done, failed or cancelled; `result` what the call returned."""
+    """A background call with its `result`. `state` is running, done, failed or cancelled."""
 
     id: str
     what: str
     started: float
-    asked: results.JobAsked  # the call and its arguments, so that it can be made again
+    asked: results.JobAsked  # the call and its arguments, so that it can be repeated
     state: str = "running"
     seconds: float = 0.0
     result: Any = None
@@ -26,14 +26,17 @@ class Job:
     cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def record(self, running: bool | None = None) -> results.Job:
-        """`running`: as it was a moment ago."""
+        """Return the job's record; `running` overrides the current state."""
         running = self.state == "running" if running is None else running
         return {
-            "id": self.id, "what": self.what, "asked": self.asked, "state": "running" if running else self.state,
+            "id": self.id,
+            "what": self.what,
+            "asked": self.asked,
+            "state": "running" if running else self.state,
             "error": None if running else self.error,
             "seconds": round(time.time() - self.started if running else self.seconds, 3),
             "result": None if running or self.result is None else self.result.get("data", {}).get("id"),
-        }  # fmt: skip
+        }
 
 
 class Jobs:
@@ -46,15 +49,15 @@ class Jobs:
         self._changed = threading.Condition()
 
     def new_id(self) -> str:
-        """An id that nobody else is given."""
+        """Return an unused id."""
         with self._changed:
             self._next += 1
             return f"j{self._next - 1:02d}"
 
     def start(
         self, id: str, what: str, asked: results.JobAsked, work: Callable[[threading.Event], Any]
-    ) -> Job:  # fmt: skip
-        """Run `work` in a thread; `asked` is the call it serves."""
+    ) -> Job:
+        """Run `work` in a thread; `asked` is the call."""
         job = Job(id, what, time.time(), asked)
         self._next = max(self._next, int(id[1:]) + 1)
         self._jobs[job.id] = job
@@ -68,25 +71,31 @@ class Jobs:
             job.result = work(job.cancelled)
             failed = job.result.get("data", {}).get("failure") and job.result["data"].get("score") is None
             state = "cancelled" if job.cancelled.is_set() else "failed" if failed else "done"
-        except Exception as error:  # told to whoever asks for the job
+        except Exception as error:  # part of the job's record
             job.error = f"{type(error).__name__}: {error}"
         job.seconds = time.time() - job.started
         self._emit(
             results.JOB, {**job.record(running=False), "state": state, "seconds": round(job.seconds, 3)}
         )
-        with self._changed:  # who waits finds it in the record
+        with self._changed:  # after the record, so that waiting threads find it
             job.state = state
             self._changed.notify_all()
 
     def restore(self, record: results.Job, result: Any) -> None:
-        """A job that ended in an earlier life of the harness."""
+        """Register a job that ended before a restart of the harness."""
         self._jobs[record["id"]] = Job(
-            record["id"], record["what"], 0.0, record["asked"], record["state"], record["seconds"], result,
-            record["error"],
-        )  # fmt: skip
+            id=record["id"],
+            what=record["what"],
+            started=0.0,
+            asked=record["asked"],
+            state=record["state"],
+            seconds=record["seconds"],
+            result=result,
+            error=record["error"],
+        )
 
     def number_from(self, number: int) -> None:
-        """The number of the next job."""
+        """Set the number of the next job."""
         self._next = number
 
     def all(self) -> list[Job]:
@@ -96,7 +105,7 @@ class Jobs:
         return [job for job in self._jobs.values() if job.state == "running"]
 
     def named(self, ids: list[str] | None) -> list[Job]:
-        """The named jobs (all when None). Raises KeyError naming a strange id."""
+        """Return the jobs with these ids (None: all). Raises KeyError that names unknown ids."""
         unknown = set(ids or ()) - set(self._jobs)
         if unknown:
             raise KeyError(
@@ -105,7 +114,7 @@ class Jobs:
         return [job for job in self._jobs.values() if ids is None or job.id in ids]
 
     def wait(self, ids: list[str] | None, seconds: float, cancelled: threading.Event) -> list[Job]:
-        """Wait until the named jobs have ended or the time is over."""
+        """Wait until these jobs have ended, at most `seconds`."""
         wanted = self.named(ids)
         end = time.monotonic() + seconds
         with self._changed:

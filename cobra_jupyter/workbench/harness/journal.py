@@ -1,4 +1,4 @@
-"""The calls that cells made, with their answers: a cell that runs again gets the answers it got."""
+"""The calls that cells made and their answers. A cell that runs again gets the same answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Turn = tuple[str, int]  # agent, number
 
 @dataclass(frozen=True)
 class Answered:
-    """A call with its answer or its error. `args` None: they are not known, as the answer alone was recorded."""
+    """A call with its answer or its error. `args` is None if only the answer was recorded."""
 
     call: str
     args: dict[str, Any] | None
@@ -24,11 +24,11 @@ class Answered:
 
 
 class Journal(Rebuilt):
-    """By agent and turn the calls of the turn's cell, in order. A call whose result was recorded and whose answer was
-    not, since all ended in between, is known by its name alone."""
+    """The calls of each turn's cell, in order. If the run stopped between result and answer of a call, only
+    the call's name and its result are known."""
 
     def __init__(self) -> None:
-        self.trial_lines: dict[str, int] = {}  # where each trial stands in the record
+        self.trial_lines: dict[str, int] = {}  # the line of each trial in the record
         self._calls: dict[Turn, list[Answered]] = {}
         self._turn: Turn = ("lead", 0)
         self._open: Answered | None = None  # a result whose call has not ended
@@ -62,7 +62,7 @@ class Journal(Rebuilt):
         self._calls.setdefault((agent, turn), []).append(call)
 
     def of(self, agent: str, turn: int) -> list[Answered]:
-        """The calls of a turn, the one that had not ended included."""
+        """Return the calls of a turn, with the one that had not ended."""
         found = self._calls.get((agent, turn), [])
         return [*found, self._open] if self._open and self._turn == (agent, turn) else list(found)
 

@@ -1,4 +1,5 @@
-"""The numbers of trials, ablations and blends; in a replay those they had, since which came first hangs on the clock."""
+"""The numbers of trials, ablations and blends. A replay uses the original ones, since their order depends on
+time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose a name is. Agents work side by side: none may replace what another made, but the lead, whose work it all is."""
+"""Which agent owns a name. Agents work in parallel: only the lead may replace what another agent made."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from cobra_jupyter.workbench.rebuild import Line, Rebuilt, takes
 from cobra_jupyter.workbench.turns import CALL, Call
 
 LEAD = "lead"
-NAMED = ("candidate", "shared")  # calls that give a name; that of a metric is the lead's alone to give
+NAMED = ("candidate", "shared")  # calls that define a name; only the lead may define a metric
 _VERSION = re.compile(r"_v\d+$")
 
 
 class NameTaken(ValueError):  # noqa: N818
-    """The name is another agent's; the message says what to do."""
+    """Another agent owns the name; the message says what to do."""
 
 
 class Owners(Rebuilt):
-    """By call and name the agent who made it. Thread-safe."""
+    """The owner of each name, by call and name. Thread-safe."""
 
     def __init__(self) -> None:
         self._owners: dict[tuple[str, str], str] = {}
-        self._texts: dict[tuple[str, str], Any] = {}  # as last defined
+        self._texts: dict[tuple[str, str], Any] = {}  # the latest definition
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def claim(self, agent: str, call: str, name: Any, text: Any) -> Iterator[None]:
-        """Within, `name` becomes the agent's; it stays so unless the call fails. The same text again takes nothing from
-        anybody. Raises NameTaken."""
+        """Make the agent the owner of `name`, unless the call in this context fails. Raises NameTaken.
+
+        An unchanged text does not change the owner."""
         key = (call, str(name))
         if call not in NAMED or (text is not None and self._texts.get(key) == text):
             yield
@@ -49,14 +50,14 @@ class Owners(Rebuilt):
 
     def _give_back(self, key: tuple[str, str], agent: str, before: str | None) -> None:
         with self._lock:
-            if self._owners.get(key) != agent:  # the lead has taken it meanwhile
+            if self._owners.get(key) != agent:  # the lead has claimed it meanwhile
                 return
             del self._owners[key]
             if before:
                 self._owners[key] = before
 
     def _refuse(self, agent: str, call: str, name: str) -> None:
-        """`boost_v2` is taken where `boost` is: it means the second version of that."""
+        """Raise NameTaken if another agent owns the name. `boost_v2` belongs to the owner of `boost`."""
         if agent == LEAD:
             return
         for taken in (name, _VERSION.sub("", name)):

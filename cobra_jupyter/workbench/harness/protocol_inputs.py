@@ -1,4 +1,4 @@
-"""What a protocol is frozen upon: data, labels, a split of the units, and a metric that was tested before it is trusted."""
+"""The inputs of a protocol: data, labels, a split of the units, and a tested metric."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TASKS = ("binary", "multiclass", "multilabel", "regression")
 
 @dataclass(frozen=True)
 class ProtocolInputs:
-    """`evaluate` scores a metric that was written in a cell; `sanity` says how the metric stood its test."""
+    """`evaluate` computes a metric that was written in a cell; `sanity` is the result of its test."""
 
     competition: competitions.Competition
     data: competitions.Data
@@ -32,19 +32,32 @@ class ProtocolInputs:
     sanity: results.Sanity
 
 
-def lay(
-    competition: competitions.Competition, data: competitions.Data, custom: CustomMetric | None,
-    asked: results.ProtocolAsked, leave_out: Sequence[str], number: int, seed: int,
-) -> ProtocolInputs:  # fmt: skip
-    """Split units and test the metric. `asked` goes before what the competition says. Raises NotReady, ValueError."""
-    competition = _judged_by(competition, custom, asked["metric"])
+def prepare(
+    competition: competitions.Competition,
+    data: competitions.Data,
+    custom: CustomMetric | None,
+    request: results.ProtocolAsked,
+    leave_out: Sequence[str],
+    number: int,
+    seed: int,
+) -> ProtocolInputs:
+    """Split units and test the metric. `request` overrides the competition. Raises NotReady, ValueError."""
+    competition = _judged_by(competition, custom, request["metric"])
     truth = protocol.truth_of(competition, data.train)
     frozen, folds = protocol.freeze(
-        competition, data.train, data.test, number=number, seed=seed,
-        split=asked["split"] or competition.split, folds=asked["folds"], repeats=asked["repeats"],
-        groups=asked["groups"] or competition.groups, time=asked["time"] or competition.time,
-        vault=asked["vault"], leave_out=list(leave_out),
-    )  # fmt: skip
+        competition,
+        data.train,
+        data.test,
+        number=number,
+        seed=seed,
+        split=request["split"] or competition.split,
+        folds=request["folds"],
+        repeats=request["repeats"],
+        groups=request["groups"] or competition.groups,
+        time=request["time"] or competition.time,
+        vault=request["vault"],
+        leave_out=list(leave_out),
+    )
     metric = custom.metric if custom else metrics.get(frozen.metric)
     sanity = metrics.sanity(metric, truth, competition.task, competition.classes, seed)
     if not sanity["holds"]:
@@ -59,15 +72,17 @@ def lay(
 def _judged_by(
     competition: competitions.Competition, custom: CustomMetric | None, name: str | None
 ) -> competitions.Competition:
-    """The competition with the metric that judges. Raises NotReady where none can."""
+    """Return the competition with the metric to use. Raises NotReady if there is none."""
     if custom:
         competition = replace(competition, metric=custom.name, direction=custom.metric.direction)
     elif name:
         known = metrics.get(name)
         competition = replace(competition, metric=known.name, direction=known.direction)
-    asked = " ".join(competition.questions)
+    questions = " ".join(competition.questions)
     if competition.metric is None or competition.direction is None:
-        raise NotReady(asked or "no metric: give one with metric=… or a %%metric cell")
+        raise NotReady(questions or "no metric: give one with metric=… or a %%metric cell")
     if competition.task not in TASKS:
-        raise NotReady(asked or f"task {competition.task} cannot be judged here yet: set task=… or kind=…")
+        raise NotReady(
+            questions or f"task {competition.task} cannot be judged here yet: set task=… or kind=…"
+        )
     return competition

@@ -1,4 +1,5 @@
-"""Scores, choices and submissions made again from what a run stored, and compared with what its record says."""
+"""Recomputes scores, selections and submissions from a run's stored files and compares them with its
+record."""
 
 from __future__ import annotations
 
@@ -19,12 +20,12 @@ from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score
 if TYPE_CHECKING:
     from cobra_jupyter.workbench.harness.harness import Harness
 
-SAME = 1e-9  # relative; sums may be added up in another order
+SAME = 1e-9  # relative tolerance: the order of sums may differ
 
 
 @dataclass
 class Check:
-    """`count` things were compared; `problems` says what differs."""
+    """`count` items were compared; `problems` lists the differences."""
 
     what: str
     count: int = 0
@@ -35,13 +36,13 @@ class Check:
 
 
 def verify(harness: Harness, lines: Iterable[Line], call: Call) -> list[Check]:
-    """Restore a harness from a run's record and compare everything that can be made again."""
+    """Restore a harness from a run's record and compare everything that can be recomputed."""
     verifying = _Verifying(harness, call)
 
     def miss(what: str, kind: str, error: Exception) -> None:
         verifying.miss(SORT.get(kind, "inputs"), what)
 
-    verifying.take_all(lines, (Exception,), miss)  # whatever does not work is a finding
+    verifying.take_all(lines, (Exception,), miss)  # every failure is a finding
     return list(verifying.checks.values())
 
 
@@ -55,7 +56,7 @@ SORT = {
 
 
 class _Verifying(Restoring):
-    """Restores, and looks twice."""
+    """Restores a run and compares it with the record."""
 
     def __init__(self, harness: Harness, call: Call) -> None:
         super().__init__(harness, call)
@@ -86,43 +87,43 @@ class _Verifying(Restoring):
     @takes(results.SHARED)
     def take_shared(self, data: results.Shared, line: Line) -> None:
         self.checks["inputs"].count += 1
-        if not self.harness.under[data["protocol"]].artefacts.restore(data):
+        if not self.harness.scopes[data["protocol"]].artefacts.restore(data):
             raise ValueError("its files are not those recorded")
 
     @takes(results.TRIAL)
     def take_trial(self, data: results.Trial, line: Line) -> None:
         super().take_trial(data, line)
-        trials = self.harness.under[data["protocol"]].trials
+        trials = self.harness.scopes[data["protocol"]].trials
         (trial,) = [t for t in trials.finished() if t.id == data["id"]]
         if data["full"] != (
             data["fraction"] >= 1
-            and len(data["folds"]) == trials.judge.protocol.folds
+            and len(data["folds"]) == trials.scorer.protocol.folds
             and trial.score is not None
         ):
             self.miss("trials", f"{data['id']}: whether it is full-size is not as recorded")
         if trial.oof is not None:
             self.checks["trials"].count += 1
-            self._compare_score("trials", data["id"], data, trials.judge.score(trial.oof))
+            self._compare_score("trials", data["id"], data, trials.scorer.score(trial.oof))
 
     @takes(results.BLEND)
     def take_blend(self, data: results.Blend, line: Line) -> None:
         super().take_blend(data, line)
         self.checks["blends"].count += 1
-        frozen = self.harness.under[data["protocol"]]
-        judge, blend = frozen.judge, frozen.finalists.blends[data["id"]]
+        scope = self.harness.scopes[data["protocol"]]
+        scorer, blend = scope.scorer, scope.finalists.blends[data["id"]]
         assert blend.oof is not None
-        self._compare_score("blends", data["id"], data, judge.score(blend.oof))
+        self._compare_score("blends", data["id"], data, scorer.score(blend.oof))
         weights = [weight for _, weight in blend.members]
         mixed = [
             np.sum([w * t.oof.raw[r] for w, t in zip(weights, blend.trials, strict=True) if t.oof], axis=0)
             for r in range(len(blend.oof.raw))
         ]
-        in_sample = judge.score(OutOfFold(tuple(mixed), blend.oof.fold), with_se=False).value
+        in_sample = scorer.score(OutOfFold(tuple(mixed), blend.oof.fold), with_se=False).value
         self._compare("blends", f"{data['id']}, in sample", data["in_sample"], in_sample)
 
     @takes(results.SELECTION)
     def take_selection(self, data: results.Selection, line: Line) -> None:
-        finalists = self.harness.under[data["protocol"]].finalists
+        finalists = self.harness.scopes[data["protocol"]].finalists
         made = finalists.select(finalists.trials(), self.call.cancelled)
         self.checks["selection"].count += 1
         if (made.chosen, made.vetoed) != (data["chosen"], data["vetoed"]):
@@ -133,7 +134,7 @@ class _Verifying(Restoring):
     def take_submission(self, data: results.Submission, line: Line) -> None:
         super().take_submission(data, line)
         self.checks["submission"].count += 1
-        finalists = self.harness.under[data["protocol"]].finalists
+        finalists = self.harness.scopes[data["protocol"]].finalists
         if finalists.selection and data["what"] != finalists.selection.chosen:
             self.miss("selection", f"{finalists.selection.chosen} was chosen, {data['what']} was submitted")
         _, score = finalists.members(data["what"])

@@ -1,5 +1,4 @@
-"""What a run may use: seconds, of which some are kept for its end, cores and memory. In a replay, what the run that is
-replayed had."""
+"""The resources of a run: time (with a reserve), cores and memory. A replay uses the original's."""
 
 from __future__ import annotations
 
@@ -13,11 +12,11 @@ from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 
 UNLIMITED = 7 * 86_400.0
 PROOF_OVERHEAD = 12.0  # seconds: a fresh kernel, imports, reading the tables, on a busy machine
-SECOND_PROOF = 10.0  # seconds: with the saved models, on a busy machine, where training anew runs late
+SECOND_PROOF = 10.0  # seconds: with the saved models, on a busy machine, if training anew takes too long
 
 
 class Resources:
-    """`started` in epoch seconds; `budget` in seconds, None = no limit; `machine` has `slots` and `memory_mb`."""
+    """`started`: epoch seconds; `budget`: seconds (None: no limit); `machine` has `slots` and `memory_mb`."""
 
     def __init__(
         self, started: float, budget: float | None, machine: Mapping[str, Any], decisions: TimedDecisions
@@ -31,7 +30,7 @@ class Resources:
 
     @property
     def machine(self) -> dict[str, Any]:
-        """What predictions of cost reckon with."""
+        """The machine that predictions of cost assume."""
         return {"slots": self.slots, "memory_mb": self.memory_mb}
 
     @property
@@ -45,25 +44,26 @@ class Resources:
         return self._started + self.budget - (self._held or time.time())
 
     def hold(self, started: float | None = None) -> None:
-        """Stop the clock; with `started`, let it go on as if the run had begun then."""
+        """Stop the clock. With `started`, start it again as if the run had begun then."""
         self._held = time.time() if started is None else None
         self._started = self._started if started is None else started
 
     @property
     def reserve(self) -> float:
-        """Seconds to keep for predicting, decoding, refitting and proving what was submitted last: 1.3 × measured, 1 % of
-        the budget, at most 10 s, for a second proof, and in all at least 3 %."""
+        """Seconds reserved to predict, decode, refit and prove the latest submission.
+
+        1.3 × the measured time, plus 1 % of the budget (at most 10 s) for a second proof; at least 3 %."""
         budget = self.budget or 0.0
         second = min(SECOND_PROOF, 0.01 * budget)
         return max(0.03 * budget, 1.3 * (self.to_prove / self.slots + PROOF_OVERHEAD) + second)
 
     def left(self, call: Call) -> float:
-        """Seconds for new work: what is left before the reserve."""
+        """Seconds left for new work, before the reserve."""
         left = self._decisions.of(call).take("left", lambda: round(self.seconds_left - self.reserve, 3))
         return float(left)
 
     def limit(self, call: Call, timeout: float | None = None) -> float:
-        """Seconds that one piece of work may take. Raises TooExpensive where nothing more can start."""
+        """Seconds that one piece of work may take. Raises TooExpensive if nothing more can start."""
         left = self.left(call)
         if left <= 1:
             raise TooExpensive(
@@ -73,7 +73,7 @@ class Resources:
         return round(min(timeout or left, left), 1)
 
     def proof_limit(self, call: Call) -> float:
-        """Worker seconds the members of a blend may cost, so that refitting them all still fits the budget."""
+        """Worker seconds that the members of a blend may cost, so that refitting them fits the budget."""
         seconds = self._decisions.of(call).take("seconds left", lambda: round(self.seconds_left, 3))
         left = float(seconds) - 0.03 * self.seconds - PROOF_OVERHEAD
         return max(0.0, 0.6 * left / 1.3) * self.slots

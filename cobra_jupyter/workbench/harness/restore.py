@@ -1,7 +1,7 @@
-"""A harness brought back to where the record of a run left it: nothing that was finished is done again.
+"""Restores a harness to the end of a run's record, so that no finished work is repeated.
 
-Predictions, artefacts and code come from the run's folder, each checked against the hash in the record;
-folds are made anew and must be those recorded."""
+Predictions, artefacts and code are read from the run's folder and checked against the hashes in the record.
+Folds are computed again and must equal the recorded ones."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 class RestoreError(ValueError):
-    """The run's folder or the competition is not what the record tells of; the message names what differs."""
+    """The run's folder or the competition differs from the record; the message names the difference."""
 
 
 def restore(harness: Harness, lines: Iterable[Line], call: Call) -> None:
-    """Raises RestoreError."""
-    shutil.rmtree(harness.settings.folder / "views", ignore_errors=True)  # made again as needed
+    """Restore a harness to the end of the record. Raises RestoreError."""
+    shutil.rmtree(harness.settings.folder / "views", ignore_errors=True)  # rewritten when needed
 
     def refuse(what: str, kind: str, error: Exception) -> None:
         raise RestoreError(what) from error
@@ -41,7 +41,7 @@ def restore(harness: Harness, lines: Iterable[Line], call: Call) -> None:
 
 
 class Restoring(Rebuilt):
-    """The harness, one step a kind of record."""
+    """Restores a harness; one method per kind of record."""
 
     def __init__(self, harness: Harness, call: Call) -> None:
         self.harness, self.call = harness, call
@@ -49,10 +49,12 @@ class Restoring(Rebuilt):
         self._last = {"t": 0, "a": 0, "b": 0}
 
     def take_all(
-        self, lines: Iterable[Line], caught: tuple[type[Exception], ...],
+        self,
+        lines: Iterable[Line],
+        caught: tuple[type[Exception], ...],
         failed: Callable[[str, str, Exception], None],
-    ) -> None:  # fmt: skip
-        """Take lines in order; `failed(what, kind, error)` is told of each that cannot be taken."""
+    ) -> None:
+        """Apply lines in order; call `failed(what, kind, error)` for each that cannot be applied."""
         with self.harness.silently():
             for line in lines:
                 try:
@@ -74,7 +76,7 @@ class Restoring(Rebuilt):
     @takes(results.PROTOCOL)
     def take_protocol(self, data: results.Protocol, line: Line) -> None:
         self.harness.protocol(self.call, **data["asked"])
-        if self.harness.frozen.protocol.digest != data["digest"]:
+        if self.harness.scope.protocol.digest != data["digest"]:
             raise ValueError("the folds made now differ from those recorded: files or libraries have changed")
 
     @takes(results.CANDIDATE)
@@ -95,47 +97,53 @@ class Restoring(Rebuilt):
 
     @takes(results.SHARED)
     def take_shared(self, data: results.Shared, line: Line) -> None:
-        if not self.harness.under[data["protocol"]].artefacts.restore(data):
+        if not self.harness.scopes[data["protocol"]].artefacts.restore(data):
             self.harness.shared(self.call, data["name"], self._text(data["path"]))
 
     @takes(results.FIT)
     def take_fit(self, data: results.Fit, line: Line) -> None:
         candidate = self.harness.candidates.get(data["candidate"])
-        trials = self.harness.under[data["protocol"]].trials
+        trials = self.harness.scopes[data["protocol"]].trials
         spec = Spec(
-            candidate, dict(data["config"]), (data["fold"],), 1, data["fraction"], data["trial_seed"], 0.0,
+            candidate,
+            dict(data["config"]),
+            (data["fold"],),
+            1,
+            data["fraction"],
+            data["trial_seed"],
+            0.0,
             trials.recorded_shared(data["shared"]),
-        )  # fmt: skip
+        )
         trials.restore_fit(data, spec)
 
     @takes(results.TRIAL)
     def take_trial(self, data: results.Trial, line: Line) -> None:
         self._count("t", data["id"])
-        frozen = self.harness.under[data["protocol"]]
-        trial = frozen.trials.restore(data, self.harness.candidates.get(data["candidate"]))
+        scope = self.harness.scopes[data["protocol"]]
+        trial = scope.trials.restore(data, self.harness.candidates.get(data["candidate"]))
         if data["full"]:
-            frozen.finalists.selection = None
-            frozen.ideas.trial(trial)
+            scope.finalists.selection = None
+            scope.ideas.trial(trial)
 
     @takes(results.ABLATION)
     def take_ablation(self, data: results.Ablation, line: Line) -> None:
         self._count("a", data["id"])
         known: Mapping[str, Any] = {**data, "effects": tuple(Effect(**effect) for effect in data["effects"])}
         table = Ablation(**_fields(Ablation, {**known, "combinations": tuple(data["combinations"])}))
-        frozen = self.harness.under[data["protocol"]]
-        frozen.ablations.append(table)
-        frozen.ideas.ablation(table)
+        scope = self.harness.scopes[data["protocol"]]
+        scope.ablations.append(table)
+        scope.ideas.ablation(table)
 
     @takes(results.BLEND)
     def take_blend(self, data: results.Blend, line: Line) -> None:
         self._count("b", data["id"])
-        frozen = self.harness.under[data["protocol"]]
-        frozen.ideas.blend(frozen.finalists.restore_blend(data))
+        scope = self.harness.scopes[data["protocol"]]
+        scope.ideas.blend(scope.finalists.restore_blend(data))
 
     @takes(results.SELECTION)
     def take_selection(self, data: results.Selection, line: Line) -> None:
         selection = Selection(**_fields(Selection, {**data, "table": tuple(data["table"])}))
-        finalists = self.harness.under[data["protocol"]].finalists
+        finalists = self.harness.scopes[data["protocol"]].finalists
         finalists.selection = finalists.selected = selection
 
     @takes(results.SUBMISSION)
@@ -147,7 +155,7 @@ class Restoring(Rebuilt):
         self._jobs[data["id"]] = data
 
     def restart_jobs(self) -> None:
-        """Jobs that had ended are known again; those that were running start again under their old numbers."""
+        """Restore ended jobs; start the others again under their old numbers."""
         trials = {trial.id: {"data": trial.record()} for trial in self._trials()}
         for data in self._jobs.values():
             if data["state"] != "running":
@@ -155,18 +163,18 @@ class Restoring(Rebuilt):
         for id, data in self._jobs.items():
             if data["state"] == "running":
                 self.harness.jobs.number_from(int(id[1:]))
-                asked = data["asked"]
+                request = data["asked"]
                 try:
-                    if asked["call"] == "delegate":
-                        self.harness.delegate_in_background(self.call, asked["args"])
+                    if request["call"] == "delegate":
+                        self.harness.delegate_in_background(self.call, request["args"])
                     else:
-                        self.harness.restart_trial(self.call, asked)
-                except ValueError as error:  # no time is left for it
+                        self.harness.restart_trial(self.call, request)
+                except ValueError as error:  # there is no time left
                     self.harness.jobs.restore({**data, "state": "failed", "error": str(error)}, None)
         self.harness.jobs.number_from(1 + max((int(id[1:]) for id in self._jobs), default=0))
 
     def _trials(self) -> list[Trial]:
-        return [t for frozen in self.harness.under.values() for t in frozen.trials.finished()]
+        return [t for scope in self.harness.scopes.values() for t in scope.trials.finished()]
 
     def _count(self, kind: str, id: str) -> None:
         self._last[kind] = max(self._last[kind], int(id[1:]))
@@ -180,5 +188,5 @@ class Restoring(Rebuilt):
 
 
 def _fields(cls: type[DataclassInstance], known: Mapping[str, Any]) -> dict[str, Any]:
-    """What a dataclass has of a record."""
+    """Keep those items of a record that are fields of the dataclass."""
     return {field.name: known[field.name] for field in fields(cls)}

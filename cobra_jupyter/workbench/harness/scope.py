@@ -1,5 +1,7 @@
-"""A frozen protocol with all that belongs to it alone. A call takes the one in force when it begins and keeps to it: what
-it finds belongs to that protocol, whatever is frozen meanwhile."""
+"""A frozen protocol with its trials, artefacts and finalists.
+
+A call uses the protocol that is current when it begins; its results belong to that protocol, even if another
+is frozen meanwhile."""
 
 from __future__ import annotations
 
@@ -32,17 +34,12 @@ from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Pool
 
 Emit = Callable[[str, Mapping[str, Any]], None]
-OWN = (
-    "views",
-    "trials",
-    "blends",
-    "oof",
-)  # folders of a run that no candidate may read: what lies there knows labels
+LABELLED = ("views", "trials", "blends", "oof")  # folders of a run with labels: no candidate may read them
 
 
 @dataclass(frozen=True)
 class RunServices:
-    """What the protocols of a run have in common. `folder` is the run's; `number` numbers the trial with a key."""
+    """What all protocols of a run share. `folder` is the run's; `number` returns the id for a trial's key."""
 
     folder: Path
     pool: Pool
@@ -56,29 +53,44 @@ class RunServices:
 
 
 class ProtocolScope:
-    """One protocol: who judges, what folds may see, and what was tried."""
+    """One protocol: its scorer, the data that folds may see, and its trials."""
 
-    def __init__(self, common: RunServices, basis: ProtocolInputs, before: ProtocolScope | None) -> None:
-        """Artefacts that were made for the same rows `before` are there again."""
-        self.common, self.competition, self.data = common, basis.competition, basis.data
-        self.protocol = basis.protocol
-        self.judge = Scorer(
-            basis.protocol, basis.folds, basis.truth, basis.metric, basis.competition.classes, basis.evaluate
+    def __init__(self, services: RunServices, inputs: ProtocolInputs, before: ProtocolScope | None) -> None:
+        """`before`: the previous protocol; artefacts that it made for the same rows are reused."""
+        self.services, self.competition, self.data = services, inputs.competition, inputs.data
+        self.protocol = inputs.protocol
+        self.scorer = Scorer(
+            inputs.protocol,
+            inputs.folds,
+            inputs.truth,
+            inputs.metric,
+            inputs.competition.classes,
+            inputs.evaluate,
         )
-        self.views = _views(common.folder, basis)
-        closed = forbidden(basis.competition, common.folder)
-        self.artefacts = Artefacts(common.folder / "shared", common.pool, self.views, self.context, closed)
+        self.views = _views(services.folder, inputs)
+        closed = forbidden(inputs.competition, services.folder)
+        self.artefacts = Artefacts(
+            services.folder / "shared", services.pool, self.views, self.context, closed
+        )
         if before:
-            self.artefacts.take(before.artefacts)
+            self.artefacts.reuse(before.artefacts)
         self.trials = Trials(
-            common.folder / "trials", common.pool, self.views, self.judge, self.context, closed,
-            common.number, self.artefacts.paths, self._on_trial,
-            lambda record: common.emit(results.FIT, record), common.decisions,
-        )  # fmt: skip
-        self.finalists = Finalists(
-            common.folder, self.competition, self.data, self.judge, self.views, self.trials
+            services.folder / "trials",
+            services.pool,
+            self.views,
+            self.scorer,
+            context=self.context,
+            forbidden=closed,
+            next_id=services.number,
+            shared=self.artefacts.paths,
+            on_trial=self._on_trial,
+            on_fit=lambda record: services.emit(results.FIT, record),
+            decisions=services.decisions,
         )
-        self.ideas = Ideas(self.judge, common.emit)
+        self.finalists = Finalists(
+            services.folder, self.competition, self.data, self.scorer, self.views, self.trials
+        )
+        self.ideas = Ideas(self.scorer, services.emit)
         self.ablations: list[Ablation] = []
 
     @property
@@ -86,42 +98,57 @@ class ProtocolScope:
         return self.protocol.number
 
     def context(self) -> dict[str, Any]:
-        """What candidates are told, besides what differs from fit to fit."""
+        """The part of `ctx` that is the same for all fits."""
         c = self.competition
         columns = {name: kind for name, kind in c.columns.items() if name not in self.protocol.leave_out}
         return {
-            "targets": list(c.targets), "id": c.id, "task": c.task, "classes": list(c.classes), "columns": columns,
-            "tables": c.csv_options(), "metric": c.metric, "direction": c.direction, "n_jobs": 1,
-            "device": self.common.device,
-        }  # fmt: skip
+            "targets": list(c.targets),
+            "id": c.id,
+            "task": c.task,
+            "classes": list(c.classes),
+            "columns": columns,
+            "tables": c.csv_options(),
+            "metric": c.metric,
+            "direction": c.direction,
+            "n_jobs": 1,
+            "device": self.services.device,
+        }
 
     def judgement(self) -> results.Judgement:
         """Metric, direction, protocol."""
-        metric = self.judge.metric
+        metric = self.scorer.metric
         return {"metric": metric.name, "direction": metric.direction, "protocol": self.number}
 
-    def measured_in(self, judge: Scorer) -> results.MeasuredIn:
-        """The same of effects, which may be measured in a metric that stands for the protocol's."""
+    def measured_in(self, scorer: Scorer) -> results.MeasuredIn:
+        """Metric, direction and protocol of effects; these may use a smoother metric than the protocol's."""
         found: results.MeasuredIn = {
-            "metric": judge.metric.name, "direction": judge.metric.direction, "protocol": self.number,
-        }  # fmt: skip
-        if judge is not self.judge:
-            found["stands_for"] = self.judge.metric.name
+            "metric": scorer.metric.name,
+            "direction": scorer.metric.direction,
+            "protocol": self.number,
+        }
+        if scorer is not self.scorer:
+            found["stands_for"] = self.scorer.metric.name
         return found
 
     # ---- trials
 
     def spec(
-        self, call: Call, candidate: str, config: Mapping[str, Any] | None = None,
-        folds: int | list[int] | None = None, fraction: float = 1.0, seed: int = 0, repeats: int = 1,
+        self,
+        call: Call,
+        candidate: str,
+        config: Mapping[str, Any] | None = None,
+        folds: int | list[int] | None = None,
+        fraction: float = 1.0,
+        seed: int = 0,
+        repeats: int = 1,
         timeout: float | None = None,
-    ) -> Spec:  # fmt: skip
-        """What a trial is to do. Raises ValueError, CandidateError, TooExpensive."""
+    ) -> Spec:
+        """Return the specification of a trial. Raises ValueError, CandidateError, TooExpensive."""
         chosen = self.folds(folds)
         check_fraction(fraction)
         if not 1 <= repeats <= self.protocol.repeats:
             raise ValueError(f"the protocol has {self.protocol.repeats} repeats, {repeats} were asked for")
-        found, limit = self.common.candidates.get(candidate), self.common.resources.limit(call, timeout)
+        found, limit = self.services.candidates.get(candidate), self.services.resources.limit(call, timeout)
         return Spec(found, found.config(config), chosen, repeats, float(fraction), int(seed), limit)
 
     def folds(self, folds: int | list[int] | None) -> tuple[int, ...]:
@@ -134,22 +161,25 @@ class ProtocolScope:
         return chosen
 
     def finished(self, call: Call, counts: Callable[[Trial], bool] = lambda trial: True) -> list[Trial]:
-        """The finished trials that count, as they stood at this moment. In a replay those that stood then are waited
-        for, as long as anything runs."""
-        known = self.common.decisions.of(call).take(
+        """Return the finished trials for which `counts` is true.
+
+        A replay waits for those that had finished at this point of the original run, as long as work runs."""
+        known = self.services.decisions.of(call).take(
             "finished", lambda: [trial.id for trial in self.trials.finished() if counts(trial)]
         )
-        if self.common.decisions.recorded:
+        if self.services.decisions.recorded:
             self.trials.await_all(known, call.cancelled)
         return [trial for trial in self.trials.finished() if trial.id in set(known)]
 
     def full(self, call: Call, ids: Sequence[str] | None = None) -> list[Trial]:
-        """Finished full-size trials (those named). Raises NotReady where there are none."""
+        """Return the finished full-size trials, or those in `ids`. Raises NotReady if there are none."""
         return self.finalists.trials(ids, self.finished(call, lambda t: t.full and t.oof is not None))
 
     def out_of_fold(self, id: str) -> OutOfFold | None:
-        """What a trial or blend said of rows that it had not seen; None where it is not known here. Raises ValueError
-        where it failed."""
+        """Return the out-of-fold predictions of a trial or blend, or None if this protocol has none by that
+        id.
+
+        Raises ValueError if the trial failed."""
         if blend := self.finalists.blends.get(id):
             return blend.oof
         trial = next((trial for trial in self.trials.finished() if trial.id == id), None)
@@ -160,17 +190,17 @@ class ProtocolScope:
     def _on_trial(self, trial: Trial) -> None:
         if trial.full:
             self.finalists.selection = None  # made without this one
-        self.common.emit(results.TRIAL, trial.record())
-        self.common.studies.add(trial, self.protocol.direction)
+        self.services.emit(results.TRIAL, trial.record())
+        self.services.studies.add(trial, self.protocol.direction)
         if trial.full:
             self.ideas.trial(trial)
 
-    # ---- what else is measured
+    # ---- other measurements
 
     def probe(
         self, call: Call, candidate: str, config: Mapping[str, Any] | None, repeats: int | None
     ) -> scaling.Probe:
-        """Measure small fits and predict the full trial's time and memory. Raises TooExpensive where they fail."""
+        """Measure small fits and predict the full trial's cost. Raises TooExpensive if the fits fail."""
         spec = self.spec(call, candidate, config)
 
         def of_this(trial: Trial) -> bool:
@@ -179,8 +209,8 @@ class ProtocolScope:
 
         known = self.finished(call, of_this)
         sizes = {t.spec.fraction for t in known}
-        last = self.protocol.folds - 1  # of a time split the one that learns from most rows
-        n = len(self.judge.folds.training(0, last))
+        last = self.protocol.folds - 1  # in a split by time, this fold has the most training rows
+        n = len(self.scorer.folds.training(0, last))
         small = {min(1.0, 1_000 / n), min(1.0, 4_000 / n)} - sizes if 1.0 not in sizes else set()
         for fraction in sorted(small) if len(sizes) < 2 else ():
             trial = self.trials.run(replace(spec, folds=(last,), fraction=fraction), call.cancelled)
@@ -190,84 +220,119 @@ class ProtocolScope:
                     f"{trial.failure and trial.failure.message}"
                 )
             known.append(trial)
-        folds, resources = self.protocol.folds * (repeats or self.protocol.repeats), self.common.resources
+        folds, resources = self.protocol.folds * (repeats or self.protocol.repeats), self.services.resources
         return scaling.predict(known, n, folds, resources.slots, resources.memory_mb)
 
     def effects(self) -> results.Effects:
-        """All effects measured so far, strongest first."""
+        """Return all effects measured so far, strongest first."""
         rows: list[results.PlacedEffect] = [
-            {**effect.record(), "candidate": table.candidate, "fidelity": table.fidelity, "ablation": table.id}
-            for table in self.ablations for effect in table.effects
-        ]  # fmt: skip
+            {
+                **effect.record(),
+                "candidate": table.candidate,
+                "fidelity": table.fidelity,
+                "ablation": table.id,
+            }
+            for table in self.ablations
+            for effect in table.effects
+        ]
         rows.sort(key=lambda row: -(row["gain"] if row["gain"] is not None else -np.inf))
         best: list[results.BestConfig] = [
             {"candidate": t.candidate, "config": t.best, "trial": t.best_trial} for t in self.ablations
         ]
-        return {"effects": rows, "best": best, **self.measured_in(self.judge.smooth or self.judge)}
+        return {"effects": rows, "best": best, **self.measured_in(self.scorer.smooth or self.scorer)}
 
     def findings(self, call: Call, clock: audit.Clock) -> list[audit.Finding]:
-        """What an audit says of data, folds, trials and vault."""
+        """Return an audit's findings about data, folds, trials and vault."""
         found = audit.findings(
-            self.competition, self.data.train, self.data.test, self.protocol, self.judge.folds,
-            metric=self.judge.metric, clock=clock,
-        )  # fmt: skip
-        found += audit.of_trials(self.judge, self.finished(call), self.ablations)
+            self.competition,
+            self.data.train,
+            self.data.test,
+            self.protocol,
+            self.scorer.folds,
+            metric=self.scorer.metric,
+            clock=clock,
+        )
+        found += audit.of_trials(self.scorer, self.finished(call), self.ablations)
         return found + self._vault_finding(call.cancelled)
 
     def _vault_finding(self, cancelled: threading.Event) -> list[audit.Finding]:
-        """Only of what a selection has asked the vault about already."""
+        """Return findings about the vault, if a selection has used it already."""
         chosen = self.finalists.selection
-        if chosen is None or not chosen.vault or not len(self.judge.folds.vault):
+        if chosen is None or not chosen.vault or not len(self.scorer.folds.vault):
             return []
         _, score = self.finalists.members(chosen.chosen)
         prediction = self.finalists.on_vault(chosen.chosen, cancelled)
-        return list(audit.vault(self.judge, chosen.chosen, score, prediction))
+        return list(audit.vault(self.scorer, chosen.chosen, score, prediction))
 
-    # ---- what a solution needs
+    # ---- the solution
 
     def described(self, submitted: results.Submission) -> results.Solution:
-        """All that `solution.ipynb` needs of a submission."""
+        """Return what `solution.ipynb` needs of a submission."""
         c, what = self.competition, submitted["what"]
         members, score = self.finalists.members(what)
         return {
-            "what": what, "load": competitions.load_code(c), "protocol_code": self.protocol.code,
-            "folder": str(c.folder), "id": c.id, "sha256": submitted["sha256"], "context": self.context(),
-            "members": [self._member(trial, weight) for trial, weight in members], "layout": c.layout,
-            "outputs": list(c.outputs), "class_places": submission.class_places(c),
-            "wants": self.judge.metric.wants, "params": score.params,
-            "own_decode": self.finalists.decodes_itself(what), "slots": self.common.pool.slots,
-            "time_ordered": self.views.time_ordered, "time": self.protocol.time, **self.judgement(),
-        }  # fmt: skip
+            "what": what,
+            "load": competitions.load_code(c),
+            "protocol_code": self.protocol.code,
+            "folder": str(c.folder),
+            "id": c.id,
+            "sha256": submitted["sha256"],
+            "context": self.context(),
+            "members": [self._member(trial, weight) for trial, weight in members],
+            "layout": c.layout,
+            "outputs": list(c.outputs),
+            "class_places": submission.class_places(c),
+            "wants": self.scorer.metric.wants,
+            "params": score.params,
+            "own_decode": self.finalists.decodes_itself(what),
+            "slots": self.services.pool.slots,
+            "time_ordered": self.views.time_ordered,
+            "time": self.protocol.time,
+            **self.judgement(),
+        }
 
     def _member(self, trial: Trial, weight: float) -> results.SolutionMember:
         candidate, spec = trial.spec.candidate, trial.spec
         return {
-            "trial": trial.id, "name": candidate.key, "source": self.common.candidates.source(candidate),
-            "config": spec.config, "weight": weight, "folds": list(spec.folds), "repeats": spec.repeats,
-            "seed": spec.seed, "cost": trial.cost, "seconds_given": max(f.seconds_given for f in trial.fits),
-            "label": trial.label, "functions": list(candidate.functions),
+            "trial": trial.id,
+            "name": candidate.key,
+            "source": self.services.candidates.source(candidate),
+            "config": spec.config,
+            "weight": weight,
+            "folds": list(spec.folds),
+            "repeats": spec.repeats,
+            "seed": spec.seed,
+            "cost": trial.cost,
+            "seconds_given": max(f.seconds_given for f in trial.fits),
+            "label": trial.label,
+            "functions": list(candidate.functions),
             "shared": self.artefacts.sources(self.trials.shared_of(spec)),
             "models": [
                 {"repeat": f.repeat, "fold": f.fold, "path": f"trials/{Path(f.folder).name}/model.pkl"}
                 for f in trial.fits
             ],
-        }  # fmt: skip
+        }
 
 
-def _views(folder: Path, basis: ProtocolInputs) -> Views:
-    unused = list(basis.protocol.leave_out)
+def _views(folder: Path, inputs: ProtocolInputs) -> Views:
+    unused = list(inputs.protocol.leave_out)
     return Views(
-        folder / "views" / f"p{basis.protocol.number}", basis.competition, basis.data.train.drop(columns=unused),
-        basis.data.test.drop(columns=unused, errors="ignore"), basis.truth, basis.protocol, basis.folds,
-    )  # fmt: skip
+        folder / "views" / f"p{inputs.protocol.number}",
+        inputs.competition,
+        inputs.data.train.drop(columns=unused),
+        inputs.data.test.drop(columns=unused, errors="ignore"),
+        inputs.truth,
+        inputs.protocol,
+        inputs.folds,
+    )
 
 
 def forbidden(competition: competitions.Competition, folder: Path) -> tuple[str, ...]:
-    """What code that an agent wrote may not read; `folder` is the run's."""
-    there = competition.folder
-    labels = [str(there / source) for source in competition.label_sources]
-    private = [str(place / "private") for place in (there, there.parent, there.parent.parent)]
-    return (*(str(folder / name) for name in OWN), *labels, *private)
+    """Return the paths that an agent's code may not read; `folder` is the run's."""
+    source = competition.folder
+    labels = [str(source / name) for name in competition.label_sources]
+    private = [str(each / "private") for each in (source, source.parent, source.parent.parent)]
+    return (*(str(folder / name) for name in LABELLED), *labels, *private)
 
 
 def check_fraction(fraction: float) -> float:

@@ -1,8 +1,9 @@
-"""The harness process: listens on a Unix socket, serves kernels, and reports to the runner when there is one.
+"""The harness process: it listens on a Unix socket, serves kernels, and reports to the runner if there is
+one.
 
-Settings come as one JSON line on standard input: `{"socket", "folder", "competition", "options", "seed",
-"slots", "memory_bytes", "gpus", "started", "budget", "token", "recorded"}` (the last: the record of a run to replay). With standard input closed by the parent, the harness
-ends too."""
+Settings arrive as one JSON line on standard input: `{"socket", "folder", "competition", "options", "seed",
+"slots", "memory_bytes", "gpus", "started", "budget", "token", "recorded"}`; `recorded` is the record of a run
+to replay. The harness ends when its parent closes standard input."""
 
 from __future__ import annotations
 
@@ -31,47 +32,54 @@ from cobra_jupyter.workbench.workers.pool import MakePool
 from cobra_jupyter.workbench.workers.processes import ProcessPool, limit_threads
 
 RUNNER_CALLS = ("listen", "turn_begins", "hold", "restore", "verify", "shutdown")
-ASKED = ("delegate", "recall", "finish")  # calls that concern the agent whose cell makes them
-LEADS = ("protocol", "metric", "select", "submit")  # what others may only propose
+AGENT_CALLS = ("delegate", "recall", "finish")  # the runner must know which agent makes these calls
+LEAD_CALLS = ("protocol", "metric", "select", "submit")  # other agents may only propose these
 
 
 @dataclass
-class _Desk:
-    """An agent's place here: the turn whose cell runs, what it asked for, and answers to be given again to that cell's calls."""
+class _RunningCell:
+    """An agent's running cell: its turn, its number of calls by name, answers from an earlier run."""
 
     turn: int = 0
-    again: list[Answered] = field(default_factory=list)
-    asked: Counter[str] = field(default_factory=Counter)  # the cell's calls so far, by name
+    answers: list[Answered] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
 
 
 class Service:
-    """Connections: any number of kernels, at most one runner (which proves itself with the token). Each agent has a
-    socket of its own beside the lead's, so that the harness knows whose calls it serves."""
+    """Serves any number of kernels and at most one runner, which identifies itself with the token.
+
+    Each agent has its own socket, so that the harness knows which agent calls."""
 
     def __init__(self, facts: Mapping[str, Any], make_pool: MakePool = ProcessPool) -> None:
         from cobra_jupyter.workbench.harness.harness import PUBLIC, Harness, Settings
 
         self._token = str(facts["token"])
         self._runner: Peer | None = None
-        self._calls = frozenset({*PUBLIC, *ASKED, "jobs"})
+        self._calls = frozenset({*PUBLIC, *AGENT_CALLS, "jobs"})
         self._harness = Harness(
             Settings(
-                folder=Path(facts["folder"]), competition=facts.get("competition"),
+                folder=Path(facts["folder"]),
+                competition=facts.get("competition"),
                 options=dict(facts.get("options", {})),
-                seed=int(facts.get("seed", 0)), slots=int(facts["slots"]),
+                seed=int(facts.get("seed", 0)),
+                slots=int(facts["slots"]),
                 memory_bytes=int(facts["memory_bytes"]),
-                started=float(facts["started"]), budget=facts.get("budget"), gpus=int(facts.get("gpus", 0)),
+                started=float(facts["started"]),
+                budget=facts.get("budget"),
+                gpus=int(facts.get("gpus", 0)),
                 recorded=Path(facts["recorded"]) if facts.get("recorded") else None,
             ),
-            self._emit, self._ask, make_pool,
-        )  # fmt: skip
+            self._emit,
+            self._ask,
+            make_pool,
+        )
         self._folder = Path(facts["folder"])
         self._closing = False
         self._journal = Journal()
         self._latest = threading.local()
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._desks = {LEAD: _Desk()}
+        self._cells = {LEAD: _RunningCell()}
         self._owners = Owners()
         self._socket = Path(facts["socket"])
         self._listeners = [Listener(self._socket, partial(self._accept, LEAD))]
@@ -108,26 +116,26 @@ class Service:
     def _do(self, agent: str, call: Call, name: str, args: dict[str, Any]) -> Any:
         if name == "jobs":
             return self._harness.jobs_(call)
-        if agent != LEAD and (name in LEADS or (name == "open" and args.get("options"))):
+        if agent != LEAD and (name in LEAD_CALLS or (name == "open" and args.get("options"))):
             raise PermissionError(f"{name} is the lead's to call: propose it in your report")
-        whose = {"agent": agent} if name in ASKED else {}
+        caller = {"agent": agent} if name in AGENT_CALLS else {}
         try:
             with self._owners.claim(agent, name, args.get("name"), args.get("source")):
-                return getattr(self._harness, name)(call, **args, **whose)
+                return getattr(self._harness, name)(call, **args, **caller)
         except disk.DiskFull:
             raise
         except OSError:
             disk.check(self._folder)  # numpy does not say why it could not write
             raise
 
-    # ---- what a cell asked for is kept, so that the cell can be run again without doing the work again
+    # ---- calls of cells are recorded, so that a cell can run again without repeating the work
 
     def _do_recorded(self, agent: str, call: Call, name: str, args: dict[str, Any]) -> Any:
-        desk = self._desks[agent]
+        cell = self._cells[agent]
         with self._lock:
-            desk.asked[name] += 1
-            call.key = f"{agent} {desk.turn} {name} {desk.asked[name]}"
-        if known := self._take_again(desk, name, args):
+            cell.calls[name] += 1
+            call.key = f"{agent} {cell.turn} {name} {cell.calls[name]}"
+        if known := self._known_answer(cell, name, args):
             if known.error:
                 raise RuntimeError(known.error["message"])
             return known.answer
@@ -139,57 +147,62 @@ class Service:
         except Exception as error:
             if not call.cancelled.is_set():
                 failure: CallError = {"kind": type(error).__name__, "message": words(error)}
-                self._keep(agent, desk.turn, Answered(name, args, None, failure), None)
+                self._record_call(agent, cell.turn, Answered(name, args, None, failure), None)
             raise
-        if not call.cancelled.is_set():  # what was given up is not done
-            self._keep(agent, desk.turn, Answered(name, args, answer, None), self._seq_of(answer))
+        if not call.cancelled.is_set():  # a cancelled call has no answer
+            self._record_call(agent, cell.turn, Answered(name, args, answer, None), self._seq_of(answer))
         return answer
 
-    def _take_again(self, desk: _Desk, name: str, args: dict[str, Any]) -> Answered | None:
+    def _known_answer(self, cell: _RunningCell, name: str, args: dict[str, Any]) -> Answered | None:
         with self._lock:
-            for place, done in enumerate(desk.again):
+            for index, done in enumerate(cell.answers):
                 if done.call == name and done.args in (args, None):
-                    return desk.again.pop(place)
+                    return cell.answers.pop(index)
         return None
 
-    def _keep(self, agent: str, turn: int, done: Answered, seq: int | None) -> None:
-        """`seq`: the line of the record that holds the answer already."""
+    def _record_call(self, agent: str, turn: int, done: Answered, seq: int | None) -> None:
+        """Record a call. `seq`: the line of the record that holds the answer already."""
         with self._lock:
             self._journal.keep(agent, turn, done)
         record = {
-            "agent": agent, "turn": turn, "call": done.call, "args": done.args, "record": seq,
-            "answer": done.answer if seq is None else None, "error": done.error,
-        }  # fmt: skip
+            "agent": agent,
+            "turn": turn,
+            "call": done.call,
+            "args": done.args,
+            "record": seq,
+            "answer": done.answer if seq is None else None,
+            "error": done.error,
+        }
         self._emit(CALL, record)
 
     def _seq_of(self, answer: dict[str, Any]) -> int | None:
-        """The line of the record that holds this answer already."""
+        """Return the line of the record that holds this answer already, or None."""
         if answer["kind"] == "trial":
             return self._journal.trial_lines.get(answer["data"]["id"])
         latest = getattr(self._latest, "record", None)
         return latest[2] if latest and latest[:2] == (answer["kind"], answer["data"]) else None
 
-    # ---- the runner's own calls
+    # ---- calls of the runner
 
     def _listen(self, call: Call, agent: str) -> str:
-        """Open an agent's own socket. → its path."""
+        """Open a socket for an agent and return its path."""
         path = self._socket.with_name(agent)
         with self._lock:
-            if agent not in self._desks:
-                self._desks[agent] = _Desk()
+            if agent not in self._cells:
+                self._cells[agent] = _RunningCell()
                 self._serve(Listener(path, partial(self._accept, agent)))
         return str(path)
 
     def _turn_begins(self, call: Call, number: int, again: bool, agent: str = LEAD) -> None:
-        """The cell of an agent's turn runs now; `again`: calls that it made before get the answers they got."""
+        """Note that the cell of an agent's turn runs. `again`: repeated calls get their recorded answers."""
         with self._lock:
-            desk = self._desks[agent]
-            desk.turn = number
-            desk.asked.clear()
-            desk.again = self._journal.of(agent, number) if again else []
+            cell = self._cells[agent]
+            cell.turn = number
+            cell.calls.clear()
+            cell.answers = self._journal.of(agent, number) if again else []
 
     def _hold(self, call: Call, started: float | None) -> None:
-        """Stop the run's clock, or let it go on."""
+        """Stop the run's clock or start it again."""
         self._harness.resources.hold(started)
 
     def _restore(self, call: Call, ledger: str) -> None:
@@ -203,12 +216,12 @@ class Service:
         return {"kind": "verification", "data": {"checks": [check.record() for check in checks]}}
 
     def _shutdown(self, call: Call) -> None:
-        self._closing = True  # what is given up now is no result
+        self._closing = True  # the results of cancelled work are not recorded
         self._harness.jobs.cancel_all()
         threading.Timer(0.05, self._done.set).start()
 
     def _emit(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Hand a record to the runner and wait until it is written; without a runner there is no ledger."""
+        """Send a record to the runner and wait until it is written. Without a runner there is no ledger."""
         if self._runner is not None and not self._runner.closed.is_set() and not self._closing:
             seq = self._runner.call("record", {"kind": kind, "data": data})
             self._latest.record = (kind, data, seq)
@@ -228,7 +241,7 @@ class Service:
         threading.Thread(target=listener.serve_forever, daemon=True).start()
 
     def run(self) -> None:
-        """Be a process of its own: until the parent, the runner or a signal ends it."""
+        """Serve until the parent, the runner or a signal ends the process."""
         self.open()
         threading.Thread(target=self._watch_parent, daemon=True).start()
         print("ready", flush=True)
@@ -239,7 +252,7 @@ class Service:
         self._serve(self._listeners[0])
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait until the runner has said goodbye, or `stop` was called."""
+        """Wait until the runner has called `shutdown`, or until `stop`."""
         self._done.wait(seconds)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""Metrics: what a prediction is worth, and whether the metric can be trusted.
+"""Metrics: names, decoding of predictions, and the test that a metric must pass.
 
 Shapes (n rows, C classes, T columns): truth is int codes (n,) for binary and multiclass, 0/1 (n, T) for
-multilabel, floats (n, T) for regression. A metric wants one form of prediction, which `decode` makes from a
-raw one: "label" (codes (n,), multilabel 0/1 (n, T)), "probability" ((n, C), multilabel (n, T)) or "value"
+multilabel, floats (n, T) for regression. A metric wants one form of prediction; `decode` makes it from a raw
+one: "label" (codes (n,), multilabel 0/1 (n, T)), "probability" ((n, C), multilabel (n, T)) or "value"
 ((n, T)). A score that cannot be computed raises `MetricUndefined`; no metric returns nan.
 """
 
@@ -20,15 +20,25 @@ from cobra_jupyter.competition.metrics.arithmetic import matrix, one_hot
 from cobra_jupyter.workbench import results
 
 __all__ = [
-    "ALIASES", "Metric", "MetricError", "MetricUndefined", "better", "decode", "decode_grid", "default_for",
-    "get", "names", "sanity", "sign",
-]  # fmt: skip
+    "ALIASES",
+    "Metric",
+    "MetricError",
+    "MetricUndefined",
+    "better",
+    "decode",
+    "decode_grid",
+    "default_for",
+    "get",
+    "names",
+    "sanity",
+    "sign",
+]
 
 Params = dict[str, Any]
 
 
 class MetricError(KeyError):
-    """No such metric, or not for this task."""
+    """The metric is unknown or does not fit the task."""
 
     def __str__(self) -> str:  # KeyError would show the repr
         return str(self.args[0]) if self.args else ""
@@ -43,12 +53,12 @@ DEFAULTS = {
 
 
 def names() -> list[str]:
-    """All metric names."""
+    """Return all metric names."""
     return list(METRICS)
 
 
 def get(name: str) -> Metric:
-    """The metric of that name or common synonym, whatever its case and spacing; else `MetricError`."""
+    """Find a metric by its name or a synonym; case and spacing do not matter. Raises MetricError."""
     key = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     key = ALIASES.get(key, key)
     if key in METRICS:
@@ -59,14 +69,14 @@ def get(name: str) -> Metric:
 
 
 def default_for(task: str) -> str:
-    """The name of the metric for a task of which none is stated; `MetricError` for an unknown task."""
+    """Return the name of a task's default metric. Raises MetricError for an unknown task."""
     if task not in DEFAULTS:
         raise MetricError(f"no default metric for task {task!r}; tasks: {', '.join(DEFAULTS)}")
     return DEFAULTS[task]
 
 
 def sign(metric: Metric | str) -> int:
-    """+1 where more is better, -1 where less is."""
+    """Return +1 if higher is better, else -1."""
     return 1 if _metric(metric).direction == "maximize" else -1
 
 
@@ -80,7 +90,7 @@ def _metric(metric: Metric | str) -> Metric:
 
 
 def decode(raw: Array, wants: str, task: str, params: Params | None = None) -> Array:
-    """A raw prediction in the form a metric wants.
+    """Convert a raw prediction to the form that a metric wants.
 
     params: threshold (binary, multilabel; P above it is positive, default 0.5), rule (multiclass: "argmax" or
     "expectation", the mean class code, rounded), minimum (values below are raised to it).
@@ -106,9 +116,9 @@ def decode(raw: Array, wants: str, task: str, params: Params | None = None) -> A
 
 
 def decode_grid(metric: Metric | str, task: str, classes: Sequence[Any] | None = None) -> list[Params]:
-    """Params of `decode` worth trying for a metric, the default first; choose on out-of-fold rows only.
+    """Return the params of `decode` to try for a metric, the default first. Choose on out-of-fold rows only.
 
-    classes: where given and not numbers, no expectation over them is offered.
+    The rule "expectation" is not offered for classes that are not numbers.
     """
     metric = _metric(metric)
     if metric.from_zero:
@@ -135,13 +145,13 @@ def _are_numbers(classes: Sequence[Any]) -> bool:
 def sanity(
     metric: Metric | str, truth: Array, task: str, classes: Sequence[Any], rng: np.random.Generator | int
 ) -> results.Sanity:
-    """Score the truth itself, the truth shuffled, and a constant (class prior, commonest label, mean).
+    """Score the truth itself, the shuffled truth and a constant (class prior, most frequent label, mean).
 
-    holds: the perfect prediction gets the best possible score (macro F1 need not: a column without
-    positives counts 0) and is strictly better than the other two. Of these no order is asked: under a loss
-    (log loss, RMSE, also R²) and accuracy the constant rightly beats shuffled truth, which is confident and
-    wrong; under ranking and chance-corrected metrics both lie at chance, in either order; under F1 a
-    shuffle beats the commonest label. A correlation, undefined for a constant, counts as 0 there. Returns
+    The metric holds if the perfect prediction has the best possible score (macro F1 need not: a column
+    without positives counts 0) and is strictly better than the other two. Their order does not matter: by a
+    loss (log loss, RMSE, also R²) or accuracy, the constant is better than shuffled truth, which is confident
+    and wrong; by ranking and chance-corrected metrics both score at chance; by F1, shuffled truth is better
+    than the most frequent label. A correlation is undefined for a constant and counts as 0. Returns
     {perfect, shuffled, constant: float or None, holds: bool, reason: str}.
     """
     metric = _metric(metric)
@@ -150,7 +160,7 @@ def sanity(
     truth = np.asarray(truth)
     perfect, constant = _perfect_and_constant(metric, truth, len(classes))
     shuffled = perfect[np.random.default_rng(rng).permutation(len(truth))]
-    if np.array_equal(shuffled, perfect):  # a shuffle of two or three rows may change nothing
+    if np.array_equal(shuffled, perfect):  # possible with two or three rows
         shuffled = np.roll(perfect, 1, axis=0)
     found: list[float] = []
     for what, prediction in (("perfect", perfect), ("shuffled", shuffled), ("constant", constant)):
@@ -161,7 +171,7 @@ def sanity(
                 found.append(metric.constant_score)
             else:
                 return _verdict(f"the {what} prediction has no score: {problem}")
-    known = METRICS.get(metric.name) is metric  # the best score of one written for a competition is unknown
+    known = METRICS.get(metric.name) is metric  # the best score of a custom metric is unknown
     if known and not metric.perfect_may_miss and abs(found[0] - metric.best) > 1e-6:
         return _verdict(f"the perfect prediction scores {found[0]:.6g}, not {metric.best:g}", found)
     for what, score in zip(("shuffled", "constant"), found[1:], strict=True):

@@ -1,8 +1,7 @@
-"""Key factors tested on small data: one at a time against a baseline, then combinations of the winners.
+"""Tests factors on small data: one at a time against a baseline, then combinations of the winners.
 
-A trial costs seconds to minutes: the share of rows and the folds are chosen so that the whole fits its time.
-The survivors run again at a larger size, so that a factor whose effect flips with scale is seen (successive
-halving)."""
+The share of rows and the folds are chosen so that the whole ablation fits its time. The best configurations
+run again at larger sizes (successive halving), so that effects which change with scale are seen."""
 
 from __future__ import annotations
 
@@ -25,13 +24,13 @@ from cobra_jupyter.workbench.search.candidates import Candidate
 from cobra_jupyter.workbench.search.trials import Spec, Trial, Trials, config_key
 from cobra_jupyter.workbench.timed_decisions import Deciding
 
-SMALL_ROWS = 2_000  # rows of the first look at a candidate's cost
+SMALL_ROWS = 2_000  # rows of the first fit, which measures a candidate's cost
 FRACTIONS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02)
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How small the small data is."""
+    """The size of the data: share of the training rows, and folds."""
 
     fraction: float
     folds: tuple[int, ...]
@@ -43,7 +42,7 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a level does against the baseline level: gain > 0 is better, in the metric's units."""
+    """The effect of a level compared with the baseline level; a `gain` above 0 is better."""
 
     factor: str
     level: Any
@@ -62,7 +61,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Ablation:
-    """The signature artefact: effects, combinations, and the best configuration of one candidate."""
+    """The result of an ablation: effects, combinations and the best configuration of one candidate."""
 
     id: str
     candidate: str
@@ -88,7 +87,7 @@ class Ablation:
 
 @dataclass(frozen=True)
 class _Running:
-    """A trial under way; `surely`: it was done in the run that is replayed, so it will be."""
+    """A running trial. `surely`: it finished in the replayed run, so it will finish."""
 
     key: str
     seconds: float
@@ -97,35 +96,44 @@ class _Running:
 
 
 class Ablate:
-    """Runs one ablation. `seconds` is all the time it may take; what does not fit is said, not dropped
-    silently."""
+    """Runs one ablation within `seconds`. Its table lists what there was no time for."""
 
     def __init__(
-        self, trials: Trials, candidate: Candidate, base: dict[str, Any], factors: dict[str, list[Any]],
+        self,
+        trials: Trials,
+        candidate: Candidate,
+        *,
+        id: str,
+        base: dict[str, Any],
+        factors: dict[str, list[Any]],
         seed: int,
-        seconds: float, trial_seconds: float, cancelled: threading.Event, publish: Callable[[Ablation], None],
-        id: str, slots: int, deciding: Deciding,
-    ) -> None:  # fmt: skip
-        """`slots`: trials that are taken to run beside each other; `deciding` keeps what hangs on the clock."""
+        seconds: float,
+        trial_seconds: float,
+        cancelled: threading.Event,
+        publish: Callable[[Ablation], None],
+        slots: int,
+        deciding: Deciding,
+    ) -> None:
+        """`slots`: assumed number of parallel trials; `deciding` records decisions that depend on time."""
         self.trials, self.candidate, self.factors, self.seed = trials, candidate, factors, seed
         self.base = candidate.config(base)
         self.begun, self.seconds, self.trial_seconds = time.monotonic(), seconds, trial_seconds
         self.cancelled, self.publish, self.id = cancelled, publish, id
-        self._stop = threading.Event()  # set when the time is over
-        self._small: dict[str, Trial] = {}  # by config: trials of the size at which effects are measured
+        self._stop = threading.Event()  # set at the end of the time
+        self._small: dict[str, Trial] = {}  # by config: trials of the size that measures effects
         self.comparisons = 0
         self.slots, self._deciding = slots, deciding
         self._known: dict[str, Any] = deciding.known("course") or {}
         self._course: dict[str, Any] = {"fidelity": None, "twin": False, "rungs": 0, "tried": {}}
         self._threads = ThreadPoolExecutor(trials.pool.slots + 1)
-        self.judge = judge_of(trials, candidate)
+        self.scorer = scorer_of(trials, candidate)
 
     @property
     def left(self) -> float:
         return self.seconds - (time.monotonic() - self.begun)
 
     def run(self, fidelity: Fidelity | None = None) -> Ablation:
-        """Raises RuntimeError when the baseline itself fails or takes all the time."""
+        """Run the ablation. Raises RuntimeError if the baseline fails or takes all the time."""
         try:
             return self._run(fidelity)
         finally:
@@ -146,11 +154,11 @@ class Ablate:
         }
         effects: list[Effect] = [self._untried(f, level, "running") for f, level in singles]
         by_key: dict[int, Trial] = {}
-        for place, (factor, level) in enumerate(singles):
+        for index, (factor, level) in enumerate(singles):
             trial = self._wait(running[factor, config_key({factor: level})])
-            effects[place] = self._effect(baseline, trial, factor, level, None)
+            effects[index] = self._effect(baseline, trial, factor, level, None)
             if trial:
-                by_key[place] = trial
+                by_key[index] = trial
             self.publish(self._table(fidelity, baseline, effects, [], baseline, None, None))
         seed_sd = self._seed_sd(baseline, self._wait(twin) if twin else None)
         effects = [
@@ -173,18 +181,18 @@ class Ablate:
         return trial
 
     def _fidelity(self) -> Fidelity:
-        """The largest size at which all trials fit the time, judged by one small fit."""
-        n = len(self.trials.judge.truth)
+        """Choose the largest size at which all trials fit the time, from the cost of one small fit."""
+        n = len(self.trials.scorer.truth)
         small = min(1.0, SMALL_ROWS / n) if n > 2 * SMALL_ROWS else 1.0
-        last = (self.trials.judge.protocol.folds - 1,)  # of a time split the one that learns from most rows
+        last = (self.trials.scorer.protocol.folds - 1,)  # by time: most training rows
         first = self._baseline(Fidelity(small, last))
         chosen = self._known.get("fidelity") or self._affordable(first, small)
         self._course["fidelity"] = chosen
         return Fidelity(chosen[0], tuple(chosen[1]))
 
     def _affordable(self, first: Trial, small: float) -> list[Any]:
-        """→ share of the rows, folds."""
-        protocol = self.trials.judge.protocol
+        """Return the share of the rows and the folds."""
+        protocol = self.trials.scorer.protocol
         levels = sum(len(levels) - 1 for levels in self.factors.values())
         planned = 1.6 * (levels + 4)  # levels cost more than the baseline on average; combinations follow
         folds = list(range(protocol.folds))
@@ -192,7 +200,7 @@ class Ablate:
             cost = first.cost * (fraction / small) ** 1.1
             for count in sorted({protocol.folds, 2, 1}, reverse=True):
                 if fraction == 1 and count == 1 and protocol.folds > 2:
-                    continue  # two folds of fewer rows tell more
+                    continue  # two folds of fewer rows are better
                 wall = planned * max(cost * count / self.slots, 0.02)
                 if wall <= 0.8 * self.left and cost <= self.trial_seconds:
                     return [fraction, folds[-count:]]
@@ -204,7 +212,7 @@ class Ablate:
         key = hashlib.sha256(what.encode()).hexdigest()[:12]
         known = self._known.get("tried", {})
         seconds = known.get(key) or round(max(5.0, min(self.trial_seconds * 5, self.left)), 1)
-        if key in known and known[key] is None:  # it was not done, so it is not begun
+        if key in known and known[key] is None:  # it did not finish in the replayed run, so do not start it
             future = Future[Trial]()
             future.cancel()
         else:
@@ -213,7 +221,7 @@ class Ablate:
         return _Running(key, seconds, key in known, future)
 
     def _wait(self, running: _Running) -> Trial | None:
-        """The trial, or None when the ablation's time is over before it was done."""
+        """Wait for the trial. Returns None if it did not finish within the ablation's time."""
         future = running.future
         while not future.done():
             if (self.left <= 0 and not running.surely) or self.cancelled.is_set():
@@ -239,35 +247,41 @@ class Ablate:
             return Effect(
                 factor, level, self.base[factor], None, None, "failed", False, None, trial.id, why[:200]
             )
-        found = self.judge.difference(baseline.oof, trial.oof)
+        found = self.scorer.difference(baseline.oof, trial.oof)
         if seed_sd:
             found = replace(found, se=math.hypot(found.se, seed_sd))
         return Effect(
-            factor, level, self.base[factor], found.gain, found.se, found.verdict,
+            factor,
+            level,
+            self.base[factor],
+            found.gain,
+            found.se,
+            found.verdict,
             self.confirmed(found.gain, found.se),
-            trial.cost / max(baseline.cost, 1e-9), trial.id,
-        )  # fmt: skip
+            trial.cost / max(baseline.cost, 1e-9),
+            trial.id,
+        )
 
     def confirmed(self, gain: float, se: float) -> bool:
-        """A claim, for better or worse, holds when it exceeds what the best of m null effects would reach."""
+        """Whether an effect is larger than the largest expected of m null effects."""
         return abs(gain) > se * math.sqrt(2 * math.log(self.comparisons + 1))
 
     def _seed_sd(self, baseline: Trial, twin: Trial | None) -> float | None:
-        """SD of a difference of two trials from the seed alone, estimated from one pair."""
+        """Estimate the SD that the seed alone causes in a difference of two trials, from one pair."""
         if twin is None or twin.oof is None or baseline.oof is None:
             return None
         return abs(self._value(twin) - self._value(baseline))
 
     def _value(self, trial: Trial) -> float:
-        """What the ablation's judge says of a trial; the worst of a trial without a score."""
+        """Return a trial's score by the ablation's scorer; the worst possible if it has none."""
         if trial.oof is None:
-            return -self.judge.sign * math.inf
-        return self.judge.score(trial.oof, with_se=False).value
+            return -self.scorer.sign * math.inf
+        return self.scorer.score(trial.oof, with_se=False).value
 
     def _combine(
         self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect], singles: dict[int, Trial]
     ) -> tuple[list[results.Combination], Trial, float | None]:
-        """Winners together, and without each of them; the best few again at a larger size."""
+        """Try all winners together and without one of them; run the best again at larger sizes."""
         winners: dict[str, Effect] = {}
         for effect in effects:
             if effect.verdict == "better" and effect.gain is not None:
@@ -277,7 +291,7 @@ class Ablate:
         ranked = sorted(winners.values(), key=lambda e: -(e.gain or 0))
         changes = [{e.factor: e.level for e in ranked}] if len(ranked) > 1 else []
         if len(ranked) > 2:
-            changes += [{e.factor: e.level for e in ranked if e is not left} for left in ranked[-3:]]
+            changes += [{e.factor: e.level for e in ranked if e is not omitted} for omitted in ranked[-3:]]
             changes.append({e.factor: e.level for e in ranked[:2]})
         unique = list({config_key(change): change for change in changes}.values())
         running = [(change, self._trial({**self.base, **change}, fidelity)) for change in unique]
@@ -287,7 +301,7 @@ class Ablate:
             trial = self._wait(each)
             if trial is not None and trial.oof is not None and baseline.oof is not None:
                 pool.append(trial)
-                gain = self.judge.difference(baseline.oof, trial.oof)
+                gain = self.scorer.difference(baseline.oof, trial.oof)
                 combos.append(
                     {"change": change, "gain": gain.gain, "se": gain.se, "trial": trial.id, "rung": 0}
                 )
@@ -298,9 +312,11 @@ class Ablate:
     def _halve(
         self, fidelity: Fidelity, baseline: Trial, pool: list[Trial], combos: list[results.Combination]
     ) -> tuple[list[results.Combination], Trial, float | None]:
-        """Successive halving over the share of rows; reports how well the small size ranked the large one."""
+        """Successive halving over the share of rows. Returns combinations, the best trial and rank agreement.
+
+        The agreement tells how well the small size predicted the ranking at the next size."""
         agreement = None
-        ranked = sorted(pool, key=lambda t: -self.judge.sign * self._value(t))
+        ranked = sorted(pool, key=lambda t: -self.scorer.sign * self._value(t))
         rung = 0
         while fidelity.fraction < 1 and len(ranked) > 1:
             rung += 1
@@ -311,14 +327,14 @@ class Ablate:
                 break
             running = [self._trial(t.spec.config, larger) for t in survivors]
             done = [self._wait(each) for each in running]
-            again = [
+            pairs = [
                 (old, new) for old, new in zip(survivors, done, strict=True) if new is not None and new.score
             ]
-            if len(again) < 2:
+            if len(pairs) < 2:
                 break
-            if agreement is None and len(again) > 2:
-                agreement = _spearman([self._value(o) for o, _ in again], [self._value(n) for _, n in again])
-            ranked = sorted((new for _, new in again), key=lambda t: -self.judge.sign * self._value(t))
+            if agreement is None and len(pairs) > 2:
+                agreement = _spearman([self._value(o) for o, _ in pairs], [self._value(n) for _, n in pairs])
+            ranked = sorted((new for _, new in pairs), key=lambda t: -self.scorer.sign * self._value(t))
             combos += [
                 {
                     "change": _change(self.base, t.spec.config),
@@ -341,12 +357,17 @@ class Ablate:
         return on
 
     def _table(
-        self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect],
+        self,
+        fidelity: Fidelity,
+        baseline: Trial,
+        effects: Sequence[Effect],
         combos: Sequence[results.Combination],
-        best: Trial, agreement: float | None, seed_sd: float | None,
-    ) -> Ablation:  # fmt: skip
-        small = self._small.get(config_key(best.spec.config), baseline)  # compared at the size of the effects
-        found = self.judge.difference(baseline.oof, small.oof) if baseline.oof and small.oof else None
+        best: Trial,
+        agreement: float | None,
+        seed_sd: float | None,
+    ) -> Ablation:
+        small = self._small.get(config_key(best.spec.config), baseline)  # at the size of the effects
+        found = self.scorer.difference(baseline.oof, small.oof) if baseline.oof and small.oof else None
         spread: dict[str, float] = {}
         for factor in self.factors:
             gains = [e.gain for e in effects if e.factor == factor and e.gain is not None]
@@ -354,19 +375,29 @@ class Ablate:
                 spread[factor] = max(0.0, *gains) - min(0.0, *gains)
         total = sum(spread.values()) or 1.0
         return Ablation(
-            id=self.id, candidate=self.candidate.key, baseline=baseline.id, fidelity=str(fidelity),
-            fraction=fidelity.fraction, folds=len(fidelity.folds), effects=tuple(effects),
+            id=self.id,
+            candidate=self.candidate.key,
+            baseline=baseline.id,
+            fidelity=str(fidelity),
+            fraction=fidelity.fraction,
+            folds=len(fidelity.folds),
+            effects=tuple(effects),
             combinations=tuple(combos),
             importance={k: v / total for k, v in sorted(spread.items(), key=lambda kv: -kv[1])},
-            best=best.spec.config, best_trial=best.id, best_gain=found.gain if found else 0.0,
-            best_se=found.se if found else 0.0, rank_agreement=agreement, seed_sd=seed_sd,
-            comparisons=self.comparisons, seconds=time.monotonic() - self.begun,
-        )  # fmt: skip
+            best=best.spec.config,
+            best_trial=best.id,
+            best_gain=found.gain if found else 0.0,
+            best_se=found.se if found else 0.0,
+            rank_agreement=agreement,
+            seed_sd=seed_sd,
+            comparisons=self.comparisons,
+            seconds=time.monotonic() - self.begun,
+        )
 
 
-def judge_of(trials: Trials, candidate: Candidate) -> Scorer:
-    """Who judges a candidate's effects: for metrics of labels a smooth stand-in, unless it decodes for itself."""
-    return trials.judge if "decode" in candidate.functions else trials.judge.smooth
+def scorer_of(trials: Trials, candidate: Candidate) -> Scorer:
+    """The scorer of effects: smooth for label metrics, unless the candidate has its own decode."""
+    return trials.scorer if "decode" in candidate.functions else trials.scorer.smooth
 
 
 def _change(base: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:

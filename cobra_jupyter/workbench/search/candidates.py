@@ -1,4 +1,4 @@
-"""Candidates: self-contained modules, saved as versioned files and read (never run) by the harness."""
+"""Candidates: self-contained modules in versioned files. The harness parses them but never runs them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from cobra_jupyter.workbench import results, syntax
 from cobra_jupyter.workbench.kind import as_record
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
-_BEFORE_FACTORS = ("Define `fit(train, ctx)` and `predict(model, rows, ctx)` at the top level of the cell, "
-                   "or `fit_predict(train, rows, ctx)` where a model is cheap.")  # fmt: skip
+_BEFORE_FACTORS = (
+    "Define `fit(train, ctx)` and `predict(model, rows, ctx)` at the top level of the cell, "
+    "or `fit_predict(train, rows, ctx)` if the model is cheap."
+)
 
 
 class CandidateError(ValueError):
-    """A candidate cell that cannot be taken; the message says what to change."""
+    """A candidate cell is invalid; the message says what to change."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One version of a candidate. `factors` maps a factor to its levels, the first being the default."""
+    """One version of a candidate. `factors` maps each factor to its levels; the first is the default."""
 
     name: str
     version: int
@@ -43,18 +45,17 @@ class Candidate:
         return f"{self.name}_v{self.version}"
 
     def config(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """A full config: every factor at its default, `chosen` over it. Extra keys pass through to
-        ctx.config."""
+        """Return a full config: the defaults of all factors, overridden by `chosen`; extra keys are kept."""
         return {**{factor: levels[0] for factor, levels in self.factors.items()}, **dict(chosen or {})}
 
-    def levels(self, wish: Mapping[str, list[Any]] | list[str] | None) -> dict[str, list[Any]]:
-        """The factors to test: all, some by name, or some with levels of their own."""
-        if wish is None:
+    def levels(self, request: Mapping[str, list[Any]] | list[str] | None) -> dict[str, list[Any]]:
+        """Return the factors to test: all, some by name, or some with given levels."""
+        if request is None:
             chosen = dict(self.factors)
-        elif isinstance(wish, Mapping):
-            chosen = {factor: list(levels) for factor, levels in wish.items()}
+        elif isinstance(request, Mapping):
+            chosen = {factor: list(levels) for factor, levels in request.items()}
         else:
-            chosen = {factor: self.factors.get(factor, []) for factor in wish}
+            chosen = {factor: self.factors.get(factor, []) for factor in request}
         strange = [factor for factor in chosen if factor not in self.factors]
         if strange:
             raise ValueError(
@@ -68,7 +69,7 @@ class Candidate:
 
 
 def parse(name: str, source: str) -> dict[str, Any]:
-    """What the harness must know of a candidate's source. Raises CandidateError naming the line."""
+    """Parse a candidate's source. Raises CandidateError with the line."""
     if not _NAME.fullmatch(name):
         raise CandidateError(
             f"{name!r} is no name for a candidate: lower-case letters, digits and _, starting with a letter"
@@ -92,7 +93,7 @@ def parse(name: str, source: str) -> dict[str, Any]:
 
 
 def _literal(tree: ast.Module, name: str, variable: str) -> dict[str, Any]:
-    """The value of a top-level `VARIABLE = {…}` written as a literal; {} when absent."""
+    """Return the value of a top-level `VARIABLE = {…}`, a literal; {} if absent."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(
             isinstance(t, ast.Name) and t.id == variable for t in node.targets
@@ -111,7 +112,7 @@ def _literal(tree: ast.Module, name: str, variable: str) -> dict[str, Any]:
 
 
 class Candidates:
-    """All versions of all candidates of a run, in `code/<name>_vN.py`."""
+    """All versions of a run's candidates, in `code/<name>_vN.py`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -119,11 +120,10 @@ class Candidates:
         self._lock = threading.Lock()
 
     def add(self, name: str, source: str) -> tuple[Candidate, bool]:
-        """Save a cell as the next version; the same text again is the version there is. → candidate, is it
-        new."""
+        """Save a cell as the next version, if its text is new. Returns the version and whether it is new."""
         facts = parse(name, source)
         digest = hashlib.sha256(source.encode()).hexdigest()
-        with self._lock:  # agents write at the same time
+        with self._lock:  # several agents may write at once
             versions = self._versions.setdefault(name, [])
             for known in versions:
                 if known.digest == digest:
@@ -137,8 +137,7 @@ class Candidates:
             return candidate, True
 
     def get(self, name: str) -> Candidate:
-        """The newest version of `name`, or version N of `name_vN`. Raises CandidateError listing what there
-        is."""
+        """Return the newest version of `name`, or version N for `name_vN`. Raises CandidateError."""
         with self._lock:
             known = {name: versions[-1] for name, versions in self._versions.items() if versions}
             every = {each.key: each for versions in self._versions.values() for each in versions}

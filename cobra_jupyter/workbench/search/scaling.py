@@ -1,5 +1,4 @@
-"""What a full-size trial will cost, from fits at smaller sizes; what cannot fit is refused before it
-starts."""
+"""Predicts the cost of a full-size trial from smaller fits, so that a trial that cannot fit is refused."""
 
 from __future__ import annotations
 
@@ -16,8 +15,7 @@ from cobra_jupyter.workbench.search.trials import Fit, Trial
 
 @dataclass(frozen=True)
 class Probe:
-    """Measured fits and the prediction for one fit on all rows: seconds = a · rows ** exponent, memory
-    likewise."""
+    """Measured fits and the prediction for all rows: seconds = a · rows ** exponent; memory likewise."""
 
     candidate: str
     config: dict[str, Any]
@@ -37,9 +35,10 @@ class Probe:
 def extrapolate(
     points: Sequence[tuple[float, float]], at: float, low: float, high: float
 ) -> tuple[float, float]:
-    """Power law through the outermost points (x, y) evaluated at `at`. → value, exponent, the latter kept in
-    [low, high] because two noisy points say little. A straight line is believed where it says more: a
-    constant part of the cost flattens the power law at small sizes."""
+    """Evaluate a power law through the outermost points (x, y) at `at`. Returns value and exponent.
+
+    The exponent is limited to [low, high], because two noisy points are unreliable. If a straight line gives
+    a larger value, that is used: a constant part of the cost flattens the power law at small sizes."""
     (x1, y1), (x2, y2) = min(points), max(points)
     exponent = math.log(max(y2, 1e-6) / max(y1, 1e-6)) / math.log(x2 / x1) if x2 > x1 else 1.0
     exponent = min(high, max(low, exponent))
@@ -48,29 +47,37 @@ def extrapolate(
 
 
 def predict(trials: Sequence[Trial], rows: int, folds: int, slots: int, memory_mb: float) -> Probe:
-    """The full run's cost from trials of one candidate and config at one or two sizes."""
+    """Predict the full trial's cost from trials of one candidate and config at one or two sizes."""
     fits: list[Fit] = [fit for trial in trials for fit in trial.fits if fit.status == "ok"]
     if not fits:
         raise TooExpensive("no fit of this candidate succeeded, so its cost is unknown")
-    own = [(f.rows, f.fit_seconds + f.predict_seconds) for f in fits]  # without what every fit costs alike
+    own = [(f.rows, f.fit_seconds + f.predict_seconds) for f in fits]  # without the constant cost of a fit
     started = sum(f.seconds - mine for f, (_, mine) in zip(fits, own, strict=True)) / len(fits)
     seconds, exponent = extrapolate(own, rows, 0.5, 2.0)
     seconds += started
     memory, _ = extrapolate([(f.rows, f.rss_mb) for f in fits], rows, 0.0, 1.5)
     beside = min(slots, folds)
     return Probe(
-        candidate=trials[0].spec.candidate.key, config=trials[0].spec.config,
+        candidate=trials[0].spec.candidate.key,
+        config=trials[0].spec.config,
         measured=tuple(
             {"rows": f.rows, "seconds": round(f.seconds, 3), "rss_mb": round(f.rss_mb, 1)} for f in fits
         ),
-        rows=rows, exponent=round(exponent, 3), fit_seconds=seconds, rss_mb=memory,
-        trial_seconds=seconds * folds / beside, memory_mb=memory_mb, fits_memory=memory <= memory_mb,
-    )  # fmt: skip
+        rows=rows,
+        exponent=round(exponent, 3),
+        fit_seconds=seconds,
+        rss_mb=memory,
+        trial_seconds=seconds * folds / beside,
+        memory_mb=memory_mb,
+        fits_memory=memory <= memory_mb,
+    )
 
 
 def affordable(probe: Probe, repeats: int, left: float) -> tuple[Probe, int]:
-    """The probe of a trial of as many of its `repeats` as fit a third of the seconds left, and their number. Raises
-    TooExpensive."""
+    """Reduce `repeats` so that the trial fits a third of the seconds left. Returns its probe and their
+    number.
+
+    Raises TooExpensive."""
     if not probe.fits_memory:
         raise TooExpensive(
             f"one fit of {probe.candidate} would need about {probe.rss_mb:.0f} MiB; "

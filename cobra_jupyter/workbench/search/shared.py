@@ -1,5 +1,6 @@
-"""Label-free artefacts made once for all rows: tokens, features of files, embeddings. Content-addressed,
-mapped."""
+"""Artefacts without labels, computed once for all rows: tokens, features of files, embeddings.
+
+Files are content-addressed; workers map them into memory."""
 
 from __future__ import annotations
 
@@ -20,11 +21,11 @@ from cobra_jupyter.workbench.workers.worker import Work
 
 
 class SharedError(ValueError):
-    """A %%shared cell that came to nothing; the message says why."""
+    """A %%shared cell failed; the message says why."""
 
 
 class Artefacts:
-    """The shared artefacts of a protocol: name → frames of train and test rows."""
+    """The shared artefacts of a protocol, by name: frames of train and test rows."""
 
     def __init__(
         self,
@@ -34,17 +35,12 @@ class Artefacts:
         context: Callable[[], dict[str, Any]],
         forbidden: tuple[str, ...],
     ) -> None:
-        self._folder, self._pool, self._views, self._context, self._forbidden = (
-            folder,
-            pool,
-            views,
-            context,
-            forbidden,
-        )
+        self._folder, self._pool, self._views = folder, pool, views
+        self._context, self._forbidden = context, forbidden
         self._paths: dict[str, list[Path]] = {}
 
-    def take(self, before: Artefacts) -> None:
-        """Have what is made for the same rows under an earlier protocol, also what is being made at this moment."""
+    def reuse(self, before: Artefacts) -> None:
+        """Reuse an earlier protocol's artefacts for the same rows, including those in progress."""
         if before._views.rows == self._views.rows:
             self._paths = before._paths
 
@@ -52,14 +48,14 @@ class Artefacts:
         return dict(self._paths)
 
     def sources(self, shared: Mapping[str, list[Path]]) -> dict[str, str]:
-        """Texts of the cells that made these artefacts."""
+        """Return the text of the cell that made each artefact."""
         made = {name: paths[0].parent.name.removesuffix("_train") for name, paths in shared.items()}
         return {
             name: (self._folder / f"{stem}.py").read_text(encoding="utf-8") for name, stem in made.items()
         }
 
     def restore(self, record: results.Shared) -> bool:
-        """Take a recorded artefact from its files. → False where they are not those recorded."""
+        """Restore a recorded artefact from its files. Returns False if they differ from the record."""
         run = self._folder.parent
         files = {run / path: recorded for path, recorded in record["files"].items()}
         if not all(file.exists() and sha256(file) == recorded for file, recorded in files.items()):
@@ -81,7 +77,7 @@ class Artefacts:
         made, took = [], 0.0
         for side, rows in (("train", self._views.all_rows()), ("test", self._views.test())):
             out = self._folder / f"{name}_{digest}_{side}"
-            if not (out / "columns.json").exists():  # written last
+            if not (out / "columns.json").exists():  # the last file to be written
                 data = self._views.data(None)
                 context = {**self._context(), "config": {}, "seed": 0, "side": side}
                 work = Work(

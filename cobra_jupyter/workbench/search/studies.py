@@ -1,4 +1,4 @@
-"""Every trial in an Optuna study too, in `studies.db`, for the dashboards and samplers people already use."""
+"""Copies every trial to an Optuna study in `studies.db`, for Optuna's dashboards and samplers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ SHOWN = ("id", "label", "se", "folds", "repeats", "fraction", "seed", "status", 
 
 
 class Studies:
-    """Writes trials to Optuna from a thread of its own, while no trial runs: a database write costs as much as a small
-    trial. What is left is written by `close`."""
+    """Writes trials to Optuna in a thread while no trial runs: a database write costs as much as a small
+    trial.
+
+    `close` writes the rest."""
 
     def __init__(self, path: Path, busy: Callable[[], bool]) -> None:
         self._path, self._busy = path, busy
@@ -27,7 +29,7 @@ class Studies:
         self._thread.start()
 
     def add(self, trial: Trial, direction: str) -> None:
-        """`direction` is that of the trial's protocol: minimize or maximize."""
+        """Add a trial. `direction` of its protocol is minimize or maximize."""
         self._queue.put((trial, direction))
 
     def close(self) -> None:
@@ -42,7 +44,7 @@ class Studies:
                 pass
             try:
                 self._write(trial, direction)
-            except Exception:  # the record holds the trial; the study is a copy for other tools
+            except Exception:  # the study is only a copy for other tools; the record has the trial
                 logging.getLogger(__name__).exception(
                     "trial %s could not be written to %s", trial.id, self._path
                 )

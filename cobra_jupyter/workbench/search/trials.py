@@ -1,4 +1,4 @@
-"""Trials: a candidate with a config, on some folds, on a share of the data. Equal work is done once."""
+"""Trials: a candidate with a config on some folds and a share of the rows. Equal work is done once."""
 
 from __future__ import annotations
 
@@ -30,14 +30,13 @@ from cobra_jupyter.workbench.workers.worker import Work
 
 Array = np.ndarray[Any, Any]
 RECORDED = frozenset(results.FoldFit.__annotations__) - {"raw"}
-PATIENCE = 10.0  # seconds without any work, in which a trial that is waited for may still begin
-LONG = 5.0  # seconds; a longer fit is recorded when it ends, so that it is kept whatever becomes of its trial
+PATIENCE = 10.0  # seconds without any work after which an awaited trial is given up
+LONG = 5.0  # seconds; a longer fit is recorded at once, so that it is not lost if its trial does not end
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a trial is to do. `folds` are fold numbers of the protocol; with all of them, `repeats` may exceed
-    1."""
+    """The specification of a trial. `folds` are fold numbers; with all of them, `repeats` may exceed 1."""
 
     candidate: Candidate
     config: dict[str, Any]
@@ -46,11 +45,11 @@ class Spec:
     fraction: float
     seed: int
     timeout: float
-    shared: Mapping[str, list[Path]] | None = None  # artefacts it may read; None until it is settled
+    shared: Mapping[str, list[Path]] | None = None  # artefacts it may read; None until `settled`
     background: bool = False
 
     def shared_record(self) -> dict[str, list[str]]:
-        """The artefacts by name: paths below the run's folder."""
+        """Return the artefacts by name, with paths relative to the run's folder."""
         shared = self.shared or {}
         return {name: [f"shared/{p.parent.name}/{p.name}" for p in paths] for name, paths in shared.items()}
 
@@ -81,14 +80,22 @@ class Fit:
     failure: Failure | None = None
 
     def record(self) -> results.FoldFit:
-        """JSON for the ledger: enough to know the fit again, prediction and all."""
+        """JSON for the ledger, from which the fit can be restored."""
         return {
-            "repeat": self.repeat, "fold": self.fold, "digest": self.digest, "status": self.status,
-            "rows": self.rows, "seed": self.seed, "seconds": round(self.seconds, 3),
-            "seconds_given": self.seconds_given, "fit_seconds": round(self.fit_seconds, 3),
-            "predict_seconds": round(self.predict_seconds, 3), "rss_mb": round(self.rss_mb, 1),
-            "raw": f"trials/{Path(self.folder).name}/raw0.npy", "sha256": self.sha256,
-        }  # fmt: skip
+            "repeat": self.repeat,
+            "fold": self.fold,
+            "digest": self.digest,
+            "status": self.status,
+            "rows": self.rows,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 3),
+            "seconds_given": self.seconds_given,
+            "fit_seconds": round(self.fit_seconds, 3),
+            "predict_seconds": round(self.predict_seconds, 3),
+            "rss_mb": round(self.rss_mb, 1),
+            "raw": f"trials/{Path(self.folder).name}/raw0.npy",
+            "sha256": self.sha256,
+        }
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ class Trial:
 
     @property
     def cost(self) -> float:
-        """Seconds of worker time: what the trial costs, however many ran beside each other."""
+        """Seconds of worker time, summed over all fits."""
         return sum(fit.seconds for fit in self.fits)
 
     @property
@@ -122,26 +129,38 @@ class Trial:
         return f"{self.spec.candidate.name}({inner})"
 
     def record(self) -> results.Trial:
-        """JSON for the ledger and the cell: everything but predictions."""
+        """JSON for the ledger and the cell: everything except predictions."""
         spec = self.spec
         return {
-            "id": self.id, "candidate": spec.candidate.key, "name": spec.candidate.name, "label": self.label,
-            "config": spec.config, "folds": list(spec.folds), "repeats": spec.repeats,
+            "id": self.id,
+            "candidate": spec.candidate.key,
+            "name": spec.candidate.name,
+            "label": self.label,
+            "config": spec.config,
+            "folds": list(spec.folds),
+            "repeats": spec.repeats,
             "fraction": spec.fraction,
-            "seed": spec.seed, "protocol": self.protocol, "status": self.status, "full": self.full,
-            "score": self.score.value if self.score else None, "se": self.score.se if self.score else None,
+            "seed": spec.seed,
+            "protocol": self.protocol,
+            "status": self.status,
+            "full": self.full,
+            "score": self.score.value if self.score else None,
+            "se": self.score.se if self.score else None,
             "fold_scores": list(self.score.folds) if self.score else [],
-            "rows": self.score.rows if self.score else 0, "params": self.score.params if self.score else {},
-            "seconds": round(self.seconds, 3), "cost": round(self.cost, 3), "rss_mb": round(self.rss_mb, 1),
+            "rows": self.score.rows if self.score else 0,
+            "params": self.score.params if self.score else {},
+            "seconds": round(self.seconds, 3),
+            "cost": round(self.cost, 3),
+            "rss_mb": round(self.rss_mb, 1),
             "fits": [fit.record() for fit in self.fits],
             "shared": spec.shared_record(),
             "warnings": sorted({w for f in self.fits for w in f.warnings}),
             "failure": self.failure.record() if self.failure else None,
-        }  # fmt: skip
+        }
 
 
 class DecodeFailed(RuntimeError):  # noqa: N818
-    """A candidate's own decode came to nothing."""
+    """A candidate's own decode failed."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -149,51 +168,54 @@ class DecodeFailed(RuntimeError):  # noqa: N818
 
 
 def decode_settings(candidate: Candidate) -> list[dict[str, Any]]:
-    """Every combination of a candidate's DECODE levels, at most 60; [{}] where it has none."""
+    """Return the combinations of a candidate's DECODE levels, at most 60; [{}] if there are none."""
     grid = itertools.product(*candidate.decode.values())
     return [dict(zip(candidate.decode, values, strict=True)) for values in itertools.islice(grid, 60)] or [{}]
 
 
 class Trials:
-    """Runs trials under one protocol and remembers every fit, so that equal work is done once."""
+    """Runs the trials of one protocol and remembers every fit, so that equal work is done once."""
 
     def __init__(
-        self, folder: Path, pool: Pool, views: Views, judge: Scorer,
-        make_context: Callable[[], dict[str, Any]],
-        forbidden: tuple[str, ...], next_id: Callable[[str], str], shared: Callable[[], dict[str, list[Path]]],
+        self,
+        folder: Path,
+        pool: Pool,
+        views: Views,
+        scorer: Scorer,
+        *,
+        context: Callable[[], dict[str, Any]],
+        forbidden: tuple[str, ...],
+        next_id: Callable[[str], str],
+        shared: Callable[[], dict[str, list[Path]]],
         on_trial: Callable[[Trial], None] = lambda trial: None,
         on_fit: Callable[[dict[str, Any]], None] = lambda record: None,
         decisions: TimedDecisions | None = None,
-    ) -> None:  # fmt: skip
-        """`next_id` numbers the trial with the key that it is given."""
-        self.folder, self.pool, self.views, self.judge = folder, pool, views, judge
-        self._make_context, self._forbidden, self._next_id, self._shared = (
-            make_context,
-            forbidden,
-            next_id,
-            shared,
-        )
+    ) -> None:
+        """`next_id` returns the id for a trial's key."""
+        self.folder, self.pool, self.views, self.scorer = folder, pool, views, scorer
+        self._make_context, self._forbidden = context, forbidden
+        self._next_id, self._shared = next_id, shared
         self._on_trial, self._on_fit = on_trial, on_fit
         self._decisions = decisions or TimedDecisions(lambda kind, data: None)
         self._fits: dict[str, Future[Fit]] = {}
         self._trials: dict[str, Trial] = {}
-        self._running: dict[str, threading.Event] = {}  # by trial key: set when that trial has ended
+        self._running: dict[str, threading.Event] = {}  # by trial key: set when the trial has ended
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(64, thread_name_prefix="fit")
 
     def known(self, spec: Spec) -> Trial | None:
-        """The trial that did exactly this; one that ran out of less time than `spec` gives does not count."""
+        """Return the trial that did exactly this, unless it ran out of time and `spec` allows more."""
         trial = self._trials.get(self._trial_key(spec))
         return None if trial and any(_retry(fit, spec) for fit in trial.fits) else trial
 
     def close(self) -> None:
-        """Begin no more fits."""
+        """Start no more fits."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def run(
         self, spec: Spec, cancelled: threading.Event, on_fit: Callable[[Fit, int, int], None] | None = None
     ) -> Trial:
-        """Run a trial, or return the one that did exactly this, waiting for it where it runs now."""
+        """Run a trial, or return the one that did exactly this, after waiting for it if it still runs."""
         spec = self.settled(spec)
         while True:
             if trial := self.known(spec):
@@ -240,18 +262,23 @@ class Trials:
 
     def _digest(self, spec: Spec, key: Key) -> str:
         what = [
-            spec.candidate.key, spec.candidate.digest, spec.config, key, spec.fraction, spec.seed,
-            self.judge.protocol.digest,
+            spec.candidate.key,
+            spec.candidate.digest,
+            spec.config,
+            key,
+            spec.fraction,
+            spec.seed,
+            self.scorer.protocol.digest,
             {name: [p.parent.name for p in paths] for name, paths in self.shared_of(spec).items()},
-        ]  # fmt: skip
+        ]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:20]
 
     def settled(self, spec: Spec) -> Spec:
-        """With the shared artefacts that stand now: what is made later changes nothing of it."""
+        """Fix the shared artefacts of a trial: later ones do not change it."""
         return spec if spec.shared is not None else replace(spec, shared=self.shared_of(spec))
 
     def shared_of(self, spec: Spec) -> dict[str, list[Path]]:
-        """The shared artefacts a candidate names in its source; only these are opened for it."""
+        """Return the shared artefacts that a candidate names in its source; it may read only these."""
         if spec.shared is not None:
             return dict(spec.shared)
         source = Path(spec.candidate.path).read_text(encoding="utf-8")
@@ -274,11 +301,11 @@ class Trials:
             return future
 
     def _fit(self, spec: Spec, key: Key, digest: str, out: Path, cancelled: threading.Event) -> Fit:
-        shutil.rmtree(out, ignore_errors=True)  # of an earlier life
+        shutil.rmtree(out, ignore_errors=True)  # from before a restart
         known = self._decisions.fit(digest)
         if known is not None and known.lost:
             self._decisions.fitted(digest)
-            return _as_it_was(known, out)
+            return _lost_fit(known, out)
         fit = self._fit_now(spec, key, digest, out, cancelled)
         if not _cancelled(fit):
             self._decisions.fitted(digest)
@@ -292,10 +319,14 @@ class Trials:
         work = self.work("fit", spec, key, out, rows=(self.views.held_out(key),))
         outcome = self.pool.run(work, spec.timeout, cancelled, spec.background)
         facts: dict[str, Any] = {
-            "digest": digest, "repeat": key[0], "fold": key[1], "folder": str(out),
+            "digest": digest,
+            "repeat": key[0],
+            "fold": key[1],
+            "folder": str(out),
             "seed": self.seed(spec, key),
-            "seconds": round(outcome.seconds, 3), "seconds_given": spec.timeout,  # as recorded: costs decide ties
-        }  # fmt: skip
+            "seconds": round(outcome.seconds, 3),
+            "seconds_given": spec.timeout,
+        }
         if outcome.failure is None:
             if broken := self._broken(out / "raw0.npy", key):
                 return Fit(status="failed", failure=broken, **facts)
@@ -303,23 +334,28 @@ class Trials:
         if outcome.failure.kind == "timeout" and (out / "snapshot.pkl").exists():
             (out / "snapshot.pkl").replace(out / "model.pkl")
             work = self.work("predict", spec, key, out, rows=(self.views.held_out(key),))
-            again = self.pool.run(replace(work, model=out / "model.pkl"), 120, cancelled)
-            if again.failure is None:
+            predicted = self.pool.run(replace(work, model=out / "model.pkl"), 120, cancelled)
+            if predicted.failure is None:
                 return Fit(
                     status="partial", failure=outcome.failure, **facts, sha256=sha256(out / "raw0.npy")
                 )
         return Fit(status="failed", failure=outcome.failure, **facts)
 
     def _fit_record(self, fit: Fit, spec: Spec) -> dict[str, Any]:
-        """A fit for the ledger, with what it needs to be known without its trial."""
+        """Record of a fit for the ledger, from which it can be restored without its trial."""
         return {
-            **fit.record(), "candidate": spec.candidate.key, "config": spec.config, "fraction": spec.fraction,
-            "trial_seed": spec.seed, "protocol": self.judge.protocol.number, "shared": spec.shared_record(),
-        }  # fmt: skip
+            **fit.record(),
+            "candidate": spec.candidate.key,
+            "config": spec.config,
+            "fraction": spec.fraction,
+            "trial_seed": spec.seed,
+            "protocol": self.scorer.protocol.number,
+            "shared": spec.shared_record(),
+        }
 
     def _broken(self, raw: Path, key: Key) -> Failure | None:
-        """The worker checked its prediction, but agent-written code ran in it: what the file holds counts."""
-        context, rows = self._make_context(), len(self.judge.folds.held_out(*key))
+        """Check the prediction file here, because an agent's code runs in the worker."""
+        context, rows = self._make_context(), len(self.scorer.folds.held_out(*key))
         try:
             array = np.load(raw, allow_pickle=False)
             check_raw(array, rows, context["task"], len(context["classes"]), len(context["targets"]))
@@ -328,26 +364,36 @@ class Trials:
         return None
 
     def seed(self, spec: Spec, key: Key) -> int:
-        """Each fit its own seed, so that repeats and folds average over it."""
+        """Return a different seed for each fit, so that a trial averages over seeds."""
         return spec.seed + 100 * key[0] + key[1]
 
     def work(self, kind: str, spec: Spec, key: Key, out: Path, rows: tuple[Path, ...]) -> Work:
         data = self.views.data_path(key)
         return Work(
-            kind=kind, out=out, source=Path(spec.candidate.path),
-            context={**self._make_context(), "config": spec.config, "seed": self.seed(spec, key),
-                     "_time_ordered": self.views.time_ordered},
-            train=self.views.train(key), units=self.views.units(key),
+            kind=kind,
+            out=out,
+            source=Path(spec.candidate.path),
+            context={
+                **self._make_context(),
+                "config": spec.config,
+                "seed": self.seed(spec, key),
+                "_time_ordered": self.views.time_ordered,
+            },
+            train=self.views.train(key),
+            units=self.views.units(key),
             positions=self.views.positions(key, spec.fraction, spec.seed),
-            rows=rows, model=self.folder / self._digest(spec, key) / "model.pkl",
-            keep_model=spec.fraction >= 1, shared=self.shared_of(spec),
-            forbidden=self._forbidden, allowed=(str(data),),
-        )  # fmt: skip
+            rows=rows,
+            model=self.folder / self._digest(spec, key) / "model.pkl",
+            keep_model=spec.fraction >= 1,
+            shared=self.shared_of(spec),
+            forbidden=self._forbidden,
+            allowed=(str(data),),
+        )
 
     def _judged(self, spec: Spec, fits: tuple[Fit, ...], seconds: float) -> Trial:
-        protocol = self.judge.protocol
+        protocol = self.scorer.protocol
         full = spec.fraction >= 1 and len(spec.folds) == protocol.folds
-        common: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "id": self._next_id("|".join(fit.digest for fit in fits)),
             "spec": spec,
             "protocol": protocol.number,
@@ -356,27 +402,27 @@ class Trials:
         }
         for fit in fits:
             if fit.status == "failed":
-                return Trial(**common, status="failed", score=None, failure=fit.failure)
+                return Trial(**facts, status="failed", score=None, failure=fit.failure)
         try:
             oof = self.out_of_fold(spec, fits)
-            score = self.judge.score(oof)
+            score = self.scorer.score(oof)
         except DecodeFailed as error:
-            return Trial(**common, status="failed", score=None, failure=error.failure)
+            return Trial(**facts, status="failed", score=None, failure=error.failure)
         except MetricUndefined as error:
             failure = Failure("invalid_prediction", f"no score: {error}", rule="scorable")
-            return Trial(**common, status="failed", score=None, failure=failure)
+            return Trial(**facts, status="failed", score=None, failure=failure)
         status = "partial" if any(f.status == "partial" for f in fits) else "ok"
         failure_ = next((f.failure for f in fits if f.failure), None)
-        return Trial(**common, status=status, score=score, oof=oof, full=full, failure=failure_)
+        return Trial(**facts, status=status, score=score, oof=oof, full=full, failure=failure_)
 
     def out_of_fold(self, spec: Spec, fits: tuple[Fit, ...]) -> OutOfFold:
-        """The stored predictions of these fits together."""
+        """Combine the stored predictions of these fits."""
         parts = {(f.repeat, f.fold): np.load(Path(f.folder) / "raw0.npy", allow_pickle=False) for f in fits}
-        oof = self.judge.collect(parts)
+        oof = self.scorer.collect(parts)
         return self._decoded(spec, fits, oof) if "decode" in spec.candidate.functions else oof
 
     def _decoded(self, spec: Spec, fits: tuple[Fit, ...], oof: OutOfFold) -> OutOfFold:
-        """Run the candidate's own decode, label-free, for every setting of its DECODE grid."""
+        """Run the candidate's own decode, without labels, for every setting of its DECODE grid."""
         settings = decode_settings(spec.candidate)
         decoded: list[Array] = []
         for repeat in range(len(oof.raw)):
@@ -390,14 +436,13 @@ class Trials:
                     whole = np.zeros(
                         (len(settings), len(oof.fold[repeat]), *parts[0].shape[1:]), parts[0].dtype
                     )
-                whole[:, self.judge.folds.held_out(*key)] = np.stack(parts)
+                whole[:, self.scorer.folds.held_out(*key)] = np.stack(parts)
             assert whole is not None
             decoded.append(whole)
         return OutOfFold(oof.raw, oof.fold, tuple(decoded), tuple(settings))
 
     def decode(self, spec: Spec, key: Key, raw: Path, rows: Path, name: str) -> list[Array]:
-        """What the candidate's decode makes of raw predictions, per setting: codes (n,) for labels, else (n,
-        columns)."""
+        """Run the candidate's decode. Returns per setting codes (n,) for labels, else (n, columns)."""
         out = self.folder / self._digest(spec, key) / name
         settings = decode_settings(spec.candidate)
         work = self.work("decode", spec, key, out, (rows,))
@@ -408,7 +453,7 @@ class Trials:
         if outcome.failure:
             raise DecodeFailed(outcome.failure)
         arrays = [np.load(out / f"decoded{i}.npy", allow_pickle=False) for i in range(len(settings))]
-        if self.judge.metric.wants == "label" and self.judge.protocol.task in ("binary", "multiclass"):
+        if self.scorer.metric.wants == "label" and self.scorer.protocol.task in ("binary", "multiclass"):
             return [self._codes(array) for array in arrays]
         return arrays
 
@@ -426,10 +471,9 @@ class Trials:
         (folder / "trial.json").write_text(json.dumps(trial.record(), indent=1, allow_nan=False))
 
     def predict(self, trial: Trial, rows: Path, name: str, cancelled: threading.Event) -> Array:
-        """The bag of a trial's fold models on other rows (test, vault): mean raw prediction (n, width).
+        """Predict other rows (test, vault): the mean raw prediction (n, width) of a trial's fold models.
 
-        Raises RuntimeError naming the fold whose model would not predict.
-        """
+        Raises RuntimeError with the fold that failed."""
         futures = [
             self._threads.submit(
                 self._predict_one, trial, (fit.repeat, fit.fold), Path(fit.folder), rows, name, cancelled
@@ -446,7 +490,7 @@ class Trials:
         if not (out / "done").exists():
             refit = not (folder / "model.pkl").exists()
             work = self.work("fit" if refit else "predict", trial.spec, key, out, (rows,))
-            work = replace(work, model=folder / "model.pkl")  # of this fit, whatever was shared since
+            work = replace(work, model=folder / "model.pkl")  # even if artefacts were shared since
             outcome = self.pool.run(work, max(trial.spec.timeout, 60), cancelled)
             if outcome.failure:
                 raise RuntimeError(
@@ -456,21 +500,44 @@ class Trials:
         return np.asarray(np.load(out / "raw0.npy", allow_pickle=False))
 
     def restore(self, record: results.Trial, candidate: Candidate) -> Trial:
-        """A recorded trial with its stored predictions. Raises ValueError where they are not those recorded."""
+        """Restore a recorded trial with its stored predictions. Raises ValueError if these were changed."""
         fits = record["fits"]
         spec = Spec(
-            candidate, dict(record["config"]), tuple(record["folds"]), record["repeats"], record["fraction"],
-            record["seed"], max(fit["seconds_given"] for fit in fits), self.recorded_shared(record["shared"]),
-        )  # fmt: skip
+            candidate=candidate,
+            config=dict(record["config"]),
+            folds=tuple(record["folds"]),
+            repeats=record["repeats"],
+            fraction=record["fraction"],
+            seed=record["seed"],
+            timeout=max(fit["seconds_given"] for fit in fits),
+            shared=self.recorded_shared(record["shared"]),
+        )
         failure = Failure(**record["failure"]) if record["failure"] else None
         restored = tuple(self.restore_fit(fit, spec, failure) for fit in fits)
         scored = record["score"] is not None
-        score = Score(results.score_of(record), record["se"] or 0.0, tuple(record["fold_scores"]), record["rows"],
-                      dict(record["params"])) if scored else None  # fmt: skip
+        score = (
+            Score(
+                results.score_of(record),
+                record["se"] or 0.0,
+                tuple(record["fold_scores"]),
+                record["rows"],
+                dict(record["params"]),
+            )
+            if scored
+            else None
+        )
         trial = Trial(
-            record["id"], spec, record["protocol"], record["status"], score, restored, record["seconds"],
-            failure, self.out_of_fold(spec, restored) if scored else None, record["full"],
-        )  # fmt: skip
+            id=record["id"],
+            spec=spec,
+            protocol=record["protocol"],
+            status=record["status"],
+            score=score,
+            fits=restored,
+            seconds=record["seconds"],
+            failure=failure,
+            oof=self.out_of_fold(spec, restored) if scored else None,
+            full=record["full"],
+        )
         self._trials[self._trial_key(spec)] = trial
         return trial
 
@@ -478,7 +545,7 @@ class Trials:
         return {name: [self.folder.parent / path for path in paths] for name, paths in shared.items()}
 
     def restore_fit(self, record: results.FoldFit, spec: Spec, failure: Failure | None = None) -> Fit:
-        """A recorded fit; its prediction must be the one recorded."""
+        """Restore a recorded fit. Raises ValueError if its code, data, folds or prediction were changed."""
         out = self.folder / Path(record["raw"]).parent.name
         key = (record["repeat"], record["fold"])
         if self._digest(spec, key) != record["digest"]:
@@ -492,7 +559,7 @@ class Trials:
         return fit
 
     def await_all(self, ids: Sequence[str], cancelled: threading.Event) -> None:
-        """Wait until these trials have finished, as long as anything runs."""
+        """Wait until these trials have finished, as long as work runs."""
         idle = 0.0
         while idle < PATIENCE and not cancelled.is_set():
             if set(ids) <= {trial.id for trial in list(self._trials.values())}:
@@ -504,26 +571,25 @@ class Trials:
         return sorted(self._trials.copy().values(), key=lambda trial: int(trial.id[1:]))
 
 
-def _as_it_was(known: KnownFit, out: Path) -> Fit:
-    """A fit that ran out of time or memory in the run that is replayed: it does so again, and where it had a snapshot
-    it has the prediction of that."""
+def _lost_fit(known: KnownFit, out: Path) -> Fit:
+    """Repeat a fit that ran out of time or memory in the replayed run, with its snapshot's prediction."""
     assert known.failure
     record, failure = known.record, Failure(**known.failure)
-    kept = _recorded(record)
-    made = (known.run / record["raw"]).parent
+    facts = _recorded(record)
+    original = (known.run / record["raw"]).parent
     if record["status"] == "partial":
         try:
-            shutil.copytree(made, out)
+            shutil.copytree(original, out)
             if sha256(out / "raw0.npy") != record["sha256"]:
                 raise ValueError("it was changed after it was recorded")
         except (OSError, ValueError) as error:
             message = f"{failure.message} (and the prediction of its snapshot cannot be read: {error})"
-            kept, failure = {**kept, "status": "failed", "sha256": ""}, replace(failure, message=message)
-    return Fit(folder=str(out), failure=failure, **kept)
+            facts, failure = {**facts, "status": "failed", "sha256": ""}, replace(failure, message=message)
+    return Fit(folder=str(out), failure=failure, **facts)
 
 
 def _recorded(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a record of a fit what a Fit holds too."""
+    """Keep those items of a record that are fields of a Fit."""
     return {name: value for name, value in record.items() if name in RECORDED}
 
 
@@ -532,7 +598,7 @@ def _cancelled(fit: Fit) -> bool:
 
 
 def _retry(fit: Fit, spec: Spec) -> bool:
-    """Cancelled work, and work that ran out of less time than there is now, may be done again."""
+    """Whether to fit again: it was cancelled, or it ran out of time and now has more."""
     if fit.failure is None:
         return False
     return fit.failure.kind == "cancelled" or (
@@ -542,11 +608,13 @@ def _retry(fit: Fit, spec: Spec) -> bool:
 
 def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "rows": int(answer.get("rows", 0)), "fit_seconds": float(answer.get("fit_seconds", 0)),
+        "rows": int(answer.get("rows", 0)),
+        "fit_seconds": float(answer.get("fit_seconds", 0)),
         "predict_seconds": float(answer.get("predict_seconds", 0)),
         "cpu_seconds": float(answer.get("cpu_seconds", 0)),
-        "rss_mb": float(answer.get("rss_mb", 0)), "warnings": tuple(answer.get("warnings", ())),
-    }  # fmt: skip
+        "rss_mb": float(answer.get("rss_mb", 0)),
+        "warnings": tuple(answer.get("warnings", ())),
+    }
 
 
 def config_key(config: Mapping[str, Any]) -> str:

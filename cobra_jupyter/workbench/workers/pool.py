@@ -1,4 +1,4 @@
-"""A pool of workers: pieces of work wait for a slot, and every piece comes to an outcome."""
+"""A pool of workers: work waits for a slot, and all work has an outcome."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ TAIL_BYTES = 4_000
 
 @dataclass(frozen=True)
 class Failure:
-    """Why work came to nothing: kind is error, timeout, out_of_memory, killed, invalid_prediction or
-    cancelled."""
+    """Why work failed. `kind` is error, timeout, out_of_memory, killed, invalid_prediction or cancelled."""
 
     kind: str
     message: str
@@ -35,8 +34,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a piece of work. `answer` is the worker's JSON; seconds are wall time including the
-    fork."""
+    """The outcome of work. `answer` is the worker's JSON; `seconds` is wall time, with the fork."""
 
     failure: Failure | None
     answer: dict[str, Any]
@@ -44,25 +42,25 @@ class Outcome:
 
 
 class Queue:
-    """Lets `slots` in at once: first those whose results someone waits for, then background work; each in order."""
+    """Admits `slots` pieces of work at once, in order; work that a call waits for goes first."""
 
     def __init__(self, slots: int) -> None:
-        self._room = slots
+        self._free = slots
         self._changed = threading.Condition()
         self._waiting: list[tuple[bool, int]] = []
         self._numbers = itertools.count()
 
     def enter(self, cancelled: threading.Event, background: bool) -> bool:
-        """Wait for a slot. → False where it was cancelled before."""
+        """Wait for a slot. Returns False if cancelled first."""
         with self._changed:
             ticket = (background, next(self._numbers))
             bisect.insort(self._waiting, ticket)
             try:
-                while not (self._room and self._waiting[0] == ticket):
+                while not (self._free and self._waiting[0] == ticket):
                     if cancelled.is_set():
                         return False
                     self._changed.wait(0.2)
-                self._room -= 1
+                self._free -= 1
                 return True
             finally:
                 self._waiting.remove(ticket)
@@ -70,19 +68,23 @@ class Queue:
 
     def leave(self) -> None:
         with self._changed:
-            self._room += 1
+            self._free += 1
             self._changed.notify_all()
 
 
 class Pool(ABC):
-    """Runs work, at most `slots` pieces at once. Thread-safe. Subclasses say where work runs."""
+    """Runs at most `slots` pieces of work at once. Thread-safe. Subclasses implement where work runs.
+
+    Work may take `patience` times as long as it is told."""
 
     def __init__(
-        self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None,
+        self,
+        slots: int,
+        memory_bytes: int,
+        data_view: Callable[[Work], Path] | None = None,
         patience: float = 1.0,
-    ) -> None:  # fmt: skip
-        self.slots, self.patience = slots, patience  # times the seconds that work is told it has
-        self.memory_bytes = memory_bytes
+    ) -> None:
+        self.slots, self.patience, self.memory_bytes = slots, patience, memory_bytes
         self._data_view = data_view
         self._queue = Queue(slots)
 
@@ -93,7 +95,7 @@ class Pool(ABC):
 
     @abstractmethod
     def warm(self) -> None:
-        """Do now what the first piece of work would have to wait for."""
+        """Prepare the pool, so that the first work need not wait."""
 
     @abstractmethod
     def close(self) -> None:
@@ -101,14 +103,14 @@ class Pool(ABC):
 
     @abstractmethod
     def _run(self, work: Work, seconds: float, cancelled: threading.Event) -> Outcome:
-        """Do the work, which has a slot."""
+        """Do work that has a slot."""
 
     def run(
         self, work: Work, seconds: float, cancelled: threading.Event | None = None, background: bool = False
     ) -> Outcome:
-        """Do `work` within `seconds` of wall time, waiting for a free slot first; once more where it was
-        killed from outside. Work in the `background` lets other work go first. Raises DiskFull where it failed
-        for want of room."""
+        """Wait for a free slot, then do `work` within `seconds` of wall time; repeat it once if killed.
+
+        Work in the `background` lets other work go first. Raises DiskFull if a full disk made it fail."""
         cancelled = cancelled or threading.Event()
         if not self._queue.enter(cancelled, background):
             return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
@@ -129,12 +131,12 @@ MakePool = Callable[[int, int, Callable[[Work], Path], float], Pool]
 
 
 def _from_outside(outcome: Outcome) -> bool:
-    """Whether someone killed the worker: a person, or the system for want of memory."""
+    """Whether a person killed the worker, or the system because memory was short."""
     return outcome.failure is not None and outcome.failure.rule in ("SIGKILL", "SIGTERM")
 
 
 def failure_of(message: dict[str, Any]) -> Failure | None:
-    """The failure that a worker's answer tells of."""
+    """Return the failure in a worker's answer, if any."""
     if message.get("status") == "ok":
         return None
     return Failure(
@@ -146,7 +148,7 @@ def failure_of(message: dict[str, Any]) -> Failure | None:
 
 
 def tail(path: Path) -> str:
-    """The end of what work printed."""
+    """Return the end of the output of work."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES))

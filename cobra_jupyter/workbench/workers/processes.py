@@ -1,8 +1,7 @@
-"""The warm server and its workers: one forked process per piece of work, with limits, and nothing left
-behind.
+"""The warm server and its workers: one forked process per piece of work, with limits.
 
-A worker costs a few milliseconds because it is forked from a server in which the libraries are loaded
-already. It has a session of its own; when it ends, however it ends, its descendants end too."""
+A worker costs a few milliseconds, because it is forked from a server that has loaded the libraries. Each
+worker has its own session; when it ends for any reason, its descendants are ended too."""
 
 from __future__ import annotations
 
@@ -28,8 +27,10 @@ from cobra_jupyter.workbench.workers.pool import Failure, Outcome, Pool, failure
 from cobra_jupyter.workbench.workers.worker import Work, wait_for_work
 
 PRELOAD = (
-    "cobra_jupyter.workbench.workers.worker", "cobra_jupyter.workbench.workers.preload", "lightgbm",
-)  # fmt: skip
+    "cobra_jupyter.workbench.workers.worker",
+    "cobra_jupyter.workbench.workers.preload",
+    "lightgbm",
+)
 THREAD_LIMITS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -42,7 +43,7 @@ MOST_WAITING = 8  # workers forked ahead
 
 @dataclass(frozen=True)
 class _Worker:
-    """A forked process that waits for its one piece of work, and our end of its pipe."""
+    """A forked process that waits for one piece of work, and the pool's end of its pipe."""
 
     process: Any
     pipe: connection.Connection
@@ -51,13 +52,16 @@ class _Worker:
 class ProcessPool(Pool):
     """Runs work in forked processes.
 
-    The next workers are forked ahead of time and wait: a trial pays neither for the fork nor for libraries.
+    The next workers are forked in advance, so that a trial pays neither for the fork nor for libraries.
     """
 
     def __init__(
-        self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None,
+        self,
+        slots: int,
+        memory_bytes: int,
+        data_view: Callable[[Work], Path] | None = None,
         patience: float = 1.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(slots, memory_bytes, data_view, patience)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(PRELOAD))
@@ -72,7 +76,7 @@ class ProcessPool(Pool):
         return bool(self._running)
 
     def warm(self) -> None:
-        """Start the server, load its libraries and fork the first workers, so that no trial pays for that."""
+        """Start the server, load its libraries and fork the first workers."""
         with self._starting:
             while len(self._waiting) < min(self.slots, MOST_WAITING) and not self._closed:
                 try:
@@ -86,11 +90,11 @@ class ProcessPool(Pool):
         process = self._context.Process(target=wait_for_work, args=(theirs,), daemon=False)
         process.start()
         theirs.close()
-        ours.recv_bytes()  # it has arrived
+        ours.recv_bytes()  # the worker is ready
         return _Worker(process, ours)
 
     def _take(self) -> _Worker:
-        """A waiting worker; others take its place in the background."""
+        """Return a waiting worker; new ones are forked in the background."""
         while True:
             with contextlib.suppress(IndexError):
                 worker = self._waiting.pop(0)
@@ -108,7 +112,7 @@ class ProcessPool(Pool):
         pid = worker.process.pid
         self._running.add(pid)
         try:
-            with contextlib.suppress(OSError):  # it died meanwhile: seen below
+            with contextlib.suppress(OSError):  # if it has died, `_watch` finds out
                 worker.pipe.send((work, seconds))
             answer, failure = self._watch(
                 worker.process, worker.pipe, work, begun + seconds * self.patience, cancelled
@@ -133,7 +137,7 @@ class ProcessPool(Pool):
         deadline: float,
         cancelled: threading.Event,
     ) -> tuple[dict[str, Any], Failure | None]:
-        """Wait for the worker's answer; serve its question for the data folder; enforce time and memory."""
+        """Wait for the worker's answer, serve its request for the data folder, enforce time and memory."""
         for look in itertools.count(1):
             ready = connection.wait([pipe, process.sentinel], timeout=0.1)
             if pipe in ready:
@@ -168,7 +172,7 @@ class ProcessPool(Pool):
         code = process.exitcode
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            hint = ", most likely by the system for want of memory" if code == -signal.SIGKILL else ""
+            hint = ", most likely by the system because memory was short" if code == -signal.SIGKILL else ""
             return Failure("killed", f"the process was ended by {name}{hint}", rule=name)
         return Failure("killed", f"the process left without an answer (exit code {code})")
 
@@ -182,7 +186,7 @@ class ProcessPool(Pool):
         """End every worker, then the warm server."""
         self._closed = True
         if server := _server():
-            _end(server)  # first: it may be loading libraries still, and is waited for below
+            _end(server)  # first, because it may still be loading libraries
         with self._starting:
             waiting = [worker.process.pid for worker in self._waiting]
         for pid in [*waiting, *self._running]:
@@ -197,13 +201,13 @@ def _server() -> int | None:
 
 
 def limit_threads(environment: dict[str, str] | os._Environ[str]) -> None:
-    """One thread per worker, set before numerical libraries load: trials run beside each other instead."""
+    """One thread per worker, because trials run in parallel. Call before numerical libraries load."""
     for name in THREAD_LIMITS:
         environment[name] = "1"
 
 
 def _memory(pid: int, descendants: bool) -> int:
-    """Resident bytes of a process, and of its descendants where asked: finding them takes a walk over all processes."""
+    """Return the resident bytes of a process, optionally with its descendants (slow)."""
     total = 0
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
@@ -214,8 +218,7 @@ def _memory(pid: int, descendants: bool) -> int:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of orphans below us (Linux), so that a worker's double-forked child cannot slip
-    away."""
+    """Become the parent of orphaned descendants (Linux), so that double-forked children can be ended."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
@@ -227,7 +230,7 @@ def _end(pid: int) -> None:
     with contextlib.suppress(psutil.Error):
         worker = psutil.Process(pid)
         with contextlib.suppress(psutil.Error):
-            worker.suspend()  # so that it cannot fork while we look
+            worker.suspend()  # so that it cannot fork meanwhile
         family = [*worker.children(recursive=True), worker]
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
@@ -237,7 +240,7 @@ def _end(pid: int) -> None:
 
 
 def _end_orphans(known: set[int]) -> None:
-    """Kill and reap what was left to us by workers that are gone."""
+    """Kill and reap orphans of ended workers."""
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process().children():
             if child.pid in known:

@@ -112,25 +112,25 @@ def _ask_for_data(pipe: Connection) -> Path:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What work needs of the process it runs in: the data folder of its fold, when a candidate asks for it; and `guard`,
-    called when the work's own files are open and agent-written code comes next."""
+    """What work needs from its process: `data` returns the data folder of its fold; `guard` is called after
+    the work's own files are open, before an agent's code runs."""
 
     data: Callable[[], Path]
     guard: Callable[[Work], None]
 
 
-def do(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
+def do(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, Any]:
     """Do the work by `deadline` (`time.monotonic`). → the answer; a failure is one too."""
     doing = {"fit": _fit, "predict": _predict, "make": _make, "decode": _decode, "score": _score}[work.kind]
     try:
-        return doing(work, deadline, around)
+        return doing(work, deadline, surroundings)
     except BaseException as error:  # SystemExit and KeyboardInterrupt of agent code included
         return _failure(error, work.source)
 
 
-def _context(work: Work, deadline: float, around: Surroundings, units: Any) -> Context:
+def _context(work: Work, deadline: float, surroundings: Surroundings, units: Any) -> Context:
     seed_everything(work.context["seed"])
-    ctx = Context(**work.context, out=work.out, deadline=deadline, _units=units, _data=around.data)
+    ctx = Context(**work.context, out=work.out, deadline=deadline, _units=units, _data=surroundings.data)
     opened = {str(path): read_frame(path) for paths in work.shared.values() for path in paths}
     ctx._shared = work.shared
     ctx._read_shared = lambda path: opened[str(path)]
@@ -141,7 +141,7 @@ def _context(work: Work, deadline: float, around: Surroundings, units: Any) -> C
     return ctx
 
 
-def _fit(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
+def _fit(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, Any]:
     assert work.train
     assert work.units
     train, units = read_frame(work.train), np.load(work.units)
@@ -149,8 +149,8 @@ def _fit(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
         chosen = np.load(work.positions)
         train, units = train.iloc[chosen], units[chosen]
     frames = [read_frame(path) for path in work.rows]
-    ctx = _context(work, deadline, around, units)
-    around.guard(work)
+    ctx = _context(work, deadline, surroundings, units)
+    surroundings.guard(work)
     module = load_module(work.source)
     answer: dict[str, Any] = {"status": "ok", "rows": len(train), "entered": time.time()}
     started = time.monotonic()
@@ -168,12 +168,12 @@ def _fit(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
     return answer
 
 
-def _predict(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
+def _predict(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, Any]:
     frames = [read_frame(path) for path in work.rows]
-    ctx = _context(work, deadline, around, None)
+    ctx = _context(work, deadline, surroundings, None)
     assert work.model
     stored = work.model.read_bytes()
-    around.guard(work)
+    surroundings.guard(work)
     module = load_module(work.source)
     model = pickle.loads(stored)  # the agent made it, so open it only behind the guard
     answer: dict[str, Any] = {"status": "ok", "entered": time.time()}
@@ -184,10 +184,10 @@ def _predict(work: Work, deadline: float, around: Surroundings) -> dict[str, Any
     return answer
 
 
-def _make(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
+def _make(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, Any]:
     (rows,) = (read_frame(path) for path in work.rows)
-    ctx = _context(work, deadline, around, None)
-    around.guard(work)
+    ctx = _context(work, deadline, surroundings, None)
+    surroundings.guard(work)
     module = load_module(work.source)
     made = module.make(rows, ctx)
     frame = made if isinstance(made, pd.DataFrame) else pd.DataFrame(np.asarray(made))
@@ -198,13 +198,13 @@ def _make(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
     return {"status": "ok", "columns": [str(c) for c in frame.columns], "rows": len(frame)}
 
 
-def _decode(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
+def _decode(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, Any]:
     """Runs a candidate's decode(raw, rows, params) for every setting, without labels."""
     (rows,) = (read_frame(path) for path in work.rows)
-    ctx = _context(work, deadline, around, None)
+    ctx = _context(work, deadline, surroundings, None)
     assert work.arrays
     raw = np.load(work.arrays)
-    around.guard(work)
+    surroundings.guard(work)
     module = load_module(work.source)
     settings = work.context["config"]["__decode__"]
     for number, params in enumerate(settings):
@@ -219,13 +219,13 @@ def _decode(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]
     return {"status": "ok"}
 
 
-def _score(work: Work, deadline: float, around: Surroundings) -> dict[str, Any]:
+def _score(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, Any]:
     """Scores with an agent-written metric. It runs here so that it sees the labels and nothing else."""
     assert work.arrays
     with np.load(work.arrays) as stored:
         truth, predictions = stored["truth"], stored["predictions"]
         draws = np.split(stored["rows"], stored["ends"][:-1]) if len(stored["ends"]) else []
-    around.guard(work)
+    surroundings.guard(work)
     metric = load_module(work.source).metric
     scores = [float(metric(truth, prediction)) for prediction in predictions]
     samples = [

@@ -170,10 +170,10 @@ def test_probabilities_are_worth_what_they_say(recipe, benches, tmp_path_factory
     public = competition(tmp_path_factory.mktemp("noisy"), "binary", rows=600, change=noisy)
     bench = ready(benches(public), recipe)
     bench.trial(recipe.name)
-    (trial,) = bench.harness.frozen.trials.finished()
+    (trial,) = bench.harness.scope.trials.finished()
     told = np.clip(trial.oof.raw[0][:, -1], 1e-6, 1 - 1e-6)
     odds = np.log(told / (1 - told)).reshape(-1, 1)
-    slope = LogisticRegression(C=1e6).fit(odds, bench.harness.frozen.judge.truth).coef_.item()
+    slope = LogisticRegression(C=1e6).fit(odds, bench.harness.scope.scorer.truth).coef_.item()
     assert 0.6 < slope < 1.7
 
 

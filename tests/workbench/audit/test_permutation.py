@@ -48,7 +48,7 @@ def test_an_honest_candidate_predicts_at_chance(task: str, benches: Callable[...
     assert "at chance" in finding["proposal"]
     assert bench.records[-1][0] == "audit"
     assert [kind for kind in bench.kinds() if kind in ("trial", "fit")] == []
-    assert bench.harness._all_views == [bench.harness.frozen.views]
+    assert bench.harness._all_views == [bench.harness.scope.views]
     assert not list(bench.run.glob("**/*probe-*"))
     assert bench.trial("honest")["id"] == "t001"
 

@@ -65,25 +65,25 @@ def test_a_sound_split_and_its_vault_cause_no_warning(benches: Callable[..., Ben
 
 def test_a_score_that_the_vault_does_not_confirm_is_a_warning(benches: Callable[..., Bench]) -> None:
     bench = benches(task="regression", rows=1200).ready(vault=True)
-    judge = bench.harness.frozen.judge
-    truth = judge.truth[judge.folds.vault]
+    scorer = bench.harness.scope.scorer
+    truth = scorer.truth[scorer.folds.vault]
     promised = Record(value=1.0, se=0.02)
     noise = np.random.default_rng(0).normal(size=truth.shape)
-    (kept,) = audit.vault(judge, "t001", promised, truth + noise)
-    (broken,) = audit.vault(judge, "t001", promised, truth + 2 * noise)
+    (kept,) = audit.vault(scorer, "t001", promised, truth + noise)
+    (broken,) = audit.vault(scorer, "t001", promised, truth + 2 * noise)
     assert (kept.severity, broken.severity) == ("note", "warning")
 
 
 def test_effects_on_one_fold_that_are_below_the_spread_of_folds_are_named(
     benches: Callable[..., Bench],
 ) -> None:
-    judge = benches(task="regression", rows=300).ready(folds=5, repeats=1).harness.frozen.judge
+    scorer = benches(task="regression", rows=300).ready(folds=5, repeats=1).harness.scope.scorer
     score = Record(value=1.0, se=0.05, folds=(0.9, 0.95, 1.0, 1.05, 1.1))
     trial = Record(id="t001", full=True, score=score)
     effects = [Record(factor="depth", level=3, gain=gain, se=0.01, verdict="better") for gain in (0.02, 0.5)]
-    (finding,) = audit.of_trials(judge, [trial], [Record(folds=1, effects=effects)])
+    (finding,) = audit.of_trials(scorer, [trial], [Record(folds=1, effects=effects)])
     assert "1 of 2 effects" in finding.evidence
-    assert audit.of_trials(judge, [trial], [Record(folds=5, effects=effects)]) == []
+    assert audit.of_trials(scorer, [trial], [Record(folds=5, effects=effects)]) == []
 
 
 def test_a_leak_is_recorded_with_the_columns_to_leave_out(benches: Callable[..., Bench]) -> None:

@@ -119,7 +119,7 @@ def test_the_better_is_chosen_and_what_came_after_counts(bench: Bench) -> None:
 def memory(bench: Bench) -> str:
     """A candidate whose source knows the labels of every row that folds show, and of no other."""
     harness = bench.harness
-    seen = harness._data.train.drop(index=harness.frozen.judge.folds.vault)
+    seen = harness._data.train.drop(index=harness.scope.scorer.folds.vault)
     known = dict(zip(seen["id"], seen["y"].tolist(), strict=True))
     told = """
 return np.array([0.02 + 0.96 * known[i] if i in known else (0.9 if n % 2 else 0.1)

@@ -50,8 +50,8 @@ def test_a_protocol_with_columns_left_out_is_the_same_again(
     old.audit()
     old.protocol(repeats=1)
     new = again(old)
-    assert new.harness.frozen.judge.protocol == old.harness.frozen.judge.protocol
-    assert "told" not in new.harness.frozen.context()["columns"]
+    assert new.harness.scope.scorer.protocol == old.harness.scope.scorer.protocol
+    assert "told" not in new.harness.scope.context()["columns"]
 
 
 def test_a_metric_of_ones_own_judges_as_before(
@@ -79,9 +79,9 @@ def test_trials_stay_with_the_protocol_they_were_judged_by(
     old.protocol(repeats=1, metric="mae")
     second = old.trial("linear")
     new = again(old)
-    assert [len(frozen.trials.finished()) for frozen in new.harness.under.values()] == [1, 1]
+    assert [len(scope.trials.finished()) for scope in new.harness.scopes.values()] == [1, 1]
     assert new.trial("linear")["id"] == second["id"] != first["id"]
-    assert new.harness.frozen.judge.protocol.number == 2
+    assert new.harness.scope.scorer.protocol.number == 2
 
 
 def test_what_was_changed_meanwhile_is_refused_by_name(

@@ -23,7 +23,7 @@ class Overtaken(FakeCall):
 
     def progress(self, **news: Any) -> None:
         super().progress(**news)
-        if self.bench.harness.frozen.number == 1:
+        if self.bench.harness.scope.number == 1:
             self.bench.protocol(repeats=1, folds=3, metric="mae")
 
 
@@ -55,17 +55,17 @@ def test_an_ablation_its_trials_and_its_idea_stay_with_the_protocol_it_began_und
 ) -> None:
     table = bench.ablate("linear", ["use"], seconds=20, on=Overtaken(bench))
     assert (table["protocol"], table["metric"]) == (1, "rmse")
-    assert bench.harness.frozen.number == 2
+    assert bench.harness.scope.number == 2
     assert since(bench, "ablation") == [1]
     assert set(since(bench, "trial")) == set(since(bench, "idea")) == {1}
     assert bench.effects()["effects"] == [], "nothing was measured under the second"
-    assert [len(frozen.ablations) for frozen in bench.harness.under.values()] == [1, 0]
+    assert [len(scope.ablations) for scope in bench.harness.scopes.values()] == [1, 0]
 
 
 def test_a_full_size_trial_is_a_finalist_of_the_protocol_it_began_under(bench: Bench) -> None:
     trial = bench.scale("linear", on=Overtaken(bench))
     assert (trial["protocol"], trial["full"]) == (1, True)
-    assert [len(frozen.trials.finished()) > 0 for frozen in bench.harness.under.values()] == [True, False]
+    assert [len(scope.trials.finished()) > 0 for scope in bench.harness.scopes.values()] == [True, False]
     assert since(bench, "idea") == [1]
 
 
@@ -78,8 +78,8 @@ def test_a_blend_a_selection_and_a_submission_are_of_the_protocol_they_began_und
         bench.trial("linear")
         overtake(bench, module, name, monkeypatch)
         assert getattr(bench, call)()["protocol"] == number
-        assert bench.harness.frozen.number == number + 1
-    assert [len(frozen.finalists.blends) for frozen in bench.harness.under.values()] == [1, 0, 0, 0]
+        assert bench.harness.scope.number == number + 1
+    assert [len(scope.finalists.blends) for scope in bench.harness.scopes.values()] == [1, 0, 0, 0]
     assert since(bench, "selection") == [2, 3]
     assert bench.solution()["protocol"] == 3
 
@@ -90,11 +90,11 @@ def test_an_audit_reads_the_trials_of_the_protocol_it_began_under(
     bench.trial("linear")
     seen: list[tuple[int, int]] = []
     monkeypatch.setattr(
-        audit, "of_trials", lambda judge, trials, _: seen.append((judge.protocol.number, len(trials))) or []
+        audit, "of_trials", lambda scorer, trials, _: seen.append((scorer.protocol.number, len(trials))) or []
     )
     overtake(bench, audit, "findings", monkeypatch)
     bench.audit()
-    assert bench.harness.frozen.number == 2
+    assert bench.harness.scope.number == 2
     assert seen == [(1, 1)]
 
 
@@ -104,9 +104,9 @@ def test_an_artefact_that_was_being_made_is_there_for_the_next_protocol_of_the_s
     overtake(bench, bench.harness.pool, "run", monkeypatch)
     made = bench.shared("plain", "def make(rows, ctx):\n    return rows[['a']]\n")
     assert made["protocol"] == 1
-    assert list(bench.harness.frozen.artefacts.paths()) == ["plain"]
+    assert list(bench.harness.scope.artefacts.paths()) == ["plain"]
     bench.protocol(repeats=1, leave_out=["b"])
-    assert list(bench.harness.frozen.artefacts.paths()) == [], "these rows have other columns"
+    assert list(bench.harness.scope.artefacts.paths()) == [], "these rows have other columns"
 
 
 def test_a_record_of_two_protocols_restores_each_with_its_own(bench: Bench) -> None:
@@ -116,7 +116,7 @@ def test_a_record_of_two_protocols_restores_each_with_its_own(bench: Bench) -> N
     again = Bench(bench.run, bench.public)
     try:
         restore(again.harness, bench.lines, FakeCall())
-        for old, new in zip(bench.harness.under.values(), again.harness.under.values(), strict=True):
+        for old, new in zip(bench.harness.scopes.values(), again.harness.scopes.values(), strict=True):
             assert [t.id for t in new.trials.finished()] == [t.id for t in old.trials.finished()]
             assert [table.id for table in new.ablations] == [table.id for table in old.ablations]
     finally:

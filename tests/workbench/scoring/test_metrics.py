@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import sys
+import tracemalloc
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -424,13 +428,85 @@ def test_a_rare_column_does_not_empty_the_bootstrap() -> None:
     assert samples.shape == (1, 100)
 
 
-def test_bootstrap_is_quick() -> None:
-    n = 300_000
+def _effort(call: Callable[[], object]) -> tuple[int, int]:
+    """Returns the lines of Python that a call runs and its peak of allocated bytes: no machine changes them."""
+    lines, before = 0, sys.gettrace()
+
+    def count(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    tracemalloc.start()
+    sys.settrace(count)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return lines, peak
+
+
+def _counting(function: Any, sizes: list[int]) -> Any:
+    """A metric's function that notes the number of rows of each call."""
+
+    def call(truth: Any, prediction: Any) -> Any:
+        sizes.append(len(truth))
+        return function(truth, prediction)
+
+    return call
+
+
+def test_bootstrap_of_a_mean_computes_each_loss_once_and_draws_few_units(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accuracy, n = metrics.get("accuracy"), 300_000
+    losses: list[int] = []
+    scores: list[int] = []
+    drawn: list[int] = []
+    metric = replace(
+        accuracy, row_loss=_counting(accuracy.row_loss, losses), function=_counting(accuracy.function, scores)
+    )
     truth, called = _flips(n, 0.8, 6)
-    began = time.perf_counter()
-    resample.bootstrap(metrics.get("accuracy"), truth, [called, truth], np.arange(n))
-    middle = time.perf_counter()
-    p = np.random.default_rng(0).random(8_000)
-    resample.bootstrap(metrics.get("auc"), truth[:8_000], [np.c_[1 - p, p]] * 2, np.arange(8_000))
-    assert middle - began < 2  # 0.2 s on an idle core
-    assert time.perf_counter() - middle < 4  # 0.2 s
+
+    class Generator(np.random.Generator):
+        def integers(self, *args: Any, **options: Any) -> Any:
+            found = super().integers(*args, **options)
+            drawn.append(np.size(found))
+            return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np.random, "default_rng", lambda seed: Generator(np.random.PCG64(seed)))
+        resample.bootstrap(metric, truth, [called, truth], np.arange(n))
+    assert losses == [n, n], "once for each prediction, not for each draw"
+    assert scores == []
+    assert sum(drawn) == 200 * 20_000
+
+
+def test_bootstrap_of_other_metrics_scores_each_draw_once() -> None:
+    auc, n = metrics.get("auc"), 12_000
+    truth, _ = _flips(n, 0.8, 6)
+    p = np.random.default_rng(0).random(n)
+    scores: list[int] = []
+    assert auc.row_loss is None
+    counted = {"function": _counting(auc.function, scores), "columns": _counting(auc.columns, scores)}
+    metric = replace(auc, **counted)
+    resample.bootstrap(metric, truth, [np.c_[1 - p, p]] * 2, np.arange(n))
+    assert scores == [10_000] * 2 * 100, "of at most 10,000 units"
+
+
+@pytest.mark.parametrize(("name", "rows"), [("accuracy", 30_000), ("auc", 2_000)])
+def test_bootstrap_has_no_python_loop_over_rows_and_linear_memory(name: str, rows: int) -> None:
+    def work(n: int) -> None:
+        truth, called = _flips(n, 0.8, 6)
+        p = np.random.default_rng(0).random(n)
+        prediction = called if name == "accuracy" else np.c_[1 - p, p]
+        resample.bootstrap(metrics.get(name), truth, [prediction] * 2, np.arange(n))
+
+    work(100)  # for imports and caches
+    lines, peak = _effort(lambda: work(rows))
+    more_lines, higher_peak = _effort(lambda: work(4 * rows))
+    assert more_lines < 1.1 * lines
+    assert lines < 80_000
+    assert higher_peak < 5 * peak, "16 times as much if pairs of rows were compared at once"

@@ -19,7 +19,7 @@ from tests.workbench.sources import CONSTANT, LINEAR, body
 
 def pooled(bench: Bench, repeat: int, fit: Callable[[pd.DataFrame, pd.DataFrame], Any], width: int) -> Any:
     """Out-of-fold predictions of a repeat, computed by the test."""
-    train, folds = bench.harness._data.train, bench.harness.frozen.judge.folds
+    train, folds = bench.harness._data.train, bench.harness.scope.scorer.folds
     raw = np.full((len(train), width), np.nan)
     for training, held_out in folds.splits[repeat]:
         raw[held_out] = fit(train.iloc[training], train.iloc[held_out])
@@ -46,11 +46,11 @@ def test_score_is_computed_on_pooled_rows_and_averaged_over_repeats(benches: Cal
     both = bench.trial("linear", repeats=2)
     assert both["score"] == pytest.approx(np.mean(by_hand))
     assert len(both["fold_scores"]) == 10
-    held_out = bench.harness.frozen.judge.folds.held_out(1, 2)
+    held_out = bench.harness.scope.scorer.folds.held_out(1, 2)
     on_fold = np.sqrt(sk.mean_squared_error(truth.iloc[held_out], pooled(bench, 1, regressed, 1)[held_out]))
     assert both["fold_scores"][7] == pytest.approx(on_fold)
     part = bench.trial("linear", folds=[1, 3])
-    assert part["rows"] == sum(len(bench.harness.frozen.judge.folds.held_out(0, k)) for k in (1, 3))
+    assert part["rows"] == sum(len(bench.harness.scope.scorer.folds.held_out(0, k)) for k in (1, 3))
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def f1(benches: Callable[..., Bench]) -> Bench:
 
 def test_threshold_is_chosen_on_the_other_folds(f1: Bench) -> None:
     trial = f1.trial("linear")
-    assert f1.harness.frozen.judge.metric.name == "f1"
+    assert f1.harness.scope.scorer.metric.name == "f1"
     raw, truth = pooled(f1, 0, classified, 2)[:, 1], f1.harness._data.train["y"].to_numpy()
     grid = [p["threshold"] for p in metrics.decode_grid("f1", "binary")]
-    folds = [f1.harness.frozen.judge.folds.held_out(0, k) for k in range(5)]
+    folds = [f1.harness.scope.scorer.folds.held_out(0, k) for k in range(5)]
     labels = np.zeros(len(truth), int)
     for held_out in folds:
         others = np.setdiff1d(np.arange(len(truth)), held_out)
@@ -232,7 +232,7 @@ def test_custom_metric_may_be_undefined_on_some_resamples(benches: Callable[...,
     assert trial["failure"] is None
     assert trial["se"] > 0
     assert [score is None for score in trial["fold_scores"]] == [
-        len(bench.harness.frozen.judge.folds.held_out(0, k)) % 2 == 1 for k in range(5)
+        len(bench.harness.scope.scorer.folds.held_out(0, k)) % 2 == 1 for k in range(5)
     ]
 
 
@@ -322,7 +322,7 @@ def test_rows_of_a_single_class_have_no_score(benches: Callable[..., Bench]) -> 
 
     bench = benches(change=change, metric="auc").ready(folds=5, split="kfold", repeats=1)
     bench.candidate("even", body())
-    lacking = [k for k in range(5) if not (bench.harness.frozen.judge.folds.held_out(0, k) < 3).any()]
+    lacking = [k for k in range(5) if not (bench.harness.scope.scorer.folds.held_out(0, k) < 3).any()]
     trial = bench.trial("even", folds=lacking[0])
     assert trial["score"] is None
     assert trial["failure"]["rule"] == "scorable"

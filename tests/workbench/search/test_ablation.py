@@ -116,7 +116,7 @@ def test_survivors_run_again_on_more_rows(bench: Bench) -> None:
     assert table["fraction"] == 0.3
     rungs = {combination["rung"] for combination in table["combinations"]}
     assert {1, 2} <= rungs
-    last = next(t for t in bench.harness.frozen.trials.finished() if t.id == table["best_trial"])
+    last = next(t for t in bench.harness.scope.trials.finished() if t.id == table["best_trial"])
     assert last.spec.fraction == 1.0
     assert table["best_gain"] > 0, "the gain is told at the size of the effects"
 

@@ -1,7 +1,7 @@
-"""How results look: HTML for notebooks, plain text for terminals and language models, per kind of result.
+"""Views of results: HTML for notebooks, plain text for terminals and language models, per kind of result.
 
-Everything that comes from data is escaped. A result of an unknown kind, or one whose data is not as expected,
-is shown as its JSON: a view must never cost a result.
+All data is escaped. A result of an unknown kind or with unexpected data is shown as JSON, so that a view
+never prevents a result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cobra_jupyter.workbench.display.pages import (
 
 __all__ = ["KINDS", "headline", "html", "text"]
 
-Render = Callable[[Any], str]  # each of its own kind of result
+Render = Callable[[Any], str]
 _PAGES: dict[str, tuple[Render, Render]] = {
     "card": (competition.card_html, competition.card_text),
     "protocol": (competition.protocol_html, competition.protocol_text),
@@ -47,11 +47,11 @@ _PAGES: dict[str, tuple[Render, Render]] = {
     "audit": (audit.audit_html, audit.audit_text),
 }
 KINDS = tuple(_PAGES)
-_ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # what data of another shape raises
+_ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # raised by data of another shape
 
 
 def html(kind: str, data: Mapping[str, Any]) -> str:
-    """A result as sanitised HTML: inline styles, charts as images, no scripts."""
+    """Render a result as safe HTML: inline styles, charts as images, no scripts."""
     if kind in _PAGES:
         try:
             return _PAGES[kind][0](data)
@@ -61,7 +61,7 @@ def html(kind: str, data: Mapping[str, Any]) -> str:
 
 
 def text(kind: str, data: Mapping[str, Any]) -> str:
-    """A result as plain text; its first line says the most important."""
+    """Render a result as plain text; the first line has the most important facts."""
     if kind in _PAGES:
         try:
             return _PAGES[kind][1](data)
@@ -71,12 +71,12 @@ def text(kind: str, data: Mapping[str, Any]) -> str:
 
 
 def headline(kind: str, data: Mapping[str, Any]) -> str:
-    """The first line of `text`."""
+    """Return the first line of `text`."""
     return words.cut(text(kind, data).partition("\n")[0], 300)
 
 
 def _plain(data: Mapping[str, Any]) -> str:
-    """What is text already (a recollection), as it stands."""
+    """Return the text of a recalled record; other data as JSON."""
     if set(data) == {"id", "text"}:
         return f"{data['id']}\n{data['text']}"
     return _json(data)

@@ -1,4 +1,4 @@
-"""What another agent came back with."""
+"""Views of a delegated agent's report."""
 
 from __future__ import annotations
 

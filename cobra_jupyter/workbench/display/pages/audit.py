@@ -1,4 +1,4 @@
-"""What an audit found: gravest first, with scores with and without a leaking column, and the call that cures it."""
+"""Views of an audit: findings by severity, scores with and without leaking columns, and remedies."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def tally(data: results.Audit) -> str:
 
 
 def call(protocol: results.Cure | None) -> str:
-    """The call that freezes the protocol proposed."""
+    """The call that freezes the proposed protocol."""
     if not protocol:
         return ""
     return f"cobra.protocol({', '.join(f'{name}={_python(value)}' for name, value in protocol.items())})"
 
 
 def _python(value: Any) -> str:
-    """As the code here is written, with double quotes."""
+    """Write a value as Python code with double quotes."""
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_python, value))}]"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def cure(data: results.Audit) -> str:
-    """What becomes of leaking columns."""
+    """What happens to leaking columns."""
     names = words.names(data.get("leaking") or ())
     return f"the next protocol leaves out what leaks: {names}; leave_out=[] would keep it" if names else ""
 
@@ -60,10 +60,14 @@ def _row(found: results.Finding) -> tuple[object, ...]:
         parts.strong(found.get("check")),
         words.cut(found.get("evidence"), 500),
         _scores(found.get("scores")),
-        parts.join((
-            parts.soft(words.cut(found.get("proposal"), 400)), parts.code(words.cut(proposed, 300)) if proposed else ""
-        ), " "),
-    )  # fmt: skip
+        parts.join(
+            (
+                parts.soft(words.cut(found.get("proposal"), 400)),
+                parts.code(words.cut(proposed, 300)) if proposed else "",
+            ),
+            " ",
+        ),
+    )
 
 
 def _scores(scores: results.Scores | None) -> Html:

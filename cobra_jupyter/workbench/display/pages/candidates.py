@@ -1,4 +1,4 @@
-"""What cells make: candidates and shared artefacts."""
+"""Views of candidates and shared artefacts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is chosen and handed in: blend, selection and submission."""
+"""Views of blend, selection and submission."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def blend_html(data: results.Blend) -> str:
     return parts.page(
         parts.title(
             f"Blend {data.get('id')}",
-            describe.under(data),
+            describe.metric_and_protocol(data),
             f"{len(rows)} of {data.get('considered', '?')} full-size trials",
             f"{words.seconds(data.get('cost'))} of worker time",
         ),
@@ -75,7 +75,7 @@ def blend_text(data: results.Blend) -> str:
 
 
 def distance(data: results.Selection) -> Html:
-    """The chart of what each entry is behind the best, as the rule sees it."""
+    """The chart of the differences between each entry and the best."""
     table = [r for r in data.get("table") or () if words.known(r.get("behind"))]
     if len(table) < 2:
         return Html("")
@@ -94,7 +94,7 @@ def distance(data: results.Selection) -> Html:
 
 
 def strip(data: results.Selection, scores: Mapping[str, Any] | None = None) -> Html:
-    """The chart of fold scores, of entries for which they are known (in the table, or by id in `scores`)."""
+    """The chart of fold scores of the entries that have them (in the table, or by id in `scores`)."""
     known = scores or {}
     found = {
         f"{r.get('id')} {words.cut(r.get('label'), 60)}": r.get("fold_scores") or known.get(str(r.get("id")))
@@ -131,7 +131,7 @@ def selection_html(data: results.Selection) -> str:
         else ""
     )
     return parts.page(
-        parts.title(f"Selected: {data.get('chosen')}", describe.under(data)),
+        parts.title(f"Selected: {data.get('chosen')}", describe.metric_and_protocol(data)),
         parts.line(data.get("why", "")),
         parts.table(("id", "what", "score ± SE", "behind the best", "cost", ""), rows, "llrrrl"),
         vault,
@@ -172,7 +172,7 @@ def submission_html(data: results.Submission) -> str:
     return parts.page(
         parts.title(
             f"Submission of {data.get('what')}",
-            describe.under(data),
+            describe.metric_and_protocol(data),
             words.counted(data.get("rows"), "row"),
             words.seconds(data.get("seconds")),
         ),

@@ -1,4 +1,4 @@
-"""What is known of the competition and how candidates are judged: card, protocol, metric."""
+"""Views of card, protocol and metric."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_SHOWN = 12
 
 
 def metric_of(data: results.Card | results.Protocol) -> str:
-    """The metric and which way is better."""
+    """The metric and its direction."""
     if not data.get("metric"):
         return "not known"
     better = {"maximize": "higher is better", "minimize": "lower is better"}.get(
@@ -75,7 +75,7 @@ def _of_labels(found: results.Labels) -> str:
 
 
 def missing(data: results.Card) -> str:
-    """Columns with most missing values in train, and in test where that differs by much."""
+    """Columns with the most missing values in train; also in test if the share differs."""
     train, test = data.get("train_missing") or {}, data.get("test_missing") or {}
     order = sorted({*train, *test}, key=lambda c: -max(train.get(c, 0), test.get(c, 0)))
     shown = []
@@ -90,7 +90,7 @@ def missing(data: results.Card) -> str:
 
 
 def facts(data: results.Card) -> dict[str, str]:
-    """The card's short facts: name → words."""
+    """The card's short facts by name."""
     known = {"split": data.get("split"), "groups": data.get("groups"), "time": data.get("time")}
     split = {name: words.cut(value) for name, value in known.items() if value}
     layout = str(data.get("layout", "")).replace("_", " ")
@@ -187,7 +187,7 @@ def split(data: results.Protocol) -> str:
 
 
 def sanity(data: results.Protocol) -> str:
-    """How the metric was tested."""
+    """The result of the metric's test."""
     found = data.get("sanity") or {}
     tried = ", ".join(
         f"{k} {words.score(found.get(k))}" for k in ("perfect", "shuffled", "constant") if k in found

@@ -1,6 +1,6 @@
 """Results in one line each: the same words in cells, prompts, the panel, the report and the terminal.
 
-`room` is the number of characters for what has no natural end: a label, a message."""
+`room` is the maximum length of a label or a message."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def best(value: float, se: float | None) -> str:
     return f"best CV {words.scored(value, se)}"
 
 
-def under(data: results.Judgement) -> str:
+def metric_and_protocol(data: results.Judgement) -> str:
     """metric, protocol 1"""
     protocol = f"protocol {data['protocol']}" if data.get("protocol") else None
     return ", ".join(str(each) for each in (data.get("metric"), protocol) if each)
@@ -58,7 +58,7 @@ def trial(data: results.Trial, room: int = LABEL) -> str:
 def size(data: results.Trial) -> str:
     """What a trial ran on."""
     folds = list(data.get("folds") or ())
-    if len(folds) == 1 and not data.get("full"):  # not to be taken for a number of folds
+    if len(folds) == 1 and not data.get("full"):  # "fold 1" is not "1 fold"
         return f"fold {folds[0]} only, {words.fraction(data.get('fraction'))}"
     repeats = f" × {data['repeats']} repeats" if (data.get("repeats") or 1) > 1 else ""
     which = f" ({', '.join(map(str, folds))})" if not data.get("full") and 0 < len(folds) <= 3 else ""
@@ -66,7 +66,7 @@ def size(data: results.Trial) -> str:
 
 
 def time(data: results.Trial) -> str:
-    """Seconds as they passed, and of worker time where that is more."""
+    """Wall time; also worker time if that is longer."""
     wall, cost = data.get("seconds"), data.get("cost")
     beside = words.known(cost) and words.known(wall) and cost > 1.15 * wall and cost > 1
     return words.seconds(wall) + (f" ({words.seconds(cost)} of worker time)" if beside else "")
@@ -77,12 +77,12 @@ def fold_scores(data: results.Trial | results.Blend, digits: int = 4, most: int 
 
 
 def partial(data: results.Trial) -> int:
-    """How many fits predicted from a snapshot because their time was over."""
+    """The number of fits that ran out of time and predicted from a snapshot."""
     return sum(fit.get("status") == "partial" for fit in data.get("fits") or ())
 
 
 def why(failure: results.Failure | None, room: int | None = None) -> str:
-    """Kind, message, broken rule and place of a failure, in a line."""
+    """Kind, message, violated rule and place of a failure in one line."""
     if not failure:
         return ""
     rule = f" [{failure['rule']}]" if failure.get("rule") else ""
@@ -99,7 +99,7 @@ def running(effect: results.Effect) -> bool:
 
 
 def verdict(effect: results.Effect) -> str:
-    """The verdict in words."""
+    """The verdict of an effect."""
     if running(effect):
         return "running"
     found = str(effect.get("verdict") or "")
@@ -107,7 +107,7 @@ def verdict(effect: results.Effect) -> str:
 
 
 def effect(data: results.Effect, ablation: results.Ablation) -> str:
-    """ridge_v1: alpha=1 instead of 100: +0.031 ± 0.004 rmse, better, confirmed [t006 against t002, all rows, 2 folds]"""
+    """ridge_v1: alpha=1 instead of 100: +0.031 ± 0.004 rmse, better [t006 against t002, all rows, 2 folds]"""
     change = words.config({str(data.get("factor")): data.get("level")})
     gain = words.gained(data.get("gain"), data.get("se"))
     return (
@@ -129,11 +129,11 @@ def idea(data: results.Idea) -> str:
     return f"{data.get('id')} in the family {data.get('family')}: {against(data)}{progress}"
 
 
-# ---- what is chosen
+# ---- blend, selection, submission
 
 
 def over_best(blend: results.Blend) -> str:
-    """What blending gains over the best member."""
+    """The gain of a blend over the best single trial."""
     over: Mapping[str, Any] = blend.get("over_best") or {}
     if not words.known(over.get("gain")):
         return ""
@@ -156,7 +156,7 @@ def blend(data: results.Blend) -> str:
 
 
 def standing(row: results.Entry, chosen: str | None) -> str:
-    """What the rule says of a row of the selection's table."""
+    """The rule's verdict on a row of the selection's table."""
     if row.get("id") == chosen:
         return "chosen"
     return "ties with the best" if row.get("tie") else ""
@@ -175,18 +175,19 @@ def member(data: results.Member, room: int = 100) -> str:
 
 def submission(data: results.Submission) -> str:
     return (
-        f"{data.get('what')}: {words.counted(data.get('rows'), 'row')} written to {data.get('path')}, format checked; "
-        f"cross-validated {score(data)}; {words.seconds(data.get('seconds'))}"
+        f"{data.get('what')}: {words.counted(data.get('rows'), 'row')} written to {data.get('path')}, "
+        f"format checked; cross-validated {score(data)}; {words.seconds(data.get('seconds'))}"
     )
 
 
-# ---- what cells make
+# ---- candidates
 
 
 def candidate(data: results.Candidate, room: int = 120) -> str:
     """ridge_v1: Ridge on the numbers; factors alpha, scale"""
     summary = f"{words.cut(data['summary'], room)}; " if data.get("summary") else ""
-    return f"{data.get('name')}_v{data.get('version')}: {summary}factors {words.names(data.get('factors')) or 'none'}"
+    factors = words.names(data.get("factors")) or "none"
+    return f"{data.get('name')}_v{data.get('version')}: {summary}factors {factors}"
 
 
 # ---- jobs and agents
@@ -211,5 +212,5 @@ def brief(data: results.Brief) -> str:
 
 
 def came_back(data: results.Brief) -> str:
-    """What an agent found, with the results it left behind."""
+    """An agent's report with the ids of its latest results."""
     return f"{data['agent']} [{', '.join(data['results'][-6:]) or 'no results'}]: {data['report']}"

@@ -1,4 +1,4 @@
-"""Effects of factors: the ablation, which is re-rendered while its trials finish, and all effects so far."""
+"""Views of effects: one ablation (updated while its trials finish) and all effects so far."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MARKS = {"better": ("▲", "good"), "worse": ("▼", "bad"), "failed": ("✕", "
 
 
 def forest(effects: Sequence[results.Effect], name: str) -> Html:
-    """The chart of gains; levels that run or were not tried are left to the table."""
+    """The chart of gains. Levels without a result are only in the table."""
     shown = [e for e in effects if words.known(e.get("gain")) or e.get("verdict") == "failed"]
     rows = [
         charts.Effect(
@@ -44,13 +44,13 @@ def forest(effects: Sequence[results.Effect], name: str) -> Html:
 
 
 def _gain(effect: results.Effect) -> float | None:
-    """Without what is rounding."""
+    """Replace differences that are only rounding by 0."""
     gain = effect.get("gain")
     return 0.0 if words.known(gain) and abs(gain) < words.NOTHING else gain
 
 
 def importance(data: results.Ablation, name: str) -> Html:
-    """The chart of each factor's share of all spread."""
+    """The chart of each factor's share of the spread."""
     shares = {k: v for k, v in (data.get("importance") or {}).items() if words.known(v)}
     if not any(shares.values()):
         return Html("")
@@ -163,7 +163,7 @@ def effect_line(effect: results.Effect, digits: int) -> tuple[str, ...]:
 
 
 def _strongest(data: results.Effects) -> tuple[list[results.PlacedEffect], list[results.PlacedEffect]]:
-    """Those tried, strongest first, and the rest."""
+    """Return the measured effects, strongest first, and the others."""
     rows = list(data.get("effects", ()))
     tried = [e for e in rows if words.known(e.get("gain"))]
     return sorted(tried, key=lambda e: -(e["gain"] or 0.0)), [

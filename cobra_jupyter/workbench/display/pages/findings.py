@@ -1,4 +1,4 @@
-"""An ablation in words and rows, for whatever page shows it."""
+"""The findings of an ablation as rows and sentences, for all views of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cobra_jupyter.workbench.display.pages import describe, words
 
 @dataclass(frozen=True)
 class Group:
-    """The levels of one factor, with what was expected of it."""
+    """The levels of one factor, with the candidate's note on it."""
 
     factor: str
     baseline: str
@@ -23,7 +23,7 @@ class Group:
 
 
 def groups(data: results.Ablation) -> list[Group]:
-    """An ablation's effects by factor, the most important first; while it runs in their own, steady order."""
+    """An ablation's effects by factor, the most important first; while it runs, in a fixed order."""
     found: dict[str, list[results.Effect]] = {}
     for effect in data.get("effects", ()):
         found.setdefault(str(effect.get("factor")), []).append(effect)
@@ -43,13 +43,13 @@ def groups(data: results.Ablation) -> list[Group]:
 
 
 def places(effects: Sequence[results.Effect | results.Combination]) -> int:
-    """Decimals for all gains of a table, so that they stand aligned."""
+    """The number of decimals for all gains of a table, so that they align."""
     tried = [e for e in effects if words.known(e.get("gain"))]
     return words.decimals([e.get("se") for e in tried], [e.get("gain") for e in tried])
 
 
 def change(data: results.Ablation) -> dict[str, Any]:
-    """What the best configuration has other than the baseline."""
+    """The differences between the best configuration and the baseline."""
     base = {str(e.get("factor")): e.get("baseline") for e in data.get("effects", ())}
     return {k: v for k, v in (data.get("best") or {}).items() if k in base and base[k] != v}
 
@@ -63,7 +63,7 @@ def best(data: results.Ablation) -> str:
     gain, se = data.get("best_gain"), data.get("best_se")
     if not changed:
         return f"{what}, as it is (trial {data.get('best_trial')})"
-    if gain is None or (gain == 0 and se == 0):  # told apart at a larger size than the baseline's
+    if gain is None or (gain == 0 and se == 0):  # only compared at the larger size
         return f"{what} (trial {data.get('best_trial')}, best at the larger size)"
     if abs(gain) < words.NOTHING:
         return f"{what} (trial {data.get('best_trial')}, as good as the baseline)"
@@ -87,7 +87,7 @@ def tally(data: results.Ablation) -> str:
 
 
 def untried(data: results.Ablation) -> list[str]:
-    """What was not tried, and why."""
+    """The levels that were not tried, with reasons."""
     rest = [e for e in data.get("effects", ()) if e.get("verdict") == "not tried" and not describe.running(e)]
     return [
         f"{words.config({str(e.get('factor')): e.get('level')})} ({words.cut(e.get('note') or 'no reason')})"
@@ -96,7 +96,7 @@ def untried(data: results.Ablation) -> list[str]:
 
 
 def meaning(data: results.Ablation) -> str:
-    """How the table is to be read."""
+    """How to read the table."""
     unit = f" in {data['metric']}" if data.get("metric") else ""
     if data.get("stands_for"):
         unit += f" (smoother than {data['stands_for']}, so it shows sooner what a change does)"

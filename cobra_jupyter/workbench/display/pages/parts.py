@@ -1,8 +1,8 @@
-"""Pieces of HTML that stay readable in an untrusted notebook, on light and on dark ground.
+"""Parts of HTML that are readable in an untrusted notebook, on a light or dark background.
 
-JupyterLab's sanitiser keeps inline styles whose colours are hexadecimal or rgba(); it drops `var(…)` and
-`currentColor`. So text inherits its colour and is dimmed by opacity, lines and grounds are translucent grey,
-and the few colours are of medium lightness. Whatever comes from data is escaped unless it is `Html` already.
+JupyterLab's sanitiser keeps inline styles with hexadecimal or rgba() colours; it drops `var(…)` and
+`currentColor`. So text inherits its colour and is dimmed by opacity, lines and backgrounds are translucent
+grey, and the few colours have medium lightness. Everything is escaped except `Html`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ DIM = 0.72
 
 
 class Html(str):
-    """Text that is HTML already."""
+    """Text that is HTML and is not escaped."""
 
     __slots__ = ()
 
 
 def esc(value: object) -> Html:
-    """HTML as it is; anything else escaped."""
+    """Escape a value, unless it is Html."""
     return value if isinstance(value, Html) else Html(svg.escape(value))
 
 
@@ -49,7 +49,7 @@ def page(*parts: object) -> str:
 
 
 def title(what: object, *facts: object) -> Html:
-    """A heading and, dimmed, what it is about."""
+    """A heading with dimmed facts."""
     about = soft(join((fact for fact in facts if fact not in (None, "")), " · "))
     return Html(f'<div style="font-size:15px;font-weight:600;margin:0 0 4px 0">{esc(what)} {about}</div>')
 
@@ -72,12 +72,12 @@ def strong(what: object) -> Html:
 
 
 def large(what: object) -> Html:
-    """The number that matters most."""
+    """The most important number."""
     return Html(f'<span style="font-size:15px">{strong(what)}</span>')
 
 
 def coloured(what: object, look: str) -> Html:
-    """Good, bad or soft; the words must say it too."""
+    """Coloured text: good, bad or soft. The words must say it too."""
     return Html(f'<span style="color:{COLOURS[look]};font-weight:600">{esc(what)}</span>')
 
 
@@ -118,31 +118,31 @@ def bar(share: Any) -> Html:
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], align: str = "") -> Html:
     """A table; the last cell of a row shorter than the head spans the rest. `align`: l, r or c per column."""
-    places = (align + "l" * len(head))[: len(head)]
+    sides = (align + "l" * len(head))[: len(head)]
     top = join(
         Html(f'<th style="{HEAD};text-align:{ALIGN[a]}">{esc(c)}</th>')
-        for c, a in zip(head, places, strict=True)
+        for c, a in zip(head, sides, strict=True)
     )
-    body = join(_row(row, places) for row in rows)
+    body = join(_row(row, sides) for row in rows)
     if not body:
         return Html("")
     shown = f"<thead><tr>{top}</tr></thead>" if any(head) else ""
     return Html(f'<table style="{TABLE}">{shown}<tbody>{body}</tbody></table>')
 
 
-def _row(row: Sequence[object], places: str) -> Html:
+def _row(row: Sequence[object], sides: str) -> Html:
     cells = []
     for number, value in enumerate(row):
         last = number == len(row) - 1
-        span = f' colspan="{len(places) - number}"' if last and number < len(places) - 1 else ""
-        side = ALIGN["l" if span else places[number]]
+        span = f' colspan="{len(sides) - number}"' if last and number < len(sides) - 1 else ""
+        side = ALIGN["l" if span else sides[number]]
         wide = ";white-space:nowrap" if side == "right" else ""
         cells.append(Html(f'<td{span} style="{CELL};text-align:{side}{wide}">{esc(value)}</td>'))
     return Html(f"<tr>{join(cells)}</tr>")
 
 
 def facts(pairs: Mapping[str, object]) -> Html:
-    """Names and what they are, without what is empty."""
+    """A table of names and values, without empty values."""
     rows = [(soft(name), value) for name, value in pairs.items() if value not in (None, "", words.NONE)]
     return table(("", ""), rows)
 
@@ -151,18 +151,18 @@ def facts(pairs: Mapping[str, object]) -> Html:
 
 
 def columns(rows: Sequence[Sequence[object]], align: str = "", indent: str = "  ") -> list[str]:
-    """Lines of a table in plain text, columns aligned, at most 60 characters each save the last."""
+    """A table in plain text with aligned columns; each but the last has at most 60 characters."""
     cells = [
         [words.cut(value, 60 if i < len(row) - 1 else 240) for i, value in enumerate(row)] for row in rows
     ]
     count = max((len(row) for row in cells), default=0)
     widths = [max((len(row[i]) for row in cells if i < len(row)), default=0) for i in range(count)]
-    places = (align + "l" * count)[:count]
+    sides = (align + "l" * count)[:count]
     return [
         (
             indent
             + "  ".join(
-                c.rjust(w) if a == "r" else c.ljust(w) for c, w, a in zip(row, widths, places, strict=False)
+                c.rjust(w) if a == "r" else c.ljust(w) for c, w, a in zip(row, widths, sides, strict=False)
             )
         ).rstrip()
         for row in cells
@@ -170,7 +170,7 @@ def columns(rows: Sequence[Sequence[object]], align: str = "", indent: str = "  
 
 
 def lines(*parts: str | Iterable[str] | None) -> str:
-    """Lines and lists of lines in one text; None is left out."""
+    """Join lines and lists of lines; None is left out."""
     found: list[str] = []
     for part in parts:
         if isinstance(part, str):

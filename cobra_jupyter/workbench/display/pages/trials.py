@@ -1,4 +1,4 @@
-"""Work that runs: trials, probes, jobs, and where the session stands."""
+"""Views of trials, probes, jobs and status."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ def trial_text(data: results.Trial) -> str:
 
 def oof_text(data: results.OutOfFold) -> str:
     rows = f"{words.count(data.get('predicted'))} of {words.count(data.get('rows'))} rows of train"
-    return f"out-of-fold predictions of {data.get('id')}: {rows}; columns fold, {words.names(data.get('columns'))}"
+    columns = words.names(data.get("columns"))
+    return f"out-of-fold predictions of {data.get('id')}: {rows}; columns fold, {columns}"
 
 
 def oof_html(data: results.OutOfFold) -> str:

@@ -1,4 +1,4 @@
-"""Numbers and values in words, as results and reports show them: 5 significant digits, readable seconds."""
+"""Formats numbers and values for results and reports: 5 significant digits, readable times."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ LONGEST = 80  # characters of a level, a label or a name
 
 
 def known(value: object) -> TypeGuard[float]:
-    """Whether there is a finite number."""
+    """Whether the value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def score(value: Any, digits: int = 5) -> str:
-    """A score with 5 significant digits, so that columns of them stand aligned."""
+    """A score with 5 significant digits, so that columns of scores align."""
     if not known(value):
         return NONE
     if value == 0:
@@ -44,7 +44,7 @@ def _places(size: float, digits: int) -> int:
 
 
 def scored(value: Any, se: Any) -> str:
-    """Score ± standard error; the error has the score's decimals, or two digits where it needs more."""
+    """Score ± standard error; the error has the score's decimals, or two digits if it needs more."""
     if not known(value):
         return NONE
     if not known(se):
@@ -108,7 +108,7 @@ def ratio(value: Any) -> str:
 
 
 def size(value: Any) -> str:
-    """Bytes as a person would say them."""
+    """Bytes in a readable unit."""
     if not known(value):
         return NONE
     for unit in ("bytes", "kB", "MB", "GB"):
@@ -119,7 +119,7 @@ def size(value: Any) -> str:
 
 
 def megabytes(value: Any) -> str:
-    """MiB, as GiB where there are many."""
+    """MiB, or GiB if there are many."""
     if not known(value):
         return NONE
     return f"{value:.0f} MB" if value < 2048 else f"{value / 1024:.1f} GB"
@@ -151,7 +151,7 @@ def fraction(value: Any) -> str:
 
 
 def names(values: Any, most: int = 12) -> str:
-    """A list of names, the first of them where there are many."""
+    """A list of names; only the first if there are many."""
     found = [cut(v, 50) for v in values or ()]
     more = f" and {len(found) - most} more" if len(found) > most else ""
     return ", ".join(found[:most]) + more
