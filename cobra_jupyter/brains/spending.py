@@ -83,7 +83,7 @@ class Account:
             )
         if cost is None:
             raise BrainGone(
-                "there is a cap on cost, but its price is unknown: add it to prices.toml, or leave out "
+                "there is a cap on cost, but its price is not known: add it to prices.toml, or leave out "
                 "--max-cost"
             )
         raise BrainGone(

@@ -99,12 +99,8 @@ def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
     joined = sparse.hstack(tables, format="csr") if tables else sparse.csr_matrix((len(rows), 1))
     votes = [vote(t, m) for per_target in fitted["bayes"] for t, m in zip(tables, per_target, strict=True)]
     votes += [linear_scores(joined, model)[:, None] for model in fitted["linear"]]
-    X = (
-        features(votes, joined, other_columns(rows, ctx), fitted)
-        .reindex(columns=fitted["columns"])
-        .to_numpy()
-    )
-    return answers_within(models, X, limits, ctx)
+    X = features(votes, joined, other_columns(rows, ctx), fitted).reindex(columns=fitted["columns"])
+    return answers_within(models, X.to_numpy(), limits, ctx)
 
 
 def features(votes: list[Array], joined: Any, others: pd.DataFrame, fitted: dict[str, Any]) -> pd.DataFrame:

@@ -30,6 +30,6 @@ def sparse_logistic(
         random_state=seed,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # not fully converged is good enough
+        warnings.simplefilter("ignore")  # convergence warnings: an approximate fit is good enough
         model.fit(X, y)
     return model.coef_[0], float(model.intercept_[0])
