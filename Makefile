@@ -6,8 +6,12 @@ TORCH ?= torch==2.13.0
 export SKIP_JUPYTER_BUILDER := 1  # the front end is built by its own target
 JLPM := PATH=$(CURDIR)/$(BIN):$$PATH jlpm
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_COMPILE := 1  # Python compiles what is imported; the rest of torch would take a minute
+TIER := not full
+SERVER := -p pytest_jupyter.jupyter_server  # not with tests/lab: it would close their event loop
+FAST := tests/competition tests/records tests/notebook tests/workbench/display tests/workbench/scoring
 
-.PHONY: demo lab test test-py test-lab test-jest test-container check format bench bench-lab clean
+.PHONY: demo lab test test-fast test-full test-py test-lab test-jest test-container check format bench bench-lab clean
 
 demo: .venv/demo  ## a small competition, start to end, graded afterwards
 	$(BIN)/cobra demo
@@ -16,13 +20,20 @@ lab: .venv/lab  ## JupyterLab with the extension built and small competitions re
 	@test -d demo || $(BIN)/python -c 'from cobra_jupyter.cli import demo; demo.write("demo")'
 	$(BIN)/jupyter lab --ServerApp.root_dir=$(CURDIR)/demo $(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: test-py test-lab  ## everything
+test: test-py test-lab  ## what CI runs: style, types, all tests but those of the full tier
 
-test-py: .venv/test check  ## style, types and the tests that need no browser
-	$(BIN)/pytest -p pytest_jupyter.jupyter_server --ignore=tests/lab  # not with tests/lab, whose event loop it would close
+test-fast: .venv/test check  ## the inner loop: style, types, and the tests that start no process of ours
+	$(BIN)/pytest $(FAST)
+
+test-full: TIER := full or not full
+test-full: test  ## before a release: every kill, every phase, real everything, the long soak
+
+test-py: .venv/test check  ## style, types and the tests that need no browser; coverage of the package
+	$(BIN)/pytest $(SERVER) --ignore=tests/lab -m '$(TIER)' --cov --cov-report=
+	@echo "coverage: $$($(BIN)/coverage report --format=total --fail-under=90) % of the package, this process family alone"
 
 test-lab: .venv/test .venv/lab .venv/chromium .venv/collaboration test-jest  ## the front end: jest, and real JupyterLab in real Chromium
-	$(BIN)/pytest tests/lab
+	$(BIN)/pytest tests/lab -m '$(TIER)'
 
 test-jest: labextension/node_modules  ## the front end's style, types and tests
 	cd labextension && $(JLPM) lint:check && $(JLPM) types:check && $(JLPM) test

@@ -25,6 +25,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from cobra_jupyter.brains.faults import Patience
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.cli.progress import Progress
 from cobra_jupyter.notebook.normalise import normalised
@@ -36,6 +37,7 @@ from tests.schemas import errors_of_ledger
 
 LADDER = Path(__file__).parents[1] / "fakes" / "ladder.md"
 SESSION = Path(__file__).parents[1] / "fakes" / "session.md"
+SHORTENED = 0.001
 COBRA = [sys.executable, "-m", "cobra_jupyter.cli"]
 
 
@@ -93,7 +95,8 @@ def inside(
     budget: str = "240s",
     enough: Callable[[Record], bool] | None = None,
 ) -> Run:
-    """The same in this process, with kernel, harness and work in it too; after a record that is `enough`, Ctrl-C."""
+    """The same in this process, with kernel, harness and work in it too; after a record that is `enough`, Ctrl-C.
+    The pauses between attempts are a thousandth of what they are."""
     stdout, stderr = io.StringIO(), io.StringIO()
     variables = {
         "HOME": str(home), "JUPYTER_DATA_DIR": str(home / "jupyter"), "GEMINI_API_KEY": key,
@@ -104,8 +107,10 @@ def inside(
         if enough and enough(record):
             os.kill(os.getpid(), signal.SIGINT)
 
+    before = Patience.before
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout), redirect_stderr(stderr):
         without_processes(patch)
+        patch.setattr(Patience, "before", lambda *args: SHORTENED * before(*args))
         if enough:
             patch.setattr(Progress, "record", record)
         for name, value in variables.items():
