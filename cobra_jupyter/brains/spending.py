@@ -79,7 +79,7 @@ class Account:
         if most is not None and self.tokens + tokens > most:
             raise BrainGone(
                 f"its cap of {most:,} tokens is reached: {self.tokens:,} are used and the next reply may "
-                f"need {tokens:,} (--max-tokens)"
+                f"take {tokens:,} (--max-tokens)"
             )
         if cost is None:
             raise BrainGone(
