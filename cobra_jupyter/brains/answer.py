@@ -1,4 +1,4 @@
-"""A reply as a provider streams it: text and thoughts apart, why it ended, what it took."""
+"""A streamed reply: its text, its thoughts, why it ended, its usage."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from cobra_jupyter.brains.base import Finish, Usage
 from cobra_jupyter.brains.faults import Broken
 from cobra_jupyter.brains.prices import Price
 
-# The provider's words, by ours; those that begin so.
+# Finish reasons by the beginnings of the provider's names for them.
 _REASONS = {
     "stop": ("STOP",),
     "max_tokens": ("MAX_TOKENS",),
     "malformed": ("MALFORMED_", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"),
     "blocked": (
-        "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_", "MODEL_ARMOR", "ESCALATION",
+        "SAFETY",
+        "RECITATION",
+        "LANGUAGE",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "IMAGE_",
+        "MODEL_ARMOR",
+        "ESCALATION",
     ),
-}  # fmt: skip
+}
 
 
 @dataclass
 class Answer:
-    """A reply as far as it has come: its thoughts, why it ended, what it took."""
+    """The reply received so far. `keep` says whether its thoughts may be kept."""
 
     keep: bool
     thoughts: list[str] = field(default_factory=list)
@@ -33,8 +41,8 @@ class Answer:
     detail: str = ""
     usage: Any = None
 
-    def take(self, chunk: Any) -> str:
-        """→ the text of the reply in it; thoughts are set apart."""
+    def add(self, chunk: Any) -> str:
+        """Add a chunk. Returns its text without thoughts."""
         self.began = True
         self.usage = chunk.usage_metadata or self.usage
         if (feedback := chunk.prompt_feedback) is not None and feedback.block_reason:
@@ -55,7 +63,7 @@ class Answer:
         return text
 
     def end(self) -> None:
-        """The provider sends no more. Raises Broken where the reply is not whole."""
+        """Call it when the stream ends. Raises Broken if the reply is incomplete."""
         if self.reason is None and (self.candidate or not self.began):
             raise Broken("the stream ended before the reply was whole")
         if self.reason is None:
@@ -70,7 +78,7 @@ class Answer:
 
 @dataclass
 class Tally:
-    """What all attempts at one reply took together."""
+    """The total usage of all attempts at one reply."""
 
     model: str
     price: Price | None
@@ -81,12 +89,15 @@ class Tally:
     cost: float = 0.0
 
     def add(self, stream: Answer, guess: int) -> tuple[int, float | None]:
-        """Count an attempt: by the provider's numbers, or by guess where it broke before they came. → tokens, dollars"""
+        """Count an attempt, by the provider's numbers or, if they are missing, by `guess`. Returns (tokens,
+        dollars)."""
         if (used := stream.usage) is not None:
             new = (
-                used.prompt_token_count or 0, used.cached_content_token_count or 0, used.candidates_token_count or 0,
+                used.prompt_token_count or 0,
+                used.cached_content_token_count or 0,
+                used.candidates_token_count or 0,
                 used.thoughts_token_count or 0,
-            )  # fmt: skip
+            )
         else:
             new = (guess, 0, stream.characters // 3, 0) if stream.began else (0, 0, 0, 0)
         input_, cached, output, thoughts = new
@@ -108,5 +119,5 @@ def _word(value: Any) -> str:
 
 
 def _reason(word: str) -> str:
-    """The provider's word in ours."""
+    """Our finish reason for the provider's."""
     return next((ours for ours, theirs in _REASONS.items() if word.startswith(theirs)), "other")

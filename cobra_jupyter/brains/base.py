@@ -1,4 +1,4 @@
-"""Who writes cells. A brain gets a context and streams text: Markdown, then one fenced Python cell."""
+"""A brain writes cells: it gets a context and streams Markdown, then one fenced Python cell."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from cobra_jupyter.workbench.kind import as_record
 
 @dataclass(frozen=True)
 class Usage:
-    """What one reply took. Tokens as the provider counts them (`cached` of `input`; `thoughts` beside
-    `output`); cost in US dollars, None where the price is not known; wall seconds, waits included."""
+    """The usage of one reply. Tokens are counted by the provider (`cached` is part of `input`, `thoughts` is
+    not part of `output`); `cost` is in US dollars, None if unknown; `seconds` is wall time including
+    waits."""
 
     model: str
     input: int = 0
@@ -30,7 +31,7 @@ class Usage:
 
 
 def taken(reply: Mapping[str, Any]) -> tuple[int, float]:
-    """Tokens and dollars of a reply's record, those of its corrected attempts included."""
+    """Tokens and dollars of a reply's record, including rejected attempts."""
     tokens, dollars = 0, 0.0
     for each in (reply, *reply.get("attempts", ())):
         used = each.get("usage") or {}
@@ -41,8 +42,8 @@ def taken(reply: Mapping[str, Any]) -> tuple[int, float]:
 
 @dataclass(frozen=True)
 class Finish:
-    """How a reply ended: `reason` is stop, max_tokens, blocked, malformed, empty or other; `detail` the
-    provider's word. `thoughts` is the model's own summary of its thinking, where it may be kept."""
+    """How a reply ended. `reason` is stop, max_tokens, blocked, malformed, empty or other; `detail` is the
+    provider's reason; `thoughts` is the model's summary of its thinking, if it may be kept."""
 
     reason: str = "stop"
     detail: str = ""
@@ -51,9 +52,11 @@ class Finish:
 
 
 class BrainGone(Exception):  # noqa: N818
-    """No further reply will come from this brain: its caps are reached, its key or model is refused, or its
-    endpoint stays away. The message says which, and the cure; it never holds a key. `back`: seconds after which it
-    may be asked again, None where that is of no use."""
+    """A brain cannot reply any more: a cap is reached, its key or model is refused, or its endpoint does not
+    answer.
+
+    The message says why and what to do; it never contains a key. `back` is the number of seconds after which
+    the brain can be asked again, None if that is useless."""
 
     def __init__(self, message: str, back: float | None = None) -> None:
         super().__init__(message)
@@ -65,16 +68,18 @@ class OutOfReach(BrainGone):
 
 
 class TimeOver(BrainGone):
-    """The time for new work ended while a reply was awaited."""
+    """The time for new work ended before the reply was complete."""
 
 
 class Brain(Protocol):
-    """A brain knows nothing of kernels, and the agent nothing of providers."""
+    """The interface of brains. Brains know nothing about kernels, the agent nothing about providers."""
 
     name: str
-    finish: Finish  # of the latest reply, set when its last piece has come
+    finish: Finish  # of the latest reply; set after its last piece
 
     def reply(self, context: Context) -> AsyncIterator[str]:
-        """The next turn, in pieces as they are generated. An empty piece means: forget what came in this
-        reply so far, it begins anew (a stream that broke was asked for again). Raises BrainGone, TimeOver."""
+        """Stream the next turn in pieces. Raises BrainGone, TimeOver.
+
+        An empty piece means that the reply starts again, because the stream broke: drop the earlier
+        pieces."""
         ...

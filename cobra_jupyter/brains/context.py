@@ -1,4 +1,4 @@
-"""What a brain is told each turn, rebuilt from the record."""
+"""The context of a brain for each turn, rebuilt from the record."""
 
 from __future__ import annotations
 
@@ -14,23 +14,37 @@ from cobra_jupyter.workbench.kind import Kind
 
 T = TypeVar("T", bound=Mapping[str, Any])
 Records = Sequence[tuple[str, dict[str, Any]]]  # kind and data, in order
-WORKBENCH_KINDS = frozenset({
-    "card", "protocol", "candidate", "shared", "metric", "trial", "ablation", "probe", "blend", "selection",
-    "submission", "audit", "job", "idea",
-})  # fmt: skip
-TOLD_KINDS = WORKBENCH_KINDS | {"brief", "rung", "message", "handback"}  # what an agent's context is made of
+WORKBENCH_KINDS = frozenset(
+    {
+        "card",
+        "protocol",
+        "candidate",
+        "shared",
+        "metric",
+        "trial",
+        "ablation",
+        "probe",
+        "blend",
+        "selection",
+        "submission",
+        "audit",
+        "job",
+        "idea",
+    }
+)
+TOLD_KINDS = WORKBENCH_KINDS | {"brief", "rung", "message", "handback"}  # the record kinds in a context
 
 
 def every(records: Records, kind: Kind[T]) -> list[T]:
-    """The data of all records of a kind."""
+    """The data of every record of a kind."""
     return [cast("T", data) for found, data in records if found == kind]
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One reply and what came of its cell. `status` is ok, error, interrupted, timeout, died or none (no cell);
-    `output` the text that the cell showed, `role` who wrote it; `seq` the line of the record it ended at, `knew` the
-    last line that its context held."""
+    """One reply and the result of its cell. `status` is ok, error, interrupted, timeout, died or none (no
+    cell); `output` is the text output of the cell; `role` is the role that wrote it. `seq` is the line of the
+    record at its end, `knew` the last line that its context contained."""
 
     number: int
     markdown: str
@@ -45,7 +59,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Task:
-    """What an agent was called in for: `by` whom (the lead or the ladder), and within which limits."""
+    """The task of an agent that was called in, its limits, and who called it (`by`: lead or ladder)."""
 
     agent: str
     role: str
@@ -57,8 +71,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Clock:
-    """Seconds: the whole budget (None without limit), what is left, and what is kept for submission and proof, all as
-    of `at` (by the monotonic clock)."""
+    """Seconds of the whole budget (None: unlimited), of the time left, and of the reserve for submission and
+    proof, at the time `at` (monotonic clock)."""
 
     budget: float | None
     left: float
@@ -76,13 +90,13 @@ class Clock:
 
 
 MOST_OUTPUT = 32_768  # tokens of a reply, thinking included
-_CHARACTERS = 3.5  # of a token, about
+_CHARACTERS = 3.5  # per token, about
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """System instruction, then one message: what stays for the whole run, what changes. `corrections`: replies of
-    this turn that could not be run, each with what was wrong."""
+    """A system instruction and a message with a stable and a changing part. `corrections` are replies of this
+    turn that could not be run, each with its error."""
 
     system: str
     stable: str
@@ -92,16 +106,18 @@ class Prompt:
 
     @property
     def tokens(self) -> int:
-        """About how many tokens it has."""
+        """The approximate number of tokens."""
         corrections = "".join(bad + words for bad, words in self.corrections)
         return int(len(self.system + self.stable + self.changing + corrections) / _CHARACTERS)
 
 
 @dataclass(frozen=True)
 class Context:
-    """The record as a brain needs it. `description` is the competition's own text; `corrections` are replies of
-    this turn that could not be run, each with what was wrong; `lines` the place of each of `records`; `task` what
-    an agent other than the lead was called in for; `render` puts it into words."""
+    """The record as a brain needs it.
+
+    `description` is the competition's text. `corrections` are replies of this turn that could not be run,
+    each with its error. `lines` are the line numbers of `records`. `task` is set for agents other than the
+    lead. `render` makes the prompt."""
 
     clock: Clock
     resources: dict[str, Any]
@@ -117,9 +133,9 @@ class Context:
 
     @cached_property
     def prompt(self) -> Prompt:
-        """The context in words, for brains that read."""
+        """The context as text, for language models."""
         if self.render is None:
-            raise RuntimeError("this context has no renderer: it cannot be put into words")
+            raise RuntimeError("this context has no renderer, so it has no prompt")
         return self.render(self)
 
     def all(self, kind: Kind[T]) -> list[T]:
@@ -142,18 +158,19 @@ class Context:
                 yield trial
 
     def since_last_turn(self, kind: Kind[T]) -> list[T]:
-        """Records that this role's last context did not hold."""
+        """Records that the last context of this role did not contain."""
         since = next((turn.knew for turn in reversed(self.turns) if turn.role == self.role), -1)
         found = zip(self.records, self.lines, strict=False)
         return [cast("T", data) for (known, data), line in found if known == kind and line > since]
 
     def said_by_people(self, since: int = -1) -> list[str]:
-        """Messages, and what was done in this agent's notebook, after a line of the record; oldest first."""
+        """Messages, and interventions in this agent's notebook, after a line of the record; oldest first."""
         found = zip(self.records, self.lines, strict=False)
         return [
-            str(data["text"]) for (kind, data), line in found
+            str(data["text"])
+            for (kind, data), line in found
             if line > since and (kind == "message" or (kind == "handback" and data["agent"] == self.agent))
-        ]  # fmt: skip
+        ]
 
     def running_jobs(self) -> list[results.Job]:
         states = {job["id"]: job for job in self.all(results.JOB)}

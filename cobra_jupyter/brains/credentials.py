@@ -1,4 +1,4 @@
-"""What opens a provider's door: read from variables, kept out of every representation."""
+"""Credentials of a provider, read from variables and never shown in a `repr`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Credentials:
-    """A Gemini key, or Vertex AI's project and location (signed in by Google's own means). `endpoint` takes the
-    place of the provider's address."""
+    """A Gemini key, or project and location of Vertex AI, with Google's own sign-in. `endpoint` replaces the
+    provider's address."""
 
     key: str | None = field(default=None, repr=False)
     vertex: bool = False
@@ -19,7 +19,7 @@ class Credentials:
 
     @staticmethod
     def from_environment(environment: Mapping[str, str]) -> Credentials | None:
-        """None where nothing is set. Raises ValueError for what can be no key, without saying it."""
+        """Returns None if nothing is set. Raises ValueError if the key is malformed, without showing it."""
         key = (environment.get("GOOGLE_API_KEY") or environment.get("GEMINI_API_KEY") or "").strip() or None
         if key and not (key.isascii() and key.isprintable() and " " not in key):
             raise ValueError(
@@ -35,5 +35,5 @@ class Credentials:
         return Credentials(key, endpoint=environment.get("GOOGLE_GEMINI_BASE_URL") or None) if key else None
 
     def hide(self, text: str) -> str:
-        """A text without the key: providers have been seen to repeat it in their messages."""
+        """Remove the key from a text, because some providers repeat it in error messages."""
         return text.replace(self.key, "[key]") if self.key and len(self.key) >= 6 else text

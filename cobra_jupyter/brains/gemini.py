@@ -1,4 +1,4 @@
-"""Gemini writes the cells: streamed over google-genai, with caps, and with retries of our own."""
+"""The Gemini brain: streams replies over google-genai, within caps and with its own retries."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from cobra_jupyter.brains.spending import Account
 if TYPE_CHECKING:
     from cobra_jupyter.brains.context import Context, Prompt
 
-CHECKS, BETWEEN = 3, 0.5  # attempts to reach the provider before any work, seconds between two
-MARGIN = 1.3  # tokens per estimated token of a prompt, until the provider has counted one
-AWAY = 300.0  # seconds after which a provider that stayed away is asked again
-TAIL = 2.0  # seconds for what may come after the reason why a reply ended
+CHECKS, BETWEEN = 3, 0.5  # attempts to reach the provider before the run, and seconds between them
+MARGIN = 1.3  # tokens per estimated token, until the provider has counted a prompt
+AWAY = 300.0  # seconds after which an unreachable provider is asked again
+TAIL = 2.0  # seconds to wait for more chunks after the finish reason
 
 
 @dataclass
 class Connection:
-    """What all Gemini brains of a run share: the client, the account, the prices, how long faults are borne."""
+    """Shared by all Gemini brains of a run: the client, the account, the prices, the retry limits."""
 
     credentials: Credentials
     account: Account
@@ -44,12 +44,13 @@ class Connection:
 
     @property
     def models(self) -> AsyncModels:
-        """What replies are asked of. Raises what signing in raises."""
+        """The client's models. Raises what the sign-in raises."""
         return self._client.aio.models
 
     @cached_property
     def _client(self) -> genai.Client:
-        """Kept, since the SDK's client closes its connections when it is forgotten. Its own retries are off."""
+        """Kept, because the SDK's client closes its connections when it is deleted. Its own retries are
+        off."""
         c = self.credentials
         options = types.HttpOptions(base_url=c.endpoint, retry_options=types.HttpRetryOptions(attempts=1))
         if c.vertex and c.project:
@@ -57,13 +58,13 @@ class Connection:
         return genai.Client(vertexai=c.vertex, api_key=c.key, http_options=options)
 
     def fault(self, error: Exception, model: str) -> Fault:
-        """What an exception means, without the key."""
+        """Interpret an exception; the key is removed from the text."""
         found = fault_of(error, model)
         return replace(found, words=self.credentials.hide(found.words))
 
 
 class Gemini:
-    """A brain behind Google's API. One instance writes one reply at a time; those of a run share a connection."""
+    """A Gemini model. One instance writes one reply at a time; all instances of a run share a connection."""
 
     def __init__(
         self, connection: Connection, model: str, thinking: str = "high", keep_thoughts: bool = False
@@ -75,8 +76,8 @@ class Gemini:
         self._ratio = MARGIN
 
     async def check(self) -> None:
-        """Ask whether key and model are good, which costs nothing. Raises BrainGone, OutOfReach where nobody answers;
-        a provider that is merely busy is no reason not to begin."""
+        """Check key and model, at no cost. Raises BrainGone, or OutOfReach if the provider does not answer; a
+        busy provider is accepted."""
         words = ""
         for attempt in range(1, CHECKS + 1):
             fault = await self._try()
@@ -99,15 +100,15 @@ class Gemini:
                 getattr(error, "code", None) in (404, 405, 501)
                 and getattr(error, "status", "") != "NOT_FOUND"
             ):
-                return None  # an endpoint of another make that does not count
+                return None  # a compatible endpoint that cannot count tokens
             return self._connection.fault(error, self.name)
         return None
 
     async def reply(self, context: Context) -> AsyncIterator[str]:
-        """See Brain. Waits and retries never outlast the time that was left when the context was made."""
+        """See Brain. Waits and retries end when the time that the context allows is over."""
         begun, until, patience = time.monotonic(), context.clock.until, self._connection.patience
-        enough = begun + patience.bound(until - begun)  # of faults
-        prompt = context.prompt  # outside of what is taken for a fault of the provider
+        enough = begun + patience.bound(until - begun)  # for faults
+        prompt = context.prompt  # outside the `try`: its errors are not the provider's
         tally = Tally(self.name, self._price)
         said = False
         for attempt in itertools.count(1):
@@ -125,20 +126,20 @@ class Gemini:
                 raise
             except Exception as error:
                 fault = self._connection.fault(error, self.name)
-            await self._bear(fault, attempt, enough)
+            await self._wait_after(fault, attempt, enough)
 
-    async def _bear(self, fault: Fault, attempt: int, enough: float) -> None:
-        """Wait for another attempt. Raises BrainGone where none can help or none can be in time."""
+    async def _wait_after(self, fault: Fault, attempt: int, enough: float) -> None:
+        """Wait for the next attempt. Raises BrainGone if none can help, or none fits the time."""
         patience = self._connection.patience
         if fault.final:
             raise BrainGone(fault.words, fault.back)
         if attempt >= patience.attempts:
-            words = f"{attempt} attempts at one reply failed, the last since {fault.words}"
+            words = f"{attempt} attempts at one reply failed; the last error: {fault.words}"
             raise BrainGone(words, back=AWAY)
         wait = patience.before(attempt, fault.wait)
         if time.monotonic() + wait > enough:
             raise BrainGone(
-                f"{fault.words}; another attempt after {wait:.0f} s would take too much time (this was the {attempt}.)",
+                f"{fault.words}; waiting {wait:.0f} s after attempt {attempt} would take too much time",
                 back=AWAY,
             )
         await asyncio.sleep(wait)
@@ -146,27 +147,27 @@ class Gemini:
     async def _attempt(
         self, prompt: Prompt, answer: Answer, until: float, enough: float, tally: Tally
     ) -> AsyncGenerator[str, None]:
-        """One request. Raises BrainGone at a cap or when time is over, or what the SDK raises."""
+        """Make one request. Raises BrainGone at a cap or when time is over, and what the SDK raises."""
         guess = math.ceil(prompt.tokens * self._ratio)
         account = self._connection.account
         with account.hold(guess, prompt.most_output, self._price) as allowed:
-            asked = replace(prompt, most_output=allowed)
+            capped = replace(prompt, most_output=allowed)
             try:
-                async with aclosing(self._chunks(asked, answer, until, enough)) as chunks:
+                async with aclosing(self._chunks(capped, answer, until, enough)) as chunks:
                     async for chunk in chunks:
-                        if text := answer.take(chunk):
+                        if text := answer.add(chunk):
                             yield text
                 answer.end()
             finally:
-                took, cost = tally.add(answer, guess)
-                account.charge(took, cost)
+                tokens, cost = tally.add(answer, guess)
+                account.charge(tokens, cost)
         if answer.usage is not None and answer.usage.prompt_token_count and prompt.tokens:
             self._ratio = max(self._ratio, answer.usage.prompt_token_count / prompt.tokens)
 
     async def _chunks(
         self, prompt: Prompt, answer: Answer, until: float, enough: float
     ) -> AsyncGenerator[Any, None]:
-        """What the provider sends, as long as it comes in time."""
+        """Yields the provider's chunks. Raises a time-out as Broken or TimeOver."""
         models, patience = self._connection.models, self._connection.patience
         chunks: Any = None
         stall = min(patience.stall, patience.bound(until - time.monotonic()))
@@ -189,7 +190,7 @@ class Gemini:
                 raise
         finally:
             if chunks is not None:
-                with suppress(Exception):  # the reply is whole, or what was wrong with it is on its way
+                with suppress(Exception):  # the reply is complete, or another error is being raised
                     await chunks.aclose()
 
     def _config(self, prompt: Prompt) -> types.GenerateContentConfig:
@@ -205,7 +206,8 @@ class Gemini:
 
 
 def _contents(prompt: Prompt) -> list[types.Content]:
-    """What stays comes first, so that the provider finds it in its cache; then each bad reply and its correction."""
+    """The message: the stable part first, for the provider's cache, then each bad reply with its
+    correction."""
     first = [part for part in (prompt.stable, prompt.changing) if part]
     contents: list[types.Content] = [types.UserContent(first)]
     for bad, correction in prompt.corrections:
@@ -218,12 +220,12 @@ def _contents(prompt: Prompt) -> list[types.Content]:
 
 
 def _left(seconds: float, until: float) -> float:
-    """So many seconds, or fewer where time is over before."""
+    """`seconds`, or fewer if time is over before."""
     return max(0.0, min(seconds, until - time.monotonic()))
 
 
 def _late(until: float, began: bool) -> Exception:
-    """A time-out in words."""
+    """The exception for a time-out."""
     if time.monotonic() >= until - 0.01:
-        return TimeOver("the time for new work was over before its reply was whole")
-    return Broken("the stream stood still" if began else "no answer began in time")
+        return TimeOver("the time for new work was over before the reply was complete")
+    return Broken("the stream stalled" if began else "no answer came in time")

@@ -1,7 +1,7 @@
-"""Keys of model providers: taken out of the environment before anything starts, and handed on through a pipe.
+"""Keys of model providers: removed from the environment before anything starts, and passed on through a pipe.
 
-A process's first environment can be read in /proc by every process of the same user, so by code that an agent
-wrote. Removing a variable does not change it there; starting anew without it does."""
+Every process of the same user can read a process's initial environment in /proc, and so can code that an
+agent wrote. Removing a variable does not change /proc; restarting the process without it does."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ import sys
 from collections.abc import Mapping
 
 NAMES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-# of a provider too, but everyday words that a record must be free to hold ("global")
-SETTINGS = frozenset({
-    "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_API_VERSION",
-})  # fmt: skip
+# settings of a provider that are no secrets: a record may contain their values, like "global"
+SETTINGS = frozenset(
+    {
+        "GOOGLE_GENAI_USE_VERTEXAI",
+        "GOOGLE_CLOUD_PROJECT",
+        "GOOGLE_CLOUD_LOCATION",
+        "GOOGLE_GENAI_API_VERSION",
+    }
+)
 PIPE = "COBRA_PIPE"  # the pipe's number; not a secret
 
 
 def start_anew() -> None:
-    """Replace this process by itself, with keys in a pipe instead of its environment. Returns where there is none
-    to hide, or no such pipe can be made."""
+    """Restart this process with the keys in a pipe instead of the environment. Returns if there are no keys,
+    or the system has no such pipes."""
     found = {name: os.environ[name] for name in NAMES if os.environ.get(name)}
     if not found or not hasattr(os, "set_inheritable"):
         return
@@ -34,7 +39,7 @@ def start_anew() -> None:
 
 
 def take() -> dict[str, str]:
-    """The keys by name, from the pipe or the environment; afterwards they are in neither."""
+    """Returns the keys by name and removes them from the pipe and the environment."""
     found = {name: value for name in NAMES if (value := os.environ.pop(name, ""))}
     if number := os.environ.pop(PIPE, ""):
         with os.fdopen(int(number)) as pipe:
@@ -43,5 +48,5 @@ def take() -> dict[str, str]:
 
 
 def values(keys: Mapping[str, str]) -> tuple[str, ...]:
-    """What must never be written anywhere."""
+    """The secrets, which must never be written anywhere."""
     return tuple(value for value in keys.values() if value)

@@ -1,4 +1,4 @@
-"""A kind of brain: how it is asked for, whether it can be had here, and how a run gets its brains."""
+"""A kind of brain: its request, its availability, and how a run gets its brains."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Spent = tuple[int, float]  # tokens and dollars
 
 
 class BrainRefused(ValueError):  # noqa: N818
-    """There is no such brain here; the message names the cure."""
+    """The requested brain is not available; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class BrainRequest:
-    """What was asked for. `model`: a Gemini model, or the folder of a local one; `source`: a recorded run or
-    recording; caps in tokens and US dollars."""
+    """The brain options of a run. `model`: a Gemini model or the folder of a local one; `source`: a recorded
+    run or recording; `max_tokens` and `max_cost` (US dollars) are caps."""
 
     brain: str = "auto"
     model: str | None = None
@@ -35,7 +35,7 @@ class BrainRequest:
     record: str | None = None
 
     def settings(self) -> dict[str, Any]:
-        """For the record: what differs from the defaults."""
+        """The options that differ from the defaults, for the record."""
         return {
             name: value
             for name, value in vars(self).items()
@@ -45,10 +45,12 @@ class BrainRequest:
 
 @dataclass(frozen=True)
 class Brains:
-    """`kind` is the --brain they are; `team` makes new brains for an agent of a role (lead, scout, auditor,
-    judge): who leads it and who follows, in order, the debugger second where there is one. Agents may work at
-    the same time: a brain writes one reply at a time, so each agent has a team of its own; caps hold for all
-    together. `why` these; `check` asks the provider, before any work, whether they will be let in."""
+    """The brains of a run.
+
+    `kind` is the value of --brain, `why` the reason for the choice. `team` makes new brains for an agent of a
+    role (lead, scout, auditor, judge): its first brain and the ones that replace it, in order; a debugger is
+    second. A brain writes one reply at a time, so each agent has its own team; all teams share the caps.
+    `check` asks the provider, before the run, whether it accepts the brains."""
 
     kind: str
     team: Callable[[str], Team]
@@ -70,8 +72,8 @@ class Brains:
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a brain can be had, and why or why not; `brief` says why not in a few words. `mistake`:
-    something that was set is wrong, so that no other brain should quietly take its place."""
+    """Whether a brain is available, and why or why not; `brief` is a short reason why not. `mistake`: a
+    setting is wrong, so no other brain should silently replace this one."""
 
     ready: bool
     why: str
@@ -81,16 +83,15 @@ class Availability:
 
 @dataclass(frozen=True)
 class BrainKind:
-    """The entry of a brain in the registry; its module imports what the brain needs only when `make` is
-    called.
+    """The registry entry of a brain. Its module imports the brain's libraries only in `make`.
 
-    make(request, environment, spent) -> Brains; `environment` holds the keys too, `spent` by earlier lives of
-    the run is counted on from there. Raises BrainRefused. `available` asks the environment alone, never a
+    make(request, environment, spent) returns Brains, or raises BrainRefused. `environment` includes the keys;
+    `spent` is the usage before the run was resumed. `available` looks only at the environment, never asks a
     provider."""
 
     name: str
-    order: int  # among those that are named to people
+    order: int  # position in lists of brains
     make: Callable[[BrainRequest, Environment, Spent], Brains]
     available: Callable[[Environment], Availability]
-    in_lab: bool = False  # needs no options, so that it can be started from JupyterLab
-    preferred: bool = False  # --brain auto takes it where it is available; where none is, the playbook
+    in_lab: bool = False  # JupyterLab can start it, because it needs no options
+    preferred: bool = False  # --brain auto chooses it if it is available

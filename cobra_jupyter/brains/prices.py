@@ -1,4 +1,4 @@
-"""What tokens cost: a table that comes with the package, and one of the user's own that is read over it."""
+"""Prices of tokens: the package's table, overridden by the user's own table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PriceError(ValueError):
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars per million tokens; `long` takes its place where the input has more than `over` tokens."""
+    """US dollars per million tokens; `long` applies if the input has more than `over` tokens."""
 
     input: float
     cached: float
@@ -28,22 +28,23 @@ class Price:
     long: Price | None = None
 
     def of(self, tokens: int, cached: int, output: int) -> float:
-        """Dollars of a request with so many input tokens, `cached` of them, and so many written (thinking included)."""
+        """Dollars of a request with `tokens` of input (`cached` among them) and `output` (including
+        thinking)."""
         price = self.long if self.long and tokens > self.over else self
         fresh = max(0, tokens - cached)
         return (fresh * price.input + cached * price.cached + output * price.output) / 1e6
 
     def room(self, dollars: float, tokens: int) -> float:
-        """Tokens that a request with so many input tokens may write for so much; negative where they cost more."""
+        """Output tokens that a request can afford for `dollars`; negative if the input costs more."""
         input_ = self.of(tokens, 0, 0)
-        each = self.of(tokens, 0, 1_000_000) - input_  # of a million
+        each = self.of(tokens, 0, 1_000_000) - input_  # per million tokens
         if each <= 0:
             return math.inf if dollars >= input_ else -1.0
         return (dollars - input_) / each * 1e6
 
 
 def users_file(environment: Mapping[str, str]) -> Path:
-    """Where a user's own prices are looked for."""
+    """The file of the user's own prices."""
     home = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME") or Path.home()) / ".config"
     return Path(home) / "cobra" / "prices.toml"
 
@@ -56,7 +57,7 @@ def load(environment: Mapping[str, str]) -> dict[str, Price]:
 
 
 def name_of(model: str) -> str:
-    """A model's name without the path that a provider may put before it."""
+    """A model's name without the provider's path."""
     return model.rsplit("/", 1)[-1]
 
 
@@ -80,7 +81,7 @@ def _price(entry: Any, where: str) -> Price:
 
 
 def _numbers(entry: Any, where: str) -> tuple[float, float, float]:
-    """Its three prices."""
+    """The three prices of an entry. Raises PriceError."""
     try:
         found = [float(entry[name]) for name in _NUMBERS]
     except (KeyError, TypeError, ValueError):

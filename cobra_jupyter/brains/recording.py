@@ -1,8 +1,10 @@
-"""Every reply of a run's brains, written to a file from which `--brain replay` says them again.
+"""Writes every reply of a run's brains to a file, for `--brain replay`.
 
-The file has one JSON object a line: who the brains are, in order (`{"brains"}`), then each reply as it ends:
-`{"agent", "role", "turn", "brain", "text", "finish", "detail", "thoughts", "usage"}`, or `{"agent", "role", "turn",
-"brain", "gone"}` with the reason why none came. It holds no results and no decisions; those stand in the run's record.
+The file has one JSON object per line. The first lists the brains in order (`{"brains"}`); one line follows
+for each reply: `{"agent", "role", "turn", "brain", "text", "finish", "detail", "thoughts", "usage"}`, or
+`{"agent",
+"role", "turn", "brain", "gone"}` with the reason why there is none. Results and decisions are only in the
+run's record.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """A brain that is listened to. Whatever else it has (`check`, `recording`) shows through. A reply that was
-    given up, by whomever, leaves nothing. Raises OSError where the file takes no more."""
+    """Wraps a brain and records its replies; other attributes (`check`, `recording`) pass through.
+
+    An abandoned reply is not recorded. Raises OSError if the file cannot be written."""
 
     def __init__(self, brain: Brain, file: Path, secrets: Sequence[str] = ()) -> None:
-        """`secrets` are replaced wherever they would appear."""
+        """`secrets` are replaced wherever they appear."""
         self._brain, self._file, self.name = brain, file, brain.name
         self._secrets = tuple(secret for secret in secrets if secret)
 
@@ -40,9 +43,11 @@ class Recorder:
 
     async def reply(self, context: Context) -> AsyncIterator[str]:
         about = {
-            "agent": getattr(context, "agent", "lead"), "role": context.role,
-            "turn": len(context.turns) + 1, "brain": self.name,
-        }  # fmt: skip
+            "agent": getattr(context, "agent", "lead"),
+            "role": context.role,
+            "turn": len(context.turns) + 1,
+            "brain": self.name,
+        }
         text = ""
         try:
             async for piece in self._brain.reply(context):
@@ -63,13 +68,13 @@ class Recorder:
 
 
 def recorded(brains: Sequence[Brain], file: Path, secrets: Sequence[str] = ()) -> tuple[Recorder, ...]:
-    """These brains, each listened to. Raises OSError where the file cannot be written."""
+    """Returns these brains, each recorded. Raises OSError if the file cannot be written."""
     write(file, {"brains": [brain.name for brain in brains]})
     return tuple(Recorder(brain, file, secrets) for brain in brains)
 
 
 def write(file: Path, line: Mapping[str, Any], secrets: Sequence[str] = ()) -> None:
-    """Append one line, whole: several agents share the file."""
+    """Append one line in a single write, because several agents share the file."""
     text = json.dumps(line, ensure_ascii=False)
     for secret in secrets:
         text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], "[secret]")

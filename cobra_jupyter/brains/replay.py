@@ -1,6 +1,7 @@
-"""A recorded run says again what it said: the record of a run, or a file of `--record`, by agent and turn.
+"""Replays a recorded run: gives its replies again, by agent and turn.
 
-The record of a run also tells what hung on the clock (see `workbench/decisions`); a file holds the replies alone."""
+The source is the record of a run or a file written with `--record`. A record also holds the decisions that
+depended on the clock; a file holds only the replies."""
 
 from __future__ import annotations
 
@@ -21,18 +22,16 @@ from cobra_jupyter.workbench.turns import EXECUTION, Execution
 if TYPE_CHECKING:
     from cobra_jupyter.brains.context import Context
 
-PATIENT = 7 * 86_400.0  # seconds that a replay may take: its clock is the record's
+PATIENT = 7 * 86_400.0  # seconds that a replay may take, since the record decides when time is up
 _PIECE = 200  # characters at a time
-_GONE = re.compile(
-    r"(.+?) is gone(?: \((.+?)\))?(?:;|$)"
-)  # of a decision: who writes no more, of which agent
+_GONE = re.compile(r"(.+?) is gone(?: \((.+?)\))?(?:;|$)")  # in a decision: the brain, and its agent
 Json = Mapping[str, Any]
 Turn = tuple[str, int]  # agent, number
 
 
 @dataclass(frozen=True)
 class Said:
-    """One reply of one brain; or why there is none (`gone`)."""
+    """One reply of one brain, or the reason why there is none (`gone`)."""
 
     brain: str
     text: str
@@ -41,58 +40,60 @@ class Said:
 
 
 class Recording(Rebuilt):
-    """What a run's brains said. `ledger`: where decisions are found, None for a file of replies; `asked` the run's
-    first line; `closing`: whether the runner submitted at last, `retrained`: whether the proof trained anew (None:
-    the recording does not tell)."""
+    """The replies of a run's brains. `ledger` is the file with the decisions, None for a file of replies;
+    `asked` is the run's first line. `closing` says whether the runner made the last submission, `retrained`
+    whether the proof trained again (None: unknown)."""
 
     def __init__(self, source: Path) -> None:
-        """Raises OSError, or ValueError where there is no recording."""
+        """Raises OSError, or ValueError if there is no recording."""
         self.source = source
         self.ledger: Path | None = None
         self.names: tuple[str, ...] = ()
         self.asked: kinds.Run | None = None
         self.closing: bool | None = None
         self.retrained: bool | None = None
-        self.rungs: dict[int, kinds.Rung] = {}  # of the ladder, by the lead's turn before which they began
+        self.rungs: dict[
+            int, kinds.Rung
+        ] = {}  # of the ladder, by the turn of the lead that follows their beginning
         self.rung_ends: set[int] = set()
-        self.agents: dict[str, float] = {}  # who was called in, for how many seconds
+        self.agents: dict[str, float] = {}  # agents that were called in, and their seconds
         self._said: dict[Turn, list[Said]] = {}
         self._gone: dict[str, list[Said]] = defaultdict(list)  # since the last reply, by agent
         self._over = self._submitted_at_last = False
-        self._limits: dict[Turn, float] = {}  # seconds of cells whose time was over
+        self._limits: dict[Turn, float] = {}  # seconds of cells that timed out
         path = source / "ledger.jsonl" if source.is_dir() else source
         lines = list(_lines(path))
         if lines and "hash" in lines[0]:
             self.ledger = path.resolve()
-            self._take_ledger(path)
+            self._read_ledger(path)
         else:
-            self._take_file(lines)
+            self._read_replies(lines)
         if not self._said:
             raise ValueError("there is no reply in it")
 
     def said(self, turn: Turn, brain: str, nth: int) -> Said | None:
-        """The `nth` that `brain` said in a turn; where it said less, what was accepted. None beyond the end."""
+        """The `nth` reply of `brain` in a turn, or the accepted reply if it has fewer. None after the end."""
         known = self._said.get(turn, [])
         own = [said for said in known if said.brain == brain]
         accepted = [said for said in known if not said.gone][-1:]
         return next(iter(own[nth:] or accepted), None)
 
     def time_left(self, agent: str, turns: int) -> float:
-        """Seconds for the turn after `turns`: 0 where the recording ends."""
+        """Seconds for the turn after `turns`; 0 if the recording ends there."""
         turn = (agent, turns + 1)
         return self._limits.get(turn, PATIENT) if turn in self._said else 0.0
 
     def last(self, agent: str) -> int:
         return max((number for name, number in self._said if name == agent), default=0)
 
-    def _take_ledger(self, path: Path) -> None:
-        """Raises LedgerError where the chain is broken."""
+    def _read_ledger(self, path: Path) -> None:
+        """Raises LedgerError if the chain is broken."""
         from cobra_jupyter.records.ledger import LedgerError, read
 
         try:
             replay(read(path), self)
         except LedgerError:
-            if path.read_bytes().endswith(b"\n"):  # else its last line was torn when the run died
+            if path.read_bytes().endswith(b"\n"):  # else the last line is incomplete because the run died
                 raise
         self.closing = self._submitted_at_last if self._over else None
 
@@ -140,9 +141,9 @@ class Recording(Rebuilt):
         if data["state"] == "resumed":
             self._submitted_at_last = False
 
-    def _take_file(self, lines: list[Json]) -> None:
-        """Replies in the order in which they came. Each run, and each life of one, begins with a line of its brains;
-        what a later one says of a turn counts."""
+    def _read_replies(self, lines: list[Json]) -> None:
+        """Read replies in order. A run, started or resumed, begins with a line of its brains; the latest run
+        that has a reply for a turn counts."""
         mine: set[Turn] = set()
         for data in lines:
             if "brains" in data:
@@ -156,7 +157,7 @@ class Recording(Rebuilt):
 
 
 def _lines(path: Path) -> Iterator[Json]:
-    """The JSON objects of a file; a torn last line is left out."""
+    """Yields the JSON objects of a file; an incomplete last line is left out."""
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -179,7 +180,7 @@ def _said(data: Json) -> Said:
 
 
 class Replay:
-    """One brain of a recorded run, by the name it had. What it took then it does not take again: usage is None."""
+    """One brain of a recorded run, with its name. A replay costs nothing, so the usage is None."""
 
     def __init__(self, source: Path | Recording, name: str | None = None) -> None:
         """Raises OSError, ValueError."""
@@ -206,5 +207,5 @@ class Replay:
 
 
 def replays(recording: Recording) -> tuple[Brain, ...]:
-    """All brains of a recorded run, whoever leads first, for one agent."""
+    """The brains of a recorded run for one agent, the leading one first."""
     return tuple(Replay(recording, name) for name in recording.names or ("replay",))

@@ -1,4 +1,4 @@
-"""What a model thinks, told apart from what it says, while both stream in."""
+"""Separates a model's thoughts from its reply while both stream in."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ CLOSE = ("</think>", "</thinking>")
 
 
 class Thoughts:
-    """Takes pieces of a reply and gives back what is said; `thoughts` is the rest. A mark may be torn across pieces.
-    Marks count outside of code only: from the first fence on all is said."""
+    """Splits the pieces of a reply; `thoughts` collects the thoughts. Marks may be split across pieces.
+
+    After the first code fence, marks have no meaning: everything belongs to the reply."""
 
     def __init__(self, thinking: bool = False, others: Iterable[str] = ()) -> None:
-        """`thinking`: the prompt has opened a thought already; `others` are marks that are dropped."""
+        """`thinking`: the prompt has already opened a thought. `others` are marks to drop."""
         self.thoughts = ""
         self._thinking, self._code, self._rest = thinking, False, ""
         self._others = tuple(mark for mark in others if mark not in OPEN + CLOSE)
 
-    def take(self, piece: str) -> str:
-        """What is said as far as it is certain."""
+    def add(self, piece: str) -> str:
+        """Add a piece. Returns the text that certainly belongs to the reply."""
         said, self._rest = "", self._rest + piece
         while found := self._next():
             place, mark = found
@@ -29,13 +30,13 @@ class Thoughts:
                 said, self._code = said + mark, True
             elif mark not in self._others:
                 self._thinking = mark in OPEN
-        kept = self._torn()
-        said += self._sort(self._rest[: len(self._rest) - kept])
-        self._rest = self._rest[len(self._rest) - kept :]
+        end = len(self._rest) - self._partial()
+        said += self._sort(self._rest[:end])
+        self._rest = self._rest[end:]
         return said
 
     def end(self) -> str:
-        """What is left when nothing more comes."""
+        """Returns the rest of the reply, at the end of the stream."""
         rest, self._rest = self._rest, ""
         return self._sort(rest)
 
@@ -48,14 +49,13 @@ class Thoughts:
         found = [(self._rest.find(mark), mark) for mark in self._marks()]
         return min((each for each in found if each[0] >= 0), default=None)
 
-    def _torn(self) -> int:
+    def _partial(self) -> int:
         """How many characters at the end may be the beginning of a mark."""
         longest = max(map(len, self._marks()), default=1) - 1
-        return next(
-            (n for n in range(min(longest, len(self._rest)), 0, -1)
-             if any(mark.startswith(self._rest[-n:]) for mark in self._marks())),
-            0,
-        )  # fmt: skip
+        for n in range(min(longest, len(self._rest)), 0, -1):
+            if any(mark.startswith(self._rest[-n:]) for mark in self._marks()):
+                return n
+        return 0
 
     def _sort(self, text: str) -> str:
         if self._thinking:

@@ -1,4 +1,4 @@
-"""Any local chat model through `transformers`, generating in a thread beside the runner's event loop."""
+"""A local chat model with `transformers`; it generates in a thread, outside the runner's event loop."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cobra_jupyter.brains.thoughts import Thoughts
 if TYPE_CHECKING:
     from cobra_jupyter.brains.context import Context, Prompt
 
-LEAST_OUTPUT = 1_024  # tokens a reply needs; a quarter of the context where that is less
-UNKNOWN = 1 << 24  # tokens; tokenizers give enormous numbers where they know no limit
+LEAST_OUTPUT = 1_024  # tokens reserved for a reply; a quarter of the context if that is less
+UNKNOWN = 1 << 24  # tokens; tokenizers without a limit report enormous numbers
 CUT = "[… the first {} characters are left out: they do not fit this model's context …]\n"
 INSTALL = "--brain transformers needs torch and transformers: pip install 'cobra_jupyter[deep]'"
 Message = dict[str, str]
@@ -26,21 +26,21 @@ Message = dict[str, str]
 
 @dataclass
 class Memory:
-    """One model, whatever the number of agents; one thread at a time loads it or generates."""
+    """The model that all agents share; one thread at a time loads it or generates."""
 
     model: _Model | None = None
     busy: threading.Lock = field(default_factory=threading.Lock)
 
 
 class LocalChat:
-    """A chat model in a folder of Hugging Face's layout. It is loaded when it is first needed (`check` does so ahead
-    of any work), on a GPU where there is one. Code that comes with a model is never run."""
+    """A chat model in a folder in Hugging Face's layout. It is loaded when it is first needed, on a GPU if
+    there is one; `check` loads it before the run. Code that comes with a model is never run."""
 
     name = "transformers"
 
     def __init__(self, folder: Path, most_output: int | None = None, memory: Memory | None = None) -> None:
-        """`most_output`: tokens of a reply, thinking included; by default as many as the prompt allows. `memory`: where
-        another of the same folder has its model, for agents that write at the same time."""
+        """`most_output`: most tokens of a reply, including thinking; by default the prompt's limit. `memory`:
+        the model of another instance of the same folder, to share it."""
         self.folder, self._most_output = folder, most_output
         self.finish = Finish()
         self.memory = memory or Memory()
@@ -50,12 +50,12 @@ class LocalChat:
         await _in_thread(self._ready)
 
     async def reply(self, context: Context) -> AsyncIterator[str]:
-        """Where the generator is closed or its task cancelled, generation ends with the token it is at."""
-        begun = time.monotonic()
+        """If the generator is closed or its task cancelled, generation stops after the current token."""
+        began = time.monotonic()
         loop, pieces, stop = asyncio.get_running_loop(), asyncio.Queue[str | _End](), threading.Event()
 
         def hand_on(piece: str | _End) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
         def work() -> None:
@@ -63,7 +63,7 @@ class LocalChat:
                 with self.memory.busy:
                     model = self._ready(locked=True)
                     hand_on(model.generate(context.prompt, self._most_output, hand_on, stop))
-            except BaseException as error:  # told to whoever waits for the reply
+            except BaseException as error:  # raised where the reply is awaited
                 hand_on(_End(error=error))
 
         threading.Thread(target=work, name="local chat", daemon=True).start()
@@ -72,7 +72,7 @@ class LocalChat:
             while isinstance(piece := await pieces.get(), str):
                 if piece.startswith(_BEGIN):
                     split = Thoughts(thinking=piece == _BEGIN + "thinking", others=self._specials)
-                elif said := split.take(piece):
+                elif said := split.add(piece):
                     yield said
         finally:
             stop.set()
@@ -80,7 +80,7 @@ class LocalChat:
             raise self._gone(piece.error) from piece.error
         if said := split.end():
             yield said
-        self.finish = self._finish(piece, split.thoughts, time.monotonic() - begun)
+        self.finish = self._finish(piece, split.thoughts, time.monotonic() - began)
 
     @property
     def _specials(self) -> tuple[str, ...]:
@@ -90,9 +90,13 @@ class LocalChat:
         assert self.memory.model
         thinking = min(self.memory.model.count(thoughts), end.output) if thoughts else 0
         usage = Usage(
-            self.folder.name, input=end.input, output=end.output - thinking, thoughts=thinking, cost=0.0,
+            self.folder.name,
+            input=end.input,
+            output=end.output - thinking,
+            thoughts=thinking,
+            cost=0.0,
             seconds=round(seconds, 3),
-        )  # fmt: skip
+        )
         if end.left_out:
             detail = f"{end.left_out} characters of the prompt did not fit the model's context"
         else:
@@ -112,25 +116,26 @@ class LocalChat:
             return self.memory.model
 
     def _gone(self, error: BaseException) -> BrainGone:
-        """What a person can do about it."""
+        """The error, with what the user can do about it."""
         if isinstance(error, BrainGone):
             return error
         if _no_memory(error):
             return BrainGone(
                 f"{self.folder.name} does not fit the memory of this machine's "
-                f"{self.memory.model.device if self.memory.model else 'processor'}: give --model a smaller one"
+                f"{self.memory.model.device if self.memory.model else 'processor'}: give --model a smaller "
+                "one"
             )
         said = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         where = "could not go on" if self.memory.model else "is no chat model that transformers can load"
         return BrainGone(f"{self.folder} {where} ({said})")
 
 
-_BEGIN = "\0"  # what the thread sends first: whether the reply begins within a thought
+_BEGIN = "\0"  # begins the thread's first message, which says whether the reply begins within a thought
 
 
 @dataclass(frozen=True)
 class _End:
-    """What the thread sends last. Tokens; `left_out` are characters of the prompt."""
+    """The thread's last message. `input` and `output` are tokens, `left_out` characters of the prompt."""
 
     reason: str = "stop"
     input: int = 0
@@ -141,8 +146,8 @@ class _End:
 
 @dataclass(frozen=True)
 class _Model:
-    """A loaded model. `context`: tokens of prompt and reply together; `specials`: special tokens that a reply may
-    hold, where they cannot be left out without losing the marks of thoughts."""
+    """A loaded model. `context`: tokens of prompt and reply together; `specials`: special tokens that stay in
+    the streamed text because thoughts are marked with them."""
 
     tokenizer: Any
     model: Any
@@ -154,7 +159,7 @@ class _Model:
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def generate(self, prompt: Prompt, most_output: int | None, say: Any, stop: threading.Event) -> _End:
-        """Give the reply to `say` in pieces as they come. Runs in a thread."""
+        """Call `say` with each piece of the reply. Runs in a thread."""
         import torch
 
         text, left_out = self._fitted(prompt)
@@ -169,9 +174,12 @@ class _Model:
 
         with torch.inference_mode():
             made = self.model.generate(
-                input_ids=given, attention_mask=torch.ones_like(given), max_new_tokens=room,
-                streamer=streamer, stopping_criteria=[stopped],
-            )  # fmt: skip
+                input_ids=given,
+                attention_mask=torch.ones_like(given),
+                max_new_tokens=room,
+                streamer=streamer,
+                stopping_criteria=[stopped],
+            )
         output = int(made.shape[1]) - len(ids)
         ended = int(made[0, -1]) in self._ends()
         return _End("max_tokens" if output >= room and not ended else "stop", len(ids), output, left_out)
@@ -181,17 +189,21 @@ class _Model:
         return set(ends) if isinstance(ends, list) else {ends}
 
     def _ids(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # the template has them
+        return list(
+            self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        )  # the chat template adds them
 
     def _fitted(self, prompt: Prompt) -> tuple[str, int]:
-        """The prompt as the model reads it, and how many characters of it do not fit: rules and the end stay, what
-        goes first are older corrections, then the beginning of the message. Raises BrainGone."""
+        """Returns (prompt text that fits the context, number of characters left out). Raises BrainGone.
+
+        Older corrections are dropped first, then the beginning of the message; the system instruction
+        stays."""
         room = self.context - min(LEAST_OUTPUT, self.context // 4)
         shorter = prompt
         while len(self._ids(text := self._text(shorter))) > room and len(shorter.corrections) > 1:
             shorter = replace(shorter, corrections=shorter.corrections[1:])
         whole = f"{shorter.stable}\n\n{shorter.changing}"
-        low, high = 0, len(whole)  # characters to leave out: `high` is enough, if anything is
+        low, high = 0, len(whole)  # characters to leave out; `high` is enough if anything is
         if len(self._ids(text)) <= room:
             return text, 0
         while high - low > max(1, len(whole) // 200):
@@ -209,7 +221,8 @@ class _Model:
         return text, high
 
     def _text(self, prompt: Prompt) -> str:
-        """Through the model's own template; where that takes no system turn, rules and message are one turn."""
+        """Apply the chat template; if it allows no system turn, system instruction and message are one
+        turn."""
         from jinja2 import TemplateError
 
         message = f"{prompt.stable}\n\n{prompt.changing}".strip()
@@ -241,7 +254,7 @@ def _streamer(tokenizer: Any, say: Any, skip: bool) -> Any:
     from transformers import TextStreamer
 
     class Streamer(TextStreamer):
-        """Hands text on as soon as it is certain."""
+        """Passes text on as soon as it is final."""
 
         def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
             if text:
@@ -251,7 +264,7 @@ def _streamer(tokenizer: Any, say: Any, skip: bool) -> Any:
 
 
 def _load(folder: Path) -> _Model:
-    """Raises BrainGone, and whatever transformers raises."""
+    """Load a model. Raises BrainGone, and what transformers raises."""
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -267,7 +280,8 @@ def _load(folder: Path) -> _Model:
     tokenizer = AutoTokenizer.from_pretrained(folder, **local)
     if not tokenizer.chat_template:
         raise BrainGone(
-            f"{folder.name} has no chat template, so it is no chat model: give --model an instruct or chat variant"
+            f"{folder.name} has no chat template, so it is no chat model: give --model an instruct or chat "
+            "variant"
         )
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     dtype = torch.float32 if device == "cpu" and _fits_float32(folder) else "auto"
@@ -285,7 +299,7 @@ def _load(folder: Path) -> _Model:
 
 
 def _fits_float32(folder: Path) -> bool:
-    """Whether weights, which may be stored in half of that, fit half of the free memory: processors are fastest so."""
+    """Whether the weights as float32, the fastest type on a CPU, fit half of the free memory."""
     import psutil
 
     stored = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
@@ -298,7 +312,7 @@ def _no_memory(error: BaseException) -> bool:
 
 
 async def _in_thread(work: Any) -> None:
-    """As asyncio.to_thread, in a thread that does not keep the process from ending."""
+    """Like asyncio.to_thread, but in a daemon thread, which does not delay the end of the process."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
     failed: list[BaseException] = []
 

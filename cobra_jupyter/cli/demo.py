@@ -1,4 +1,4 @@
-"""Small competitions in MLE-bench's layout, made from scikit-learn's bundled sets, and their grader."""
+"""Small competitions in MLE-bench's layout, made from scikit-learn's bundled data sets, and their grader."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PUBLIC = Path("prepared") / "public"
 
 
 class DemoError(ValueError):
-    """A demo that cannot be written or graded; the message says why."""
+    """A demo cannot be written or graded; the message says why."""
 
 
 @dataclass(frozen=True)
 class Demo:
-    """One competition: its rows with label, what stays of them in a submission, its texts and its metric."""
+    """One competition: how to make its rows and a sample submission, its description and its metric."""
 
     id: str
     key: str
@@ -37,10 +37,10 @@ class Demo:
 
 
 def write(folder: Path | str) -> list[Path]:
-    """Write the competitions below `folder` as ``<id>/prepared/public`` and ``…/private``; returns their
+    """Write the competitions to `folder` as ``<id>/prepared/public`` and ``…/private``; returns their
     folders.
 
-    Whatever an earlier call wrote for the same ids is replaced; the files are the same every time.
+    Files of an earlier call are replaced. Every call writes the same files.
     """
     folder = Path(folder)
     return [_write(demo, folder / demo.id) for demo in DEMOS.values()]
@@ -49,7 +49,7 @@ def write(folder: Path | str) -> list[Path]:
 def grade(folder: Path | str, id: str, submission: Path | str) -> dict[str, Any]:
     """Score a submission file with the private answers: ``{"competition", "metric", "score"}``.
 
-    For after a run only. Raises DemoError for a submission that is not valid.
+    Call it only after a run. Raises DemoError if the submission is not valid.
     """
     demo = DEMOS.get(id)
     if demo is None:
@@ -63,7 +63,7 @@ def grade(folder: Path | str, id: str, submission: Path | str) -> dict[str, Any]
 
 
 def _valid(given: pd.DataFrame, expected: pd.DataFrame, demo: Demo, path: Path) -> pd.DataFrame:
-    """The submission in the order of the answers."""
+    """Returns the submission in the order of the answers. Raises DemoError if it is not valid."""
     if list(given.columns) != list(expected.columns):
         raise DemoError(f"{path}: its columns must be {', '.join(expected.columns)}")
     if given[demo.key].duplicated().any() or set(given[demo.key]) != set(expected[demo.key]):
@@ -79,24 +79,24 @@ def _valid(given: pd.DataFrame, expected: pd.DataFrame, demo: Demo, path: Path) 
 # --- writing --------------------------------------------------------------------------------------
 
 
-def _write(demo: Demo, place: Path) -> Path:
+def _write(demo: Demo, folder: Path) -> Path:
     for part in (PUBLIC, PRIVATE):
-        shutil.rmtree(place / part, ignore_errors=True)
-        (place / part).mkdir(parents=True)
+        shutil.rmtree(folder / part, ignore_errors=True)
+        (folder / part).mkdir(parents=True)
     rows = demo.rows()
-    train, test = _parted(rows, demo.target)
-    train.to_csv(place / PUBLIC / "train.csv", index=False)
-    test.drop(columns=demo.target).to_csv(place / PUBLIC / "test.csv", index=False)
+    train, test = _split(rows, demo.target)
+    train.to_csv(folder / PUBLIC / "train.csv", index=False)
+    test.drop(columns=demo.target).to_csv(folder / PUBLIC / "test.csv", index=False)
     sample = demo.submission(test, demo)
-    sample.to_csv(place / PUBLIC / "sample_submission.csv", index=False)
-    test[[demo.key, demo.target]].to_csv(place / PRIVATE / "test.csv", index=False)
+    sample.to_csv(folder / PUBLIC / "sample_submission.csv", index=False)
+    test[[demo.key, demo.target]].to_csv(folder / PRIVATE / "test.csv", index=False)
     example = sample.head(3).to_csv(index=False).strip()
     text = demo.text.format(example=example, train=len(train), test=len(test))
-    (place / PUBLIC / "description.md").write_text(text, encoding="utf-8")
-    return place
+    (folder / PUBLIC / "description.md").write_text(text, encoding="utf-8")
+    return folder
 
 
-def _parted(rows: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _split(rows: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     from sklearn.model_selection import train_test_split
 
     classes = rows[target] if rows[target].nunique() <= 20 else None
@@ -113,7 +113,7 @@ def _with_gaps(frame: pd.DataFrame, names: list[str], random: np.random.Generato
 
 
 def _keys(count: int, form: str, random: np.random.Generator) -> list[str]:
-    """Row keys in no order that would tell the label."""
+    """Row keys in random order, so that they do not reveal the label."""
     return [form.format(number) for number in random.permutation(np.arange(1, count + 1))]
 
 
@@ -277,8 +277,8 @@ def _diabetes() -> pd.DataFrame:
 
     random = np.random.default_rng(SEED + 2)
     bunch = load_diabetes(as_frame=True, scaled=False)
-    frame = bunch.data.rename(columns={"bp": "blood_pressure", "s1": "tc", "s2": "ldl", "s3": "hdl",
-                                       "s4": "tch", "s5": "ltg", "s6": "glucose"})  # fmt: skip
+    serum = {"s1": "tc", "s2": "ldl", "s3": "hdl", "s4": "tch", "s5": "ltg", "s6": "glucose"}
+    frame = bunch.data.rename(columns={"bp": "blood_pressure", **serum})
     weight = pd.cut(
         frame["bmi"], [0, 18.5, 25, 30, np.inf], labels=["under", "normal", "over", "obese"], right=False
     )

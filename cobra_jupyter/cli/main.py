@@ -9,33 +9,28 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-OK, INTERNAL, BAD_INPUT, NO_SUBMISSION, NOT_VERIFIED, INTERRUPTED = 0, 1, 2, 3, 4, 130
-EPILOG = """examples:
-  cobra demo                                  a small competition, start to end, in about two minutes
-  cobra run data/my-competition --budget 10m  the main job: submission, notebook, proof, report
-  cobra run data/x --brain gemini --max-cost 5 --budget 4h
-  cobra run data/x --set metric=rmse --set target=price --json
-  cobra status                                the latest run
-  cobra resume latest                         go on after a crash, where the record ends
-  cobra verify latest --rerun                 check record, files, scores, choice; train the winner anew
-  cobra export latest --to html               its notebook as a page
+from cobra_jupyter.cli.parser import SETTINGS, make_parser
 
-exit codes: 0 valid submission · 1 internal error · 2 bad input · 3 no valid submission
-            4 verification failed · 130 interrupted"""
-# what a person can mend: module and class. Only a module that is loaded can have raised its error, so none is imported
-MENDABLE = {
-    "cobra_jupyter.agent.budget": "BudgetError", "cobra_jupyter.agent.history": "NothingRecorded",
-    "cobra_jupyter.brains.base": "BrainGone", "cobra_jupyter.brains.choice": "BrainRefused",
-    "cobra_jupyter.competition.errors": "CompetitionError", "cobra_jupyter.kernel.errors": "KernelError",
-    "cobra_jupyter.notebook.export": "ExportError", "cobra_jupyter.records.ledger": "LedgerError",
-    "cobra_jupyter.run.errors": "BadInput", "cobra_jupyter.run.folders": "RunError",
-}  # fmt: skip
-SETTINGS = "id, target, metric, direction, split, groups, time, kind, task"
+OK, INTERNAL, BAD_INPUT, NO_SUBMISSION, NOT_VERIFIED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+# Errors that a user can fix, by module. Only loaded modules can have raised one, so none is imported for
+# this.
+USER_ERRORS = {
+    "cobra_jupyter.agent.budget": "BudgetError",
+    "cobra_jupyter.agent.history": "NothingRecorded",
+    "cobra_jupyter.brains.base": "BrainGone",
+    "cobra_jupyter.brains.choice": "BrainRefused",
+    "cobra_jupyter.competition.errors": "CompetitionError",
+    "cobra_jupyter.kernel.errors": "KernelError",
+    "cobra_jupyter.notebook.export": "ExportError",
+    "cobra_jupyter.records.ledger": "LedgerError",
+    "cobra_jupyter.run.errors": "BadInput",
+    "cobra_jupyter.run.folders": "RunError",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,11 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     if arguments is None:
         keys.start_anew()
-    known = keys.take()  # whatever the command: the pipe is not to stay open
-    chosen = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    known = keys.take()  # for every command, so that the pipe does not stay open
+    chosen = make_parser().parse_args(sys.argv[1:] if arguments is None else arguments)
     chosen.keys = known
     try:
-        return int(chosen.do(chosen))
+        return COMMANDS[chosen.command](chosen)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -59,207 +54,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse(error: Exception) -> int:
-    """One message for what a person can mend; a traceback for what we have to."""
+    """Print a message for an error that the user can fix, else a traceback. Returns the exit code."""
     from cobra_jupyter.workbench import disk
 
-    loaded = [(sys.modules[module], name) for module, name in MENDABLE.items() if module in sys.modules]
+    loaded = [(sys.modules[module], name) for module, name in USER_ERRORS.items() if module in sys.modules]
     ours = tuple(getattr(module, name) for module, name in loaded)
     if isinstance(error, ours):
         print(f"cobra: {error}", file=sys.stderr)
         return BAD_INPUT
     if isinstance(error, OSError) and error.errno in disk.NO_ROOM:
         print(
-            f"cobra: {error.strerror}. What was recorded holds; make room, then go on with `cobra resume RUN`",
+            f"cobra: {error.strerror}. The record is intact; free some space, then run `cobra resume RUN`",
             file=sys.stderr,
         )
         return BAD_INPUT
     import traceback
 
     traceback.print_exception(error)
-    print("cobra: this is a defect of ours; the lines above say where", file=sys.stderr)
+    print("cobra: this is a bug in Cobra; the lines above show where", file=sys.stderr)
     return INTERNAL
 
 
-def _parser() -> argparse.ArgumentParser:
-    from cobra_jupyter import __version__
-
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="cobra", formatter_class=plain, epilog=EPILOG,
-        description="Cobra: an autonomous machine-learning engineer that lives in Jupyter.",
-    )  # fmt: skip
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    run = commands.add_parser(
-        "run", formatter_class=plain, help="work on a competition folder: submission, notebook, proof, report",
-        description="Work on a competition folder (MLE-bench's public/ layout, or a parent of it). Writes a run folder with\n"
-        "submission.csv, agent.ipynb, solution.ipynb, report.html and the record, ledger.jsonl.",
-    )  # fmt: skip
-    run.add_argument("folder", type=Path, metavar="FOLDER", help="the competition's folder")
-    _run_options(run)
-    run.set_defaults(do=_run)
-
-    demo = commands.add_parser(
-        "demo", formatter_class=plain, help="write small competitions, run one, grade it afterwards",
-        description="Write small competitions made from scikit-learn's bundled sets, run one of them, and grade the result\n"
-        "when the run is over, from answers that lay apart.",
-    )  # fmt: skip
-    demo.add_argument(
-        "--competition",
-        default="demo-diabetes",
-        metavar="NAME",
-        help="demo-tumours, demo-digits or demo-diabetes (default: %(default)s)",
-    )
-    demo.add_argument(
-        "--folder", type=Path, default=Path("demo"), help="where to write them (default: ./demo)"
-    )
-    _run_options(demo, budget="100s")
-    demo.set_defaults(do=_demo)
-
-    resume = commands.add_parser(
-        "resume", formatter_class=plain, help="go on with a run that ended early, however it ended",
-        description="Go on where the record of a run ends: after a crash, a kill, a full disk, Ctrl-C. Finished trials are not\n"
-        "run again; the time that was used counts. A run that is over goes on if it is given more time with --budget.",
-    )  # fmt: skip
-    _run_argument(resume)
-    resume.add_argument(
-        "--budget", metavar="TIME", help="the whole budget anew, what was used included (default: as before)"
-    )
-    _json_option(resume)
-    resume.set_defaults(do=_resume)
-
-    verify = commands.add_parser(
-        "verify", formatter_class=plain, help="check that a run's record, files, scores and choice hold",
-        description="Check a run after the fact: the record's chain, the files' hashes, scores from stored predictions, the\n"
-        "choice by its rule, what the agent saw. Prints what holds; exit code 4 where something does not.",
-    )  # fmt: skip
-    _run_argument(verify)
-    verify.add_argument(
-        "--rerun",
-        action="store_true",
-        help="also run solution.ipynb, training everything anew (may take long)",
-    )
-    _json_option(verify)
-    verify.set_defaults(do=_verify)
-
-    status = commands.add_parser("status", help="how a run stands")
-    status.add_argument(
-        "run", nargs="?", default="latest", metavar="RUN", help="a run's folder, or 'latest' (default)"
-    )
-    status.add_argument("--json", action="store_true", help="print run.json")
-    status.set_defaults(do=_status)
-
-    export = commands.add_parser("export", help="a run's notebook as a page, a notebook or a script")
-    _run_argument(export)
-    export.add_argument(
-        "--to", choices=("html", "ipynb", "py"), default="html", help="format (default: html)"
-    )
-    export.add_argument(
-        "--output", type=Path, metavar="FILE", help="where to write it (default: in the run's folder)"
-    )
-    export.set_defaults(do=_export)
-    return parser
-
-
-def _run_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run's folder, or 'latest'")
-
-
-def _json_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
-
-
-def _run_options(parser: argparse.ArgumentParser, budget: str = "10m") -> None:
-    from cobra_jupyter.records.states import APPROVALS
-
-    _brain_options(parser)
-    parser.add_argument(
-        "--budget",
-        default=budget,
-        metavar="TIME",
-        help="from start to exit, proof included: 90s, 10m, 1h30m, 24h (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="the run's folder, new or empty (default: runs/<competition>-<time>)",
-    )
-    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="of folds and fits (default: 0)")
-    parser.add_argument(
-        "--kernel",
-        metavar="NAME",
-        help="the kernel to work in (default: python3); see `jupyter kernelspec list`",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="K=V",
-        dest="settings",
-        help=f"tell it what the folder does not: {SETTINGS}; may be repeated",
-    )
-    parser.add_argument(
-        "--weights", action="append", default=[], type=Path, metavar="DIR",
-        help="a folder of pretrained weights (Hugging Face layout) to fine-tune, where torch and transformers are "
-        "installed; may be repeated; those in the Hugging Face cache are found by themselves",
-    )  # fmt: skip
-    parser.add_argument(
-        "--approval", default="none", choices=APPROVALS,
-        help="which cells wait for a person's word in JupyterLab: none (default), each one, or costly ones (ablations, "
-        "scaling up, other agents, background jobs)",
-    )  # fmt: skip
-    _json_option(parser)
-
-
-def _brain_options(parser: argparse.ArgumentParser) -> None:
-    from cobra_jupyter.brains import kinds
-
-    brain = parser.add_argument_group("brain", "who writes the cells")
-    brain.add_argument(
-        "--brain", default=kinds.AUTO, choices=kinds.names(),
-        help="auto (default): gemini where a key is set, else the playbook, which needs none",
-    )  # fmt: skip
-    brain.add_argument(
-        "--model", metavar="NAME",
-        help="the leading Gemini model (default: gemini-3.1-pro-preview), or the folder of a local chat model",
-    )  # fmt: skip
-    brain.add_argument(
-        "--fast-model", metavar="NAME", help="who repairs failing cells (default: gemini-3-flash-preview)"
-    )
-    brain.add_argument(
-        "--thinking",
-        choices=("minimal", "low", "medium", "high"),
-        default="high",
-        help="of the lead (default: high)",
-    )
-    brain.add_argument(
-        "--keep-thoughts", action="store_true", help="keep the model's thought summaries in the record"
-    )
-    brain.add_argument(
-        "--max-tokens", type=int, metavar="N", help="most tokens, input and output; then the playbook goes on"
-    )
-    brain.add_argument(
-        "--max-cost",
-        type=float,
-        metavar="DOLLARS",
-        help="most money, by the price table; then the playbook "
-        "goes on. Prices of your own: ~/.config/cobra/prices.toml",
-    )
-    brain.add_argument(
-        "--replay", metavar="RUN", help="with --brain replay: a run's folder, or a file of --record"
-    )
-    brain.add_argument("--record", metavar="FILE", help="write every reply to FILE, to be replayed")
-
-
-def _wish(chosen: argparse.Namespace) -> Any:
+def _brain_request(chosen: argparse.Namespace) -> Any:
     from cobra_jupyter.brains.choice import BrainRequest
 
     return BrainRequest(
-        chosen.brain, chosen.model, chosen.fast_model, chosen.thinking, chosen.keep_thoughts, chosen.max_tokens,
-        chosen.max_cost, chosen.replay, chosen.record,
-    )  # fmt: skip
+        brain=chosen.brain,
+        model=chosen.model,
+        fast_model=chosen.fast_model,
+        thinking=chosen.thinking,
+        keep_thoughts=chosen.keep_thoughts,
+        max_tokens=chosen.max_tokens,
+        max_cost=chosen.max_cost,
+        source=chosen.replay,
+        record=chosen.record,
+    )
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -269,7 +98,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None, int]:
-    """Run and say how it ended. → the result's record (None when there is none) and the exit code."""
+    """Run a competition. Returns the record of the result (None if there is none) and the exit code."""
     from cobra_jupyter.agent import budget
     from cobra_jupyter.run import folders
     from cobra_jupyter.run.errors import BadInput
@@ -277,21 +106,31 @@ def _go(chosen: argparse.Namespace, folder: Path) -> tuple[dict[str, Any] | None
 
     if not folder.is_dir():
         raise BadInput(
-            f"{folder}: no such folder; give the competition's folder, with description.md and a sample submission"
+            f"{folder}: no such folder; give the competition's folder, with description.md and a sample "
+            "submission"
         )
     folder = folder.resolve()
     seconds, started = budget.parse(chosen.budget), _process_start()
     out = (chosen.out or folders.new_folder(Path("runs"), folder)).absolute()
-    wish = _wish(chosen)
-    options = _as_recorded(Options(
-        folder, out, wish.brain, seconds, chosen.seed, chosen.kernel, _settings(chosen.settings), started,
-        _weights(chosen.weights), wish.settings(), chosen.approval,
-    ))  # fmt: skip
-    return _live(options, chosen.keys)
+    request = _brain_request(chosen)
+    options = Options(
+        folder=folder,
+        out=out,
+        brain=request.brain,
+        budget=seconds,
+        seed=chosen.seed,
+        kernel=chosen.kernel,
+        settings=_settings(chosen.settings),
+        started=started,
+        weights=_weights(chosen.weights),
+        model=request.settings(),
+        approval=chosen.approval,
+    )
+    return _live(_as_recorded(options), chosen.keys)
 
 
 def _as_recorded(options: Any) -> Any:
-    """A replay of a run has its budget, seed and settings."""
+    """For a replay: the options with budget, seed and settings of the recorded run."""
     from dataclasses import replace
 
     from cobra_jupyter.brains.replay import Recording
@@ -300,7 +139,7 @@ def _as_recorded(options: Any) -> Any:
         return options
     try:
         asked = Recording(Path(options.model["source"])).asked
-    except (OSError, ValueError):  # said when the brain is chosen
+    except (OSError, ValueError):  # reported later, when the brain is chosen
         return options
     if asked is None:
         return options
@@ -308,7 +147,7 @@ def _as_recorded(options: Any) -> Any:
 
 
 def _live(options: Any, known: Mapping[str, str], resume: bool = False) -> tuple[dict[str, Any], int]:
-    """Let a run live to its end; `known` are the keys. → its result's record and the exit code."""
+    """Run to the end; `known` holds the keys. Returns the record of the result and the exit code."""
     from cobra_jupyter.brains import keys
     from cobra_jupyter.brains.choice import BrainRequest, choose, ready
     from cobra_jupyter.cli.progress import Progress
@@ -316,11 +155,11 @@ def _live(options: Any, known: Mapping[str, str], resume: bool = False) -> tuple
     from cobra_jupyter.run.runner import Runner
 
     spent = folders.spent(options.out) if resume else (0, 0.0)
-    wish = BrainRequest(options.brain, **options.model)
-    chosen = choose(wish, {**os.environ, **known}, spent)
+    request = BrainRequest(options.brain, **options.model)
+    chosen = choose(request, {**os.environ, **known}, spent)
 
-    async def whole() -> Any:
-        brains = await ready(chosen, wish)
+    async def run() -> Any:
+        brains = await ready(chosen, request)
         progress.greeting = f"brain: {brains.lead.name} ({brains.why})"
         folders.remember(options.out)
         runner = Runner(
@@ -339,7 +178,7 @@ def _live(options: Any, known: Mapping[str, str], resume: bool = False) -> tuple
         return result, runner.interrupted.is_set()
 
     with Progress() as progress:
-        result, interrupted = asyncio.run(whole())
+        result, interrupted = asyncio.run(run())
     return result.record(), _code(result, interrupted)
 
 
@@ -358,15 +197,9 @@ def _settings(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not value:
-            raise BadInput(f"--set {word}: write --set key=value; keys are {SETTINGS}")
+            raise BadInput(f"--set {word}: write --set key=value; the keys are {SETTINGS}")
         found[key.strip()] = value.strip()
     return found
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**31:
-        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 0 to {2**31 - 1}")
-    return int(text)
 
 
 def _weights(folders: Sequence[Path]) -> tuple[str, ...]:
@@ -376,14 +209,14 @@ def _weights(folders: Sequence[Path]) -> tuple[str, ...]:
     for folder in folders:
         if not weights.find([folder], {"HF_HUB_CACHE": os.devnull}):
             raise BadInput(
-                f"--weights {folder}: no pretrained weights there; a folder with config.json, a tokenizer and "
-                "*.safetensors is needed"
+                f"--weights {folder}: no pretrained weights there; a folder with config.json, a tokenizer "
+                "and *.safetensors is needed"
             )
     return tuple(str(folder.resolve()) for folder in folders)
 
 
 def _process_start() -> float:
-    """When this process began (epoch seconds): imports count towards the budget too."""
+    """When this process began (epoch seconds), so that imports count towards the budget."""
     import psutil
 
     return min(time.time(), float(psutil.Process().create_time()))
@@ -443,7 +276,7 @@ def _verify(chosen: argparse.Namespace) -> int:
 
     run = folders.load(chosen.run)
     if run["state"] in ("starting", "running"):
-        raise folders.RunError(f"{run['run']} is running: verify it when it is over")
+        raise folders.RunError(f"{run['run']} is running: verify it when it has finished")
     checks = asyncio.run(verify.verify(Path(run["folder"]), chosen.rerun))
     holds = all(check.holds is not False for check in checks)
     if chosen.json:
@@ -471,6 +304,16 @@ def _export(chosen: argparse.Namespace) -> int:
     folder = folders.find(chosen.run)
     print(export.write(folder / "agent.ipynb", chosen.to, chosen.output))
     return OK
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "demo": _demo,
+    "resume": _resume,
+    "verify": _verify,
+    "status": _status,
+    "export": _export,
+}
 
 
 if __name__ == "__main__":

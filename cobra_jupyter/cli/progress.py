@@ -1,4 +1,4 @@
-"""Progress on standard error: one living line in a terminal, plain lines elsewhere."""
+"""Progress on standard error: one updated line in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from cobra_jupyter.records.ledger import Record
 from cobra_jupyter.run.status import RunStatus
 from cobra_jupyter.workbench.display.pages.describe import best as best_score
 
-_SAID = ("reply", "trial", "blend", "proof")
+_PROGRESS_KINDS = ("reply", "trial", "blend", "proof")
 
 
 class Progress:
-    """Told every record; shows phase, best CV ± SE, trials and time left. `greeting` is said when the run is found to
-    be possible: where it is refused, that is all there is to say."""
+    """Receives every record; shows phase, best CV ± SE, trials and time left. `greeting` is shown when the
+    run starts, so that a refused run prints only its error."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.greeting = ""
@@ -49,7 +49,7 @@ class Progress:
         if record.kind == "state" and data["state"] == "running" and self.greeting:
             self._console.print(Text(self.greeting))
             self.greeting = ""
-        elif record.kind in _SAID:
+        elif record.kind in _PROGRESS_KINDS:
             self._say(budget, force=record.kind != "trial")
         elif record.kind == "state" and data["state"] in ("pausing", "paused", "human", "waiting"):
             self._console.print(Text(f"  {describe.line(record)}"))
@@ -57,9 +57,9 @@ class Progress:
             self._console.print(Text(f"  cell of turn {data['turn']}: {describe.line(record)}"))
 
     def _say(self, budget: Budget, force: bool = False) -> None:
-        s = self._status
-        best = f"{best_score(s.best['score'], s.best['se'])} · " if s.best else ""
-        line = f"{s.phase} · {best}{s.trials} trials · {budget.said} left"
+        status = self._status
+        best = f"{best_score(status.best['score'], status.best['se'])} · " if status.best else ""
+        line = f"{status.phase} · {best}{status.trials} trials · {budget.said} left"
         if self._live:
             self._live.update(Text(line))
         elif force or time.monotonic() - self._last > 10:

@@ -1,4 +1,4 @@
-"""Which metric a description means: its words, looked up in the Evaluation section first."""
+"""Finds the metric that a description names, first in its Evaluation section."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cobra_jupyter.competition.metrics.phrases import AUC, F1, LOG_LOSS
 
 METRICS = tuple(metrics.METRICS)
 
-# clearly named, and not computed here
+# phrases for metrics that this package does not compute
 NOT_COMPUTED = (
     r"mean average precision(?: at \w+| ?@ ?\{?\w+\}?)?",
     r"\b(?:map|ap|recall|precision|ndcg|hit rate) ?@ ?\{?\w+\}?",
@@ -33,9 +33,9 @@ NOT_COMPUTED = (
     r"weighted (?:mean absolute|root mean squared?|mean squared?) (?:scaled )?error|\bwrmsse\b|\bwmae\b",
     r"(?:cohen s )?kappa(?: score)?|linear(?:ly)? weighted kappa",
     r"concordance index|c index|sharpe ratio",
-)  # fmt: skip
+)
 
-# the longest match wins in a sentence, so a specific phrase hides a general one; "": not computed here
+# In a sentence the longest match wins, so that a specific phrase hides a general one. "": not computed here.
 WORDS = (
     *((pattern, metric.name) for metric in metrics.METRICS.values() for pattern in metric.words),
     *((pattern, "") for pattern in NOT_COMPUTED),
@@ -51,7 +51,8 @@ _FORMAT = re.compile(r"submission|format|timeline|prize|rules|faq|data|citation"
 
 @dataclass(frozen=True)
 class Named:
-    """A metric found in words: its name (None: not computed here or none found), the quote, and where."""
+    """A metric found in a description: its name (None: not found, or not computed here), quote and
+    section."""
 
     metric: str | None
     quote: str
@@ -59,17 +60,17 @@ class Named:
 
 
 def direction_of(metric: str | None) -> str | None:
-    """Which way a known metric is better."""
+    """The direction of a known metric: "maximize" or "minimize"; None if it is unknown."""
     return metrics.METRICS[metric].direction if metric in metrics.METRICS else None
 
 
 def wants(metric: str | None) -> str | None:
-    """What a known metric is computed from: "label", "probability" or "value"."""
+    """The prediction that a known metric needs: "label", "probability" or "value"; None if it is unknown."""
     return metrics.METRICS[metric].wants if metric in metrics.METRICS else None
 
 
 def find(description: str) -> Named:
-    """The metric a description names. The first sentence about scoring that names one decides."""
+    """Find the metric that a description names, in its first sentence about scoring that names one."""
     title, section = evaluation_section(description)
     sentences = _sentences(section if title else description)
     cued = [sentence for sentence in sentences if _CUE.search(_plain(sentence))]
@@ -83,10 +84,11 @@ def find(description: str) -> Named:
 
 
 def best_match(sentence: str) -> str | None:
-    """The name behind the longest phrase known, of equals the first in the sentence; "" for a metric that is not
-    computed here, None for none."""
+    """The metric with the longest matching phrase; ties go to the first in the sentence.
+
+    Returns "" for a metric that is not computed here, None without a match."""
     text = _plain(sentence)
-    best, rank = None, (0, 0)  # length of the phrase, how early it stands
+    best, rank = None, (0, 0)  # length of the phrase, negative position
     for pattern, name in _WORDS:
         for match in pattern.finditer(text):
             found = len(match.group().strip()), -match.start()
@@ -96,7 +98,7 @@ def best_match(sentence: str) -> str | None:
 
 
 def evaluation_section(description: str) -> tuple[str, str]:
-    """Title and text of the Evaluation section, up to the submission's format; ("", "") if there is none."""
+    """Title and text of the Evaluation section, without the submission format; ("", "") if there is none."""
     title, level, lines = "", 0, []
     for line in description.splitlines():
         heading = re.match(r"(#+)\s*(.+)", line)
@@ -118,7 +120,7 @@ def _sentences(text: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Words only: links without addresses, no mark-up, hyphens as spaces."""
+    """Lower-case words without link addresses and mark-up; hyphens become spaces."""
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"https?://\S+|<[^>]+>", " ", text)
     text = text.lower().replace("²", "2").replace("’", "'").replace("'", " ")

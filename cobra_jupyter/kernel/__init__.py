@@ -1,1 +1,1 @@
-"""Where cells run: probe, session, harness process."""
+"""The kernel that runs cells, and the harness process."""

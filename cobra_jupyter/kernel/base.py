@@ -1,4 +1,4 @@
-"""What a run needs of its kernel and its harness, whichever process they live in."""
+"""Interfaces of a run's kernel and harness, whether in this process or in others."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Handler = Callable[[str, dict[str, Any]], Any]
 class Execution:
     """How one execution ended.
 
-    status: ok | error | interrupted (KeyboardInterrupt after `interrupt`) | timeout | died | aborted (never
-    begun, as one before it in the kernel's queue failed). After `died`, and after a `timeout` that had to
-    kill, the session is not `alive` and needs `restart`.
+    status: ok | error | interrupted (KeyboardInterrupt after `interrupt`) | timeout | died | aborted (not
+    started, because an earlier execution in the kernel's queue failed). After `died`, or a `timeout` that
+    killed the kernel, the session is not `alive` and needs `restart`.
     """
 
     status: str
@@ -31,7 +31,7 @@ class Execution:
 
 
 class Kernel(Protocol):
-    """A kernel that runs cells one at a time. `KernelSession` says what each method promises."""
+    """A kernel that runs cells one at a time. `KernelSession` documents the methods."""
 
     @property
     def alive(self) -> bool: ...
@@ -56,7 +56,7 @@ class Kernel(Protocol):
 
 
 class MakeKernel(Protocol):
-    """Makes a kernel that is not started yet; the arguments are those of `KernelSession`."""
+    """Makes a kernel without starting it; the arguments are those of `KernelSession`."""
 
     def __call__(
         self,
@@ -71,7 +71,7 @@ class MakeKernel(Protocol):
 
 
 class Harness(Protocol):
-    """The harness as a run sees it. `HarnessLink` says what each method promises."""
+    """The harness of a run. `HarnessLink` documents the methods."""
 
     socket: Path
 
@@ -94,7 +94,7 @@ class Harness(Protocol):
 
 
 class MakeHarness(Protocol):
-    """Makes a harness that is not started yet; the arguments are those of `HarnessProcess`."""
+    """Makes a harness without starting it; the arguments are those of `HarnessProcess`."""
 
     def __call__(
         self, python: str, pack: Path, log: Path, facts: Mapping[str, Any], environment: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""What can go wrong with a kernel."""
+"""Errors of kernels."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ class KernelError(RuntimeError):
     """A kernel cannot be found, started or used; the message says what to do."""
 
 
-class KernelDied(KernelError):  # noqa: N818 - the word used everywhere else
-    """The kernel's process is gone; `restart` gives a new one."""
+class KernelDied(KernelError):  # noqa: N818
+    """The kernel's process has ended; `restart` starts a new one."""

@@ -1,7 +1,7 @@
-"""Where the agent's cells run: a live kernel and its harness. Either may die; both come back as they were.
+"""Runs the agent's cells in a kernel with its harness, and restores both if one dies.
 
-The harness is restored from the record, the kernel by running the accepted cells again: their calls get the
-answers they got, so no work is done twice."""
+The harness is restored from the record, the kernel by running the accepted cells again. Their calls get the
+recorded answers, so no work is repeated."""
 
 from __future__ import annotations
 
@@ -17,27 +17,32 @@ from cobra_jupyter.kernel.base import Execution, Harness, Kernel
 from cobra_jupyter.kernel.errors import KernelDied
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 
-REPLAY_SECONDS = 600.0  # most for all accepted cells
-RESTARTED = "a person restarted the kernel under this cell; what earlier cells left behind is there again"
+REPLAY_SECONDS = 600.0  # limit for running all accepted cells again
+RESTARTED = "a person restarted the kernel during this cell; the variables of earlier cells are restored"
 
 
 def plain(code: str) -> bool:
-    """Whether a cell does not call the workbench, whose results are on record."""
+    """Whether a cell does not call the workbench, so that it can be run again without the record."""
     return not any(word in code for word in ("cobra", "%%candidate", "%%shared", "%%metric", "%%protocol"))
 
 
 class Executor:
-    """`ledger` is the record's file; `on_event` is told what was mended; `agent` is whose place it is."""
+    """`ledger` is the record's file; `on_event` is called with a text for each restart; `agent` names the
+    agent."""
 
     def __init__(
-        self, harness: Harness, kernel: Kernel, ledger: Path, on_event: Callable[[str], None],
+        self,
+        harness: Harness,
+        kernel: Kernel,
+        ledger: Path,
+        on_event: Callable[[str], None],
         agent: str = "lead",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.harness, self.kernel, self.agent = harness, kernel, agent
         self._ledger, self._on_event = ledger, on_event
         self._accepted: list[tuple[int, str]] = []
         self._restarting = asyncio.Lock()
-        self._restarts = 0  # by a person
+        self._restarts = 0  # by people
 
     @property
     def whole(self) -> bool:
@@ -48,7 +53,7 @@ class Executor:
         return self._restarting.locked()
 
     async def call(self, name: str, **args: Any) -> dict[str, Any]:
-        """Call the harness; where it is gone it is brought back first. Raises CallError, ConnectionLost."""
+        """Call the harness; if it is gone, restore it first. Raises CallError, ConnectionLost."""
         try:
             return await self.harness.call(name, **args)
         except ConnectionLost:
@@ -56,35 +61,40 @@ class Executor:
             return await self.harness.call(name, **args)
 
     async def execute(
-        self, number: int, code: str, on_output: Callable[[dict[str, Any]], None], seconds: float,
+        self,
+        number: int,
+        code: str,
+        on_output: Callable[[dict[str, Any]], None],
+        seconds: float,
         again: bool = False,
-    ) -> Execution:  # fmt: skip
-        """Run the cell of turn `number`; `again`: its calls of an earlier attempt get the answers they got."""
-        async with self._restarting:  # until the kernel is as it was
+    ) -> Execution:
+        """Run the cell of turn `number`. `again`: calls of an earlier attempt get the recorded answers."""
+        async with self._restarting:  # wait until the kernel is restored
             pass
         await self.call("turn_begins", number=number, again=again, agent=self.agent)
         restarts = self._restarts
         try:
             done = await self.kernel.execute(code, on_output, timeout=seconds)
-        except KernelDied as error:  # before it could begin
+        except KernelDied as error:  # before the cell could begin
             done = Execution("died", "", 0.0, None, "KernelDied", str(error))
-        async with self._restarting:  # if a person has restarted the kernel under it: until that is done
+        async with self._restarting:  # if a person restarted the kernel, wait for that
             if self._restarts > restarts:
                 done = replace(done, evalue=RESTARTED)
         if done.status == "ok":
             self._accepted.append((number, code))
-        else:  # a harness that died under it may not have been missed yet
+        else:  # notice now if the harness died during the cell
             with contextlib.suppress(CallError, ConnectionLost):
                 await self.harness.call("jobs")
         return done
 
     def visited(self, code: str) -> None:
-        """A cell that a person ran well: it is run again too where the kernel comes back, for its variables."""
+        """Note a person's successful cell; it is run again too when the kernel is restored, for its
+        variables."""
         if plain(code):
             self._accepted.append((0, code))
 
     async def restart(self, seconds: float) -> None:
-        """A fresh kernel with what the agent's accepted cells leave behind, as a person asked for."""
+        """Restart the kernel for a person, and restore the variables of the agent's accepted cells."""
         async with self._restarting:
             self._on_event("kernel restarted by a person")
             accepted = [(number, code) for number, code in self._accepted if number]
@@ -93,9 +103,9 @@ class Executor:
             await self.replay(accepted, seconds)
 
     async def mend(self) -> None:
-        """Start what is dead, and give the kernel its variables back."""
+        """Restart what has died, and restore the kernel's variables."""
         async with self._restarting:
-            if not self.whole:  # nobody else has seen to it
+            if not self.whole:  # nobody else has done it meanwhile
                 await self._mend()
 
     async def _mend(self) -> None:
@@ -106,8 +116,8 @@ class Executor:
         await self.replay(self._accepted)
 
     async def replay(self, accepted: list[tuple[int, str]], seconds: float = REPLAY_SECONDS) -> None:
-        """Run accepted cells for what they leave behind, within `seconds`; their outputs are in the notebook
-        already."""
+        """Run accepted cells again for their variables, within `seconds`; ignore their outputs, which the
+        notebook already has."""
         self._accepted, end = list(accepted), time.monotonic() + seconds
         for number, code in accepted:
             left = end - time.monotonic()

@@ -1,4 +1,4 @@
-"""The harness as the runner sees it, called over its socket; in a run a child process on the kernel's Python."""
+"""The runner's end of the harness: calls over a socket to a child process on the kernel's Python."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["CallError", "ConnectionLost", "HarnessLink", "HarnessProcess"]
 
 
 class HarnessLink(ABC):
-    """The runner's end: starts a harness, hands its records and questions to `on_record` and `on_ask`, ends it.
+    """Starts and ends a harness, and passes its records and questions to `on_record` and `on_ask`.
 
     Both callbacks run in threads of the connection; the harness waits for them.
     """
@@ -33,7 +33,7 @@ class HarnessLink(ABC):
         self._private = Path(tempfile.mkdtemp(prefix="cobra-"))
         self.socket = self._private / "harness"
         self._peer: Peer | None = None
-        self._agents: list[str] = []  # those with a socket of their own
+        self._agents: list[str] = []  # agents with their own socket
         self._restarting = threading.Lock()
 
     @abstractmethod
@@ -42,32 +42,33 @@ class HarnessLink(ABC):
 
     @abstractmethod
     def _runs(self) -> bool:
-        """Whether the harness that was launched last still runs."""
+        """Whether the last launched harness still runs."""
 
     @abstractmethod
     def _end(self, patience: float) -> None:
-        """End the harness, which was asked to leave; by force after `patience` seconds."""
+        """Wait until the harness has ended, as it was asked to; after `patience` seconds, kill it."""
 
     @abstractmethod
     def _kill(self) -> None:
-        """Remove what is left of a harness that is dead, if any was launched."""
+        """Kill all processes of a harness, if one was launched."""
 
     def start(self, on_record: Handler, on_ask: Handler) -> None:
-        """Raises ConnectionLost with the end of the log when it does not start."""
+        """Start the harness. Raises ConnectionLost, with the end of the log, if it does not start."""
         self._answer = (on_record, on_ask)
         self._start()
 
     def restart(self, ledger: Path) -> bool:
-        """Where it is dead, a new process on the same sockets, brought to where the record stands. → whether it was.
-        Raises CallError where the run's folder is not what the record tells of."""
+        """If the harness is dead, start a new one on the same sockets and restore it from the record.
+
+        Returns whether it was dead. Raises CallError if the run's folder does not match the record."""
         with self._restarting:
-            if self.alive:  # another agent has seen to it
+            if self.alive:  # another agent has restarted it
                 return False
             self._kill()
             if self._peer:
                 self._peer.close()
-            for place in (self.socket, *map(self.socket.with_name, self._agents)):
-                place.unlink(missing_ok=True)
+            for path in (self.socket, *map(self.socket.with_name, self._agents)):
+                path.unlink(missing_ok=True)
             self._start()
             for agent in self._agents:
                 self._listen(agent)
@@ -75,7 +76,7 @@ class HarnessLink(ABC):
             return True
 
     async def listen(self, agent: str) -> Path:
-        """Open a socket for one more agent. → its path. Raises CallError or ConnectionLost."""
+        """Open a socket for another agent. Returns its path. Raises CallError or ConnectionLost."""
         if agent not in self._agents:
             await asyncio.to_thread(self._listen, agent)
             self._agents.append(agent)
@@ -86,15 +87,15 @@ class HarnessLink(ABC):
         self._peer.call("listen", {"agent": agent})
 
     def restore(self, ledger: Path) -> None:
-        """Bring a fresh harness to where the record stands."""
+        """Restore a fresh harness from the record."""
         assert self._peer
         self._peer.call("restore", {"ledger": str(ledger)})
 
     async def hold(self, started: float | None = None) -> None:
-        """Stop its clock; with `started` (epoch seconds) let it go on as if the run had begun then."""
+        """Stop its clock; with `started` (epoch seconds), continue as if the run had begun then."""
         if started is not None:
             self._facts = {**self._facts, "started": started}
-        with contextlib.suppress(CallError, ConnectionLost):  # one that is brought back has the right clock
+        with contextlib.suppress(CallError, ConnectionLost):  # a restored harness has the right clock
             await self.call("hold", started=started)
 
     def _start(self) -> None:
@@ -112,7 +113,7 @@ class HarnessLink(ABC):
         self._peer.call("hello", {"token": token})
 
     async def call(self, name: str, **args: Any) -> dict[str, Any]:
-        """→ the result's data. Raises CallError or ConnectionLost."""
+        """Call the harness. Returns the data of the result. Raises CallError or ConnectionLost."""
         assert self._peer
         answer = await asyncio.to_thread(self._peer.call, name, args)
         data: dict[str, Any] = answer["data"] if answer else {}
@@ -124,7 +125,7 @@ class HarnessLink(ABC):
         return self._runs() and not gone
 
     def stop(self, patience: float = 15.0) -> None:
-        """End it, politely first; nothing of it is left afterwards."""
+        """Ask the harness to end, kill it if it does not, and remove its sockets."""
         with contextlib.suppress(OSError, CallError, ConnectionLost):
             if self._peer and self.alive:
                 self._peer.send({"id": 0, "call": "shutdown", "args": {}})
@@ -135,7 +136,7 @@ class HarnessLink(ABC):
 
 
 class HarnessProcess(HarnessLink):
-    """A harness in a child process; it ends with everything below it."""
+    """A harness in a child process; its own children end with it."""
 
     def __init__(
         self, python: str, pack: Path, log: Path, facts: Mapping[str, Any], environment: Mapping[str, str]

@@ -13,7 +13,7 @@ _SUFFIXES = {".py", ".json", ".txt"}
 def pack(run_folder: Path, source: Path | None = None) -> Path:
     """Copy `competition` and `workbench` to <run>/pack/cobra_jupyter; returns the folder for PYTHONPATH.
 
-    What stood there before is replaced. source: the package's folder, by default this one.
+    An existing pack is replaced. source: the package's folder, by default this one.
     """
     package = source or Path(__file__).resolve().parent.parent
     target = Path(run_folder) / "pack"
@@ -41,11 +41,11 @@ def digest(path: Path) -> str:
 def _files(package: Path) -> list[Path]:
     found: list[Path] = []
     for part in _PARTS:
-        place = package / part
-        if place.is_dir():
-            found += [file for file in _tree(place) if file.suffix in _SUFFIXES]
-        elif place.is_file():
-            found.append(place)
+        path = package / part
+        if path.is_dir():
+            found += [file for file in _tree(path) if file.suffix in _SUFFIXES]
+        elif path.is_file():
+            found.append(path)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a kernel's Python and the machine under it offer, found before anything starts."""
+"""Probes a kernel's Python and the machine before a run starts."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ class Gpu:
 
 @dataclass(frozen=True)
 class KernelProbe:
-    """A kernel's Python, its libraries (name → version, None: absent) and the machine."""
+    """A kernel's Python, its libraries (name → version, None if absent) and the machine."""
 
     kernel_name: str
     argv: tuple[str, ...]
     python: str  # the executable
     python_version: str
     libraries: dict[str, str | None]
-    cores: int  # that this process may use
+    cores: int  # usable by this process
     memory_bytes: int
     memory_limit_bytes: int | None  # of the control group
     gpus: tuple[Gpu, ...]
@@ -78,14 +78,14 @@ class KernelProbe:
 
 
 def probe(kernel_name: str | None = None) -> KernelProbe:
-    """Look at a kernel without starting it (about 0.2 s).
+    """Probe a kernel without starting it (about 0.2 s).
 
-    Raises KernelError: no such kernel (names those that exist), its Python cannot be run, or a library that
-    the workbench needs is absent or too old (gives the command that cures it).
+    Raises KernelError if there is no such kernel, if its Python cannot be run, or if a required library is
+    absent or too old; the message lists the existing kernels or gives the command to install the library.
     """
     name, spec = kernel_spec(kernel_name)
     if (spec.language or "python").lower() != "python":
-        raise KernelError(f"kernel {name!r} speaks {spec.language}; a Python kernel is needed")
+        raise KernelError(f"kernel {name!r} runs {spec.language}; a Python kernel is needed")
     found = _ask(name, spec)
     result = KernelProbe(
         kernel_name=name,
@@ -103,7 +103,8 @@ def probe(kernel_name: str | None = None) -> KernelProbe:
 
 
 def kernel_spec(kernel_name: str | None) -> tuple[str, Any]:
-    """The name and kernelspec of a kernel (None: Jupyter's default). KernelError names those that exist."""
+    """The name and kernelspec of a kernel (None: Jupyter's default). Raises KernelError, with the known
+    names."""
     manager = KernelSpecManager()
     name = kernel_name or NATIVE_KERNEL_NAME
     try:
@@ -114,7 +115,7 @@ def kernel_spec(kernel_name: str | None) -> tuple[str, Any]:
 
 
 def usable_cores() -> int:
-    """Cores this process may run on, and no more than its control group's quota pays for."""
+    """Cores that this process may use, limited by the quota of its control group."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     for folder in _cgroup_folders():
@@ -126,7 +127,7 @@ def usable_cores() -> int:
 
 
 def memory_limit() -> int | None:
-    """Bytes that the control group allows, None where it sets no limit below the machine's memory."""
+    """The control group's memory limit in bytes; None if it is not below the machine's memory."""
     limits = []
     for folder in _cgroup_folders():
         for file in ("memory.max", "memory.limit_in_bytes"):
@@ -137,7 +138,7 @@ def memory_limit() -> int | None:
 
 
 def find_gpus() -> tuple[Gpu, ...]:
-    """The GPUs that nvidia-smi lists."""
+    """The GPUs listed by nvidia-smi."""
     if shutil.which("nvidia-smi") is None:
         return ()
     command = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
@@ -164,10 +165,10 @@ def _ask(name: str, spec: Any) -> dict[str, Any]:
     variables = scrubbed(os.environ)
     variables |= {key: Template(value).safe_substitute(variables) for key, value in spec.env.items()}
     try:
-        # an empty place: the working directory is on the path and could shadow a library
-        with tempfile.TemporaryDirectory() as place:
+        # an empty folder: the working directory is on the path and could shadow a library
+        with tempfile.TemporaryDirectory() as folder:
             answer = subprocess.run(
-                command, capture_output=True, text=True, timeout=120, env=variables, cwd=place, check=False
+                command, capture_output=True, text=True, timeout=120, env=variables, cwd=folder, check=False
             )
     except (OSError, subprocess.SubprocessError) as error:
         raise KernelError(f"the Python of kernel {name!r} cannot be run: {error}") from error
@@ -179,10 +180,11 @@ def _ask(name: str, spec: Any) -> dict[str, Any]:
 
 
 def python_command(argv: list[str]) -> list[str]:
-    """How a kernelspec calls its Python: all before `-m` (`conda run … python -m …` too)."""
+    """The command that runs a kernelspec's Python: everything before `-m` (also `conda run … python -m
+    …`)."""
     command = argv[: argv.index("-m")] if "-m" in argv[1:] else argv[:1]
     own = {"python", f"python{sys.version_info[0]}", "python{}.{}".format(*sys.version_info[:2])}
-    # as jupyter_client does when it starts the kernel
+    # jupyter_client does the same when it starts the kernel
     return [sys.executable, *command[1:]] if command[0] in own else command
 
 
@@ -199,8 +201,8 @@ def _require(result: KernelProbe) -> None:
         return
     wanted = " ".join(f'"{name}>={REQUIRED[name]}"' if name in REQUIRED else name for name in wrong)
     raise KernelError(
-        f"kernel {result.kernel_name!r} lacks what the workbench needs: {', '.join(wrong.values())}. "
-        f"Cure: {result.python} -m pip install {wanted}"
+        f"kernel {result.kernel_name!r} lacks libraries that the workbench needs: "
+        f"{', '.join(wrong.values())}. Install them: {result.python} -m pip install {wanted}"
     )
 
 
@@ -223,7 +225,7 @@ def _below(version: str, least: str) -> bool:
 
 
 def _cgroup_folders() -> list[Path]:
-    """The control group's folder and those above it (version 2), and the memory controller of version 1."""
+    """Folders of the control group and its parents (version 2), and of version 1's memory controller."""
     root = Path("/sys/fs/cgroup")
     folders = [root, root / "memory"]
     with contextlib.suppress(OSError):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-MARK = "COBRA_KERNEL_MARK"  # a variable all descendants inherit, wherever they go
+MARK = "COBRA_KERNEL_MARK"  # an environment variable that all descendants inherit
 
 _SECRET_NAME = re.compile(
     r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|PRIVATE"
@@ -26,7 +26,7 @@ _SECRET_VALUE = re.compile(r"://[^/\s:@]*:[^/\s@]+@")  # a URL with a password i
 
 
 def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
-    """A copy without the variables whose name or value looks like a secret."""
+    """A copy without variables that look like secrets by name or value."""
     return {
         name: value
         for name, value in environment.items()
@@ -37,10 +37,11 @@ def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
 def kernel_environment(
     paths: Iterable[Path], variables: Mapping[str, str], mark: str, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """A kernel's variables: this process's, scrubbed; `paths` before PYTHONPATH; `variables` as given."""
+    """The kernel's environment: this process's without secrets, `paths` before PYTHONPATH, plus
+    `variables`."""
     environment = scrubbed(os.environ if base is None else base)
-    places = [str(path) for path in paths] + [environment.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(place for place in places if place)
+    folders = [str(path) for path in paths] + [environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(folder for folder in folders if folder)
     if not environment["PYTHONPATH"]:
         del environment["PYTHONPATH"]
     environment.update(variables)
@@ -59,18 +60,18 @@ async def kill_marked(mark: str) -> None:
 
 
 def started_by_us(pid: int) -> bool:
-    """Whether a process descends from this one or carries a kernel's mark: it may run what an agent wrote."""
+    """Whether a process descends from this one or has a kernel's mark, so that it may run an agent's code."""
     try:
         process = psutil.Process(pid)
         if os.getpid() in (parent.pid for parent in process.parents()):
             return True
         return MARK in process.environ()
     except (psutil.Error, OSError):
-        return True  # it is gone, or hides: whoever talks now is not who connected
+        return True  # it has ended or cannot be inspected: assume the worst
 
 
 def kill_group(group: int) -> None:
-    """SIGKILL to a whole process group, if it is there."""
+    """Send SIGKILL to a process group, if it exists."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
@@ -88,14 +89,14 @@ def _kill_marked_once(mark: str) -> int:
 
 
 def death_of(returncode: int | None, log: Path) -> str:
-    """One sentence on how a kernel ended, with the end of what its process wrote."""
+    """A sentence on how a kernel ended, with the end of its log."""
     if returncode is None:
-        how = "the kernel's process is gone"
+        how = "the kernel's process has ended"
     elif returncode < 0:
         name = signal.Signals(-returncode).name if -returncode in set(signal.Signals) else str(-returncode)
         how = f"the kernel was ended by {name}"
         if name == "SIGKILL":
-            how += " (where nobody sent it: out of memory)"
+            how += " (probably out of memory)"
     else:
         how = f"the kernel exited with code {returncode}"
     with contextlib.suppress(OSError):
@@ -107,15 +108,15 @@ def death_of(returncode: int | None, log: Path) -> str:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a kernel and its descendants use now."""
+    """Current usage of a kernel and its descendants."""
 
-    cpu_percent: float  # 100 = one core; since the last question
+    cpu_percent: float  # 100 = one core, since the last call
     rss_bytes: int
     processes: int
 
 
 class Usage:
-    """Asks for `Resources`; keeps process objects, as CPU use is counted between two questions."""
+    """Measures `Resources`; keeps process objects, because CPU usage is measured between two calls."""
 
     def __init__(self) -> None:
         self._seen: dict[int, psutil.Process] = {}

@@ -1,4 +1,4 @@
-"""A live kernel: cells run in it one at a time; it can be interrupted, watched, restarted and ended."""
+"""A kernel session: runs cells one at a time; can be interrupted, watched, restarted and ended."""
 
 from __future__ import annotations
 
@@ -31,16 +31,14 @@ from cobra_jupyter.kernel.wire import OnForeign, OnOutput, Request, Wire
 
 __all__ = ["Execution", "KernelDied", "KernelError", "KernelSession", "Resources"]
 
-_POLL = 0.1  # seconds between two looks whether the process lives
-_YOUNG = (
-    1.0  # seconds from a cell's beginning in which an interrupt may be lost, and is sent again after as many
-)
+_POLL = 0.1  # seconds between two checks whether the process is alive
+_YOUNG = 1.0  # seconds after a cell's beginning in which an interrupt can be lost; it is then sent again
 _MAX_FOLDER = 60  # an ipc path must stay below about 107 bytes
 Wait = Callable[[Request, "asyncio.Future[int | None]", "float | None"], Awaitable[bool]]
 
 
 class KernelSession:
-    """One kernel in a session (process group) of its own, talked to over Unix sockets in a private folder."""
+    """A kernel in its own session and process group, reached over Unix sockets in a private folder."""
 
     def __init__(
         self,
@@ -56,9 +54,9 @@ class KernelSession:
     ) -> None:
         """folder: the kernel's working directory; paths: put before PYTHONPATH; variables: set last.
 
-        on_foreign(msg_id, event): what comes of executions that are not ours, see `Wire`; grace: seconds from
-        an interrupt to the kernel's end when it does not heed it; clock: seconds by which an execution's time runs
-        out; it may stand still.
+        on_foreign(msg_id, event): events of other clients' executions, see `Wire`. grace: seconds after an
+        interrupt until the kernel is terminated if it does not react. clock: measures the timeouts of
+        executions; it may be stopped.
         """
         self.kernel_name, self._spec = kernel_spec(kernel_name)
         self.kernel_info: dict[str, Any] = {}
@@ -77,7 +75,7 @@ class KernelSession:
         self._watch: asyncio.Task[None] | None = None
         self._death: asyncio.Future[int | None] | None = None
         self._current: Request | None = None
-        self._left_running = False  # a cell of ours whose execution nobody awaits any more
+        self._left_running = False  # whether our cell still runs although nobody awaits it
         self._usage = Usage()
 
     async def __aenter__(self) -> KernelSession:
@@ -102,7 +100,7 @@ class KernelSession:
 
     @property
     def connection_file(self) -> Path | None:
-        """For those who attach; holds the kernel's key. The same over restarts."""
+        """The connection file for other clients, with the kernel's key. Restarts keep it."""
         return self._private / "kernel.json" if self._private else None
 
     async def start(self) -> None:
@@ -127,12 +125,12 @@ class KernelSession:
     ) -> Execution:
         """Run code; `on_output` gets each output and event as it arrives, in order. Calls queue up.
 
-        timeout: seconds of the session's clock from when it begins, then the kernel is interrupted as by `interrupt`. Input requests fail in the kernel.
-        Raises KernelDied when no kernel lives to begin with and, at the end, what `on_output` raised; where
-        the call is cancelled, the kernel runs on.
+        timeout: seconds of the session's clock after the beginning; then the kernel is interrupted as by
+        `interrupt`. Input requests fail in the kernel. Raises KernelDied if the kernel is dead at the start,
+        and at the end whatever `on_output` raised. If the call is cancelled, the kernel continues.
         """
         async with self._lock:
-            wire, death = self._living()
+            wire, death = self._connected()
             began = time.perf_counter()
             content = {
                 "code": code,
@@ -150,7 +148,7 @@ class KernelSession:
                 if late:
                     await self._end(request, death, self._grace)
                 if death.done() and not request.done.done():
-                    await asyncio.sleep(0.05)  # what it said last may still be on its way
+                    await asyncio.sleep(0.05)  # its last messages may still be on their way
             finally:
                 self._current = None
                 self._left_running = not request.done.done() and not death.done()
@@ -160,19 +158,20 @@ class KernelSession:
             return self._execution(request, death, late, time.perf_counter() - began)
 
     async def interrupt(self, grace: float | None = None) -> None:
-        """Interrupt what runs: SIGINT, after `grace` seconds SIGTERM, two seconds later SIGKILL.
+        """Interrupt the running cell: SIGINT, after `grace` seconds SIGTERM, two seconds later SIGKILL.
 
-        All go to the whole process group. Returns when the execution has ended; where none of ours runs,
-        SIGINT alone is sent.
+        Signals go to the process group. Returns when the execution has ended. If no cell of ours runs, only
+        SIGINT is sent.
         """
-        _, death = self._living()
+        _, death = self._connected()
         if self._current is None:
             await self._manager.interrupt_kernel()
         else:
             await self._end(self._current, death, self._grace if grace is None else grace)
 
     async def restart(self) -> None:
-        """A new process with the same environment and connection file; what runs now ends as `died`."""
+        """Start a new process with the same environment and connection file; a running cell ends as
+        `died`."""
         if self._manager is None:
             raise KernelError("the kernel has not been started")
         await self._stop(polite=False)
@@ -185,7 +184,7 @@ class KernelSession:
     async def shutdown(self) -> None:
         """End the kernel and all its descendants; remove sockets and folder. May be called again."""
         if self._manager is not None:
-            await self._stop(polite=not (self.busy or self._left_running))  # it would not listen
+            await self._stop(polite=not (self.busy or self._left_running))  # a busy kernel would not react
             await self._manager.cleanup_resources(restart=False)
             self._manager = None
         if self._private is not None:
@@ -196,9 +195,7 @@ class KernelSession:
         """CPU and memory of the kernel and its descendants, zeros when it is dead; takes milliseconds."""
         return self._usage.of(self.pid) if self.alive and self.pid else Resources(0.0, 0, 0)
 
-    # inside
-
-    def _living(self) -> tuple[Wire, asyncio.Future[int | None]]:
+    def _connected(self) -> tuple[Wire, asyncio.Future[int | None]]:
         if self._wire is None or self._death is None or self._death.done():
             raise KernelDied("the kernel is dead or was not started: restart it")
         return self._wire, self._death
@@ -227,7 +224,7 @@ class KernelSession:
     async def _until_ready(self, wire: Wire, death: asyncio.Future[int | None]) -> None:
         deadline = time.monotonic() + self._startup_timeout
         while time.monotonic() < deadline and not death.done():
-            # asked again until an "idle" arrives too: only then does our subscription stand
+            # repeat until an "idle" arrives too: only then is our subscription active
             request = wire.request("kernel_info_request", {})
             await _first(request, death, 0.2)
             wire.forget(request)
@@ -240,7 +237,7 @@ class KernelSession:
     async def _in_time(
         self, wait: Wait, request: Request, death: asyncio.Future[int | None], timeout: float | None
     ) -> None:
-        """Wait, at most until the clock says so."""
+        """Wait, at most `timeout` seconds of the session's clock."""
         if timeout is None:
             await wait(request, death, None)
             return
@@ -249,10 +246,10 @@ class KernelSession:
             pass
 
     async def _end(self, request: Request, death: asyncio.Future[int | None], grace: float) -> None:
-        """Interrupt, terminate, kill: each only if the one before was not enough."""
+        """Interrupt, then terminate, then kill, until the execution has ended."""
         request.interrupted = True
         with contextlib.suppress(TimeoutError):
-            # before it has begun, SIGINT would be ignored
+            # before its beginning, SIGINT would be ignored
             await asyncio.wait_for(request.begun.wait(), timeout=grace)
         acts = [
             (self._signal_interrupt, grace),
@@ -260,13 +257,14 @@ class KernelSession:
             (self._signal_kill, 2.0),
         ]
         if request.begun.is_set() and time.monotonic() - request.since < _YOUNG:
-            # between announcing a cell and running it, ipykernel only notes a SIGINT for its event loop, which then stands
+            # between announcing a cell and running it, ipykernel only stores a SIGINT for its event loop,
+            # which is blocked by then
             acts.insert(0, (self._signal_interrupt, _YOUNG))
         for act, patience in acts:
             if request.done.done() or death.done():
                 return
             if act != self._signal_interrupt and not request.begun.is_set():
-                return  # another's cell runs before it, which is not ours to kill
+                return  # another client's cell runs, and must not be killed
             await act()
             await _first(request, death, patience)
 
@@ -280,8 +278,8 @@ class KernelSession:
         await self._manager.signal_kernel(signal.SIGKILL)
 
     async def _stop(self, polite: bool) -> None:
-        """End the process and all it started; the manager stays, for a restart on the same sockets."""
-        group = self.pid if self.alive else None  # the number of a reaped group may belong to others
+        """End the process and its descendants; keep the manager, for a restart on the same sockets."""
+        group = self.pid if self.alive else None  # the number of an ended group may be reused
         if polite and self._death is not None and self.alive:
             with contextlib.suppress(Exception):
                 await self._manager.request_shutdown()
@@ -310,7 +308,7 @@ class KernelSession:
         if request.reply is None or not request.done.done():
             how = self._how_died(death) if death.done() else "the kernel does not answer"
             if request.interrupted:
-                how = f"killed, as it did not heed the interrupt: {how}"
+                how = f"killed, because it did not react to the interrupt: {how}"
             status = "timeout" if late else "died"
             return Execution(status, request.msg_id, seconds, None, "KernelDied", how)
         reply = request.reply
@@ -331,7 +329,7 @@ class KernelSession:
 
 
 async def _begun(request: Request, death: asyncio.Future[int | None], timeout: float | None) -> bool:
-    """Wait for the request to begin: cells of others may run before it. → whether the wait is over"""
+    """Wait for the request to begin, after cells of other clients. Returns False at the timeout."""
     beginning = asyncio.ensure_future(request.begun.wait())
     either: set[asyncio.Future[Any]] = {beginning, request.done, death}
     over, _ = await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -340,7 +338,7 @@ async def _begun(request: Request, death: asyncio.Future[int | None], timeout: f
 
 
 async def _first(request: Request, death: asyncio.Future[int | None], timeout: float | None) -> bool:
-    """Wait for the request to be done or the kernel to die. → whether the wait is over"""
+    """Wait until the request is done or the kernel dead. Returns False at the timeout."""
     either: set[asyncio.Future[Any]] = {request.done, death}
     over, _ = await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     return bool(over)

@@ -1,4 +1,4 @@
-"""Pretrained weights at hand: folders in the layout of Hugging Face models. Nothing is downloaded."""
+"""Finds local pretrained weights: folders in the layout of Hugging Face models. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 @dataclass(frozen=True)
 class Weights:
-    """A folder that a model of texts can be loaded from. `revision` is "" outside a cache."""
+    """A folder with a text model. `revision` is "" outside a cache."""
 
     name: str
     path: str
@@ -35,14 +35,14 @@ class Weights:
 
 
 def find(paths: Iterable[Path | str] = (), environ: Mapping[str, str] = os.environ) -> tuple[Weights, ...]:
-    """Weights in the given folders and in the Hugging Face cache, the smallest first, given ones before all."""
+    """Weights in the given folders, in their order, then those in the Hugging Face cache, smallest first."""
     given = [found for path in paths for found in [_look(Path(path))] if found]
     cached = sorted(_cached(_cache(environ)), key=lambda weights: (weights.bytes, weights.path))
     return tuple({weights.path: weights for weights in [*given, *cached]}.values())
 
 
 def _cache(environ: Mapping[str, str]) -> Path:
-    """Where huggingface_hub keeps models."""
+    """The cache folder of huggingface_hub."""
     if environ.get("HF_HUB_CACHE"):
         return Path(environ["HF_HUB_CACHE"])
     base = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
@@ -50,7 +50,7 @@ def _cache(environ: Mapping[str, str]) -> Path:
 
 
 def _cached(cache: Path) -> Iterator[Weights]:
-    """Of each model the latest snapshot that is whole."""
+    """Yields the latest complete snapshot of each model."""
     for model in sorted(cache.glob("models--*")):
         name = model.name.removeprefix("models--").replace("--", "/")
         snapshots = sorted(model.glob("snapshots/*"), key=lambda path: path.stat().st_mtime, reverse=True)
@@ -60,7 +60,7 @@ def _cached(cache: Path) -> Iterator[Weights]:
 
 
 def _look(folder: Path, name: str = "", revision: str = "") -> Weights | None:
-    """What a folder holds, None where configuration, tokenizer or weights are missing."""
+    """The weights in a folder; None if configuration, tokenizer or weights are missing."""
     files = [file for pattern in WEIGHTS for file in sorted(folder.glob(pattern)) if file.exists()][:50]
     if not files or not any((folder / tokenizer).exists() for tokenizer in TOKENIZERS):
         return None

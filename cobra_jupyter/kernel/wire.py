@@ -18,20 +18,20 @@ Output = dict[str, Any]
 OnOutput = Callable[[Output], None]
 OnForeign = Callable[[str, Output], None]
 
-_OTHER_WAIT = 2.0  # seconds that a reply and the iopub's "idle" wait for each other; a kernel may drop either
-_LATE = 500  # requests that are over whose late outputs are still taken
-_LOOKS = 4  # in that time: one alone would be late, not the kernel, where our own event loop was held up
+_OTHER_WAIT = 2.0  # seconds between a reply and the iopub's "idle"; a kernel may drop either
+_LATE = 500  # finished requests that still accept late outputs
+_LOOKS = 4  # checks in that time; with one check, a delay of our own event loop would count
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class Request:
-    """One request on its way. `done` is set when the reply and the kernel's "idle" have both come."""
+    """An open request. `done` is set after both the reply and the kernel's "idle"."""
 
     msg_id: str
     on_output: OnOutput | None
     done: asyncio.Future[None]
-    begun: asyncio.Event = field(default_factory=asyncio.Event)  # the kernel runs the code and heeds SIGINT
+    begun: asyncio.Event = field(default_factory=asyncio.Event)  # the kernel runs the code and handles SIGINT
     since: float = 0.0  # when it began, by `time.monotonic`
     reply: dict[str, Any] | None = None
     idle: bool = False
@@ -48,10 +48,10 @@ class Request:
 
 
 class Wire:
-    """Sockets to one kernel, read without pause so that nothing is dropped.
+    """Sockets to one kernel, read continuously so that nothing is dropped.
 
-    What threads show after their cell has ended goes where its outputs went. `on_foreign(msg_id, event)` gets
-    what belongs to no request of ours: cells that a person runs. Events are outputs, and `execute_input` and
+    Late outputs of threads go to the request of their cell. `on_foreign(msg_id, event)` gets everything that
+    belongs to other clients' requests: cells that a person runs. Events are outputs, `execute_input` and
     `idle`.
     """
 
@@ -67,7 +67,7 @@ class Wire:
         self._shell = self._connect(info, zmq.DEALER, "shell")
         self._iopub = self._connect(info, zmq.SUB, "iopub")
         self._open: dict[str, Request] = {}
-        self._over: dict[str, OnOutput | None] = {}  # the latest that were forgotten
+        self._over: dict[str, OnOutput | None] = {}  # the latest closed requests
         self._tasks = [
             asyncio.create_task(self._read(self._shell, self._on_shell)),
             asyncio.create_task(self._read(self._iopub, self._on_iopub)),
@@ -84,7 +84,7 @@ class Wire:
         return request
 
     def forget(self, request: Request) -> None:
-        """Wait for a request no longer; outputs that come late are still taken."""
+        """Stop waiting for a request; late outputs are still accepted."""
         self._open.pop(request.msg_id, None)
         self._over[request.msg_id] = request.on_output
         if len(self._over) > _LATE:
@@ -128,8 +128,9 @@ class Wire:
             self._await_other(request)
 
     def _await_other(self, request: Request, looks: int = _LOOKS) -> None:
-        """Wait for what is still missing of "idle" and reply, then do without it. A kernel that SIGINT met between its own
-        lines, not in the cell, says "idle" and never replies."""
+        """Wait a while for the missing "idle" or reply, then give up on it.
+
+        If SIGINT hits the kernel's own code instead of the cell, it sends "idle" but never a reply."""
         if request.done.done():
             return
         if looks:
@@ -148,9 +149,9 @@ class Wire:
         kind, content = message["msg_type"], message["content"]
         request = self._open.get(msg_id)
         if request is None and msg_id in self._over:
-            self._take_late(self._over[msg_id], kind, content)
+            self._late_output(self._over[msg_id], kind, content)
         elif request is None:
-            self._tell_foreign(msg_id, kind, content)
+            self._foreign_event(msg_id, kind, content)
         elif kind == "status":
             if content.get("execution_state") == "idle":
                 request.idle = True
@@ -162,14 +163,14 @@ class Wire:
         elif request.on_output is not None and (output := output_from(kind, content)) is not None:
             try:
                 request.on_output(output)
-            except Exception as failure:  # the cell runs on; its caller learns of it at the end
+            except Exception as failure:  # the cell continues; `execute` raises this at the end
                 request.failure = request.failure or failure
 
-    def _take_late(self, on_output: OnOutput | None, kind: str, content: dict[str, Any]) -> None:
+    def _late_output(self, on_output: OnOutput | None, kind: str, content: dict[str, Any]) -> None:
         if on_output is not None and (output := output_from(kind, content)) is not None:
-            on_output(output)  # should it fail, the reader says so and goes on
+            on_output(output)  # if it fails, the reader logs that and continues
 
-    def _tell_foreign(self, msg_id: str, kind: str, content: dict[str, Any]) -> None:
+    def _foreign_event(self, msg_id: str, kind: str, content: dict[str, Any]) -> None:
         if self._on_foreign is None:
             return
         if kind == "execute_input":

@@ -276,14 +276,14 @@ def test_with_a_day_left_a_provider_is_borne_for_a_bounded_time_and_asked_again_
 def test_whatever_the_sdk_throws_is_borne_like_a_fault_of_the_provider(
     fake: FakeGemini, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    take, thrown = Answer.take, [error]
+    take, thrown = Answer.add, [error]
 
     def odd(self: Answer, chunk: Any) -> str:
         if thrown and self.characters:
             raise thrown.pop()
         return take(self, chunk)
 
-    monkeypatch.setattr(Answer, "take", odd)
+    monkeypatch.setattr(Answer, "add", odd)
     text, finish = reply(Gemini(connection(fake), LEAD))
     assert text == SAID
     assert finish.usage
@@ -296,7 +296,7 @@ def test_what_the_sdk_throws_each_time_ends_the_brain_for_now_and_is_named_witho
     def odd(self: Answer, chunk: Any) -> str:
         raise KeyError(KEY)
 
-    monkeypatch.setattr(Answer, "take", odd)
+    monkeypatch.setattr(Answer, "add", odd)
     with pytest.raises(BrainGone, match=r"4 attempts .*KeyError") as caught:
         reply(Gemini(connection(fake), LEAD))
     assert caught.value.back == AWAY

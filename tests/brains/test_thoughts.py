@@ -11,7 +11,7 @@ WHOLE = "<think>What if <b>?\n```python\nx\n```\nNo.</think>\n## Title\n\n```pyt
 
 def sort(text: str, size: int, **options: object) -> tuple[str, str]:
     split = Thoughts(**options)  # type: ignore[arg-type]
-    said = "".join(split.take(text[start : start + size]) for start in range(0, len(text), size))
+    said = "".join(split.add(text[start : start + size]) for start in range(0, len(text), size))
     return said + split.end(), split.thoughts
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from cobra_jupyter.cli import demo
 from cobra_jupyter.cli import main as cli
-from cobra_jupyter.cli.main import MENDABLE
+from cobra_jupyter.cli.main import USER_ERRORS
 from cobra_jupyter.records.ledger import read, verify
 
 HEAVY = (
@@ -268,7 +268,7 @@ def test_a_refusal_loads_no_heavy_library(tmp_path: Path) -> None:
 
 
 def test_every_error_that_a_person_can_mend_is_one() -> None:
-    for module, name in MENDABLE.items():
+    for module, name in USER_ERRORS.items():
         assert issubclass(getattr(importlib.import_module(module), name), Exception)
 
 

@@ -232,7 +232,11 @@ class InProcessKernel:
     def _execution(self, cell: _Cell, late: bool, seconds: float) -> Execution:
         result, msg_id = cell.done.result(), uuid.uuid4().hex
         if self._shell is None or isinstance(result, BaseException):
-            how = f"killed, as it did not heed the interrupt: {self._why}" if cell.interrupted else self._why
+            how = (
+                f"killed, because it did not react to the interrupt: {self._why}"
+                if cell.interrupted
+                else self._why
+            )
             status = "timeout" if late else "died"
             return Execution(status, msg_id, seconds, None, "KernelDied", how)
         error = KeyboardInterrupt() if result is None else result.error_before_exec or result.error_in_exec

@@ -89,7 +89,7 @@ def test_an_old_python_another_language_and_a_broken_one_are_refused(
     kernelspec(tmp_path, "ir", ["R"], language="R")
     kernelspec(tmp_path, "gone", ["/no/such/python", "-m", "ipykernel_launcher"])
     kernelspec(tmp_path, "mute", ["true", "-m", "ipykernel_launcher"])
-    for name, said in (("py39", "3.9.1"), ("ir", "speaks R"), ("gone", "cannot be run"), ("mute", "failed")):
+    for name, said in (("py39", "3.9.1"), ("ir", "runs R"), ("gone", "cannot be run"), ("mute", "failed")):
         with pytest.raises(KernelError, match=said):
             probe(name)
 

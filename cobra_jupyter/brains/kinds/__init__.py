@@ -1,4 +1,4 @@
-"""The brains there are, one a module of this folder; a new file is a new brain."""
+"""The kinds of brain. Each module of this folder defines one."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from importlib import import_module
 
 from cobra_jupyter.brains.kind import BrainKind
 
-AUTO = "auto"  # the preferred one that is available, else the playbook
+AUTO = "auto"  # the first available preferred brain, else the playbook
 
 
 @cache
 def kinds() -> dict[str, BrainKind]:
-    """name → kind, in order."""
+    """Kinds by name, in order."""
     found = sorted(find(__name__, list(__path__)), key=lambda kind: (kind.order, kind.name))
     return {kind.name: kind for kind in found}
 
 
 def names(in_lab: bool = False) -> tuple[str, ...]:
-    """What --brain may be; `in_lab`: what JupyterLab may ask for."""
+    """The values of --brain; `in_lab`: those that JupyterLab offers."""
     return (AUTO, *(kind.name for kind in kinds().values() if kind.in_lab or not in_lab))
 
 
 def find(package: str, path: list[str]) -> Iterator[BrainKind]:
-    """The brains of a package's modules. A module that cannot be imported is left out, with a warning."""
+    """The brains of a package's modules. Skips modules that cannot be imported, with a warning."""
     for module in pkgutil.iter_modules(path):
         try:
             yield import_module(f"{package}.{module.name}").BRAIN
-        except Exception as error:  # whatever one file does, the others are there
+        except Exception as error:  # one bad file must not hide the others
             warnings.warn(
                 f"the brain of {module.name}.py is left out: {type(error).__name__}: {error}", stacklevel=2
             )

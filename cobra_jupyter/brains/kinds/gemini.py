@@ -1,5 +1,4 @@
-"""Gemini: one model leads, a fast one repairs failing cells, the playbook takes over where they cannot go
-on."""
+"""Gemini: one model leads, a fast one repairs failing cells, the playbook takes over if both fail."""
 
 from __future__ import annotations
 
@@ -18,7 +17,8 @@ from cobra_jupyter.brains.kind import (
 LEAD, FAST = "gemini-3.1-pro-preview", "gemini-3-flash-preview"
 NO_KEY = (
     "gemini needs a key: set GEMINI_API_KEY (or GOOGLE_API_KEY), or for Vertex AI "
-    "GOOGLE_GENAI_USE_VERTEXAI=true with GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION; without one, --brain playbook works"
+    "GOOGLE_GENAI_USE_VERTEXAI=true with GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION; without one, "
+    "--brain playbook works"
 )
 NO_LIBRARY = "gemini needs google-genai: pip install google-genai"
 
@@ -58,7 +58,7 @@ def _make(request: BrainRequest, environment: Environment, spent: Spent) -> Brai
     unknown = [model for model in (lead, fast) if prices.name_of(model) not in table]
     if request.max_cost is not None and unknown:
         file = prices.users_file(environment)
-        raise BrainRefused(f"--max-cost: the price of {unknown[0]} is not known; write it into {file}")
+        raise BrainRefused(f"--max-cost: the price of {unknown[0]} is not known; add it to {file}")
     account = Account(Caps(request.max_tokens, request.max_cost), *spent)
     shared = Connection(found, account, table)
 

@@ -1,4 +1,4 @@
-"""A recorded run, or a recording: what was replied then is replied again."""
+"""Replay: the replies of a recorded run or recording are given again."""
 
 from __future__ import annotations
 

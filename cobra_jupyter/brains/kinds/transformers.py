@@ -1,4 +1,4 @@
-"""A local chat model in a folder; the playbook takes over where it cannot go on."""
+"""A local chat model in a folder; the playbook takes over if it fails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _make(request: BrainRequest, environment: Environment, spent: Spent) -> Brai
         raise BrainRefused(
             "--brain transformers needs --model DIR, the folder of a local chat model (Hugging Face layout)"
         )
-    folder, memory = Path(request.model), Memory()  # one model, whatever the number of agents
+    folder, memory = Path(request.model), Memory()  # all agents share one model
 
     def team(role: str) -> Team:
         return LocalChat(folder, memory=memory), Playbook()

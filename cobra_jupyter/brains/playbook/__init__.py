@@ -1,4 +1,5 @@
-"""The playbook: a brain without a language model. General recipes by kind of data, never by competition."""
+"""The playbook: a brain without a language model. Recipes depend on the kind of data, never on
+the competition."""
 
 from __future__ import annotations
 
@@ -12,24 +13,24 @@ from cobra_jupyter.brains.playbook.view import View
 
 
 class Playbook:
-    """Writes the next step of its plan, as the record stands."""
+    """Writes the next step of its plan, which follows from the record."""
 
     name = "playbook"
     finish = Finish()
 
     async def reply(self, context: Context) -> AsyncIterator[str]:
         step = step_of(View(context), context.task.role) if context.task else next_step(context)
-        yield f"## {step.title}\n{_heard(context)}{step.text}\n"
+        yield f"## {step.title}\n{_note_for_people(context)}{step.text}\n"
         if step.code:
             yield f"\n```python\n{step.code}\n```\n"
 
 
-def _heard(context: Context) -> str:
-    """A word on what a person said or did since the last turn."""
+def _note_for_people(context: Context) -> str:
+    """A note if a person said or did something since the last turn."""
     since = context.turns[-1].knew if context.turns else -1
     if not context.said_by_people(since):
         return ""
     return (
-        "*Seen: what a person said or did here. The playbook follows rules and not words: candidates, trials and "
-        "protocols that a person's cells made count from here on like its own.*\n\n"
+        "*A person wrote or ran something here. The playbook follows fixed rules and does not read messages, "
+        "but it uses candidates, trials and protocols from people's cells like its own.*\n\n"
     )

@@ -1,9 +1,9 @@
-"""A module and the parts that it uses, as one self-contained cell.
+"""Assembles a recipe and the parts that it uses into one self-contained cell.
 
-A recipe imports its parts like any module does. For the cell they are written out: the functions, classes and
-constants that are used, and no others. The cell begins with the docstring and the imports of libraries,
-merged and sorted. Constants of parts come next, then the module itself, then the functions of the parts under
-a heading each. A part therefore is used when a function runs, not while the module loads: no base class, no
+A recipe imports its parts like any module. The cell contains copies of the functions, classes and constants
+that are used, and no others. It begins with the docstring and the merged, sorted imports of libraries. Then
+come the constants of the parts, the recipe itself, and the functions of each part under a heading. Because
+the functions of parts come last, a recipe can use them only when a function runs, not as base class or
 decorator."""
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 
 PACKAGE = "cobra_jupyter"
 PARTS = "cobra_jupyter.brains.playbook.recipes.parts"
-ENTRY = "RECIPE"  # of the registry; no cell needs it
+ENTRY = "RECIPE"  # the registry entry, which no cell needs
 WIDTH = 110
 
 
 class AssemblyError(ValueError):
-    """A module that cannot become a cell; the message says what it does that a cell cannot."""
+    """A module cannot become a cell; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Import:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement at the top of a module, with the comments right above it. `names` are those it defines,
-    `uses` the global names that it reads."""
+    """A top-level statement of a module, with the comments directly above it. `names` are the names that it
+    defines, `uses` the global names that it reads."""
 
     text: str
     names: frozenset[str]
@@ -51,7 +51,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Module:
-    """`origins` says from which part a name is imported."""
+    """A parsed module. `origins` maps each name imported from a part to the name of the part."""
 
     docstring: str
     imports: tuple[Import, ...]
@@ -61,14 +61,15 @@ class Module:
 
 @dataclass
 class Assembly:
-    """The statements of parts that a cell needs; the parts stand in the order of their dependencies."""
+    """Collects the statements of parts that a cell needs."""
 
     part: Callable[[str], str]
     modules: dict[str, Module] = field(default_factory=dict)
     needed: dict[str, set[Statement]] = field(default_factory=dict)
 
     def follow(self, statement: Statement, home: Module, at: str = "") -> None:
-        """Add what a statement of `home` uses: of that part, where it is one (`at`), and of others."""
+        """Add the definitions that a statement of `home` uses. `at` is the name of the part, if `home` is
+        one."""
         for name in sorted(statement.uses):
             if name in home.origins:
                 self.add(home.origins[name], name)
@@ -91,7 +92,7 @@ class Assembly:
 
     @property
     def order(self) -> list[str]:
-        """The parts that are needed, each after those that it uses."""
+        """The parts that are needed, each after the parts that it uses."""
         order: list[str] = []
 
         def visit(part: str) -> None:
@@ -113,7 +114,7 @@ class Assembly:
 
 
 def assemble(source: str, part: Callable[[str], str]) -> str:
-    """The text of a cell; `part` gives the text of a part. Raises AssemblyError."""
+    """Returns the text of a cell; `part` returns the text of a part. Raises AssemblyError."""
     module = read(source)
     own = [statement for statement in module.statements if ENTRY not in statement.names]
     assembly = Assembly(part)
@@ -148,7 +149,7 @@ def assemble(source: str, part: Callable[[str], str]) -> str:
 
 
 def read(source: str) -> Module:
-    """A module, taken apart. Raises AssemblyError."""
+    """Parse a module. Raises AssemblyError."""
     tree, lines = ast.parse(source), source.splitlines()
     docstring = ast.get_docstring(tree, clean=False)
     imports: list[Import] = []
@@ -188,10 +189,10 @@ def _statement(node: ast.stmt, lines: list[str]) -> Statement:
 
 
 def _names(node: ast.stmt) -> Iterator[str]:
-    """The names that a statement defines. Raises AssemblyError for one that is no definition."""
+    """The names that a statement defines. Raises AssemblyError if it is not a definition."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
-    elif isinstance(node, ast.Assign | ast.AnnAssign | ast.Try):  # try: a library that may be missing
+    elif isinstance(node, ast.Assign | ast.AnnAssign | ast.Try):  # try: for a library that may be missing
         for each in ast.walk(node):
             if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
                 yield each.id
@@ -223,8 +224,7 @@ def _check_names(statements: Iterable[Statement]) -> None:
 
 
 def _imports(found: set[Import]) -> Iterator[str]:
-    """Two blocks, the standard library's and the others', each sorted: whole modules before names from
-    them."""
+    """Yield two sorted blocks: the standard library, then other libraries. `import` comes before `from`."""
     for standard in (True, False):
         block = [
             each for each in found if (each.module.partition(".")[0] in sys.stdlib_module_names) == standard
@@ -245,7 +245,7 @@ def _from(module: str, clauses: set[str]) -> str:
 
 
 def _joined(statements: list[Statement]) -> str:
-    """Constants one below the other, two empty lines around everything else."""
+    """Join statements: constants line by line, two empty lines around everything else."""
     text, before = "", None
     for each in statements:
         together = before is None or (before.constant and each.constant)

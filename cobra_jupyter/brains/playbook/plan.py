@@ -1,8 +1,8 @@
 """The playbook's plan: which step comes next, decided from the record and the clock alone.
 
-A step is a heading, a few sentences and a cell. Heading and cell mark it as done, so the plan needs no memory: the
-same record gives the same next step. Another brain may have led before: what it left in the record (a protocol, a
-submission, trials) is built upon, not made again.
+A step is a heading, a few sentences and a cell. Heading and cell mark it as done, so the plan needs no
+memory: the same record gives the same next step. If another brain led before, the plan builds on its
+protocol, submission and trials.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from cobra_jupyter.workbench.display.pages.words import gained
 
 MOST_ROUNDS = 40  # of refinement
 PATIENCE = 9  # rounds without gain
-SECOND_LOOK, SECOND_LOOK_FROM = 0.06, 0.3  # of the budget: what it takes, what must be free for it
+SECOND_LOOK, SECOND_LOOK_FROM = 0.06, 0.3  # shares of the budget: its length, and the least free time
 
 
 def next_step(context: Context) -> Step:
@@ -60,10 +60,10 @@ def _done(view: View, step: Step) -> bool:
 
 PROTOCOL = Step(
     "Protocol",
-    "Folds and metric are frozen before anything is trained. The metric is tested first: the truth itself has to beat "
-    "a shuffled truth and a constant.",
+    "Folds and metric are frozen before anything is trained. The metric is tested first: the true labels "
+    "have to score better than shuffled labels and a constant.",
     "protocol = cobra.protocol()",
-)  # fmt: skip
+)
 Idea = tuple[Recipe, dict[str, Any], int, str]  # candidate, config, seed, why
 
 
@@ -73,7 +73,7 @@ Idea = tuple[Recipe, dict[str, Any], int, str]  # candidate, config, seed, why
 def _beginning(view: View) -> Iterator[Step]:
     opened = Step(
         "The competition",
-        "What is predicted, from what, and how it is judged. Each statement comes with its evidence.",
+        "The target, the data and the metric. Each statement comes with its evidence.",
         "%load_ext cobra_jupyter\ncard = cobra.open()",
     )
     if not view.loaded:
@@ -90,13 +90,14 @@ def _beginning(view: View) -> Iterator[Step]:
     show = "display(train.head())\ndisplay(train.describe(include='all').T)\n" if table else ""
     yield Step(
         "A look at the data",
-        "The first rows, a summary of every column, and checks for leaks, duplicates and drift between train and test.",
+        "The first rows, a summary of every column, and checks for leaks, duplicates and drift between train "
+        "and test.",
         f"{look}{show}audit = cobra.audit()",
     )
     yield PROTOCOL
 
 
-# ---- 4: something valid in place, within the first minutes
+# ---- 4: a valid submission within the first minutes
 
 
 def _fallback(view: View) -> Iterator[Step]:
@@ -107,7 +108,7 @@ def _fallback(view: View) -> Iterator[Step]:
     yield from candidate(view, simple)
     yield Step(
         "Fallback",
-        "A simple model and a valid submission: from here on there is always one.",
+        "A simple model and a first valid submission.",
         f'fallback = cobra.scale("{simple.name}")\ncobra.submit(fallback.id)',
     )
 
@@ -116,7 +117,8 @@ def _no_protocol(view: View) -> Iterator[Step]:
     last = view.context.turns[-1].error if view.context.turns else ""
     yield Step(
         "No protocol",
-        "Without folds and a metric nothing can be judged. What is missing can be set with `--set`, or in a cell.",
+        "Without folds and a metric nothing can be scored. Missing settings can be given with `--set`, or in "
+        "a cell.",
         f"cobra.finish({json.dumps(f'no protocol could be frozen: {last[:300]}')})",
     )
 
@@ -125,7 +127,7 @@ def _no_recipe(view: View) -> Iterator[Step]:
     what = f"{view.card.get('kind')} data with a {view.card.get('task')} target"
     yield Step(
         "No recipe",
-        f"The playbook has no recipe for {what} yet. Candidates of your own can be tried in this notebook.",
+        f"The playbook has no recipe for {what} yet. You can try your own candidates in this notebook.",
         f'cobra.finish("the playbook has no recipe for {what}")',
     )
 
@@ -140,14 +142,15 @@ def _prior(view: View) -> Iterator[Step]:
     if view.free > 0.15 * view.budget:
         yield Step(
             "Strongest prior, full size",
-            f"Such data are usually won by {strongest.name}: it trains on all rows as a background job while we look for the factors that matter.",
+            f"On such data {strongest.name} is usually the best model. It trains on all rows as a background "
+            "job, while the ablations look for the factors that matter.",
             f'job = cobra.scale("{strongest.name}", background=True)',
         )
     yield from shared(view, tuple(name for name in strongest.shared if _worth_making(view, name)))
 
 
 def _worth_making(view: View, name: str) -> bool:
-    """Features of files need files named by row; relations need time to be worth it."""
+    """Whether to compute a shared artefact: files need files named by row id, and both need enough time."""
     if name == "files":
         return view.free > 0.5 * view.budget and any(
             "<id>" in group["pattern"] for group in view.card.get("files", ())
@@ -166,14 +169,14 @@ def _factors(view: View) -> Iterator[Step]:
             rows.append(f"| {recipe.name} | **{factor}** | {shown} | {recipe.notes.get(factor, '')} |")
     table = "\n".join(
         [
-            "| candidate | factor | levels (default first) | what we expect |",
+            "| candidate | factor | levels (default first) | expectation |",
             "| --- | --- | --- | --- |",
             *rows,
         ]
     )
     yield Step(
         "Key factors",
-        f"What may decide this competition, to be tested one at a time on small data.\n\n{table}",
+        f"These factors may decide the competition. They are tested one at a time on small data.\n\n{table}",
     )
 
 
@@ -188,7 +191,8 @@ def _ablations(view: View) -> Iterator[Step]:
         yield Step(
             f"Ablation: {recipe.name}",
             "Each level against the default on small data, then the winners together.",
-            f'{recipe.name}_effects = cobra.ablate("{recipe.name}", {literal(factors)},{config_words(start)} seconds={seconds})',
+            f'{recipe.name}_effects = cobra.ablate("{recipe.name}", {literal(factors)},{config_words(start)} '
+            f"seconds={seconds})",
         )
 
 
@@ -208,22 +212,29 @@ def _full_size(view: View) -> Iterator[Step]:
             yield Step(title, _why(view, recipe), scale(recipe, config) + "\nblend = cobra.blend()")
     if view.context.running_jobs():
         yield Step(
-            "The background job", "Its result belongs in the blend.", "cobra.wait()\nblend = cobra.blend()"
+            "The background job", "Its result is needed for the blend.", "cobra.wait()\nblend = cobra.blend()"
         )
 
 
 def _why(view: View, recipe: Recipe) -> str:
     found = view.ablation(recipe)
     if not found:
-        return f"No ablation of {recipe.name} was possible in the time; the defaults stand."
+        return f"There was no time for an ablation of {recipe.name}, so the defaults are used."
     changed = differing(recipe, found["best"])
     if not changed:
-        return f"The ablation found nothing better than the defaults of {recipe.name} ({found['fidelity']}); they run on all rows and folds."
+        return (
+            f"The ablation found nothing better than the defaults of {recipe.name} ({found['fidelity']}). "
+            "They run on all rows and folds."
+        )
     words = ", ".join(f"{k} = {v}" for k, v in changed.items())
-    return f"The best combination on small data ({found['fidelity']}): {words}; gain {gained(found['best_gain'], found['best_se'])}. Now on all rows and folds."
+    gain = gained(found["best_gain"], found["best_se"])
+    return (
+        f"The best combination on small data ({found['fidelity']}): {words}; gain {gain}. "
+        "Now on all rows and folds."
+    )
 
 
-# ---- exploit: variants of the best, other seeds, for as long as they help
+# ---- exploit: variants and other seeds of the best, as long as they help
 
 
 def _refinement(view: View) -> Iterator[Step]:
@@ -238,28 +249,28 @@ def _refinement(view: View) -> Iterator[Step]:
 
 
 def _stalled(view: View) -> bool:
-    """Whether the last rounds since the latest ablation brought nothing."""
+    """Whether the last rounds since the latest ablation brought no gain."""
     recent = view.gains[-PATIENCE:]
     return len(recent) == PATIENCE and max(recent) <= 0
 
 
 def _second_look(view: View) -> Iterator[Step]:
-    """With time left, the factors of the best family again: around the best configuration, on more data."""
+    """If time is left, repeat the ablation of the best family around its best configuration, on more data."""
     if not view.own() or view.free < SECOND_LOOK_FROM * view.budget:
         return
     recipe, best = view.own()[0]
     factors = recipe.factors_with(view.made, view.card["task"])
     yield Step(
         f"Second look: {recipe.name}",
-        "Refinement has run dry with time to spare. What matters may have changed around the best configuration, and more "
-        "rows tell effects apart that were unresolved.",
+        "Refinement brings no more gain, but time is left. Around the best configuration other factors may "
+        "matter, and more rows can resolve effects that were unclear.",
         f'{recipe.name}_again = cobra.ablate("{recipe.name}", {literal(factors)},'
         f"{config_words(differing(recipe, best['config']))} seconds={round(SECOND_LOOK * view.budget, 1)})",
     )
 
 
 def _ideas(view: View) -> Iterator[Idea]:
-    """Those of the best family; every third one of the families behind it, for the blend."""
+    """Ideas for the best family; every third idea is for one of the next two families, for the blend."""
     leaders: dict[str, tuple[Recipe, results.Trial]] = {}
     for recipe, trial in view.own():
         leaders.setdefault(recipe.name, (recipe, trial))
@@ -273,7 +284,7 @@ def _ideas(view: View) -> Iterator[Idea]:
 
 
 def _variants(view: View, recipe: Recipe, base: Mapping[str, Any]) -> Iterator[Idea]:
-    """Alternating: levels that were unresolved, and other seeds of the best configuration."""
+    """Alternate between unresolved levels and other seeds of the best configuration."""
     if found := view.ablation(recipe):
         yield recipe, dict(found["best"]), 0, f"The best combination of {found['id']} ({found['fidelity']})."
     near = list(_near(view, recipe, base))
@@ -282,19 +293,20 @@ def _variants(view: View, recipe: Recipe, base: Mapping[str, Any]) -> Iterator[I
         if place < len(near):
             change, effect = near[place]
             words = ", ".join(f"{k} = {v}" for k, v in change.items())
-            yield recipe, {**base, **change}, 0, (
-                f"{words} was unresolved on small data ({gained(effect['gain'], effect['se'])}); at full size it may "
-                "differ, and a different model is welcome in the blend."
-            )  # fmt: skip
+            why = (
+                f"{words} was unresolved on small data ({gained(effect['gain'], effect['se'])}). It may help "
+                "at full size, and a different model is useful in the blend."
+            )
+            yield recipe, {**base, **change}, 0, why
         if place < len(seeds):
-            why = "The same model from another seed: averaging takes away variance that no factor can."
+            why = "The same model with another seed: averaging reduces the variance."
             yield recipe, dict(base), seeds[place], why
 
 
 def _near(
     view: View, recipe: Recipe, base: Mapping[str, Any]
 ) -> Iterator[tuple[dict[str, Any], results.Effect]]:
-    """Levels that small data could not tell from the best, the most promising first."""
+    """Levels that small data could not distinguish from the best, the most promising first."""
     found = view.ablation(recipe)
     effects = [
         e for e in (found["effects"] if found else ()) if e["gain"] is not None and e["verdict"] != "worse"
@@ -316,13 +328,11 @@ def _ending(view: View) -> Step:
             if view.full()
             else "cobra.status()"
         )
-        return Step(choose, "By cross-validation alone, by the rule stated with the result.", code)
+        return Step(choose, "The choice follows cross-validation alone; the result states the rule.", code)
     best = view.context.last(results.SUBMISSION)
     why = (
         f"submitted {best['what']}, {cross_validated(best['metric'], best['score'], best['se'])}"
         if best
         else "nothing could be trained"
     )
-    return Step(
-        "Finish", "Nothing more fits the time, or nothing more helped.", f"cobra.finish({json.dumps(why)})"
-    )
+    return Step("Finish", "No further step fits the time, or none helps.", f"cobra.finish({json.dumps(why)})")

@@ -1,4 +1,4 @@
-"""A recipe of the playbook: its entry in the registry, and what is asked of it."""
+"""A recipe of the playbook: its registry entry, its factors, and the competitions that it suits."""
 
 from __future__ import annotations
 
@@ -10,27 +10,26 @@ from typing import Any
 
 Factors = dict[str, list[Any]]
 TASKS = ("binary", "multiclass", "multilabel", "regression")
-BESIDE = 3  # columns that are no texts: from so many on a recipe for tables is worth its time on texts
+BESIDE = 3  # a text competition needs so many other columns before a recipe for tables is worth its time
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A candidate of the playbook. Its module holds `RECIPE = Recipe(…)`, written with literals alone: the
-    registry reads it without running the module. The module's name and the text of its cell are filled in
-    there.
+    """The registry entry of a recipe. Its module holds `RECIPE = Recipe(…)` with literal arguments only, so
+    that the registry can read it without running the module. The registry fills in `name` and `cell`.
 
     Rank: `order` sorts recipes, the strongest prior first; `cost` ranks them by the time of one fit (1 is
-    cheapest); `share` is the part of the budget that its ablation may take.
+    cheapest); `share` is the share of the budget that the ablation may use.
 
-    Data: `kinds` of competition that it is for; `beside`, those that it is for only where texts and other
-    columns stand beside each other; `tasks`; `rows`, the most training rows for which it is worth its time.
+    Data: `kinds` are the kinds of competition that the recipe suits; `beside` are kinds that it suits only if
+    the data has both texts and other columns; `tasks` and `rows` (the most training rows) limit it further.
 
-    Needs: the shared artefacts without which it cannot be fitted; `shared`, those that it can join besides,
-    as levels of its factor "more"; `libraries` beside those that are always there; `weights`, folders of
-    pretrained weights: None where it needs none, () where it does and none are given yet.
+    Needs: `needs` are shared artefacts that it requires; `shared` are optional ones, used as levels of its
+    factor "more"; `libraries` must be installed; `weights` are folders of pretrained weights: None if it
+    needs none, () if it needs some and none are given yet.
 
-    Factors: `numbers_only` are tested on regression alone; `classes_only` are levels, by factor, that
-    regression has no use for."""
+    Factors: `numbers_only` are factors tested for regression only; `classes_only` maps factors to levels that
+    are left out for regression."""
 
     order: int
     cost: int
@@ -50,7 +49,7 @@ class Recipe:
 
     @property
     def source(self) -> str:
-        """The text of its cell; weights at hand are levels of its factor "weights"."""
+        """The text of the cell. The folders of weights become the levels of the factor "weights"."""
         return (
             self.cell.replace('"weights": [""]', f'"weights": {list(self.weights)!r}')
             if self.weights
@@ -64,13 +63,15 @@ class Recipe:
 
     @property
     def notes(self) -> dict[str, str]:
-        """What to expect of each factor, a line each."""
+        """One line per factor: what to expect."""
         return dict(constant(self.source, "NOTES"))
 
     def when(self, facts: Mapping[str, Any]) -> bool:
-        """Whether it suits a competition: `facts` may hold "kind", "task", "rows" (of train), "columns" (name
-        → kind), "libraries" (name → version), and for pretrained weights "weights" (dicts with "path" and
-        "bytes"), "gpus", "cores" and "budget" (seconds)."""
+        """Whether the recipe suits a competition.
+
+        `facts` may hold "kind", "task", "rows" (of train), "columns" (name → kind), "libraries" (name →
+        version), and for pretrained weights "weights" (dicts with "path" and "bytes"), "gpus", "cores" and
+        "budget" (seconds)."""
         kind, columns = facts.get("kind", "tabular"), dict(facts.get("columns") or {})
         texts = sum(kind == "text" for kind in columns.values())
         beside = kind in self.beside and (texts > 0 if kind == "tabular" else len(columns) - texts >= BESIDE)
@@ -84,38 +85,37 @@ class Recipe:
         )
 
     def given(self, facts: Mapping[str, Any]) -> Recipe:
-        """With the weights at hand, where it needs some."""
+        """The recipe with the available weights filled in, if it needs any."""
         return self if self.weights is None else replace(self, weights=affordable(facts))
 
     def factors_with(self, made: Iterable[str], task: str) -> Factors:
-        """The factors that can make a difference: levels of "more" whose artefacts are made, those of use for
-        the task, and of these factors with two levels or more."""
-        there = {"none", *made}
-        kept: Factors = {}
+        """The factors that can make a difference: without levels that need missing artefacts or do not suit
+        the task, and without factors that have a single level left."""
+        available = {"none", *made}
+        useful: Factors = {}
         for name, levels in self.factors.items():
-            possible = [lv for lv in levels if name != "more" or set(str(lv).split("+")) <= there]
+            possible = [lv for lv in levels if name != "more" or set(str(lv).split("+")) <= available]
             if task == "regression":
                 possible = [lv for lv in possible if lv not in (self.classes_only or {}).get(name, ())]
             if len(possible) > 1 and (name not in self.numbers_only or task == "regression"):
-                kept[name] = possible
-        return kept
+                useful[name] = possible
+        return useful
 
     def start(self, made: Iterable[str]) -> dict[str, Any]:
-        """Config to begin with: the defaults; per-id files are joined where they are made, since that
-        nearly always helps, while "relations" has to win its place."""
+        """The first config: the defaults, plus per-id files if they are available, since these nearly always
+        help; "relations" has to prove its use in the ablation."""
         config = {name: levels[0] for name, levels in self.factors.items()}
         return config | ({"more": "files"} if "files" in made and "files" in self.shared else {})
 
 
 @cache
 def constant(source: str, name: str) -> Any:
-    """A module constant, read without running the module. Raises ValueError where there is none, or no
-    literal."""
+    """Read a constant of a module without running it. Raises ValueError if it is absent or no literal."""
     return ast.literal_eval(assigned(source, name))
 
 
 def assigned(source: str, name: str) -> ast.expr:
-    """The expression that a module assigns to a name. Raises ValueError where there is none."""
+    """The expression that a module assigns to a name. Raises ValueError if there is none."""
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and any(
             isinstance(t, ast.Name) and t.id == name for t in node.targets
@@ -125,9 +125,9 @@ def assigned(source: str, name: str) -> ast.expr:
 
 
 def affordable(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """Folders of at most three weights that can be fine-tuned in a third of the budget, the largest first.
+    """Folders of at most three models that can be fine-tuned in a third of the budget, the largest first.
 
-    A step takes about six operations a parameter and token; texts are taken to have a hundred.
+    Training takes about six operations per parameter and token; texts are assumed to have 100 tokens.
     """
     speed = 2e13 if facts.get("gpus") else 2e10 * int(facts.get("cores") or 1)  # operations a second
     rows, rounds_and_folds = int(facts.get("rows") or 0), 2 * 4

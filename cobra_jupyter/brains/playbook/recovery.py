@@ -1,4 +1,4 @@
-"""What the playbook does as lead when the ladder calls: a better protocol, a fusion of the two best lines."""
+"""How the leading playbook reacts to a plateau: a better protocol, or a fusion of the two best candidates."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cobra_jupyter.brains.playbook.view import View
 from cobra_jupyter.records import kinds
 from cobra_jupyter.workbench import results
 
-FINALISTS = 3  # families that are trained again under a new protocol
+FINALISTS = 3  # families trained again under a new protocol
 MOST_PROTOCOLS = 3
 
 
 def recovery(view: View) -> Iterator[Step]:
-    """Steps that the record asks for; none while all goes well."""
+    """The steps that the record calls for; none while all goes well."""
     yield from _redesign(view)
     yield from _finalists(view)
     yield from _fusion(view)
 
 
 def _redesign(view: View) -> Iterator[Step]:
-    """A new protocol where an auditor has found a defect that one cures."""
+    """Freeze a new protocol if an auditor has found a defect that it cures."""
     number = int(view.protocol.get("number") or 0)
     finding = defect(view)
     if finding is None or not 0 < number < MOST_PROTOCOLS or view.free < 0.2 * view.budget:
@@ -31,17 +31,17 @@ def _redesign(view: View) -> Iterator[Step]:
     words = ", ".join(f"{name}={value!r}" for name, value in finding["protocol"].items())
     yield Step(
         f"Protocol {number + 1}",
-        f"The auditor found a defect of the split. {finding['evidence']} What was frozen before does not compare with what "
-        "comes now.",
+        f"The auditor found a defect of the split. {finding['evidence']} Scores under the old protocol "
+        "cannot be compared with new ones.",
         f"protocol = cobra.protocol({words})",
     )
 
 
 def defect(view: View) -> Mapping[str, Any] | None:
-    """The gravest finding since the protocol was frozen that names another protocol as its cure: a leak, or what two
-    checks agree on."""
+    """The gravest finding since the protocol was frozen that another protocol would cure: a leak, or a
+    finding on which two checks agree."""
     if not view.context.all(results.BRIEF) and view.context.task is None:
-        return None  # nobody has looked closer yet
+        return None  # no agent has been asked to look closer yet
     for kind, data in reversed(view.context.records):
         if kind == "protocol":
             return None
@@ -56,7 +56,7 @@ def defect(view: View) -> Mapping[str, Any] | None:
 
 
 def _finalists(view: View) -> Iterator[Step]:
-    """Under a new protocol the best of each family is trained again."""
+    """Train the best trial of each family again under a new protocol."""
     number = int(view.protocol.get("number") or 0)
     if number < 2:
         return
@@ -73,14 +73,14 @@ def _finalists(view: View) -> Iterator[Step]:
     if view.full():
         yield Step(
             f"Submission under protocol {number}",
-            "What stands submitted was chosen by a split that does not hold.",
+            "The current submission was chosen with a split that does not hold.",
             ("blend = cobra.blend()\n" if len(view.full()) > 1 else "") + "cobra.select()\ncobra.submit()",
         )
 
 
 def _fusion(view: View) -> Iterator[Step]:
-    """One model with what is best in both lines: the levels that the second has in the factors they share; where that
-    is nothing new, a blend of the two alone."""
+    """Combine the two best candidates: the first with the second's levels of shared factors. If that is
+    nothing new, blend the two."""
     rung = view.context.last(kinds.RUNG)
     if not rung or rung["rung"] != "fusion" or rung["state"] != "begun":
         return
@@ -98,13 +98,13 @@ def _fusion(view: View) -> Iterator[Step]:
         ids = json.dumps(list(rung["lines"]))
         yield Step(
             title,
-            "They share no choice that is new: a blend of the two alone.",
+            "Their shared factors allow no new combination, so the two are blended.",
             f"blend = cobra.blend({ids})",
         )
 
 
 def _crossed(view: View, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The first's config with the second's levels where both have the factor and the first knows the level."""
+    """The first's config with the second's levels, for factors and levels that the first's recipe knows."""
     recipe = next((recipe for recipe in view.recipes if recipe.name == first["name"]), None)
     if recipe is None:
         return None

@@ -1,4 +1,4 @@
-"""What the playbook does when it is called in: as auditor, as judge, as scout."""
+"""The playbook's plans as auditor, judge and scout, for agents that the lead or the ladder calls in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cobra_jupyter.workbench.display.pages.describe import score
 from cobra_jupyter.workbench.display.pages.words import gained
 
 LOAD = "%load_ext cobra_jupyter"
-SCREEN = 0.5  # of a scout's time: its ablation
+SCREEN = 0.5  # share of a scout's time for its ablation
 
 
 def step_of(view: View, role: str) -> Step:
@@ -41,30 +41,30 @@ def step_of(view: View, role: str) -> Step:
 def _audit(view: View) -> Iterator[Step]:
     yield Step(
         "The split, examined",
-        "Leaks, twins across folds, drift, groups and time; the folds of what was trained so far.",
+        "Checks for leaks, duplicates across folds, drift, groups and time, and of the folds used so far.",
         f"{LOAD}\naudit = cobra.audit()",
     )
     best = next(iter(view.full()), None)
     if best is not None and view.free > 0.5 * view.budget:
         yield Step(
             "Permuted labels",
-            f"Fitted to permuted labels inside the folds, the best candidate, {best['candidate']}, must know nothing of "
-            "labels it was not given.",
+            f"The best candidate, {best['candidate']}, is fitted to permuted labels inside the folds. It "
+            "must not be able to predict labels that it was not given.",
             f'probe = cobra.audit("{best["candidate"]}", {literal(dict(best["config"]))})',
         )
-    yield Step("Report", "What was found.", f"cobra.finish({json.dumps(_findings(view))})")
+    yield Step("Report", "The findings.", f"cobra.finish({json.dumps(_findings(view))})")
 
 
 def _findings(view: View) -> str:
     audits = view.context.all(results.AUDIT)[-2:]
     grave = [f for audit in audits for f in audit["findings"] if f["severity"] == "leak"]
-    told = [f"{each['check']}: {each['evidence']} {each['proposal']}" for each in grave[:4]]
+    known = [f"{each['check']}: {each['evidence']} {each['proposal']}" for each in grave[:4]]
     cure = defect(view)
     if cure:
         words = ", ".join(f"{name}={value!r}" for name, value in cure["protocol"].items())
         return f"The split does not hold: {cure['evidence']} Cure: cobra.protocol({words})."
-    if told:
-        return f"No protocol cures more than the one in force does; known: {' '.join(told)}"
+    if known:
+        return f"No other protocol cures more than the one in force. Known: {' '.join(known)}"
     return (
         "The split holds: no group, time order, twin or leaking column that the folds cut through was found."
     )
@@ -77,7 +77,7 @@ def _judge(view: View) -> Iterator[Step]:
     finalists = [trial["id"] for trial in view.full()[:3]]
     yield Step(
         "The best three alone",
-        "Whether a blend of the three best single trials does as well as one of all.",
+        "Does a blend of the three best trials score as well as a blend of all?",
         f"{LOAD}\nblend = cobra.blend({json.dumps(finalists)})" if len(finalists) > 1 else LOAD,
     )
     blends = sorted(view.blends(), key=lambda blend: -view.sign * blend["score"])
@@ -91,21 +91,21 @@ def _judge(view: View) -> Iterator[Step]:
             f"{best['id']} leads with {score(best)}; {few['id']}, of at most three members, is "
             f"{behind:.5f} behind: {'less than half a standard error' if noise else 'more than noise'}."
         )
-    yield Step("Report", "What the numbers say.", f"cobra.finish({json.dumps(words)})")
+    yield Step("Report", "The verdict of the numbers.", f"cobra.finish({json.dumps(words)})")
 
 
 # ---- scout
 
 
 def _scout(view: View) -> Iterator[Step]:
-    """Another family, from the far end of its factors."""
-    yield Step("A fresh start", "The competition as its card tells it.", f"{LOAD}\ncard = cobra.open()")
+    """Try another family, with factor levels far from the best known ones."""
+    yield Step("A fresh start", "The card of the competition.", f"{LOAD}\ncard = cobra.open()")
     recipe = _least_tried(view)
     if recipe is None:
         yield Step(
             "Report",
             "There is nothing to try.",
-            'cobra.finish("The playbook knows no recipe for such data.")',
+            'cobra.finish("The playbook has no recipe for such data.")',
         )
         return
     yield from shared(view, tuple(name for name in recipe.needs if name not in view.made))
@@ -113,7 +113,8 @@ def _scout(view: View) -> Iterator[Step]:
     base, factors = _far(view, recipe), recipe.factors_with(view.made, view.card["task"])
     yield Step(
         f"From the far end: {recipe.name}",
-        "The lead's ablation began at the defaults. Effects around another base show what depends on where one stands.",
+        "The lead's ablation started from the defaults. Another starting point shows which effects depend on "
+        "it.",
         f'effects = cobra.ablate("{recipe.name}", {literal(factors)},{config_words(differing(recipe, base))} '
         f"seconds={round(max(SHORTEST_ABLATION, SCREEN * view.budget), 1)})",
     )
@@ -124,18 +125,23 @@ def _scout(view: View) -> Iterator[Step]:
             f"The best combination of {found['id']} on all rows and folds.",
             scale(recipe, found["best"]) + "\nblend = cobra.blend()",
         )
-    yield Step("Report", "What was tried.", f"cobra.finish({json.dumps(_outcome(view, recipe, found))})")
+    yield Step(
+        "Report",
+        "The trials and their results.",
+        f"cobra.finish({json.dumps(_outcome(view, recipe, found))})",
+    )
 
 
 def _least_tried(view: View) -> Recipe | None:
-    """The recipe with the fewest full-size trials, of equals the stronger prior; once begun, the same."""
+    """The recipe with the fewest full-size trials; ties go to the stronger prior. A started one is
+    continued."""
     begun = [recipe for recipe in view.recipes if f"Candidate: {recipe.name}" in view.titles]
     counts = {recipe.name: len(view.full(recipe.name)) for recipe in view.recipes}
     return min(begun or view.recipes, key=lambda recipe: counts[recipe.name], default=None)
 
 
 def _far(view: View, recipe: Recipe) -> dict[str, Any]:
-    """A config that differs from the best known wherever it can."""
+    """A config that differs from the best known one in every factor, if possible."""
     task = view.context.task
     draw = random.Random(task.agent if task else "")
     known, base = view.best_config(recipe), recipe.start(view.made)
@@ -147,11 +153,12 @@ def _far(view: View, recipe: Recipe) -> dict[str, Any]:
 
 def _outcome(view: View, recipe: Recipe, found: Mapping[str, Any] | None) -> str:
     if not found:
-        return f"{recipe.name}: no ablation could be finished in the time."
+        return f"{recipe.name}: there was no time to finish an ablation."
     strongest = sorted(found["importance"], key=lambda factor: -found["importance"][factor])[:2]
     words = (
         f"{recipe.name} from another base ({found['id']}, {found['fidelity']}): "
-        f"{gained(found['best_gain'], found['best_se'])}; what matters most is {' and '.join(strongest) or 'nothing'}."
+        f"{gained(found['best_gain'], found['best_se'])}; most important: "
+        f"{' and '.join(strongest) or 'no factor'}."
     )
     full = [trial for trial in view.full(recipe.name) if trial["config"] == found["best"]]
     if full:

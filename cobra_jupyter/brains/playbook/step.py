@@ -1,4 +1,4 @@
-"""A step of the playbook: a heading, a few sentences and a cell; and the cells that several plans have in common."""
+"""A step of the playbook (heading, text, cell), and the steps that several plans share."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from cobra_jupyter.brains.playbook.recipes import Recipe, shared_source
 from cobra_jupyter.brains.playbook.view import View
 
-SHORTEST_ABLATION = 5.0  # seconds: less does not end the baseline on a busy machine
+SHORTEST_ABLATION = 5.0  # seconds; with less, the baseline may not finish on a busy machine
 
 
 @dataclass(frozen=True)
 class Step:
-    """One turn: `code` is empty for a turn of words only."""
+    """One turn. `code` is empty for a turn of text only."""
 
     title: str
     text: str
@@ -26,7 +26,7 @@ def shared(view: View, names: tuple[str, ...]) -> Iterator[Step]:
     for name in names:
         yield Step(
             f"Shared features: {name}",
-            f"Made once for all rows, without labels; candidates read them with `ctx.shared({name!r})`.",
+            f"Computed once for all rows, without labels. Candidates read them with `ctx.shared({name!r})`.",
             f"%%shared {name}\n{shared_source(name).rstrip()}",
         )
 
@@ -34,7 +34,7 @@ def shared(view: View, names: tuple[str, ...]) -> Iterator[Step]:
 def candidate(view: View, recipe: Recipe) -> Iterator[Step]:
     yield Step(
         f"Candidate: {recipe.name}",
-        "A self-contained module: its `FACTORS` are what the ablation will vary.",
+        "A self-contained module. The ablation will vary its `FACTORS`.",
         f"%%candidate {recipe.name}\n{recipe.source.rstrip()}",
     )
 
@@ -44,7 +44,7 @@ def differing(recipe: Recipe, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def literal(value: Any) -> str:
-    """A literal as a person would write it, over several lines when long."""
+    """A literal, formatted over several lines if it is long."""
     return pprint.pformat(value, width=100, sort_dicts=False, compact=True).replace("\n", "\n    ")
 
 
@@ -59,8 +59,9 @@ def scale(recipe: Recipe, config: Mapping[str, Any], seed: int = 0) -> str:
 
 
 def fits(view: View, cost: float, blend: float = 0.0) -> bool:
-    """Whether a trial of `cost` wall seconds, and a blend after it, still leave time to refit it in the proof; where the
-    cost is not known yet, there has to be time to find out."""
+    """Whether there is time for a trial of `cost` wall seconds, a blend, and refitting it for the proof.
+
+    If the cost is unknown (0), a tenth of the budget must be left."""
     return 2.5 * (cost + blend) < view.free if cost else view.free > 0.1 * view.budget
 
 

@@ -1,4 +1,4 @@
-"""The record in the playbook's words: what was done, what is best, what a next trial would cost."""
+"""A view of the record for the playbook: what was done, what is best, what another trial costs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class View:
-    """Read-only questions to a context."""
+    """Answers questions about a context; changes nothing."""
 
     context: Context
 
     @cached_property
     def titles(self) -> set[str]:
-        """Headings of the turns so far: a step is done when its heading stands in the notebook."""
+        """Headings of the turns so far; a step whose heading is in the notebook is done."""
         return {turn.markdown.partition("\n")[0].removeprefix("## ").strip() for turn in self.context.turns}
 
     @cached_property
     def written(self) -> set[tuple[str, str]]:
-        """Heading and opening of the turns so far: another brain that led before may have used the same headings."""
+        """Headings and openings of the turns so far; another brain may have used the same headings."""
         return {
             (turn.markdown.partition("\n")[0].removeprefix("## ").strip(), opening(turn.code))
             for turn in self.context.turns
@@ -35,7 +35,7 @@ class View:
 
     @property
     def loaded(self) -> bool:
-        """Whether a cell that ran well, by whoever, gave the kernel its workbench."""
+        """Whether some cell loaded the workbench into the kernel successfully."""
         return any(t.status == "ok" and "load_ext cobra_jupyter" in t.code for t in self.context.turns)
 
     @property
@@ -52,7 +52,7 @@ class View:
 
     @cached_property
     def protocol(self) -> Json:
-        """What stands frozen. A competition that was opened anew afterwards, with other options, has none."""
+        """The protocol in force; empty if the competition was opened again after it."""
         for kind, data in reversed(self.context.records):
             if kind in ("card", "protocol"):
                 return data if kind == "protocol" else {}
@@ -64,7 +64,8 @@ class View:
 
     @cached_property
     def recipes(self) -> list[Recipe]:
-        """Those that suit the competition, strongest prior first; before those made for another kind of data."""
+        """Recipes that suit the competition, strongest prior first; recipes for other kinds of data come
+        last."""
         facts = {**self.context.resources, **self.card}
         facts |= {"rows": self.card.get("train_rows", 0), "budget": self.budget}
         suited = [recipe.given(facts) for recipe in RECIPES if recipe.when(facts)]
@@ -72,15 +73,16 @@ class View:
 
     @cached_property
     def made(self) -> set[str]:
-        """Names of shared artefacts that stand."""
+        """Names of the shared artefacts that exist."""
         return {record["name"] for record in self.context.all(results.SHARED)}
 
     def ablation(self, recipe: Recipe) -> results.Ablation | None:
         """The latest ablation of a recipe."""
         found = [
-            a for a in self.context.all(results.ABLATION)
+            a
+            for a in self.context.all(results.ABLATION)
             if a["candidate"].rpartition("_v")[0] == recipe.name and suits(recipe, a["best"])
-        ]  # fmt: skip
+        ]
         return found[-1] if found else None
 
     def full(self, name: str | None = None) -> list[results.Trial]:
@@ -101,7 +103,7 @@ class View:
 
     @property
     def blending(self) -> float:
-        """Seconds that the last blend took; 0 where there is none."""
+        """Seconds that the last blend took; 0 if there is none."""
         blends = self.blends()
         return float(blends[-1].get("seconds", 0.0)) if blends else 0.0
 
@@ -125,7 +127,7 @@ class View:
         return self.cost_of(recipe.name)
 
     def cost_of(self, name: str) -> float:
-        """Wall seconds of a full-size trial, from the record: folds × repeats of what a fit took; 0 if unknown."""
+        """Wall seconds of a full-size trial, estimated from the fits on record; 0 if unknown."""
         fits = int(self.protocol.get("folds", 5)) * int(self.protocol.get("repeats", 1))
         slots = max(1, min(int(self.context.resources.get("cores", 1)), fits))
         whole = [t["cost"] / len(t["fits"]) for t in self.context.trials(name) if t["fraction"] >= 1]
@@ -133,7 +135,8 @@ class View:
 
     @cached_property
     def gains(self) -> list[float]:
-        """How much each blend since the latest ablation improved on the best before it, in the metric's units."""
+        """The gain of each blend since the latest ablation over the best one before, in the metric's
+        units."""
         gains: list[float] = []
         best: float | None = None
         for kind, data in self.context.records:
@@ -150,10 +153,11 @@ class View:
 
 
 def opening(code: str) -> str:
-    """What a cell does, without its arguments, which follow the record; a definition is what it defines."""
+    """The beginning of a cell up to its arguments, which depend on the record; a definition is used whole."""
     return code.strip() if code.startswith("%%") else code.partition("(")[0].strip()
 
 
 def suits(recipe: Recipe, config: Mapping[str, Any]) -> bool:
-    """Whether a config is one of the recipe's: another brain may have given its name to a candidate of its own."""
+    """Whether a config has the recipe's factors; another brain may have used the name for its own
+    candidate."""
     return config.keys() == recipe.factors.keys()

@@ -1,7 +1,6 @@
-"""The metrics that are computed here, one file a metric or a few that share their arithmetic.
+"""The metrics. Each module of this folder defines METRICS: one metric, or a few that share code.
 
-A module of this folder has METRICS; a new file is a new metric. What it says of itself is used everywhere: by
-those who read a competition's description, and by those who score."""
+The definition of a metric is used everywhere: to find it in a competition's description, and to score."""
 
 from __future__ import annotations
 
@@ -14,17 +13,17 @@ from cobra_jupyter.competition.metrics.definition import Array, Metric, MetricUn
 
 __all__ = ["ALIASES", "METRICS", "Array", "Metric", "MetricUndefined", "find"]
 
-SHARED = frozenset({"arithmetic", "definition", "phrases"})  # what metrics have in common
+SHARED = frozenset({"arithmetic", "definition", "phrases"})  # modules without metrics of their own
 
 
 def find(package: str, path: list[str]) -> Iterator[Metric]:
-    """The metrics of a package's modules. A module that cannot be imported is left out, with a warning."""
+    """The metrics of a package's modules. Skips modules that cannot be imported, with a warning."""
     for module in pkgutil.iter_modules(path):
         if module.name in SHARED:
             continue
         try:
             yield from import_module(f"{package}.{module.name}").METRICS
-        except Exception as error:  # whatever one file does, the others are there
+        except Exception as error:  # one bad file must not hide the others
             warnings.warn(
                 f"the metrics of {module.name}.py are left out: {type(error).__name__}: {error}", stacklevel=2
             )

@@ -1,4 +1,4 @@
-"""Absolute errors: their mean, their median."""
+"""Mean and median absolute error."""
 
 from __future__ import annotations
 

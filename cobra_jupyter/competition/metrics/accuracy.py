@@ -1,4 +1,5 @@
-"""Accuracy: the share of rows that are right (of several columns all); balanced: the mean recall of classes."""
+"""Accuracy: the share of correct rows (with several columns, all must be correct). Balanced accuracy: the
+mean recall of the classes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The arithmetic that several metrics share: shapes of truth and prediction, losses of columns, counts.
+"""Functions that several metrics share: shapes of truth and prediction, losses, counts.
 
 Shapes (n rows, C classes, T columns): truth is int codes (n,) for binary and multiclass, 0/1 (n, T) for
-multilabel, floats (n, T) for regression. Every function takes (truth, prediction); what has no value raises
-`MetricUndefined`. Scores that a bootstrap calls often are written out in numpy: scikit-learn's checks of its
-input take most of its time. The tests hold both equal."""
+multilabel, floats (n, T) for regression. Functions take (truth, prediction), and raise `MetricUndefined` if
+there is no value. Scores that the bootstrap calls often use numpy directly, because scikit-learn spends most
+of its time on input checks; tests compare both."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cobra_jupyter.competition.metrics.definition import Array
 
 
 def matrix(values: Array) -> Array:
-    """(n,) or (n, T) as floats (n, T)."""
+    """Convert (n,) or (n, T) to floats (n, T)."""
     array = np.asarray(values, dtype=float)
     return np.reshape(array, (len(array), -1)) if array.ndim == 1 else array
 
 
 def probabilities(truth: Array, prediction: Array) -> Array:
-    """(n, C) or (n, T); for codes, (n,) and (n, 1) are taken as P(positive)."""
+    """Probabilities (n, C) or (n, T); if truth is codes, (n,) and (n, 1) mean P(positive)."""
     array = matrix(prediction)
     if np.ndim(truth) == 1 and array.shape[1] == 1:
         array = np.hstack([1 - array, array])
@@ -29,7 +29,7 @@ def probabilities(truth: Array, prediction: Array) -> Array:
 
 
 def one_hot(truth: Array, width: int) -> Array:
-    """Codes (n,) as 0/1 (n, width); 0/1 (n, T) unchanged."""
+    """Convert codes (n,) to 0/1 (n, width); 0/1 (n, T) stays unchanged."""
     array = np.asarray(truth)
     if array.ndim == 2:
         return array.astype(float)
@@ -40,7 +40,7 @@ def one_hot(truth: Array, width: int) -> Array:
 
 
 def labels(truth: Array, prediction: Array) -> tuple[Array, Array]:
-    """Both label arrays in one comparable type; numbers against strings are compared as strings."""
+    """Convert both label arrays to one type; if one has strings, both become strings."""
     left, right = np.asarray(truth), np.asarray(prediction)
     if (left.dtype.kind in "OUS") or (right.dtype.kind in "OUS"):
         left, right = left.astype(str), right.astype(str)
@@ -50,14 +50,14 @@ def labels(truth: Array, prediction: Array) -> tuple[Array, Array]:
 
 
 def confusion(truth: Array, prediction: Array) -> Array:
-    """Counts (true class, called class) over the classes that occur in either."""
+    """Confusion matrix (true class, predicted class) of the classes that occur in either."""
     found, codes = np.unique(np.concatenate([truth, prediction]), return_inverse=True)
     k, codes = len(found), codes.reshape(-1)
     return np.bincount(codes[: len(truth)] * k + codes[len(truth) :], minlength=k * k).reshape(k, k)
 
 
 def tied_counts(y: Array, p: Array) -> tuple[Array, Array]:
-    """Positives and rows at each distinct prediction, ascending."""
+    """Numbers of positives and of rows for each distinct prediction, ascending."""
     order = np.argsort(p)
     ranked = p[order]
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
@@ -81,7 +81,7 @@ def mean_root(means: Array) -> Array:
 
 
 def columnwise(score: Callable[[Array, Array], float], truth: Array, prediction: Array) -> Array:
-    """Score of each column (T,), nan where undefined; codes: each class against the rest."""
+    """Scores of the columns (T,), nan if undefined; for codes, each class against the rest."""
     p = probabilities(truth, prediction)
     y = one_hot(truth, p.shape[1])
     if np.ndim(truth) == 1 and p.shape[1] == 2:

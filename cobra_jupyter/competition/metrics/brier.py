@@ -1,5 +1,5 @@
-"""The Brier score. Binary: squared error of P(positive); multiclass: summed over classes; multilabel: mean
-over columns."""
+"""The Brier score. Binary: squared error of P(positive); multiclass: sum over classes; multilabel: mean over
+columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Correlation of numbers, or of their ranks. That of a constant is not defined and counts as 0."""
+"""Pearson and Spearman correlation. A constant prediction has no correlation and counts as 0."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def spearman(y: Array, p: Array) -> float:
 
 
 def _ranks(values: Array) -> Array:
-    """Ranks (n,), ties sharing their mean."""
+    """Ranks (n,); ties get their mean rank."""
     _, codes, sizes = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(sizes) - (sizes - 1) / 2)[codes.reshape(-1)])
 

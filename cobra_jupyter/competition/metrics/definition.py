@@ -1,4 +1,4 @@
-"""What a metric is, and how one is put together from losses of rows or scores of columns."""
+"""The definition of a metric, and functions that build one from row losses or column scores."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class MetricUndefined(ValueError):  # noqa: N818
 class Metric:
     """A named score.
 
-    function(truth, prediction) -> float. row_loss(truth, prediction) -> losses (n,) or (n, K) per row, of
-    whose means (...,) or (..., K) reduce(means) -> (...,) makes the score; both None where means do not
-    give it. columns(truth, prediction) -> scores (T,), nan where undefined, whose mean is the score; else
-    None.
+    function(truth, prediction) returns the score.
+    row_loss(truth, prediction) returns losses (n,) or (n, K), and reduce(means of losses) returns the score;
+    both are None if the score does not follow from mean losses.
+    columns(truth, prediction) returns scores (T,), nan if undefined, whose mean is the score; else None.
     """
 
     name: str
@@ -41,26 +41,16 @@ class Metric:
     row_loss: Callable[[Array, Array], Array] | None = None
     reduce: Callable[[Array], Array] | None = None
     columns: Callable[[Array, Array], Array] | None = None
-    perfect: float | None = (
-        None  # the score of a perfect prediction, where it is not 1 (maximize) or 0 (minimize)
-    )
+    perfect: float | None = None  # score of a perfect prediction if not 1 (maximize) or 0 (minimize)
     perfect_may_miss: bool = False  # a perfect prediction may score less than that
-    constant_score: float | None = (
-        None  # what a constant prediction counts as, where the metric has no value for it
-    )
-    synonyms: str = ""  # other names of it, separated by blanks
-    words: tuple[
-        str, ...
-    ] = ()  # patterns by which descriptions name it; the longest match of all metrics wins
-    columnwise: str = ""  # the metric that is meant where there are several label columns
-    from_zero: bool = (
-        False  # labels must not be negative, and predictions below 0 count as 0; it compares logarithms
-    )
-    smooth: bool = False  # blends may be weighed by it though no means of losses give it
-    ordered: bool = (
-        False  # classes that are numbers are far or near: their expectation is worth trying as a label
-    )
-    fixed_threshold: bool = False  # no threshold but one half can be better
+    constant_score: float | None = None  # score of a constant prediction, if the metric is undefined for it
+    synonyms: str = ""  # other names, separated by spaces
+    words: tuple[str, ...] = ()  # patterns for descriptions; the longest match of all metrics wins
+    columnwise: str = ""  # the metric that this name means if there are several label columns
+    from_zero: bool = False  # it compares logarithms: no negative labels; predictions below 0 count as 0
+    smooth: bool = False  # blend weights can be optimised for it although it has no row losses
+    ordered: bool = False  # the distance of classes matters, so their expectation may be a good label
+    fixed_threshold: bool = False  # the best threshold is always one half
 
     @property
     def best(self) -> float:
@@ -71,25 +61,25 @@ class Metric:
 
 
 def scored(name: str, direction: str, wants: str, tasks: Iterable[str], score: Any, **facts: Any) -> Metric:
-    """A metric of a whole sample: score(truth, prediction) -> float."""
+    """Build a metric from score(truth, prediction) -> float."""
     return Metric(name, direction, wants, frozenset(tasks), partial(checked, name, score), **facts)
 
 
 def mean_loss(
     name: str, direction: str, wants: str, tasks: Iterable[str], row_loss: Any, reduce: Any, **facts: Any
 ) -> Metric:
-    """A metric that follows from the means of losses of rows."""
+    """Build a metric that follows from mean row losses."""
     score = partial(score_of_means, row_loss, reduce)
     return scored(name, direction, wants, tasks, score, row_loss=row_loss, reduce=reduce, **facts)
 
 
 def mean_column(name: str, wants: str, tasks: Iterable[str], lack: str, columns: Any, **facts: Any) -> Metric:
-    """The mean of a score of each column; `lack` says why a column has none."""
+    """Build a metric that is the mean score of the columns; `lack` says why a column may have no score."""
     return scored(name, UP, wants, tasks, partial(mean_of_columns, columns, lack), columns=columns, **facts)
 
 
 def checked(name: str, score: Callable[[Array, Array], float], truth: Array, prediction: Array) -> float:
-    """The score, after the checks that hold for every metric."""
+    """Compute a score, after the checks that apply to every metric."""
     if len(truth) != len(prediction):
         raise ValueError(f"{name}: {len(truth)} rows of truth but {len(prediction)} of prediction")
     if len(truth) == 0:
@@ -112,14 +102,14 @@ def score_of_means(
     truth: Array,
     prediction: Array,
 ) -> float:
-    """The score that mean losses give."""
+    """Compute a score from mean losses."""
     return float(reduce(row_loss(truth, prediction).mean(axis=0)))
 
 
 def mean_of_columns(
     columns: Callable[[Array, Array], Array], lack: str, truth: Array, prediction: Array
 ) -> float:
-    """Mean score of the columns; `MetricUndefined` with the lack named where one has none."""
+    """Mean score of the columns. Raises `MetricUndefined` with `lack` if a column has none."""
     scores = columns(truth, prediction)
     missing = np.flatnonzero(~np.isfinite(scores))
     if len(missing):

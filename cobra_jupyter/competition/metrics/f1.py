@@ -1,4 +1,4 @@
-"""F1: the harmonic mean of precision and recall, of one class or averaged over several."""
+"""F1, the harmonic mean of precision and recall: for one class, or averaged over classes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def f1(truth: Array, prediction: Array) -> float:
 
 
 def f1_average(average: str, truth: Array, prediction: Array) -> float:
-    """Mean F1 over classes or columns: plain, of pooled counts, or weighted by how often each occurs."""
+    """F1 over classes or columns: plain mean, pooled counts (micro), or weighted by frequency."""
     left, right = labels(truth, prediction)
     if left.ndim == 2:
         if not left.any():

@@ -8,8 +8,8 @@ from cobra_jupyter.competition.metrics.definition import LABEL, ONE_CLASS, UP, A
 
 
 def quadratic_kappa(truth: Array, prediction: Array) -> float:
-    # 1 - observed / expected disagreement; in this form absent classes keep their distance, whereas scikit-
-    # learn numbers only the classes that occur
+    # 1 - observed / expected disagreement. Absent classes keep their distance here, while scikit-learn
+    # numbers only the classes that occur.
     y, p = np.asarray(truth, dtype=float), np.asarray(prediction, dtype=float).reshape(np.shape(truth))
     expected = y.var() + p.var() + (y.mean() - p.mean()) ** 2
     if expected == 0:

@@ -1,4 +1,4 @@
-"""Errors of logarithms. Predictions below 0 count as 0."""
+"""Logarithmic errors. Predictions below 0 count as 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patterns that the words for several metrics are made of."""
+"""Patterns that several metrics use in their `words`."""
 
 from __future__ import annotations
 

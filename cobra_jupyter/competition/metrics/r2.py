@@ -1,4 +1,4 @@
-"""R²: the share of the variance that is explained."""
+"""R²: the share of explained variance."""
 
 from __future__ import annotations
 

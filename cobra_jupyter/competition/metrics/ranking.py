@@ -1,4 +1,4 @@
-"""How well predictions rank rows: the area under the ROC curve, the average precision."""
+"""Ranking metrics: the area under the ROC curve and the average precision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LACK = "the truth holds one class only"
 
 
 def auc(y: Array, p: Array) -> float:
-    """Share of (positive, negative) pairs in the right order, ties half."""
+    """Share of (positive, negative) pairs in the right order; ties count half."""
     hits, sizes = tied_counts(y, p)
     misses = sizes - hits
     pairs = hits.sum() * misses.sum()
@@ -23,7 +23,7 @@ def auc(y: Array, p: Array) -> float:
 
 
 def average_precision(y: Array, p: Array) -> float:
-    """Mean over the positives of the precision at their threshold."""
+    """Mean precision at the thresholds of the positives."""
     hits, sizes = tied_counts(y, p)
     hits, sizes = hits[::-1], sizes[::-1]
     found = np.cumsum(hits)

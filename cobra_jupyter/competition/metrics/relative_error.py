@@ -1,4 +1,4 @@
-"""Relative errors. MAPE is a fraction, SMAPE per cent (0 to 200)."""
+"""Relative errors. MAPE is a fraction, SMAPE a percentage (0 to 200)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Squared errors. RMSE is the root of the mean over all columns, the columnwise one a mean of roots."""
+"""Squared errors. RMSE is the root of the mean over all columns; the columnwise metric is a mean of roots."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The playbook's recipes for tables and texts, one a module of this folder; a new file is a new recipe.
+"""The playbook's recipes for tables and texts. Each module of this folder is a recipe.
 
-A recipe is a module with `RECIPE`, the entry of the registry, with FACTORS and NOTES, `fit` and `predict`. It
-becomes a `%%candidate` cell, into which the parts that it imports from `parts` are written. It reads its
-features from `%%shared` cells, whose sources are in `shared`.
+A recipe has `RECIPE` (its registry entry), FACTORS, NOTES, `fit` and `predict`. It becomes a `%%candidate`
+cell, which includes the parts that the recipe imports from `parts`. Features come from `%%shared` cells;
+their sources are in `shared`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ __all__ = ["RECIPES", "Recipe", "find", "load", "shared_source"]
 
 
 def find(folder: Path) -> tuple[Recipe, ...]:
-    """The recipes of a folder, the strongest prior first. A module that is none is left out, with a
-    warning."""
+    """The recipes of a folder, sorted by prior, strongest first. Skips invalid modules with a warning."""
     return tuple(sorted(_loaded(folder), key=lambda recipe: (recipe.order, recipe.name)))
 
 
@@ -35,12 +34,12 @@ def _loaded(folder: Path) -> Iterator[Recipe]:
         path = folder / f"{module.name}.py"
         try:
             yield load(path)
-        except Exception as error:  # whatever one file does, the others are there
+        except Exception as error:  # one bad file must not hide the others
             warnings.warn(f"the recipe {path} is left out: {type(error).__name__}: {error}", stacklevel=3)
 
 
 def load(path: Path) -> Recipe:
-    """A recipe from its file, which is read and not run. Raises ValueError, SyntaxError, OSError."""
+    """Read a recipe from its file, without running it. Raises ValueError, SyntaxError or OSError."""
     source = path.read_text(encoding="utf-8")
     entry = assigned(source, ENTRY)
     if not isinstance(entry, ast.Call) or entry.args:
@@ -54,7 +53,7 @@ def load(path: Path) -> Recipe:
 
 @cache
 def shared_source(name: str) -> str:
-    """Text of the `%%shared` cell of this name; FileNotFoundError where there is none."""
+    """The source of the `%%shared` cell of this name. Raises FileNotFoundError if there is none."""
     return assemble(_text(f"shared/{name}.py"), _part)
 
 

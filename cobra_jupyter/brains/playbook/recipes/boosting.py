@@ -1,10 +1,10 @@
 """Gradient boosted trees: the strongest single model on most tables.
 
-Small trees are added one after the other, each correcting what is still wrong. They take numbers of any
-scale, missing values and many categories as they come, and find thresholds and interactions by themselves;
-what they cannot find is what no single row or column holds, hence the sums over like columns and the
-`%%shared` features. LightGBM where it is installed, else scikit-learn's histogram boosting. One model a
-target. The number of trees is found on an inner split; then all rows are used.
+Small trees are added one by one, and each corrects the remaining errors. They handle numbers of any scale,
+missing values and many categories without preparation, and they find thresholds and interactions. They cannot
+find patterns across rows or across many columns; sums over similar columns and the `%%shared` features add
+these. The recipe fits one model per target, with LightGBM if it is installed, else with scikit-learn's
+histogram boosting. With early stopping, an inner split sets the number of trees; then all rows are used.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ FACTORS = {
     "target": ["metric", "none", "log1p"],
 }
 NOTES = {
-    "more": "joins shared columns on related rows or per-id files: a large gain where they exist",
-    "interactions": "sums, counts, shares over like columns: small gain, cheap, hardly depends on scale",
+    "more": "adds features of related rows or per-id files: a large gain if the data has them",
+    "interactions": "sums, counts, shares over similar columns: small gain, cheap",
     "categories": "how categories become numbers: target means for many levels, native for few",
-    "leaves": "size of one tree: more rows bear more leaves, so judge it at full size; cost grows with it",
+    "leaves": "size of one tree: more rows allow more leaves, so test it at full size; cost grows with it",
     "sampling": "share of rows and columns that each tree sees: low on small or noisy data, and cheaper",
-    "pace": "400 rounds at 0.03, or a rate with early stopping: better from some 50,000 rows on, dearer",
-    "bag": "models with other seeds that are averaged: a small, sure gain at that many times the cost",
-    "target": "regression: log1p for skewed positive labels; 'metric': only for a logarithmic metric",
+    "pace": "400 rounds at 0.03, or a rate with early stopping: better from 50,000 rows on, but slower",
+    "bag": "averaged models with different seeds: a small, reliable gain for that many times the cost",
+    "target": "regression: log1p for skewed positive labels; 'metric': only if the metric is logarithmic",
 }
 
 
 def plan_of(rows: int, ctx: Any) -> dict[str, Any]:
-    """How many trees, how fast, with which parameters."""
+    """The plan for `boosted`: number of trees, learning rate, parameters."""
     fixed = ctx.config["pace"] == "fixed"
     rate = 0.03 if fixed else float(ctx.config["pace"])
     own: dict[str, Any] = {
@@ -73,14 +73,14 @@ def plan_of(rows: int, ctx: Any) -> dict[str, Any]:
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
-    book, X, Y = learn_features(train, ctx)
-    coded = {feature for feature, *_ in book["codes"]} if ctx.config["categories"] == "native" else set()
+    fitted, X, Y = learn_features(train, ctx)
+    coded = {feature for feature, *_ in fitted["codes"]} if ctx.config["categories"] == "native" else set()
     native = [i for i, name in enumerate(X.columns) if name in coded]
     plan = plan_of(len(X), ctx)
     plan["fallback"]["categorical_features"] = native or None
-    return book, [boosted(X.to_numpy(), y, native, plan, ctx) for y in Y.T]
+    return fitted, [boosted(X.to_numpy(), y, native, plan, ctx) for y in Y.T]
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
-    book, models = model
-    return answers(models, features(rows, book, ctx).to_numpy(), book, ctx)
+    fitted, models = model
+    return answers(models, features(rows, fitted, ctx).to_numpy(), fitted, ctx)

@@ -1,9 +1,9 @@
 """Linear models: ridge and logistic regression on well prepared columns.
 
-A weighted sum cannot bend, so the columns must: each number becomes its rank or a few smooth steps
-(splines), each category a column a level, missing values a flag. Fast, hard to overfit, extrapolates, and
-errs differently from trees; on small or truly additive data it wins, elsewhere it is the yardstick that a
-dearer model has to beat.
+A weighted sum follows straight lines only, so the columns are transformed: numbers become ranks or smooth
+steps (splines), each category level becomes a column, and missing values get a flag. Linear models are fast,
+hard to overfit and able to extrapolate, and their errors differ from those of trees. They win on small or
+truly additive data; elsewhere they are the baseline that a more expensive model has to beat.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
-from cobra_jupyter.brains.playbook.recipes.parts.bending import bend
+from cobra_jupyter.brains.playbook.recipes.parts.expansion import expand
 from cobra_jupyter.brains.playbook.recipes.parts.tables import answers, features, learn_features
 
 RECIPE = Recipe(
@@ -32,24 +32,24 @@ FACTORS = {
     "target": ["metric", "none", "log1p"],
 }
 NOTES = {
-    "more": "joins shared columns on related rows or per-id files: a large gain where they exist",
-    "numbers": "splines bend each column, ranks tame outliers, standard is straight; bends need rows",
-    "interactions": "sums, counts, shares over like columns: shares are what a weighted sum cannot express",
-    "categories": "a column a level, or the mean label of the level where there are many",
-    "strength": "of the penalty on weights: stronger for few rows and many columns; chosen by rows left out",
-    "target": "regression: log1p for skewed positive labels; 'metric': only for a logarithmic metric",
+    "more": "adds features of related rows or per-id files: a large gain if the data has them",
+    "numbers": "splines follow curves but need rows, ranks tame outliers, standard stays linear",
+    "interactions": "sums, counts, shares over similar columns: a weighted sum cannot express shares",
+    "categories": "one column per level, or the level's mean label if there are many levels",
+    "strength": "penalty on the weights: stronger for few rows and many columns; 'chosen': by held-out rows",
+    "target": "regression: log1p for skewed positive labels; 'metric': only if the metric is logarithmic",
 }
 
 
 def fit_weights(X: Array, y: Array, ctx: Any) -> Any:
-    """Ridge or logistic regression; a strength that is "chosen" is the best of a few on rows left out."""
+    """Fit ridge or logistic regression. The strength "chosen" means the best of a few on held-out rows."""
     chosen, strength = ctx.config["strength"] == "chosen" and len(X) >= 20, ctx.config["strength"]
     if len(np.unique(y)) < 2:
         return float(y[0])
     if ctx.task == "regression":
         return RidgeCV([1, 10, 100, 1000, 10000]).fit(X, y) if chosen else Ridge(number(strength)).fit(X, y)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # not fully converged is good enough
+        warnings.simplefilter("ignore")  # convergence warnings: an approximate fit is good enough
         inner, held = ctx.inner()
         if chosen and set(np.unique(y[held])) <= set(np.unique(y[inner])) and len(np.unique(y[inner])) > 1:
             losses = {c: loss(logistic(X[inner], y[inner], c), X[held], y[held]) for c in (1, 10, 100)}
@@ -72,13 +72,13 @@ def loss(model: Any, X: Array, y: Array) -> float:
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
-    book, X, Y = learn_features(train, ctx)
-    bent = bend(X, book, ctx, learn=True)
-    return book, [fit_weights(bent, y, ctx) for y in Y.T]
+    fitted, X, Y = learn_features(train, ctx)
+    expanded = expand(X, fitted, ctx, learn=True)
+    return fitted, [fit_weights(expanded, y, ctx) for y in Y.T]
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
-    book, models = model
-    X = features(rows, book, ctx)
-    bent = bend(X, book, ctx)
-    return answers(models, bent, book, ctx)
+    fitted, models = model
+    X = features(rows, fitted, ctx)
+    expanded = expand(X, fitted, ctx)
+    return answers(models, expanded, fitted, ctx)

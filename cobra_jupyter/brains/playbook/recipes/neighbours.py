@@ -1,8 +1,8 @@
-"""Nearest neighbours: rows that look alike have like labels.
+"""Nearest neighbours: similar rows have similar labels.
 
-Nothing is learnt but a distance: every column is ranked and scaled so that none outweighs the others,
-optionally weighed by how much it tells about the label. Rarely best alone, but its errors are unlike those
-of trees and lines, so a blend gains; and where near-copies of rows exist it shows.
+The model only learns a distance. Every column is ranked and scaled so that none dominates; columns can be
+weighted by their correlation with the label. It is rarely the best single model, but its errors differ from
+those of trees and linear models, so it helps a blend. It also profits from near-duplicate rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
-from cobra_jupyter.brains.playbook.recipes.parts.steps import ranking
+from cobra_jupyter.brains.playbook.recipes.parts.ranks import ranking
 from cobra_jupyter.brains.playbook.recipes.parts.tables import answers, features, learn_features
 
 RECIPE = Recipe(
@@ -38,26 +38,26 @@ FACTORS = {
     "target": ["metric", "none", "log1p"],
 }
 NOTES = {
-    "more": "joins shared columns on related rows or per-id files: a large gain where they exist",
-    "neighbours": "how many rows are asked: more for noisy labels and many rows, few for exact relations",
+    "more": "adds features of related rows or per-id files: a large gain if the data has them",
+    "neighbours": "number of neighbours: more for noisy labels and many rows, few for exact relations",
     "scale": "ranks tame outliers and skew; standard keeps distances as measured",
-    "columns": "weighed by how far a column goes with the label, so that idle ones do not blur it",
-    "interactions": "sums, counts, shares over like columns: they count these columns twice in the distance",
-    "categories": "a column a level, or the mean label of the level where there are many",
-    "target": "regression: log1p for skewed positive labels; 'metric': only for a logarithmic metric",
+    "columns": "weighed: by correlation with the label, so that irrelevant columns count less",
+    "interactions": "sums, counts, shares over similar columns: they then count twice in the distance",
+    "categories": "one column per level, or the level's mean label if there are many levels",
+    "target": "regression: log1p for skewed positive labels; 'metric': only if the metric is logarithmic",
 }
 
 
-def space(X: pd.DataFrame, book: dict[str, Any], ctx: Any) -> Any:
-    """Rows as points: filled with the median, scaled, weighed."""
-    filled = X.fillna(book["middle"]).to_numpy()
-    for step in book["steps"]:
+def space(X: pd.DataFrame, fitted: dict[str, Any], ctx: Any) -> Any:
+    """Rows as points: gaps filled with the median, values scaled and weighted."""
+    filled = X.fillna(fitted["middle"]).to_numpy()
+    for step in fitted["steps"]:
         filled = step.transform(filled)
-    return np.clip(filled, -8, 8) * book["weights"]
+    return np.clip(filled, -8, 8) * fitted["weights"]
 
 
 def weights(points: Array, Y: Array, ctx: Any) -> Any:
-    """Strongest correlation of each column's value, or of its distance from the middle, with any label."""
+    """Column weights: the strongest correlation of the value, or its distance from the mean, with a label."""
     if ctx.config["columns"] == "equal":
         return np.ones(points.shape[1])
     labels = np.eye(len(ctx.classes))[Y[:, 0].astype(int)] if ctx.task in ("binary", "multiclass") else Y
@@ -78,23 +78,23 @@ def fit_neighbours(points: Array, y: Array, ctx: Any) -> Any:
 
 
 def by_distance(distance: Array) -> Any:
-    """Nearer rows count more; a copy of the row does not count for all."""
+    """Weights of neighbours: near rows count more, but an exact copy does not decide alone."""
     return 1 / (distance + 0.5 * distance.mean(axis=1, keepdims=True) + 1e-9)
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
-    book, X, Y = learn_features(train, ctx)
-    book["middle"], book["steps"], points = X.median(), [], X.fillna(X.median()).to_numpy()
+    fitted, X, Y = learn_features(train, ctx)
+    fitted["middle"], fitted["steps"], points = X.median(), [], X.fillna(X.median()).to_numpy()
     ranks = ranking(len(X), ctx)
     for step in [ranks, StandardScaler()] if ctx.config["scale"] == "ranks" else [StandardScaler()]:
         points = step.fit_transform(points)
-        book["steps"].append(step)
-    book["weights"] = weights(np.clip(points, -8, 8), Y, ctx)
-    points = space(X, book, ctx)
-    return book, [fit_neighbours(points, y, ctx) for y in Y.T]
+        fitted["steps"].append(step)
+    fitted["weights"] = weights(np.clip(points, -8, 8), Y, ctx)
+    points = space(X, fitted, ctx)
+    return fitted, [fit_neighbours(points, y, ctx) for y in Y.T]
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
-    book, models = model
-    X = features(rows, book, ctx)
-    return answers(models, space(X, book, ctx), book, ctx)
+    fitted, models = model
+    X = features(rows, fitted, ctx)
+    return answers(models, space(X, fitted, ctx), fitted, ctx)

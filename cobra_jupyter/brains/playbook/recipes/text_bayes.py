@@ -1,10 +1,9 @@
-"""Naive Bayes on n-grams, calibrated: the cheapest strong model of texts.
+"""Naive Bayes on n-grams, calibrated: the cheapest strong model for texts.
 
-Each n-gram votes for a class by how often it stands in the class's texts. Counting is all there is to fit, so
-it takes seconds, bears millions of rare n-grams and few rows. The votes are no probabilities, since n-grams
-depend on each other: words and characters vote separately, and a logistic regression learns what the votes
-are worth from rows whose own labels were not counted. Numbers are predicted by way of five classes from low
-to high.
+Each n-gram votes for a class according to its frequency in the texts of that class. Fitting only counts, so
+it takes seconds and copes with few rows and with millions of rare n-grams. N-grams depend on each other, so
+the votes are not probabilities: words and characters vote separately, and a logistic regression on
+out-of-fold votes turns votes into probabilities. For regression, the labels are first cut into five classes.
 """
 
 from __future__ import annotations
@@ -17,10 +16,15 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
-from cobra_jupyter.brains.playbook.recipes.parts.beside import Scale, beside
 from cobra_jupyter.brains.playbook.recipes.parts.labels import answers_within, folds_of, labels_of
-from cobra_jupyter.brains.playbook.recipes.parts.ngrams import learn_views, see
-from cobra_jupyter.brains.playbook.recipes.parts.votes import learn_votes, memberships, vote, votes_of_others
+from cobra_jupyter.brains.playbook.recipes.parts.ngrams import apply_views, learn_views
+from cobra_jupyter.brains.playbook.recipes.parts.other_columns import Scale, other_columns
+from cobra_jupyter.brains.playbook.recipes.parts.votes import (
+    learn_votes,
+    memberships,
+    out_of_fold_votes,
+    vote,
+)
 
 RECIPE = Recipe(
     order=3,
@@ -46,20 +50,20 @@ FACTORS = {
     "beside": ["statistics", "none"],
 }
 NOTES = {
-    "analyser": "words carry topics, characters style, endings and misspellings; together they are best",
-    "ngrams": "how many words or characters in a row: longer ones need more rows",
-    "weighting": "tf-idf and binary damp repetition, and texts of any length weigh alike",
-    "smoothing": "how often an unseen n-gram is taken to occur: less with many rows",
-    "model": "complement counts the texts of all other classes: steadier when classes are uneven",
-    "lower": "capitals are noise for topics, a signal for tone and authorship",
-    "frequent": "words of more than a fifth of the texts: noise for topics, style for authorship",
-    "cleaning": "drops markup and links, makes digits alike: for texts from the web",
-    "beside": "adds text statistics and the other columns to the votes",
+    "analyser": "words carry topics, characters carry style and misspellings; together they work best",
+    "ngrams": "number of consecutive words or characters: longer ones need more rows",
+    "weighting": "tf-idf and binary damp repetition and normalise the length of texts",
+    "smoothing": "assumed count of unseen n-grams: less with many rows",
+    "model": "complement counts the texts of all other classes: more stable for unbalanced classes",
+    "lower": "lower case removes noise for topics, but also signals of tone and authorship",
+    "frequent": "words in more than a fifth of the texts: noise for topics, a sign of style for authorship",
+    "cleaning": "removes markup and links, replaces digits with 0: for texts from the web",
+    "beside": "adds text statistics and the other columns to the votes, unless 'none'",
 }
 
 
 def calibrate(X: Array, y: Array, ctx: Any) -> Any:
-    """What votes are worth: a small model of the labels. A float stands for the only label there is."""
+    """Fit a small model from votes to labels. Returns the label itself (a float) if there is only one."""
     if len(np.unique(y)) < 2:
         return float(y[0])
     return (
@@ -73,17 +77,17 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
     views, tables = learn_views(train, NGRAMS, 1, ctx)
     Y, fold = labels_of(train, ctx), folds_of(len(train), ctx)
     members = memberships(Y, ctx)
-    learnt = [[learn_votes(table, m, ctx) for table in tables] for m in members]
-    votes = np.hstack([votes_of_others(tables, m, fold, ctx) for m in members])
-    others = beside(train, ctx)[[]] if ctx.config["beside"] == "none" else beside(train, ctx)
+    bayes = [[learn_votes(table, m, ctx) for table in tables] for m in members]
+    votes = np.hstack([out_of_fold_votes(tables, m, fold, ctx) for m in members])
+    others = other_columns(train, ctx)[[]] if ctx.config["beside"] == "none" else other_columns(train, ctx)
     scale = Scale(votes, others)
     X = scale(votes, others)
-    return views, learnt, scale, [calibrate(X, y, ctx) for y in Y.T], (Y.min(axis=0), Y.max(axis=0))
+    return views, bayes, scale, [calibrate(X, y, ctx) for y in Y.T], (Y.min(axis=0), Y.max(axis=0))
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
-    views, learnt, scale, calibrated, limits = model
-    tables = see(rows, views, ctx)
-    votes = [vote(t, way) for ways in learnt for t, way in zip(tables, ways, strict=True)]
-    X = scale(np.hstack(votes) if votes else np.zeros((len(rows), 0)), beside(rows, ctx))
+    views, bayes, scale, calibrated, limits = model
+    tables = apply_views(rows, views, ctx)
+    votes = [vote(t, m) for per_target in bayes for t, m in zip(tables, per_target, strict=True)]
+    X = scale(np.hstack(votes) if votes else np.zeros((len(rows), 0)), other_columns(rows, ctx))
     return answers_within(calibrated, X, limits, ctx)

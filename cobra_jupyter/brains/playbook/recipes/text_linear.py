@@ -1,10 +1,10 @@
 """Linear models on weighted n-grams: ridge and logistic regression, calibrated.
 
-With hundreds of thousands of n-grams nearly every label is a weighted sum away; what matters is how n-grams
-are counted and weighted and how strongly the weights are drawn to zero. With naive-Bayes weighting each
-n-gram first gets the size of its log-ratio between a class and the rest, so that telling n-grams are
-penalised less. One model a class against the rest; rows left out choose the penalty and show how scores
-become probabilities.
+With hundreds of thousands of n-grams, a weighted sum can express nearly every label. What matters is how the
+n-grams are counted and weighted, and how strong the penalty on their weights is. Naive-Bayes weighting first
+scales each n-gram by its log-ratio between a class and the rest, so that informative n-grams are penalised
+less. There is one model per class, against the rest. Held-out rows choose the penalty and calibrate the
+scores to probabilities.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pandas as pd
 from scipy import sparse
 
 from cobra_jupyter.brains.playbook.recipe import Recipe
-from cobra_jupyter.brains.playbook.recipes.parts.beside import Scale, beside
 from cobra_jupyter.brains.playbook.recipes.parts.calibration import probabilities
 from cobra_jupyter.brains.playbook.recipes.parts.labels import labels_of, with_all_classes
-from cobra_jupyter.brains.playbook.recipes.parts.ngrams import learn_views, see
+from cobra_jupyter.brains.playbook.recipes.parts.ngrams import apply_views, learn_views
+from cobra_jupyter.brains.playbook.recipes.parts.other_columns import Scale, other_columns
 from cobra_jupyter.brains.playbook.recipes.parts.penalised import choose, fit_weights, scores
 
 RECIPE = Recipe(
@@ -46,29 +46,28 @@ FACTORS = {
     "beside": ["statistics", "none"],
 }
 NOTES = {
-    "analyser": "words carry topics, characters style, endings and misspellings; both are best, and dearer",
-    "ngrams": "how many words or characters in a row: longer ones need more rows",
-    "weighting": "tf-idf damps frequent n-grams, naive Bayes lifts those that tell classes apart",
-    "strength": "of the penalty on weights: chosen by rows left out, or given",
-    "lower": "capitals are noise for topics, a signal for tone and authorship",
-    "frequent": "words of more than a fifth of the texts: noise for topics, style for authorship",
-    "class_weights": "balanced lets rare classes count as much as common ones: for ranks and F-scores",
-    "cleaning": "drops markup and links, makes digits alike: for texts from the web",
-    "beside": "adds text statistics and the other columns, scaled",
+    "analyser": "words carry topics, characters carry style and misspellings; both are best, but slower",
+    "ngrams": "number of consecutive words or characters: longer ones need more rows",
+    "weighting": "tf-idf damps frequent n-grams, naive Bayes emphasises those that separate classes",
+    "strength": "penalty on the weights: chosen by held-out rows, or fixed",
+    "lower": "lower case removes noise for topics, but also signals of tone and authorship",
+    "frequent": "words in more than a fifth of the texts: noise for topics, a sign of style for authorship",
+    "class_weights": "balanced: rare classes count as much as common ones: for ranking metrics and F-scores",
+    "cleaning": "removes markup and links, replaces digits with 0: for texts from the web",
+    "beside": "adds text statistics and the other columns, scaled, unless 'none'",
 }
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
     views, tables = learn_views(train, NGRAMS, 2, ctx)
-    Y, others = labels_of(train, ctx), beside(train, ctx)
+    Y, others = labels_of(train, ctx), other_columns(train, ctx)
     others = others[[]] if ctx.config["beside"] == "none" else others
     scale = Scale(np.zeros((len(train), 1)), others)
     X = together(tables, scale, others)
     grams = sum(table.shape[1] for table in tables)
     classes = np.unique(Y)
-    T = (
-        np.equal(Y, classes).astype("float64") if ctx.task == "multiclass" else Y
-    )  # one class against the rest
+    one_against_rest = ctx.task == "multiclass"
+    T = np.equal(Y, classes).astype("float64") if one_against_rest else Y
     penalty, maps = choose(X, grams, T, ctx)
     models = [fit_weights(X, grams, t, penalty, ctx) for t in T.T]
     return views, scale, models, maps, classes, (Y.min(axis=0), Y.max(axis=0))
@@ -76,7 +75,7 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
     views, scale, models, maps, classes, (low, high) = model
-    S = scores(together(see(rows, views, ctx), scale, beside(rows, ctx)), models)
+    S = scores(together(apply_views(rows, views, ctx), scale, other_columns(rows, ctx)), models)
     if ctx.task == "regression":
         return np.clip(S, low, high)
     P = probabilities(S, maps, ctx)
@@ -84,6 +83,6 @@ def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
 
 
 def together(tables: list[Any], scale: Any, others: pd.DataFrame) -> Any:
-    """N-grams and what stands beside them, in one sparse table."""
-    numbers = scale(np.zeros((len(others), 1)), others)  # with a column of zeros, so that there is one
+    """N-grams and the other columns, in one sparse table."""
+    numbers = scale(np.zeros((len(others), 1)), others)  # the column of zeros avoids an empty table
     return sparse.hstack([*tables, sparse.csr_matrix((0.1 * numbers).astype("float32"))], format="csr")

@@ -1,9 +1,9 @@
-"""Forests of randomised trees: a robust second opinion beside boosting.
+"""Forests of randomised trees: a robust alternative to boosting.
 
-Many deep trees, each grown apart with random splits (or on resampled rows), are averaged. They hardly
-overfit, need no tuning to be good, and err differently from boosting, so they are worth most in a blend; on
-small, noisy tables they are sometimes best alone. Missing numbers get a value below all others: a split can
-then set them apart.
+A forest averages many deep trees, which are grown independently with random splits or on resampled rows.
+Forests hardly overfit and need little tuning. Their errors differ from those of boosting, so they are most
+useful in a blend; on small, noisy tables they are sometimes the best single model. Missing numbers get a
+value below all others, so that a split can separate them.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ FACTORS = {
     "target": ["metric", "none", "log1p"],
 }
 NOTES = {
-    "more": "joins shared columns on related rows or per-id files: a large gain where they exist",
-    "forest": "random splits on all rows (extra), or best splits on resampled rows (random, dearer)",
-    "interactions": "sums, counts, shares over like columns: a tree needs many splits to add two numbers",
+    "more": "adds features of related rows or per-id files: a large gain if the data has them",
+    "forest": "random splits on all rows (extra), or best splits on resampled rows (random, slower)",
+    "interactions": "sums, counts, shares over similar columns: a tree needs many splits to add two numbers",
     "categories": "how categories become numbers: target means are strong here, onehot for few levels",
-    "columns": "columns tried at a split: few make trees differ, many help where few columns matter",
-    "leaf": "rows a leaf needs at least: more for noisy labels and probabilities, 1 for exact relations",
-    "target": "regression: log1p for skewed positive labels; 'metric': only for a logarithmic metric",
+    "columns": "columns tried at a split: few make trees differ, many help if few columns matter",
+    "leaf": "minimum rows per leaf: more for noisy labels and probabilities, 1 for exact relations",
+    "target": "regression: log1p for skewed positive labels; 'metric': only if the metric is logarithmic",
 }
 TREES = 120
 
@@ -67,21 +67,19 @@ def fit_forest(X: Array, y: Array, ctx: Any) -> Any:
         random_state=ctx.seed,
         n_jobs=ctx.n_jobs,
     ).fit(X, y)
-    return forest.set_params(
-        n_jobs=1
-    )  # threads would add up the trees in any order: other last digits each time
+    return forest.set_params(n_jobs=1)  # with threads, the order of summation and the last digits vary
 
 
-def filled(X: pd.DataFrame, book: dict[str, Any]) -> Any:
-    return X.fillna(book["missing"]).to_numpy("float32")
+def filled(X: pd.DataFrame, fitted: dict[str, Any]) -> Any:
+    return X.fillna(fitted["missing"]).to_numpy("float32")
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
-    book, X, Y = learn_features(train, ctx)
-    book["missing"] = X.min() - 1 - X.std().fillna(0)
-    return book, [fit_forest(filled(X, book), y, ctx) for y in Y.T]
+    fitted, X, Y = learn_features(train, ctx)
+    fitted["missing"] = X.min() - 1 - X.std().fillna(0)
+    return fitted, [fit_forest(filled(X, fitted), y, ctx) for y in Y.T]
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
-    book, models = model
-    return answers(models, filled(features(rows, book, ctx), book), book, ctx)
+    fitted, models = model
+    return answers(models, filled(features(rows, fitted, ctx), fitted), fitted, ctx)

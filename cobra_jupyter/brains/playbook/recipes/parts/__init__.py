@@ -1,1 +1,1 @@
-"""Blocks of plain code that recipes share; the assembler writes the ones that a recipe uses into its cell."""
+"""Plain code that recipes share. The assembler copies the parts that a recipe uses into its cell."""

@@ -1,4 +1,4 @@
-"""The type of arrays."""
+"""The array type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boosted trees: LightGBM where it is installed, else scikit-learn's histogram boosting."""
+"""Boosted trees: LightGBM if it is installed, else scikit-learn's histogram boosting."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ except ImportError:
 
 
 class Bag:
-    """Boosters that differ in their seeds, averaged; answers like a scikit-learn model."""
+    """The average of boosters with different seeds, with the interface of a scikit-learn model."""
 
     def __init__(self, boosters: list[Any], classes: Any, threads: int) -> None:
         self.boosters, self.classes_, self.threads = boosters, classes, threads
@@ -30,12 +30,14 @@ class Bag:
 
 
 def boosted(X: Array, y: Array, native: list[int], plan: dict[str, Any], ctx: Any) -> Any:
-    """Boosted trees for one label; a float stands for the only label. `native` are the columns of category
-    codes.
+    """Fit boosted trees for one target. Returns the label itself (a float) if there is only one.
 
-    The plan: "trees" without early stopping; "fewest", the rows left out from which on the number of trees is
-    found on them (None: never), with "patience" and "most" trees; "models" that are averaged; "own"
-    parameters of LightGBM beside the common ones; those of scikit-learn's "fallback"."""
+    `native` lists the columns of category codes. The plan has these keys:
+    "trees": number of trees without early stopping;
+    "fewest": held-out rows needed for early stopping (None: never stop early);
+    "patience", "most": rounds without gain before stopping, and the largest number of trees;
+    "models": number of models to average;
+    "own": LightGBM parameters beside the common ones; "fallback": parameters for scikit-learn."""
     if len(np.unique(y)) < 2:
         return float(y[0])
     classes = None if ctx.task == "regression" else np.unique(y)
@@ -52,7 +54,7 @@ def boosted(X: Array, y: Array, native: list[int], plan: dict[str, Any], ctx: An
         stop = lightgbm.early_stopping(plan["patience"], verbose=False)
         first = params | {"seed": ctx.seed}
         found = lightgbm.train(first, data, plan["most"], valid_sets=[valid], callbacks=[stop])
-        trees = max(20, int(1.1 * found.best_iteration))  # all rows bear a few more rounds
+        trees = max(20, int(1.1 * found.best_iteration))  # all rows allow a few more rounds
     data = lightgbm.Dataset(X, codes, free_raw_data=False, **settings)
     seeds = [ctx.seed + 1000 * i for i in range(plan["models"])]
     return Bag([lightgbm.train(params | {"seed": seed}, data, trees) for seed in seeds], classes, ctx.n_jobs)

@@ -1,4 +1,4 @@
-"""From scores to calibrated probabilities."""
+"""Calibration: from scores to probabilities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
 
 
 def learn_maps(S: Array, T: Array, ctx: Any) -> list[Any]:
-    """What scores are worth as logits: (matrix, shift) of all classes, or of each column by itself."""
+    """Fit (matrix, shift) from scores to logits: one for all classes, or one for each column."""
     if ctx.task == "regression":
         return []
     if ctx.task == "multiclass":
@@ -23,14 +23,14 @@ def learn_maps(S: Array, T: Array, ctx: Any) -> list[Any]:
         whole = len(np.unique(label)) == max(2, column.shape[1])
         found = LogisticRegression(max_iter=300).fit(column, label) if whole else None
         matrix, shift = (found.coef_.T, found.intercept_) if found else (np.eye(column.shape[1]), 0.0)
-        if matrix.shape[1] < column.shape[1]:  # of two classes the first has the logit 0
+        if matrix.shape[1] < column.shape[1]:  # with two classes, the first has the logit 0
             matrix, shift = np.hstack([0 * matrix, matrix]), np.append(0.0, shift)
         maps.append((matrix, shift))
     return maps
 
 
 def probabilities(S: Array, maps: list[Any], ctx: Any) -> Array:
-    """(rows, classes seen); of two classes, and for several labels, that of each column being 1."""
+    """Probabilities (rows, classes seen). Binary and multilabel: the probability of 1 for each column."""
     if ctx.task == "multiclass":
         logits = S @ maps[0][0] + maps[0][1]
         P = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -40,7 +40,7 @@ def probabilities(S: Array, maps: list[Any], ctx: Any) -> Array:
 
 
 def loss(S: Array, maps: list[Any], T: Array, ctx: Any) -> float:
-    """Squared error, or mean negative log-likelihood."""
+    """Mean squared error (regression) or mean negative log-likelihood."""
     if ctx.task == "regression":
         return float(np.mean((S - T) ** 2))
     P = np.clip(probabilities(S, maps, ctx), 1e-9, 1 - 1e-9)

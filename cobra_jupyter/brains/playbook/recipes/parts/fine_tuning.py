@@ -1,4 +1,4 @@
-"""Fine-tuning of a network within the time there is."""
+"""Fine-tuning of a network within the time limit."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from cobra_jupyter.brains.playbook.recipes.parts.network import (
     by_length,
     joined_texts,
     network,
-    tell,
+    raw_outputs,
     tokenizer_of,
 )
 
-BATCH = 16  # texts a step
-SETTLED = 10  # steps after which their pace is that of those to come
+BATCH = 16  # texts per step
+SETTLED = 10  # warm-up steps, ignored when the pace is measured
 
 
-def loss_of(told: Any, y: Any, task: str) -> Any:
+def loss_of(outputs: Any, y: Any, task: str) -> Any:
     from torch.nn import functional
 
     if task in ("binary", "multiclass"):
-        return functional.cross_entropy(told, y[:, 0].long())
+        return functional.cross_entropy(outputs, y[:, 0].long())
     return (
-        functional.mse_loss(told, y)
+        functional.mse_loss(outputs, y)
         if task == "regression"
-        else functional.binary_cross_entropy_with_logits(told, y)
+        else functional.binary_cross_entropy_with_logits(outputs, y)
     )
 
 
 class Training:
-    """Fine-tuning of one network on the inner rows; keeps what was best on the rows left out."""
+    """Fine-tunes one network on the inner rows and keeps the weights that are best on the held-out rows."""
 
     def __init__(self, train: pd.DataFrame, ctx: Any) -> None:
         import torch
 
         torch.manual_seed(ctx.seed)
         self.ctx, self.rng = ctx, np.random.default_rng(ctx.seed)
-        self.begun, self.given = time.monotonic(), 0.75 * ctx.seconds_left  # the rest is for predicting
+        self.began, self.seconds = time.monotonic(), 0.75 * ctx.seconds_left  # keep the rest for prediction
         self.texts, Y = joined_texts(train, ctx), labels_of(train, ctx).astype("float32")
         self.range = Y.min(axis=0), Y.max(axis=0)
         self.middle, self.spread = np.zeros(Y.shape[1]), np.ones(Y.shape[1])
@@ -57,72 +57,78 @@ class Training:
         self.held = self.rng.permutation(held)[:1000]
         self.tokenizer = tokenizer_of(ctx)
         self.net = network(self.outputs, ctx, pretrained=True).to(ctx.device)
-        self.best, self.step, self.looked, self.paced = math.inf, 0, 0.0, 0.0
+        self.best, self.step, self.evaluation_seconds, self.settled_at = math.inf, 0, 0.0, 0.0
         self.steps = max(1, ctx.config["rounds"] * math.ceil(len(self.inner) / BATCH))
         rate = float(ctx.config["rate"])
-        self.machine = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             [
                 {"params": list(self.net.encoder.parameters()), "top": rate, "weight_decay": 0.01},
                 {"params": list(self.net.head.parameters()), "top": 10 * rate, "weight_decay": 0.0},
             ]
-        )  # new layers learn faster
+        )  # the new layers get a higher learning rate
 
     @property
     def done(self) -> float:
-        """Share of the steps; of the time where that will run out first. As long as it will not, no clock has
-        a say, so that the same training gives the same model."""
+        """Share of the steps that are done, or of the time if that will run out first.
+
+        While time suffices, the clock has no influence, so the same training gives the same model."""
         now = time.monotonic()
-        used, steps = (now - self.begun + self.looked) / self.given, self.step / self.steps
-        pace = (now - self.paced) / (self.step - SETTLED) if self.step > 2 * SETTLED else 0.0
-        short = used >= 1 or pace * (self.steps - self.step) > (1 - used) * self.given
+        used, steps = (now - self.began + self.evaluation_seconds) / self.seconds, self.step / self.steps
+        pace = (now - self.settled_at) / (self.step - SETTLED) if self.step > 2 * SETTLED else 0.0
+        short = used >= 1 or pace * (self.steps - self.step) > (1 - used) * self.seconds
         return float(max(steps, used)) if short else steps
 
     def run(self) -> dict[str, Any]:
-        self.look()
+        self.evaluate()
         for _ in range(self.ctx.config["rounds"]):
             order = self.inner[by_length([self.texts[i] for i in self.inner], self.rng)]
             for own, batch in batches(self.texts, order, BATCH, self.tokenizer, self.ctx):
                 if self.done < 1:
-                    self.learn(own, batch)
-            self.look()
+                    self.train_on(own, batch)
+            self.evaluate()
             if self.done >= 1:
                 break
         return self.model
 
-    def learn(self, own: Array, batch: dict[str, Any]) -> None:
-        """One step: the rate rises over the first 6 %, then falls to nothing."""
+    def train_on(self, own: Array, batch: dict[str, Any]) -> None:
+        """Do one step. The learning rate rises over the first 6 % of the steps, then falls to zero."""
         import torch
 
         self.net.train()
-        for group in self.machine.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = group["top"] * min(1.0, (self.step + 1) / (0.06 * self.steps + 1)) * (1 - self.done)
         loss = loss_of(self.net(batch), self.targets[own].to(self.ctx.device), self.ctx.task)
-        self.machine.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.machine.step()
+        self.optimizer.step()
         self.step += 1
         if self.step == SETTLED:
-            self.paced = time.monotonic()
+            self.settled_at = time.monotonic()
 
-    def look(self) -> None:
-        """Judge on the rows left out, with the temperature that suits best; keep the best."""
-        since = time.monotonic()
-        told = tell(self.net, [self.texts[i] for i in self.held], self.tokenizer, self.ctx)
-        heats = (1.0,) if self.ctx.task == "regression" else (0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0)
-        loss, heat = min((float(loss_of(told / h, self.targets[self.held], self.ctx.task)), h) for h in heats)
+    def evaluate(self) -> None:
+        """Evaluate on the held-out rows with the best temperature; store the model if it improved."""
+        began = time.monotonic()
+        outputs = raw_outputs(self.net, [self.texts[i] for i in self.held], self.tokenizer, self.ctx)
+        temperatures = (1.0,) if self.ctx.task == "regression" else (0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0)
+        targets, task = self.targets[self.held], self.ctx.task
+        loss, temperature = min((float(loss_of(outputs / t, targets, task)), t) for t in temperatures)
         if loss < self.best or self.best == math.inf:
-            self.best, self.model = loss, self.stored(heat)
+            self.best, self.model = loss, self.packed(temperature)
             self.ctx.save(self.model)
-        self.looked = time.monotonic() - since
+        self.evaluation_seconds = time.monotonic() - began
 
-    def stored(self, heat: float) -> dict[str, Any]:
+    def packed(self, temperature: float) -> dict[str, Any]:
         import torch
 
         state = {k: v.half() if v.is_floating_point() else v for k, v in self.net.state_dict().items()}
         file = io.BytesIO()
         torch.save(state, file)
         return {
-            "state": file.getvalue(), "heat": heat, "middle": self.middle, "spread": self.spread,
-            "outputs": self.outputs, "range": self.range,
-        }  # fmt: skip
+            "state": file.getvalue(),
+            "temperature": temperature,
+            "middle": self.middle,
+            "spread": self.spread,
+            "outputs": self.outputs,
+            "range": self.range,
+        }

@@ -1,4 +1,4 @@
-"""A pretrained encoder with a new last layer."""
+"""A pretrained encoder with new output layers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cobra_jupyter.brains.playbook.recipes.parts.values import string
 
 
 def joined_texts(rows: pd.DataFrame, ctx: Any) -> list[str]:
-    """All text columns of a row, one after the other."""
+    """The text columns of each row, joined."""
     columns = [[string(value, 20_000) for value in rows[name]] for name in text_columns(ctx)]
     return [" \n ".join(parts) for parts in zip(*columns, strict=True)]
 
 
 def network(outputs: int, ctx: Any, pretrained: bool) -> Any:
-    """Encoder, pooling and new layers, as one torch module: tokens → (rows, outputs)."""
+    """A torch module of encoder, pooling and new layers: tokens → (rows, outputs)."""
     import torch
     from transformers import AutoConfig, AutoModel
 
@@ -32,13 +32,13 @@ def network(outputs: int, ctx: Any, pretrained: bool) -> Any:
             super().__init__()
             size = int(getattr(config, "hidden_size", 0) or config.dim)
             self.encoder = made.float()
-            bend = [torch.nn.Linear(size, size), torch.nn.Tanh()] if ctx.config["head"] == "two" else []
-            self.head = torch.nn.Sequential(torch.nn.Dropout(0.1), *bend, torch.nn.Linear(size, outputs))
+            hidden = [torch.nn.Linear(size, size), torch.nn.Tanh()] if ctx.config["head"] == "two" else []
+            self.head = torch.nn.Sequential(torch.nn.Dropout(0.1), *hidden, torch.nn.Linear(size, outputs))
 
         def forward(self, batch: dict[str, Any]) -> Any:
-            told, mask = self.encoder(**batch)[0], batch["attention_mask"].unsqueeze(-1)
-            mean = (told * mask).sum(1) / mask.sum(1).clamp(min=1)
-            return self.head(told[:, 0] if ctx.config["pooling"] == "first" else mean)
+            states, mask = self.encoder(**batch)[0], batch["attention_mask"].unsqueeze(-1)
+            mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+            return self.head(states[:, 0] if ctx.config["pooling"] == "first" else mean)
 
     return Network()
 
@@ -52,7 +52,7 @@ def tokenizer_of(ctx: Any) -> Any:
 
 
 def batches(texts: list[str], order: Array, size: int, tokenizer: Any, ctx: Any) -> Any:
-    """(positions, tokens) of `size` texts at a time."""
+    """Yields (positions, tokens) for `size` texts at a time."""
     limit = min(ctx.config["length"], int(min(tokenizer.model_max_length, 10**6)))
     for start in range(0, len(order), size):
         own = order[start : start + size]
@@ -63,8 +63,7 @@ def batches(texts: list[str], order: Array, size: int, tokenizer: Any, ctx: Any)
 
 
 def by_length(texts: list[str], rng: Any) -> Array:
-    """An order in which texts of like length stand together, so that little is padded; blocks are
-    shuffled."""
+    """A random order that puts texts of similar length together, to reduce padding."""
     order = rng.permutation(len(texts))
     blocks = [
         b[np.argsort([len(texts[i]) for i in b], kind="stable")]
@@ -74,13 +73,13 @@ def by_length(texts: list[str], rng: Any) -> Array:
     return np.concatenate([runs[i] for i in rng.permutation(len(runs))])
 
 
-def tell(net: Any, texts: list[str], tokenizer: Any, ctx: Any) -> Any:
-    """Raw outputs (texts, outputs), longest texts last."""
+def raw_outputs(net: Any, texts: list[str], tokenizer: Any, ctx: Any) -> Any:
+    """Outputs of the network (texts, outputs), computed from the shortest text to the longest."""
     import torch
 
     net.eval()
     order = np.argsort([len(text) for text in texts], kind="stable")
     with torch.no_grad():
         parts = [net(batch).cpu() for _, batch in batches(texts, order, 64, tokenizer, ctx)]
-    told = torch.cat(parts)
-    return told[torch.from_numpy(np.argsort(order))]
+    outputs = torch.cat(parts)
+    return outputs[torch.from_numpy(np.argsort(order))]

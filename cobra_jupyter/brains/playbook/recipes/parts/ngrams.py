@@ -1,4 +1,4 @@
-"""From texts to n-grams, counted and weighted."""
+"""Counts and weights of n-grams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from cobra_jupyter.brains.playbook.recipes.parts.texts import texts_of
 
 
 def tokens(texts: list[str], kind: str, cut: int, ctx: Any) -> tuple[Array, Array]:
-    """→ (a number a token, one text after the other; tokens a text): words and marks, or characters."""
+    """Returns (a number per token, for all texts in order; tokens per text). Tokens are words and marks, or
+    characters."""
     lower = ctx.config["lower"] == "all" or (ctx.config["lower"] == "words" and kind == "words")
     texts = [text.lower() for text in texts] if lower else texts
     if kind == "chars":
@@ -33,10 +34,11 @@ def tokens(texts: list[str], kind: str, cut: int, ctx: Any) -> tuple[Array, Arra
 
 
 def count(texts: list[str], view: dict[str, Any], ctx: Any) -> Any:
-    """(texts, columns) how often each text has each n-gram. An n-gram's column is its hash, so that no list
-    of them is needed; of four million columns few are taken twice."""
+    """Counts of each n-gram in each text, a sparse table (texts, columns).
+
+    The column is the n-gram's hash, so no vocabulary is needed. Four million columns keep collisions rare."""
     flat, lengths = tokens(texts, view["kind"], view["cut"], ctx)
-    chunk = np.cumsum(lengths) // 2_000_000  # so much at a time, for the sake of memory
+    chunk = np.cumsum(lengths) // 2_000_000  # about two million tokens at a time, to limit memory
     blocks = []
     for own in np.split(np.arange(len(lengths)), np.flatnonzero(np.diff(chunk)) + 1):
         size = lengths[own]
@@ -50,7 +52,7 @@ def count(texts: list[str], view: dict[str, Any], ctx: Any) -> Any:
                 key = key * np.uint64(0x9E3779B97F4A7C15) + ids[i : i + runs] + np.uint64(1)
                 key ^= key >> np.uint64(29)
             column = (key * np.uint64(0xBF58476D1CE4E5B9) >> np.uint64(42)).astype(np.int32)
-            column = column[text[:runs] == text[n - 1 :]]  # runs that end in the text they begin in
+            column = column[text[:runs] == text[n - 1 :]]  # drop n-grams that span two texts
             ends = np.concatenate([[0], np.cumsum(np.maximum(size - n + 1, 0))])
             table = sparse.csr_matrix(
                 (np.ones(len(column), np.float32), column, ends), shape=(len(own), 2**22)
@@ -64,10 +66,11 @@ def count(texts: list[str], view: dict[str, Any], ctx: Any) -> Any:
 def learn_views(
     train: pd.DataFrame, sizes_of: dict[str, dict[str, list[int]]], rare: int, ctx: Any
 ) -> tuple[list[dict[str, Any]], list[Any]]:
-    """→ (views, weighted n-grams of each): a view is a column seen as words or as characters. Few and long
-    texts or many short ones, no more than 30 million n-grams are looked at: short ones go first. `sizes_of`
-    words or chars gives the sizes of n-grams at each level of the factor "ngrams"; n-grams in fewer texts
-    than `rare` are left out."""
+    """Returns (views, weighted n-grams of each view). A view is a text column read as words or as characters.
+
+    At most 30 million n-grams are counted; if there are more, the shortest n-grams are dropped, then texts
+    are cut. `sizes_of` maps words or chars to the n-gram sizes for each level of the factor "ngrams".
+    N-grams that occur in fewer than `rare` texts are left out."""
     texts = texts_of(train, ctx)
     kinds = {"words+chars": ["words", "chars"]}.get(ctx.config["analyser"], [ctx.config["analyser"]])
     views, tables = [], []
@@ -84,25 +87,26 @@ def learn_views(
             counts = count(values, view, ctx)
             found = np.bincount(counts.indices, minlength=counts.shape[1])
             most = len(train) * (0.2 if ctx.config["frequent"] == "dropped" and kind == "words" else 1.0)
-            kept = np.flatnonzero((found >= (rare if len(train) > 50 else 1)) & (found <= most))
-            if len(kept) > 500_000:
-                kept = np.sort(kept[np.argsort(-found[kept], kind="stable")[:500_000]])
-            if len(kept):
-                idf = np.log((1 + len(train)) / (1 + found[kept])) + 1
-                views.append(view | {"kept": kept, "idf": idf.astype("float32")})
+            columns = np.flatnonzero((found >= (rare if len(train) > 50 else 1)) & (found <= most))
+            if len(columns) > 500_000:
+                columns = np.sort(columns[np.argsort(-found[columns], kind="stable")[:500_000]])
+            if len(columns):
+                idf = np.log((1 + len(train)) / (1 + found[columns])) + 1
+                views.append(view | {"columns": columns, "idf": idf.astype("float32")})
                 tables.append(weigh(counts, views[-1], ctx))
     return views, tables
 
 
-def see(rows: pd.DataFrame, views: list[dict[str, Any]], ctx: Any) -> list[Any]:
-    """The weighted n-grams of other rows."""
+def apply_views(rows: pd.DataFrame, views: list[dict[str, Any]], ctx: Any) -> list[Any]:
+    """Returns the weighted n-grams of other rows, one table per view."""
     texts = texts_of(rows, ctx)
     return [weigh(count(texts[view["column"]], view, ctx), view, ctx) for view in views]
 
 
 def weigh(counts: Any, view: dict[str, Any], ctx: Any) -> Any:
-    """Counts of the n-grams kept → their weights: each text has length 1, but for plain counts."""
-    table, way = counts[:, view["kept"]], ctx.config["weighting"]
+    """Weights of the selected n-grams, from their counts. Each text is scaled to length 1, except for plain
+    counts."""
+    table, way = counts[:, view["columns"]], ctx.config["weighting"]
     if way == "counts":
         return table
     table.data = np.ones_like(table.data) if way == "binary" else 1 + np.log(table.data)

@@ -1,4 +1,4 @@
-"""Penalised linear models of n-grams, and the penalty that suits them."""
+"""Penalised linear models of n-grams, and the choice of their penalty."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from scipy import sparse
 
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
 from cobra_jupyter.brains.playbook.recipes.parts.calibration import learn_maps, loss
-from cobra_jupyter.brains.playbook.recipes.parts.sparse_lines import sparse_logistic, sparse_ridge
+from cobra_jupyter.brains.playbook.recipes.parts.sparse_linear import sparse_logistic, sparse_ridge
 
 
 def log_ratio(counts: Any, positive: Array) -> Array:
-    """How much more often each n-gram stands in the texts of a class than in all others, as a logarithm."""
+    """Log-ratio of each n-gram's frequency in the texts of a class to its frequency in all other texts."""
     inside, outside = counts.T @ positive + 1.0, counts.T @ (1 - positive) + 1.0
     return np.asarray(np.log(inside / inside.sum()) - np.log(outside / outside.sum()), "float32")
 
 
 def fit_weights(X: Any, grams: int, y: Array, penalty: float, ctx: Any) -> tuple[Array, float]:
-    """→ (weights, intercept) for one column of labels; the first columns of X are n-grams."""
+    """Returns (weights, intercept) for one column of labels. The first `grams` columns of X are n-grams."""
     if len(np.unique(y)) < 2:
         return np.zeros(X.shape[1], "float32"), float(
             y[0] if ctx.task == "regression" else 8 * (2 * y[0] - 1)
@@ -32,7 +32,7 @@ def fit_weights(X: Any, grams: int, y: Array, penalty: float, ctx: Any) -> tuple
     if ctx.config["weighting"] == "naive_bayes":
         size[:grams] = log_ratio(X[:, :grams], y.astype("float32"))
         X = sparse.csr_matrix((X.data * size[X.indices], X.indices, X.indptr), X.shape)
-        penalty = penalty / 8  # since most n-grams tell little, most have become small
+        penalty = penalty / 8  # the scaling made most columns small
     balanced = ctx.config["class_weights"] == "balanced"
     weights, intercept = sparse_logistic(X, y, 1 / penalty, ctx.seed, balanced)
     return weights.astype("float32") * size, intercept
@@ -43,8 +43,8 @@ def scores(X: Any, models: list[tuple[Array, float]]) -> Array:
 
 
 def choose(X: Any, grams: int, T: Array, ctx: Any) -> tuple[float, list[Any]]:
-    """→ (penalty, maps from scores to logits), both found on rows left out: the penalty goes down or up for
-    as long as that helps."""
+    """Returns (penalty, maps from scores to logits), both chosen on held-out rows. The penalty is lowered or
+    raised as long as that helps."""
     inner, held = (np.random.default_rng(ctx.seed).permutation(side)[:20_000] for side in ctx.inner())
     given = ctx.config["strength"]
     best = 0.1 if given == "chosen" else float(given)
@@ -57,14 +57,14 @@ def choose(X: Any, grams: int, T: Array, ctx: Any) -> tuple[float, list[Any]]:
         tried[penalty] = loss(S, maps, T[held], ctx), maps
         return tried[penalty][0]
 
-    begun = time.monotonic()
+    began = time.monotonic()
     attempt(best)
-    took = time.monotonic() - begun
+    seconds = time.monotonic() - began
     for factor in (0.25, 4.0) if given == "chosen" else ():
-        while 0.001 < best * factor < 100 and ctx.seconds_left > 6 * took:
+        while 0.001 < best * factor < 100 and ctx.seconds_left > 6 * seconds:
             if attempt(best * factor) > 0.998 * tried[best][0]:
                 break
             best *= factor
         if best != 0.1:
-            break  # down has helped, so up would not
+            break  # lowering has helped, so raising would not
     return best, tried[best][1]

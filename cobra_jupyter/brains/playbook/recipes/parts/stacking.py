@@ -1,4 +1,4 @@
-"""Linear models whose scores are columns of another model."""
+"""Stacking: scores of linear models as columns for another model."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
-from cobra_jupyter.brains.playbook.recipes.parts.sparse_lines import sparse_logistic, sparse_ridge
+from cobra_jupyter.brains.playbook.recipes.parts.sparse_linear import sparse_logistic, sparse_ridge
 
 
 def targets_of(Y: Array, ctx: Any) -> Array:
-    """A column a linear model: each class against the rest, a label, or a number."""
+    """One column per linear model: each class against the rest, a label, or a number."""
     return np.equal(Y, np.unique(Y)).astype("float64") if ctx.task == "multiclass" else Y
 
 
-def learn_line(X: Any, t: Array, ctx: Any) -> tuple[Array, float]:
-    """Weights and intercept of ridge or logistic regression."""
+def fit_linear(X: Any, t: Array, ctx: Any) -> tuple[Array, float]:
+    """Returns (weights, intercept) of ridge or logistic regression."""
     if len(np.unique(t)) < 2:
         return np.zeros(X.shape[1]), float(t[0])
     return sparse_ridge(X, t, 3.0) if ctx.task == "regression" else sparse_logistic(X, t, 20, ctx.seed)
 
 
-def line(X: Any, learnt: tuple[Array, float]) -> Array:
-    return np.asarray(X @ learnt[0] + learnt[1])
+def linear_scores(X: Any, model: tuple[Array, float]) -> Array:
+    return np.asarray(X @ model[0] + model[1])

@@ -12,13 +12,13 @@ from cobra_jupyter.brains.playbook.recipes.parts.values import string
 
 
 def text_columns(ctx: Any) -> list[str]:
-    """The columns of texts; where there is none, the first that holds strings."""
+    """Names of the text columns; if there are none, of the first column with strings."""
     names = [name for name, kind in ctx.columns.items() if kind == "text"]
     return names or [n for n, kind in ctx.columns.items() if kind in ("category", "id") and n != ctx.id][:1]
 
 
 def texts_of(rows: pd.DataFrame, ctx: Any) -> dict[str, list[str]]:
-    """column → its texts, cleaned, "" where missing; from the seventh column on they are joined."""
+    """Cleaned texts by column, "" if missing. The seventh column and all after it are joined into one."""
     names = text_columns(ctx)
     texts = {name: [clean(value, ctx) for value in rows[name]] for name in names}
     rest = [texts.pop(name) for name in names[6:]]
@@ -26,7 +26,7 @@ def texts_of(rows: pd.DataFrame, ctx: Any) -> dict[str, list[str]]:
 
 
 def clean(value: Any, ctx: Any) -> str:
-    """A text as it is; with the factor "cleaning" without markup, links, digits and stretched letters."""
+    """Normalise markup, links, digits and repeated letters, unless the factor "cleaning" is "none"."""
     text = string(value, 200_000)
     if ctx.config["cleaning"] != "none":
         text = re.sub(r"<[^<>]{1,200}>|\\[nrt]|\\x[0-9a-fA-F]{2}", " ", html.unescape(text))

@@ -1,4 +1,4 @@
-"""Votes of naive Bayes."""
+"""Naive Bayes votes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
 
 
 def memberships(Y: Array, ctx: Any) -> list[Array]:
-    """For each target the classes whose texts are counted, a 0/1 column a class seen in training."""
+    """For each target, a 0/1 column per class seen in training; numbers are cut into five classes."""
     tables = []
     for y in Y.T:
         if ctx.task == "regression":
@@ -20,8 +20,9 @@ def memberships(Y: Array, ctx: Any) -> list[Array]:
 
 
 def learn_votes(table: Any, members: Array, ctx: Any) -> tuple[Array, Array]:
-    """→ (log-probability of each n-gram in each class, that of the class). N-grams that were not counted say
-    nothing: rows left out must not meet them differently from rows to predict."""
+    """Returns (log-probabilities of n-grams by class, log-probabilities of classes).
+
+    Uncounted n-grams get weight 0, so that held-out rows and test rows are treated alike."""
     counts = np.asarray((table.T @ members).T, "float64")
     seen, a = counts.sum(axis=0) > 0, ctx.config["smoothing"]
     if ctx.config["model"] == "complement" and len(counts) > 2:
@@ -31,15 +32,15 @@ def learn_votes(table: Any, members: Array, ctx: Any) -> tuple[Array, Array]:
     return logs.T.astype("float32"), np.log((members.sum(axis=0) + 0.5) / (len(members) + 1))
 
 
-def vote(table: Any, learnt: tuple[Array, Array]) -> Array:
-    """(rows, classes) votes around their mean; of two classes the difference alone."""
-    votes = table @ learnt[0] + learnt[1]
+def vote(table: Any, model: tuple[Array, Array]) -> Array:
+    """Votes (rows, classes), centred; with two classes, only their difference."""
+    votes = table @ model[0] + model[1]
     middle = votes[:, :1] if votes.shape[1] == 2 else votes.mean(axis=1, keepdims=True)
     return np.asarray(votes - middle)[:, 1 if votes.shape[1] == 2 else 0 :]
 
 
-def votes_of_others(tables: list[Any], members: Array, fold: Array, ctx: Any) -> Array:
-    """Votes on the training rows, each by the labels of other folds."""
+def out_of_fold_votes(tables: list[Any], members: Array, fold: Array, ctx: Any) -> Array:
+    """Out-of-fold votes: each training row is scored by a model of the other folds."""
     columns = []
     for table in tables:
         votes = np.zeros((len(members), 1 if members.shape[1] == 2 else members.shape[1]))

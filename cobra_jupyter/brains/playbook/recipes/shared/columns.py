@@ -1,10 +1,10 @@
-"""The columns of a table as numbers a model can take; label-free, each row by itself.
+"""The columns of a table as numbers. Labels are not used, and each row is computed on its own.
 
-What the name of a feature says: `number: …` a number, flag, part of a date or length of a text; `category:
-…` a code that stands for a string (equal strings have equal codes, their order means nothing); `sums: …`
-and `pairs: …` what like columns say together. Missing is NaN, and so is infinite. Strings like "F/731/S"
-give their parts, and parts that are numbers are numbers. Which features there are is decided on all rows at
-hand.
+The prefix of a feature says what it is. `number: …`: a number, a flag, a part of a date, or a length of a
+text. `category: …`: a code for a string; equal strings have equal codes, and the order has no meaning.
+`sums: …` and `pairs: …`: combinations of similar columns. Missing and infinite values are NaN. Strings like
+"F/731/S" are split into parts, and numeric parts become numbers. The larger of the train and test tables
+decides which features are made.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TRUTH = {"true": 1, "yes": 1, "false": 0, "no": 0}
 
 
 def finite(column: pd.Series) -> pd.Series:
-    """Floats; true and false are 1 and 0, what is no finite number is missing."""
+    """The column as floats: true and false become 1 and 0, and everything but finite numbers NaN."""
     if column.dtype.kind not in "biuf":
         column = column.map(lambda value: TRUTH.get(str(value).strip().lower(), value))
     number = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
@@ -32,7 +32,7 @@ def finite(column: pd.Series) -> pd.Series:
 
 
 def strings(column: pd.Series) -> pd.Series:
-    """Strings, "" where missing; 3 and 3.0 are the same."""
+    """The column as strings, "" if missing; 3 and 3.0 are the same."""
     text = [
         "" if is_missing(v) else f"{v:.12g}" if isinstance(v, int | float | np.number) else str(v)
         for v in column
@@ -41,13 +41,13 @@ def strings(column: pd.Series) -> pd.Series:
 
 
 def codes(text: pd.Series) -> pd.Series:
-    """A number that depends on the string alone, so that train and test agree; missing for ""."""
+    """A hash of each string, the same in train and test; missing for ""."""
     known = {value: float(crc32(value.encode())) for value in text.unique() if value}
     return text.map(known).astype("float64")
 
 
 def parts(text: pd.Series, count: int) -> pd.DataFrame:
-    """The parts of compound strings, as `count` columns of strings, "" where there is none."""
+    """The parts of compound strings in `count` columns, "" for absent parts."""
     return text.str.split(SEPARATOR, expand=True, regex=True).reindex(columns=range(count)).fillna("")
 
 
@@ -59,15 +59,14 @@ def is_numeric(column: pd.Series) -> bool:
 
 
 def dates(column: pd.Series, sample: pd.Series) -> pd.Series:
-    """Points in time; where the sample's are written in several ways, or with the day before the month, each
-    is read by itself."""
+    """Parse dates. The sample decides the format: mixed formats and day-first dates are recognised."""
     way: dict[str, Any] = {"errors": "coerce", "utc": True}
     known = sample.dropna().astype(str)
     few = known.iloc[:: max(1, len(known) // 2000)]
     parts = r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{2,4})"
     day_first = bool((pd.to_numeric(few.str.extract(parts)[0]) > 12).any())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that no one format fits is what is found out here
+        warnings.simplefilter("ignore")  # pandas warns if no single format fits
         each: dict[str, Any] = way | {"format": "mixed"}
         if not day_first:
             lost = pd.to_datetime(few, **way).isna().mean() - pd.to_datetime(few, **each).isna().mean()
@@ -79,7 +78,7 @@ def dates(column: pd.Series, sample: pd.Series) -> pd.Series:
 
 
 def features_of(name: str, kind: str, column: pd.Series, sample: pd.Series) -> dict[str, pd.Series]:
-    """The features of one column of this kind; `sample` decides where the kind leaves it open."""
+    """The features of one column. `sample` decides what the column's kind leaves open."""
     if kind in ("number", "flag") and is_numeric(sample):
         return {f"number: {name}": finite(column)}
     text = strings(column)
@@ -97,20 +96,22 @@ def features_of(name: str, kind: str, column: pd.Series, sample: pd.Series) -> d
     if kind == "compound":
         known = strings(sample.dropna())
         count = int(min(4, known.str.count(SEPARATOR).max() + 1)) if len(known) else 0
-        made, shape = parts(text, count), parts(known, count)
-        numeric = {i: is_numeric(shape[i]) for i in range(count)}
-        return {
-            f"number: {name} part {i}" if numeric[i] else f"category: {name} part {i}":
-            finite(made[i]) if numeric[i] else codes(made[i]) for i in range(count)
-        }  # fmt: skip
+        pieces, shape = parts(text, count), parts(known, count)
+        made = {}
+        for i in range(count):
+            if is_numeric(shape[i]):
+                made[f"number: {name} part {i}"] = finite(pieces[i])
+            else:
+                made[f"category: {name} part {i}"] = codes(pieces[i])
+        return made
     numbers = finite(sample.dropna())
-    if numbers.notna().mean() > 0.5 and numbers.nunique() > 20:  # numbers with some words among them
+    if numbers.notna().mean() > 0.5 and numbers.nunique() > 20:  # mostly numbers, with some words
         return {f"number: {name}": finite(column), f"category: {name}": codes(text)}
     return {f"category: {name}": codes(text)}
 
 
 def like_columns(numbers: pd.DataFrame) -> dict[str, list[str]]:
-    """Columns measured alike: names that differ in one word (length_1_cm, length_2_cm); amounts often 0."""
+    """Sets of similar columns: names that differ in one word (length_1_cm, length_2_cm), amounts often 0."""
     often = [
         c
         for c in numbers
@@ -125,7 +126,7 @@ def like_columns(numbers: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def together(numbers: pd.DataFrame, sets: dict[str, list[str]]) -> dict[str, pd.Series]:
-    """Sums, extremes and counts over each set of like columns; each one's share, and differences of two."""
+    """Sums, extremes and counts over each set of similar columns; shares of the sum; pairwise differences."""
     made: dict[str, pd.Series] = {}
     for key, names in sets.items():
         values, total = numbers[names], numbers[names].sum(axis=1)
@@ -142,8 +143,8 @@ def together(numbers: pd.DataFrame, sets: dict[str, list[str]]) -> dict[str, pd.
     return made
 
 
-def other_side(names: list[str], ctx: Any) -> pd.DataFrame:
-    """The rows of train or test as the folder has them, whichever are more."""
+def largest_table(names: list[str], ctx: Any) -> pd.DataFrame:
+    """The larger of the folder's train and test tables; empty if it has neither."""
     tables = [pd.DataFrame(columns=names)]
     for path, options in ctx.tables.items():
         if (ctx.data / path).exists():
@@ -153,9 +154,9 @@ def other_side(names: list[str], ctx: Any) -> pd.DataFrame:
 
 
 def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
-    """One row per row of `rows`."""
+    """The features, one row per row of `rows`."""
     kinds = {n: k for n, k in ctx.columns.items() if n in rows and k != "id" and n != ctx.id}
-    sample = other_side(list(kinds), ctx)  # the largest table: the same for train and test
+    sample = largest_table(list(kinds), ctx)  # the largest table: the same for train and test
     sample = sample if len(sample) else rows[list(kinds)]
     made: dict[str, pd.Series] = {} if kinds else {"number: nothing": pd.Series(0.0, rows.index)}
     plain: dict[str, pd.Series] = {}

@@ -1,9 +1,9 @@
-"""Numbers out of text files that belong to rows (`train/<id>/…`, `test/<id>.txt`, …); label-free.
+"""Numbers from text files that belong to rows (`train/<id>/…`, `test/<id>.txt`, …). Labels are not used.
 
-A line is a list of numbers with, at most, a few words ("atom 1.0 2.0 3.0 Ga", "walk,0.3,9.8"). Lines with
-the same words are one *type*. Per file: how many lines each type has and the statistics of their columns.
-Where lines hold three numbers they may be points in space: then also the distances from the points of one
-type to their nearest ones of another, around the edges of the cell when lattice vectors are given.
+A line is a list of numbers with at most a few words ("atom 1.0 2.0 3.0 Ga", "walk,0.3,9.8"). Lines with the
+same words have the same *type*. The features of a file are the number of lines of each type and statistics
+of their columns. Lines with three numbers may be points in space; for these, distances between nearest
+points of two types are added. If lattice vectors are given, distances cross the edges of the cell.
 """
 
 from __future__ import annotations
@@ -16,28 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-TYPES, POINTS, NEAREST, LONGEST = (
-    8,
-    300,
-    6,
-    1_000_000,
-)  # most types, points and neighbours used; bytes read a file
+TYPES, POINTS, NEAREST = 8, 300, 6  # at most so many types, points and neighbours are used
+LONGEST = 1_000_000  # bytes that are read of a file
 LATTICE = re.compile(r"lattice|cell|box", re.IGNORECASE)
-SKIP = {
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".gif",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".wav",
-    ".mp3",
-    ".npy",
-    ".npz",
-    ".parquet",
-    ".zip",
-}
+IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff"}
+SKIP = IMAGES | {".wav", ".mp3", ".npy", ".npz", ".parquet", ".zip"}
 
 
 def number(word: str) -> float | None:
@@ -49,7 +32,7 @@ def number(word: str) -> float | None:
 
 
 def read_types(paths: list[Path]) -> dict[str, np.ndarray]:
-    """type → (lines, columns): of each type the lines that have as many numbers as most of them."""
+    """An array (lines, columns) for each type. Lines with an unusual number of columns are left out."""
     lines: dict[str, list[list[float]]] = {}
     for path in paths:
         content = path.read_bytes()[:LONGEST]
@@ -67,7 +50,7 @@ def read_types(paths: list[Path]) -> dict[str, np.ndarray]:
 
 
 def files_by_id(root: Path, side: str) -> dict[str, list[Path]]:
-    """id → its files, in folders of this side when there are such, else anywhere under the root."""
+    """The files of each id, from folders named after the side if there are any, else from all folders."""
     folders = [path for path in sorted(root.iterdir()) if path.is_dir()]
     found: dict[str, list[Path]] = {}
     for folder in [path for path in folders if side in path.name.lower()] or folders:
@@ -79,14 +62,14 @@ def files_by_id(root: Path, side: str) -> dict[str, list[Path]]:
 
 
 def common_types(sample: list[list[Path]]) -> list[str]:
-    """The types found in most files of the sample."""
+    """The most frequent types in the files of the sample."""
     seen = Counter(kind for paths in sample for kind in read_types(paths))
     order = sorted(seen.items(), key=lambda item: (-item[1], item[0]))
     return [kind for kind, times in order if times > len(sample) / 50][:TYPES]
 
 
 def distances(points: np.ndarray, lattice: np.ndarray | None) -> np.ndarray:
-    """(n, n·images) distances from every point to every point and to its images in the neighbouring cells."""
+    """Distances (n, n·images) from each point to all points and their images in neighbouring cells."""
     steps = np.array([[i, j, k] for i in (0, -1, 1) for j in (0, -1, 1) for k in (0, -1, 1)], dtype=float)
     shifts = np.zeros((1, 3)) if lattice is None else steps @ lattice
     images = (points[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
@@ -95,7 +78,7 @@ def distances(points: np.ndarray, lattice: np.ndarray | None) -> np.ndarray:
 
 
 def point_features(types: dict[str, np.ndarray], kinds: list[str]) -> dict[str, float]:
-    """Nearest-neighbour distances by pair of types; density when the cell is known."""
+    """Nearest-neighbour distances for each pair of types; volume per point if the cell is known."""
     cells = [rows for kind, rows in types.items() if rows.shape == (3, 3) and LATTICE.search(kind)]
     lattice = cells[0] if cells else None
     sets = {kind: types[kind][:POINTS] for kind in kinds if kind in types and not LATTICE.search(kind)}
@@ -122,7 +105,7 @@ def point_features(types: dict[str, np.ndarray], kinds: list[str]) -> dict[str, 
                     made[f"{a} to {b} nearest {k + 1} mean"] = float(np.nanmean(near[:, k]))
             if np.isfinite(near[:, 0]).any():
                 made[f"{a} to {b} nearest std"] = float(np.nanstd(near[:, 0]))
-                reach = 1.25 * np.nanmin(table)  # neighbours at about the shortest distance of all
+                reach = 1.25 * np.nanmin(table)  # a little more than the shortest distance
                 made[f"{a} to {b} close"] = float((part < reach).sum(1).mean())
     return made
 
@@ -140,9 +123,9 @@ def features_of(paths: list[Path], kinds: list[str]) -> dict[str, float]:
 
 
 def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
-    """One row per row of `rows`, NaN for rows without files; the columns are the same for train and test."""
+    """The features, one row per row of `rows`, NaN without files. Train and test have the same columns."""
     both = [paths for side in ("train", "test") for paths in files_by_id(ctx.data, side).values()]
-    sample = both[:: max(1, len(both) // 200)]  # of both sides alike: it decides the columns
+    sample = both[:: max(1, len(both) // 200)]  # from train and test: it decides the columns
     kinds = common_types(sample)
     columns = sorted({name for paths in sample for name in features_of(paths, kinds)})
     files = files_by_id(ctx.data, ctx.side)

@@ -1,9 +1,8 @@
-"""Where a row stands among all rows of train and test; label-free.
+"""How a row relates to the other rows of train and test. Labels are not used.
 
-One row alone hides what several tell together: who travels in the same group (ids like "0013_02" share
-"0013"), how often a value occurs, whose surname or cabin is the same. Counted over train and test together,
-so that a group cut in two by the split is still seen whole. Columns are floats, NaN where the key is
-missing.
+Some facts need several rows: who travels in the same group (ids like "0013_02" share "0013"), how often a
+value occurs, who has the same surname or cabin. Rows of train and test are counted together, so a group that
+the split cuts in two is still complete. Columns are floats; they are NaN if the key is missing.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from cobra_jupyter.brains.playbook.recipes.parts.values import is_missing, label
 
 
 def text(column: pd.Series) -> pd.Series:
-    """Strings, missing where the value is missing; 3 and 3.0 are the same."""
+    """The column as strings; missing values stay missing; 3 and 3.0 are the same."""
     return column.map(
         lambda v: np.nan if is_missing(v) else f"{v:.9g}" if isinstance(v, float | int) else str(v)
     )
 
 
 def all_rows(rows: pd.DataFrame, names: list[str], ctx: Any) -> pd.DataFrame:
-    """`rows` first, then those of the folder's train and test tables, each once."""
+    """`rows`, followed by the other rows of the folder's train and test tables, without duplicates."""
     frames = [rows[names].apply(text)]
     for path, options in ctx.tables.items():
         if (ctx.data / path).exists():
@@ -37,7 +36,7 @@ def all_rows(rows: pd.DataFrame, names: list[str], ctx: Any) -> pd.DataFrame:
 
 
 def keys_of(everything: pd.DataFrame, ctx: Any) -> dict[str, pd.Series]:
-    """What rows may share: id prefixes, categories, compounds and their beginnings, last words of texts."""
+    """Keys that rows may share: id prefixes, categories, compounds, their beginnings, last words of texts."""
     keys = {}
     for name in everything:
         kind, column = ctx.columns.get(name, ""), everything[name]
@@ -54,18 +53,18 @@ def keys_of(everything: pd.DataFrame, ctx: Any) -> dict[str, pd.Series]:
 
 
 def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
-    """One row per row of `rows`: which groups it is in, how large they are, its place in them."""
+    """The features, one row per row of `rows`: its groups, their sizes, its position in them."""
     names = [name for name in rows.columns if name in ctx.columns or name == ctx.id]
     made: dict[str, pd.Series] = {"missing": rows[names].isna().sum(axis=1).reset_index(drop=True)}
-    if ctx.id in names:  # rows are told apart by their key, so numbers need not be looked at
+    if ctx.id in names:  # the id distinguishes rows, so numbers are not needed for that
         names = [name for name in names if ctx.columns.get(name) != "number"]
     everything = all_rows(rows, names, ctx)
     for name, key in keys_of(everything, ctx).items():
         size = key.groupby(key).transform("size").where(key.notna())
         if size.max() < 2:
-            continue  # every value stands alone: nothing is shared
+            continue  # no two rows share a value
         made[f"{name} size"] = size
-        if size.median() < 30:  # the labels of such neighbours may tell: a code for the group
+        if size.median() < 30:  # small groups: a code, so that their labels can be used
             known = {value: float(crc32(value.encode())) for value in key[size > 1].unique()}
             made[f"group: {name}"] = key.map(known)
         if name.endswith(" prefix"):

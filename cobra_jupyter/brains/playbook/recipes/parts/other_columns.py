@@ -1,4 +1,4 @@
-"""What stands beside the n-grams: statistics of the texts and the other columns."""
+"""Columns that join the n-grams: text statistics and all other columns."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pandas as pd
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
 
 
-def beside(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
-    """Statistics of the texts and the other columns, from `%%shared` cells."""
+def other_columns(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
+    """Text statistics and the other columns, read from `%%shared` cells."""
     return pd.concat([ctx.shared(name).loc[rows.index] for name in ("columns", "texts")], axis=1)
 
 
 class Scale:
-    """Columns of any kind → numbers around 0 of about equal size, gaps filled and flagged."""
+    """Turns columns of any kind into standardised numbers; missing values are filled and flagged."""
 
     def __init__(self, votes: Array, others: pd.DataFrame) -> None:
         codes = [c for c in others if c.startswith("category: ")]

@@ -1,4 +1,4 @@
-"""Linear models of sparse tables: weights and an intercept."""
+"""Linear models of sparse tables; each is (weights, intercept)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def sparse_ridge(X: Any, y: Array, penalty: float) -> tuple[Array, float]:
 def sparse_logistic(
     X: Any, y: Array, inverse: float, seed: int, balanced: bool = False
 ) -> tuple[Array, float]:
-    """Logistic regression; `inverse` is that of its penalty."""
+    """Logistic regression; `inverse` is the inverse of the penalty."""
     weights = "balanced" if balanced else None
-    machine = LogisticRegression(
+    model = LogisticRegression(
         C=inverse,
         solver="liblinear",
         dual=True,
@@ -30,6 +30,6 @@ def sparse_logistic(
         random_state=seed,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # not fully converged is good enough
-        machine.fit(X, y)
-    return machine.coef_[0], float(machine.intercept_[0])
+        warnings.simplefilter("ignore")  # convergence warnings: an approximate fit is good enough
+        model.fit(X, y)
+    return model.coef_[0], float(model.intercept_[0])

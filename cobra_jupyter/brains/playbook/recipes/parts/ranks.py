@@ -1,4 +1,4 @@
-"""Numbers on other scales: ranked, standardised."""
+"""Numbers as ranks."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from sklearn.preprocessing import QuantileTransformer
 
 
 def ranking(rows: int, ctx: Any) -> Any:
-    """A transformation of each column into ranks; as fine as the rows allow."""
+    """A transformer of each column into ranks, with as many quantiles as the rows allow."""
     return QuantileTransformer(n_quantiles=min(rows, max(2, min(200, rows // 3))), random_state=ctx.seed)
