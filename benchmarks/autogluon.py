@@ -1,4 +1,4 @@
-"""AutoGluon on a competition folder, in an environment of its own: what a good library does with the same time."""
+"""AutoGluon on a competition folder, in its own environment: what a good library does in the same time."""
 
 from __future__ import annotations
 
@@ -44,10 +44,17 @@ for target in spec["targets"]:
     out[target] = True
 """
 METRICS = {
-    "rmse": "root_mean_squared_error", "rmsle": "root_mean_squared_error", "mean_columnwise_rmsle": "root_mean_squared_error",
-    "mae": "mean_absolute_error", "log_loss": "log_loss", "accuracy": "accuracy", "roc_auc": "roc_auc", "f1": "f1",
-    "r2": "r2", "mse": "mean_squared_error",
-}  # fmt: skip
+    "rmse": "root_mean_squared_error",
+    "rmsle": "root_mean_squared_error",
+    "mean_columnwise_rmsle": "root_mean_squared_error",
+    "mae": "mean_absolute_error",
+    "log_loss": "log_loss",
+    "accuracy": "accuracy",
+    "roc_auc": "roc_auc",
+    "f1": "f1",
+    "r2": "r2",
+    "mse": "mean_squared_error",
+}
 
 
 def run(folder: Path, out: Path, seconds: float) -> float:
@@ -64,11 +71,15 @@ def run(folder: Path, out: Path, seconds: float) -> float:
         safe.to_parquet(out / f"{name}.parquet")
     metric = str(competition.metric)
     spec = {
-        "id": competition.id, "targets": list(competition.targets), "log": "rmsle" in metric,
-        "metric": METRICS.get(metric), "seconds": max(30.0, seconds - OVERHEAD), "cores": psutil.cpu_count(),
+        "id": competition.id,
+        "targets": list(competition.targets),
+        "log": "rmsle" in metric,
+        "metric": METRICS.get(metric),
+        "seconds": max(30.0, seconds - OVERHEAD),
+        "cores": psutil.cpu_count(),
         "problem": "regression" if competition.task == "multilabel" else competition.task,
         "probabilities": competition.layout in ("probability", "class_probabilities"),
-    }  # fmt: skip
+    }
     (out / "spec.json").write_text(json.dumps(spec))
     (out / "run.py").write_text(SCRIPT)
     python = _environment()

@@ -1,5 +1,6 @@
-"""A live notebook of 2,000 cells with 50 MB of outputs: opening it against the same notebook where the extension is off,
-and appending a cell against the same at 100 cells, when JupyterLab has drawn both.
+"""Times a live notebook of 2,000 cells with 50 MB of outputs. Opening it is compared with opening the same
+notebook without the extension; appending a cell is compared with appending to 100 cells, after JupyterLab
+has drawn both notebooks.
 
     python -m benchmarks.big_notebook [--cells 2000] [--rounds 5]"""
 
@@ -37,10 +38,20 @@ def fill(run: Any, first: int, last: int) -> None:
         edits = []
         for number in range(start, min(start + 100, last)):
             text = f"cell {number} " + "0123456789 " * (SIZE // 11)
-            edits.append({"edit": "insert", "after": "end", "cell": {
-                "cell_type": "code", "id": f"big-{number}", "source": f"print({number})", "metadata": {}, "execution_count": number,
-                "outputs": [{"output_type": "stream", "name": "stdout", "text": text}],
-            }})  # fmt: skip
+            edits.append(
+                {
+                    "edit": "insert",
+                    "after": "end",
+                    "cell": {
+                        "cell_type": "code",
+                        "id": f"big-{number}",
+                        "source": f"print({number})",
+                        "metadata": {},
+                        "execution_count": number,
+                        "outputs": [{"output_type": "stream", "name": "stdout", "text": text}],
+                    },
+                }
+            )
         run.call("edit", agent="lead", client="filler", edits=edits)
 
 
@@ -51,16 +62,20 @@ def opening(page: Any, url: str, cells: int) -> float:
     page.goto(url)
     page.wait_for_function(
         """cells => {
-            const panel = [...window.jupyterapp?.shell.widgets('main') ?? []].find(w => w.content?.model?.cells);
-            return panel && panel.content.model.cells.length >= cells && document.querySelector('.jp-Cell .cm-content');
+            const panel = [...window.jupyterapp?.shell.widgets('main') ?? []]"""
+        """.find(w => w.content?.model?.cells);
+            return panel && panel.content.model.cells.length >= cells"""
+        """ && document.querySelector('.jp-Cell .cm-content');
         }""",
-        arg=cells, timeout=120_000, polling=20,
-    )  # fmt: skip
+        arg=cells,
+        timeout=120_000,
+        polling=20,
+    )
     return time.perf_counter() - began
 
 
 def drawn(tab: Any) -> None:
-    """Wait until JupyterLab, which draws the cells out of sight one by one when it is idle, has drawn them all."""
+    """Wait until all cells are drawn: JupyterLab draws cells out of view one by one when it is idle."""
     left = "nb => nb.content.widgets.filter(widget => widget.isPlaceholder()).length"
     from tests.lab.waiting import until
 
@@ -69,9 +84,10 @@ def drawn(tab: Any) -> None:
 
 
 def appending(places: list[tuple[Any, Any]], name: str, times: int) -> list[tuple[float, float]]:
-    """For each run and the tab that shows it, medians of the seconds from an edit sent to the runner to the cell in the
-    tab's shared model, and until JupyterLab's own listeners have made a widget of it. By turns, one in 1 to 2 s:
-    JupyterLab takes 0.2 s to lay a long notebook out anew, and what others do each second is to be met by chance."""
+    """For each run and the tab that shows it, returns two medians in seconds: from an edit sent to the runner
+    until the cell is in the tab's shared model, and until JupyterLab has made a widget of it. The runs take
+    turns, with 1 to 2 s between edits: JupyterLab needs 0.2 s to lay a long notebook out again, and a random
+    pause does not fall in step with work that other code does every second."""
     sent: dict[str, float] = {}
     pauses = random.Random(0)
     for _, tab in places:
@@ -94,7 +110,14 @@ def appending(places: list[tuple[Any, Any]], name: str, times: int) -> list[tupl
 
 
 def append(run: Any, cell_id: str, sent: dict[str, float]) -> None:
-    cell = {"cell_type": "code", "id": cell_id, "source": "1", "metadata": {}, "outputs": [], "execution_count": None}  # fmt: skip
+    cell = {
+        "cell_type": "code",
+        "id": cell_id,
+        "source": "1",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
     sent[cell_id] = time.time()
     run.call("edit", agent="lead", client="filler", edits=[{"edit": "insert", "after": "end", "cell": cell}])
 
@@ -153,12 +176,18 @@ def measure(folder: Path, cells: int, rounds: int) -> dict[str, Any]:
         plain.stop()
     opened = {name: statistics.median(seconds) for name, seconds in times.items()}
     return {
-        "cells": cells, "mb": round(size / 1e6, 1), "open_s": round(opened["with"], 2), "open_without_s": round(opened["without"], 2),
-        "open_ratio": round(opened["with"] / opened["without"], 3), "append_ms": round(1000 * many, 1),
-        "append_at_100_ms": round(1000 * few, 1), "append_ratio": round(many / few, 3),
-        "widget_ms": round(1000 * many_widget, 1), "widget_at_100_ms": round(1000 * few_widget, 1),
+        "cells": cells,
+        "mb": round(size / 1e6, 1),
+        "open_s": round(opened["with"], 2),
+        "open_without_s": round(opened["without"], 2),
+        "open_ratio": round(opened["with"] / opened["without"], 3),
+        "append_ms": round(1000 * many, 1),
+        "append_at_100_ms": round(1000 * few, 1),
+        "append_ratio": round(many / few, 3),
+        "widget_ms": round(1000 * many_widget, 1),
+        "widget_at_100_ms": round(1000 * few_widget, 1),
         "widget_while_drawing_ms": round(1000 * drawing, 1),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

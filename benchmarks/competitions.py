@@ -1,10 +1,12 @@
 """Run competitions one after the other, grade afterwards, print a table.
 
-    python -m benchmarks.competitions FOLDER… --budget 10m --grade 'python grade.py answers {name} {submission}'
+    python -m benchmarks.competitions FOLDER… --budget 10m \\
+        --grade 'python grade.py answers {name} {submission}'
     python -m benchmarks.competitions FOLDER… --against autogluon --scales
 
-The grader is any command; of what it prints the last JSON object with a "score" counts (its "medal" or "thresholds"
-too, if it says any), else the last number. It runs when a competition's run is over; nothing of it reaches a run.
+The grader is any command. From its output, the last JSON object with a "score" counts (and its "medal" or
+"thresholds", if present), else the last number. It runs after a competition's run has finished, and nothing
+of it reaches a run.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ class Grade:
 
 @dataclass(frozen=True)
 class Row:
-    """One competition's line of the table. `rows` are those of train and test, `ablation` the share of the run's time."""
+    """One row of the table. `rows` counts train and test; `ablation` is a share of the run's time."""
 
     name: str
     metric: str
@@ -56,8 +58,8 @@ class Row:
 
     @property
     def deviation(self) -> float | None:
-        """How many standard errors of their difference lie between CV and score: a test set has one of its own, the
-        larger the fewer its rows."""
+        """The distance between CV and score in standard errors of their difference. The test set has its own
+        error, which is larger the fewer rows it has."""
         if self.cv is None or not self.se or self.grade.score is None:
             return None
         train, test = self.rows
@@ -130,11 +132,18 @@ def _row(folder: Path, chosen: argparse.Namespace, thresholds: dict[str, Any]) -
         other = (grade(chosen.grade, name, other_out / "submission.csv", thresholds), seconds)
     total = float(result.get("seconds") or 1.0)
     return Row(
-        name=name, metric=str(result.get("metric")), cv=result.get("cv"), se=result.get("cv_se"),
-        rows=_rows(out), grade=grade(chosen.grade, name, out / "submission.csv", thresholds), proof=str(result.get("proof")),
-        seconds=total, ablation=ablation_seconds(out) / total,
-        spearman=scales.agreement(folder, out) if chosen.scales else None, other=other,
-    )  # fmt: skip
+        name=name,
+        metric=str(result.get("metric")),
+        cv=result.get("cv"),
+        se=result.get("cv_se"),
+        rows=_rows(out),
+        grade=grade(chosen.grade, name, out / "submission.csv", thresholds),
+        proof=str(result.get("proof")),
+        seconds=total,
+        ablation=ablation_seconds(out) / total,
+        spearman=scales.agreement(folder, out) if chosen.scales else None,
+        other=other,
+    )
 
 
 def _rows(run: Path) -> tuple[int, int]:
@@ -194,10 +203,17 @@ def table(rows: Iterable[Row], against: str | None) -> str:
     lines.append(["---"] * len(lines[0]))
     for row in rows:
         cells = [
-            row.name, row.metric, "" if row.cv is None else f"{row.cv:.5f} ± {row.se:.5f}", _number(row.grade.score),
-            "" if row.deviation is None else f"{row.deviation:.1f} SE", row.grade.medal, row.proof, f"{row.seconds:.0f} s", f"{row.ablation:.0%}",
+            row.name,
+            row.metric,
+            "" if row.cv is None else f"{row.cv:.5f} ± {row.se:.5f}",
+            _number(row.grade.score),
+            "" if row.deviation is None else f"{row.deviation:.1f} SE",
+            row.grade.medal,
+            row.proof,
+            f"{row.seconds:.0f} s",
+            f"{row.ablation:.0%}",
             "" if row.spearman is None else f"{row.spearman:.2f}",
-        ]  # fmt: skip
+        ]
         if row.other:
             cells += [f"{_number(row.other[0].score)} {row.other[0].medal}".strip(), f"{row.other[1]:.0f} s"]
         lines.append(cells)
@@ -210,11 +226,18 @@ def _number(value: float | None) -> str:
 
 def _record(row: Row) -> dict[str, Any]:
     return {
-        "name": row.name, "cv": row.cv, "se": row.se, "score": row.grade.score, "medal": row.grade.medal,
-        "standard_errors_apart": row.deviation, "proof": row.proof, "seconds": row.seconds,
-        "ablation_share": row.ablation, "spearman": row.spearman,
+        "name": row.name,
+        "cv": row.cv,
+        "se": row.se,
+        "score": row.grade.score,
+        "medal": row.grade.medal,
+        "standard_errors_apart": row.deviation,
+        "proof": row.proof,
+        "seconds": row.seconds,
+        "ablation_share": row.ablation,
+        "spearman": row.spearman,
         "other": row.other and {"score": row.other[0].score, "seconds": row.other[1]},
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

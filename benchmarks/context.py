@@ -1,5 +1,6 @@
-"""What a run's contexts cost: a scripted run of 200 turns; tokens (about) each turn, against a history that grows, and
-the share that a provider's cache would find unchanged. `--show DIR` writes the contexts of turns 1, 20 and 150."""
+"""What a run's contexts cost: a scripted run of 200 turns. Prints the approximate tokens of each turn,
+compared with a growing history, and the share that a provider's cache would find unchanged. `--show DIR`
+writes the contexts of turns 1, 20 and 150."""
 
 from __future__ import annotations
 
@@ -39,10 +40,11 @@ table["low"] = [f"rows below {low:.2f}: {(frame[c] < low).sum()}" for c, low in 
 print(table.round(3).to_string())
 print(frame.corr().round(2).to_string())"""
 WORDS = (
-    "The last output showed that the errors are largest where few rows were learnt from, and that no single column "
-    "explains them. A look at the residuals by quantile comes before the next trial, since a factor that only helps in "
-    "the tails would not pay at full size. If the spread is even, the next step is another family; if not, the "
-    "interactions of the two strongest columns are worth an ablation of their own."
+    "The last output showed that the errors are largest where few rows were learnt from, and that no single "
+    "column explains them. A look at the residuals by quantile comes before the next trial, since a factor "
+    "that only helps in the tails would not pay at full size. If the spread is even, the next step is "
+    "another family; if not, the interactions of the two strongest columns are worth an ablation of their "
+    "own."
 )
 START = [
     "%load_ext cobra_jupyter\ncobra.open()",
@@ -114,12 +116,18 @@ def main() -> None:
     if show:
         for turn in (1, 20, 150):
             (show / f"turn-{turn}.md").write_text(texts[turn - 1])
-    print(json.dumps({
-        "turns": len(texts), "tokens": {str(n): sizes[n - 1] for n in (1, 10, 30, 100, 200)},
-        "turn_200_over_30": round(sizes[199] / sizes[29], 3),
-        "largest_after_30_over_30": round(max(sizes[30:]) / sizes[29], 3), "growing_over_this": round(grown / sum(sizes), 2),
-        "unchanged_prefix": round(sum(same) / len(same), 3),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "turns": len(texts),
+                "tokens": {str(n): sizes[n - 1] for n in (1, 10, 30, 100, 200)},
+                "turn_200_over_30": round(sizes[199] / sizes[29], 3),
+                "largest_after_30_over_30": round(max(sizes[30:]) / sizes[29], 3),
+                "growing_over_this": round(grown / sum(sizes), 2),
+                "unchanged_prefix": round(sum(same) / len(same), 3),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

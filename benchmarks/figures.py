@@ -25,7 +25,8 @@ Rows = Iterator[tuple[str, str]]
 def _trial_overhead(f: Figures) -> Rows:
     yield (
         "from `cobra.trial(…)` to `fit` entered, 300,000 × 30 numbers at hand",
-        f"{f['median_ms']:.0f} ms; {f['ratio']:.0f} × less than a fresh process that imports the libraries and reads the csv",
+        f"{f['median_ms']:.0f} ms; {f['ratio']:.0f} × less than a fresh process"
+        " that imports the libraries and reads the csv",
     )
 
 
@@ -62,7 +63,8 @@ def _lab_latency(f: Figures) -> Rows:
     block = f["loop_block"]
     yield (
         "longest block of the server's event loop while the demo runs",
-        f"{block['run_ms']} ms, of which it works {block['run_cpu_ms']} ms; an idle loop: {block['idle_loop_ms']} ms",
+        f"{block['run_ms']} ms, of which it works {block['run_cpu_ms']} ms;"
+        f" an idle loop: {block['idle_loop_ms']} ms",
     )
 
 
@@ -78,6 +80,11 @@ def _big_notebook(f: Figures) -> Rows:
 
 
 _ROWS: dict[str, Callable[[Figures], Rows]] = {
-    "trial_overhead": _trial_overhead, "loop_overhead": _loop_overhead, "parallel": _parallel,
-    "stream_latency": _stream_latency, "context": _context, "lab_latency": _lab_latency, "big_notebook": _big_notebook,
-}  # fmt: skip
+    "trial_overhead": _trial_overhead,
+    "loop_overhead": _loop_overhead,
+    "parallel": _parallel,
+    "stream_latency": _stream_latency,
+    "context": _context,
+    "lab_latency": _lab_latency,
+    "big_notebook": _big_notebook,
+}

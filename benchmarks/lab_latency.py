@@ -1,5 +1,6 @@
-"""From a line that the agent's cell prints to its text in the DOM of real Chromium, at 20 lines a second, while a person
-types into another cell; and the longest block of the Jupyter server's event loop while the playbook runs the demo.
+"""The time from a line that the agent's cell prints to its text in the DOM of real Chromium, at 20 lines a
+second, while a person types into another cell; and the longest block of the Jupyter server's event loop
+while the playbook runs the demo.
 
     python -m benchmarks.lab_latency [--lines 400]"""
 
@@ -26,15 +27,16 @@ OBSERVE = """() => {
     };
     new MutationObserver(changes => changes.forEach(change => {
         look(change.target); change.addedNodes.forEach(look);
-    })).observe(document.querySelector('.jp-Notebook'), {subtree: true, childList: true, characterData: true});
+    })).observe(document.querySelector('.jp-Notebook'), {subtree: true, childList: true,\
+ characterData: true});
     new PerformanceObserver(list => list.getEntries().forEach(entry => window.cobraLong.push(entry.duration)))
         .observe({entryTypes: ['longtask']});
 }"""
 
 
 async def watch(path: Path) -> None:
-    """Write the longest block of the event loop so far: seconds, and the seconds of CPU that the process took in it
-    (in what is beyond, others had the cores). Anew when the file is taken away."""
+    """Write the longest block of the event loop so far: its seconds, and this process's CPU seconds in it
+    (other processes had the cores for the rest). Starts again when the file is removed."""
     longest = 0.0
     while True:
         before, worked = time.perf_counter(), time.process_time()
@@ -74,7 +76,11 @@ def latency(folder: Path, lines: int) -> dict[str, Any]:
             tab = Tab(browser.new_page(viewport={"width": 1400, "height": 900}), server).open(run.path)
             tab.shows("Begin")
             tab.page.evaluate(OBSERVE)
-            code = f"for _ in range({lines}):\n    print(f'T{{time.time():.6f}}', flush=True)\n    time.sleep({PACE})"
+            code = (
+                f"for _ in range({lines}):\n"
+                "    print(f'T{time.time():.6f}', flush=True)\n"
+                f"    time.sleep({PACE})"
+            )
             run.say(2, live.cell(code))
             tab.shows("T1")
             first = tab.cells()[2]["id"]
@@ -89,15 +95,19 @@ def latency(folder: Path, lines: int) -> dict[str, Any]:
         server.stop()
     delays = sorted(1000 * (when - float(stamp[1:])) for stamp, when in seen.items())
     return {
-        "lines": lines, "seen": len(delays), "p50_ms": round(statistics.median(delays), 1),
-        "p95_ms": round(delays[int(0.95 * len(delays))], 1), "max_ms": round(delays[-1], 1),
-        "longest_task_ms": round(max(long, default=0.0)), "tasks_over_100_ms": sum(task > 100 for task in long),
-    }  # fmt: skip
+        "lines": lines,
+        "seen": len(delays),
+        "p50_ms": round(statistics.median(delays), 1),
+        "p95_ms": round(delays[int(0.95 * len(delays))], 1),
+        "max_ms": round(delays[-1], 1),
+        "longest_task_ms": round(max(long, default=0.0)),
+        "tasks_over_100_ms": sum(task > 100 for task in long),
+    }
 
 
 def loop_block(folder: Path, budget: str) -> dict[str, Any]:
-    """The longest block of the server's event loop while a demo runs in an open tab, from its start by REST on; and
-    that of an event loop with nothing to do in a process of its own, which the machine alone is to blame for."""
+    """The longest block of the server's event loop while a demo runs in an open tab, from its start by REST;
+    and the longest block of an idle event loop in its own process, which only the machine causes."""
     from playwright.sync_api import sync_playwright
 
     from cobra_jupyter.cli import demo
@@ -145,9 +155,11 @@ def loop_block(folder: Path, budget: str) -> dict[str, Any]:
         control.kill()
         server.stop()
     return {
-        "start_and_open_ms": round(1000 * opened, 1), "run_ms": round(1000 * wall, 1), "run_cpu_ms": round(1000 * cpu, 1),
+        "start_and_open_ms": round(1000 * opened, 1),
+        "run_ms": round(1000 * wall, 1),
+        "run_cpu_ms": round(1000 * cpu, 1),
         "idle_loop_ms": round(1000 * other, 1),
-    }  # fmt: skip
+    }
 
 
 def _idle(path: Path) -> None:

@@ -1,5 +1,6 @@
-"""What the runner adds to a trivial cell beyond the kernel: reply, notebook, record, context. A real run whose brain
-writes `1 + 1` five thousand times; a turn's time less its execution's, medians over windows of 100 turns."""
+"""What the runner adds to a trivial cell beyond the kernel: reply, notebook, record, context. In a real run
+the brain writes `1 + 1` five thousand times. The figures are a turn's time minus its execution's, as medians
+over windows of 100 turns."""
 
 from __future__ import annotations
 
@@ -54,9 +55,15 @@ def main() -> None:
     turns = [after - before for before, after in zip(brain.asked, brain.asked[1:], strict=False)]
     added = [(turn - execution) * 1e3 for turn, execution in zip(turns, executions, strict=False)]
     first, last = statistics.median(added[:WINDOW]), statistics.median(added[CELLS - WINDOW : CELLS])
-    print(json.dumps({
-        "median_ms_per_cell": round(statistics.median(added[:CELLS]), 2), "ratio_5000_to_100": round(last / first, 2), "rss_mb": round(brain.rss),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "median_ms_per_cell": round(statistics.median(added[:CELLS]), 2),
+                "ratio_5000_to_100": round(last / first, 2),
+                "rss_mb": round(brain.rss),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

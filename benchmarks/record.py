@@ -2,9 +2,9 @@
 
     python -m benchmarks.record bench        # or bench-lab
 
-Each benchmark prints JSON objects. An entry holds their figures with commit, machine and date. Ratios are compared with
-the last entry of the same kind of machine, since times of different machines say nothing about the code. The figures in
-docs/measured.md are written from the last entry."""
+Each benchmark prints JSON objects. An entry holds their figures with commit, machine and date. Ratios are
+compared with the last entry of the same kind of machine, since times of different machines say nothing about
+the code. The figures in docs/measured.md are written from the last entry."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def write_document(history: Mapping[str, Sequence[Entry]]) -> None:
 
 
 def documented(text: str, history: Mapping[str, Sequence[Entry]]) -> str:
-    """A document with the figures of the last entries between its markers. Raises ValueError where one is missing."""
+    """Returns a document with the last figures between its markers. Raises ValueError if one is missing."""
     for suite in SUITES:
         start, end = f"<!-- {suite}:start -->\n", f"<!-- {suite}:end -->"
         head, found, rest = text.partition(start)
@@ -139,9 +139,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("suite", choices=SUITES)
     suite = parser.parse_args(arguments).suite
     entry: Entry = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"), "commit": commit(), "machine": machine(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": commit(),
+        "machine": machine(),
         "figures": {name: measure(name) for name in SUITES[suite]},
-    }  # fmt: skip
+    }
     history = load()
     old = before(history.get(suite, []), entry["machine"])
     history.setdefault(suite, []).append(entry)

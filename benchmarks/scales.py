@@ -30,7 +30,7 @@ class Quiet:
 
 
 def agreement(folder: Path, run: Path) -> float | None:
-    """Ablate the factors of one of the run's candidates at 15 % and at 100 % of the rows, all folds, and compare."""
+    """Ablate a candidate's factors at 15 % and at 100 % of the rows, all folds, and compare."""
     records = list(read(run / "ledger.jsonl"))
     tables = [r.data for r in records if r.kind == "ablation"]
     if not tables:

@@ -1,5 +1,6 @@
-"""From a token that leaves the provider to its text in the notebook: a loopback server in a process of its own sends 400
-tokens, 50 a second; the real SDK, brain and loop take them into a document whose file is written meanwhile."""
+"""The time from a token that leaves the provider to its text in the notebook. A loopback server in its own
+process sends 400 tokens, 50 a second; the real SDK, brain and loop put them into a document whose file is
+written meanwhile."""
 
 from __future__ import annotations
 
@@ -65,9 +66,16 @@ def main() -> None:
             server.kill()
             server.wait()
     cuts = statistics.quantiles([seconds * 1e3 for seconds in took], n=20)
-    print(json.dumps({
-        "tokens": len(took), "p50_ms": round(cuts[9], 2), "p95_ms": round(cuts[18], 2), "max_ms": round(max(took) * 1e3, 2),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "tokens": len(took),
+                "p50_ms": round(cuts[9], 2),
+                "p95_ms": round(cuts[18], 2),
+                "max_ms": round(max(took) * 1e3, 2),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

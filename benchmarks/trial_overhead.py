@@ -1,5 +1,6 @@
-"""From `cobra.trial(...)` to `fit` entered with its data at hand, against a fresh Python process that imports the
-usual libraries and reads the csv. 300,000 × 30 numbers, fold files cached, first use excluded."""
+"""The time from `cobra.trial(...)` until `fit` is entered with its data loaded, compared with a fresh Python
+process that imports the usual libraries and reads the csv. 300,000 × 30 numbers, fold files cached, first use
+excluded."""
 
 from __future__ import annotations
 

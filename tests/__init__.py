@@ -1,5 +1,5 @@
-"""One thread a test process, as in a worker: set before numerical libraries load, as threads that wait for each other on
-a busy machine burn most of its time."""
+"""One thread for each test process, as in a worker. It is set before numerical libraries load: on a busy
+machine, threads that wait for each other burn most of the time."""
 
 import os
 

@@ -37,10 +37,14 @@ OUTPUTS = {"binary": ["y"], "multiclass": ["y"], "multilabel": ["t1", "t2"], "re
 def table(task: str, rows: int, seed: int, noise: bool = False) -> pd.DataFrame:
     """Rows with the features a, b, colour, and labels that depend on a (on nothing with `noise`)."""
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({
-        "id": [f"r{seed}_{i}x" for i in rng.permutation(rows)], "a": rng.normal(size=rows),
-        "b": rng.normal(size=rows), "colour": rng.choice(["red", "green", "blue"], rows),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "id": [f"r{seed}_{i}x" for i in rng.permutation(rows)],
+            "a": rng.normal(size=rows),
+            "b": rng.normal(size=rows),
+            "colour": rng.choice(["red", "green", "blue"], rows),
+        }
+    )
     score = rng.normal(size=rows) + (0 if noise else 2) * frame["a"]
     if task == "binary":
         frame["y"] = (score > 0).astype(int)
@@ -63,10 +67,16 @@ def write(frame: pd.DataFrame, path: Path, **options: Any) -> None:
 
 
 def make_competition(
-    folder: Path, task: str = "binary", rows: int = 200, test_rows: int = 40, metric: str | None = None,
-    noise: bool = False, train_path: str = "train.csv",
-    change: Callable[[pd.DataFrame], pd.DataFrame] | None = None, sample: pd.DataFrame | None = None,
-) -> Path:  # fmt: skip
+    folder: Path,
+    task: str = "binary",
+    rows: int = 200,
+    test_rows: int = 40,
+    metric: str | None = None,
+    noise: bool = False,
+    train_path: str = "train.csv",
+    change: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+    sample: pd.DataFrame | None = None,
+) -> Path:
     """A competition in MLE-bench's layout below `folder`; returns its public folder. `change` edits train and
     test."""
     public = folder / "public"
@@ -107,9 +117,16 @@ class Bench:
 
         processes.limit_threads(os.environ)
         facts = {
-            "folder": run, "competition": str(public), "options": {}, "seed": 0, "slots": 2,
-            "memory_bytes": 4 * 2**30, "started": time.time(), "budget": None, **settings,
-        }  # fmt: skip
+            "folder": run,
+            "competition": str(public),
+            "options": {},
+            "seed": 0,
+            "slots": 2,
+            "memory_bytes": 4 * 2**30,
+            "started": time.time(),
+            "budget": None,
+            **settings,
+        }
         self.run, self.public = run, public
         self.records: list[tuple[str, dict[str, Any]]] = []
         self.harness = Harness(
@@ -178,7 +195,7 @@ def adopt_orphans_no_longer() -> None:
 
 @pytest.fixture(scope="session")
 def warm_server() -> Iterator[None]:
-    """The server that the first pool of this process starts serves all later ones, and ends with the session."""
+    """The first pool of this process starts a server; it serves all later pools and ends with the session."""
     yield
     server = forkserver._forkserver
     if server._forkserver_pid is not None:
@@ -229,8 +246,11 @@ def _benches(places: pytest.TempPathFactory, usual_pool: Any) -> Iterator[Callab
     made: list[Bench] = []
 
     def make(
-        public: Path | None = None, settings: dict[str, Any] | None = None, make_pool: Any = None, **options: Any
-    ) -> Bench:  # fmt: skip
+        public: Path | None = None,
+        settings: dict[str, Any] | None = None,
+        make_pool: Any = None,
+        **options: Any,
+    ) -> Bench:
         folder = places.mktemp("bench")
         public = public or make_competition(folder / "competition", **options)
         made.append(Bench(folder / "run", public, make_pool or usual_pool, **(settings or {})))

@@ -1,4 +1,4 @@
-"""Work counted in lines of the package that run, so that a test can tell what grows without looking at a clock."""
+"""Counts work as executed lines of the package, so that a test can tell what grows without a clock."""
 
 from __future__ import annotations
 

@@ -18,14 +18,24 @@ FIGURES: dict[str, dict[str, Any]] = {
 }
 LAB: dict[str, dict[str, Any]] = {
     "lab_latency": {
-        "p50_ms": 6.0, "p95_ms": 20.0, "tasks_over_100_ms": 0,
+        "p50_ms": 6.0,
+        "p95_ms": 20.0,
+        "tasks_over_100_ms": 0,
         "loop_block": {"run_ms": 40.0, "run_cpu_ms": 8.0, "idle_loop_ms": 33.0},
     },
     "big_notebook": {
-        "cells": 2000, "mb": 50.1, "open_ratio": 1.01, "append_ms": 6.0, "append_at_100_ms": 6.0, "append_ratio": 1.0,
+        "cells": 2000,
+        "mb": 50.1,
+        "open_ratio": 1.01,
+        "append_ms": 6.0,
+        "append_at_100_ms": 6.0,
+        "append_ratio": 1.0,
     },
-}  # fmt: skip
-TEXT = "# A\n<!-- bench:start -->\nold\n<!-- bench:end -->\nb\n<!-- bench-lab:start -->\n<!-- bench-lab:end -->\nc\n"
+}
+TEXT = (
+    "# A\n<!-- bench:start -->\nold\n<!-- bench:end -->\n"
+    "b\n<!-- bench-lab:start -->\n<!-- bench-lab:end -->\nc\n"
+)
 
 
 def entry(cpu: str = "chip", **changed: dict[str, Any]) -> dict[str, Any]:
@@ -100,5 +110,6 @@ def test_a_suite_is_kept_compared_and_documented(
 
 def test_the_figures_of_a_benchmark_are_all_its_json_lines() -> None:
     assert record.parse('starting\n{"p50_ms": 1.0}\n{"loop_block": {"run_ms": 2}}\n') == {
-        "p50_ms": 1.0, "loop_block": {"run_ms": 2},
-    }  # fmt: skip
+        "p50_ms": 1.0,
+        "loop_block": {"run_ms": 2},
+    }

@@ -105,16 +105,21 @@ def test_a_persons_actions_are_reported_in_the_notebooks_order(act: Callable[[Sc
     def scenario(stage: Stage) -> None:
         first, second, third = (stage.reply() for _ in range(3))
         stage.edit(
-            source(third.code, "code + 1"), {"edit": "delete", "cell_id": second.code},
-            {"edit": "move", "cell_id": third.markdown, "after": first.markdown}, insert("mine", first.code),
-        )  # fmt: skip
+            source(third.code, "code + 1"),
+            {"edit": "delete", "cell_id": second.code},
+            {"edit": "move", "cell_id": third.markdown, "after": first.markdown},
+            insert("mine", first.code),
+        )
         stage.interventions.ran("mine", "error", "ZeroDivisionError")
         stage.interventions.ran(str(first.code), "ok", "42")
         found = [(done.what, done.cell, done.text) for done in told(stage)]
         assert found == [
-            (("moved",), third.markdown, ""), (("run",), first.code, "code"), (("added", "run"), "mine", "mine"),
-            (("changed",), third.code, "@@ -1 +1 @@\n-code\n+code + 1"), (("deleted",), second.code, "code"),
-        ]  # fmt: skip
+            (("moved",), third.markdown, ""),
+            (("run",), first.code, "code"),
+            (("added", "run"), "mine", "mine"),
+            (("changed",), third.code, "@@ -1 +1 @@\n-code\n+code + 1"),
+            (("deleted",), second.code, "code"),
+        ]
 
     (handback,) = act(scenario).records("handback")
     assert handback["why"] == "handed back"
@@ -229,9 +234,12 @@ def test_the_record_rebuilds_the_same_notebook(act: Callable[[Scenario], Stage])
     def scenario(stage: Stage) -> None:
         first, second = stage.reply(), stage.reply()
         stage.edit(
-            insert("a", first.markdown), insert("b", "a", "text", "markdown"), source(first.code, "changed"),
-            {"edit": "move", "cell_id": second.code, "after": None}, {"edit": "delete", "cell_id": second.markdown},
-        )  # fmt: skip
+            insert("a", first.markdown),
+            insert("b", "a", "text", "markdown"),
+            source(first.code, "changed"),
+            {"edit": "move", "cell_id": second.code, "after": None},
+            {"edit": "delete", "cell_id": second.markdown},
+        )
         stage.must_be_rebuilt()
         stage.edit({"edit": "delete", "cell_id": "a"}, insert("a", None, "came back"))
         stage.must_be_rebuilt()
@@ -272,13 +280,17 @@ def test_edits_in_a_streaming_reply_are_rebuilt(
     def scenario(stage: Stage) -> None:
         def does(page: Page) -> None:
             typed = {"cell_type": "raw", "id": page.code, "source": "one = 1\n", "metadata": {}}
-            stage.edit({
-                "write code": source(page.code, "mine"), "write text": source(page.markdown, "mine"),
-                "delete code": {"edit": "delete", "cell_id": page.code},
-                "delete text": {"edit": "delete", "cell_id": page.markdown},
-                "move": {"edit": "move", "cell_id": page.code, "after": None},
-                "insert": insert("mine", page.markdown), "type": {"edit": "replace", "cell": typed},
-            }[what])  # fmt: skip
+            stage.edit(
+                {
+                    "write code": source(page.code, "mine"),
+                    "write text": source(page.markdown, "mine"),
+                    "delete code": {"edit": "delete", "cell_id": page.code},
+                    "delete text": {"edit": "delete", "cell_id": page.markdown},
+                    "move": {"edit": "move", "cell_id": page.code, "after": None},
+                    "insert": insert("mine", page.markdown),
+                    "type": {"edit": "replace", "cell": typed},
+                }[what]
+            )
 
         mid_reply(stage, does, early)
 
@@ -311,10 +323,16 @@ def test_any_sequence_of_actions_is_rebuilt_from_the_record(
         cell = chance.choice(cells)
         typed = {"cell_type": chance.choice(["raw", "code"]), "id": cell, "source": "t", "metadata": {}}
         after = chance.choice([None, *[other for other in cells if other != cell]])
-        stage.edit(chance.choice([
-            source(cell, str(number)), {"edit": "delete", "cell_id": cell}, {"edit": "replace", "cell": typed},
-            {"edit": "move", "cell_id": cell, "after": after},
-        ]))  # fmt: skip
+        stage.edit(
+            chance.choice(
+                [
+                    source(cell, str(number)),
+                    {"edit": "delete", "cell_id": cell},
+                    {"edit": "replace", "cell": typed},
+                    {"edit": "move", "cell_id": cell, "after": after},
+                ]
+            )
+        )
 
     def scenario(stage: Stage) -> None:
         number = 0

@@ -207,8 +207,12 @@ def test_a_failing_cell_goes_to_the_debugger_three_times_and_then_back_to_the_le
     fast = Speaker("fast", lambda context: "## Repair: no\n\n```python\n1 / 0\n```\n")
     found = replies(play(folder, tmp_path / "run", lead, fast, Speaker("last", lambda context: END)))
     assert [(r["role"], r["brain"]) for r in found] == [
-        ("lead", "lead"), ("debugger", "fast"), ("debugger", "fast"), ("debugger", "fast"), ("lead", "lead"),
-    ]  # fmt: skip
+        ("lead", "lead"),
+        ("debugger", "fast"),
+        ("debugger", "fast"),
+        ("debugger", "fast"),
+        ("lead", "lead"),
+    ]
     assert "ZeroDivisionError" in fast.contexts[0].prompt.changing
     assert "ZeroDivisionError" in fast.contexts[0].turns[0].output
 
@@ -226,9 +230,14 @@ def test_an_agent_may_recall_records_by_id(folder: Path, tmp_path: Path) -> None
         "def predict(model, rows, ctx):\n    import numpy as np\n    return np.full(len(rows), model)"
     )
     cells = [
-        "%load_ext cobra_jupyter\ncobra.open()\ncobra.protocol(folds=3)", define, 'first = cobra.trial("mean")',
-        'cobra.recall("mean")', "cobra.recall(first.id)", 'cobra.recall("t999")', 'cobra.finish("seen")',
-    ]  # fmt: skip
+        "%load_ext cobra_jupyter\ncobra.open()\ncobra.protocol(folds=3)",
+        define,
+        'first = cobra.trial("mean")',
+        'cobra.recall("mean")',
+        "cobra.recall(first.id)",
+        'cobra.recall("t999")',
+        'cobra.finish("seen")',
+    ]
     lead = Speaker("lead", lambda context: f"## Step\n\n```python\n{cells[len(context.turns)]}\n```\n")
     play(folder, tmp_path / "run", lead)
     outputs = [turn.output for turn in lead.contexts[-1].turns]
@@ -244,7 +253,7 @@ def test_a_model_reads_the_final_outputs_of_a_cell(folder: Path, tmp_path: Path)
         "from IPython.display import display\nhandle = display('step 1', display_id=True)\n"
         "for n in range(2, 40): handle.update(f'step {n}')\nprint('a\\rb')",
         'cobra.finish("seen")',
-    ]  # fmt: skip
+    ]
     lead = Speaker("lead", lambda context: f"## Step\n\n```python\n{cells[len(context.turns)]}\n```\n")
     play(folder, tmp_path / "run", lead)
     first, second = (turn.output for turn in lead.contexts[-1].turns)

@@ -68,9 +68,11 @@ def test_outputs_appear_below_the_cell_whenever_the_tab_names_it(told: int) -> N
     kernel = Kernel("a")
     kernel.document.output("a", stream("old"))
     steps = [
-        lambda: kernel.begin("m", 3), lambda: kernel.show("m", "one "), lambda: kernel.show("m", "two"),
+        lambda: kernel.begin("m", 3),
+        lambda: kernel.show("m", "one "),
+        lambda: kernel.show("m", "two"),
         lambda: kernel.end("m"),
-    ]  # fmt: skip
+    ]
     steps.insert(told, lambda: kernel.person_cells.ran("m", "a", "tab"))
     for step in steps:
         step()

@@ -17,24 +17,41 @@ LONG = "x = 1  # what a cell may hold\n" * 400
 
 def trial(n: int) -> dict[str, Any]:
     return {
-        "id": f"t{n:03d}", "label": f"boost(leaves={n})", "protocol": 1, "score": 1.0 - n / 1000, "se": 0.01,
-        "full": n % 3 == 0, "fraction": 0.3 if n % 3 else 1.0, "folds": [0, 1], "cost": 4.0, "seconds": 4.0, "failure": None, "name": "boost",
-        "candidate": "boost_v1", "config": {"leaves": n},
-    }  # fmt: skip
+        "id": f"t{n:03d}",
+        "label": f"boost(leaves={n})",
+        "protocol": 1,
+        "score": 1.0 - n / 1000,
+        "se": 0.01,
+        "full": n % 3 == 0,
+        "fraction": 0.3 if n % 3 else 1.0,
+        "folds": [0, 1],
+        "cost": 4.0,
+        "seconds": 4.0,
+        "failure": None,
+        "name": "boost",
+        "candidate": "boost_v1",
+        "config": {"leaves": n},
+    }
 
 
 def effect(n: int) -> dict[str, Any]:
     return {
-        "factor": f"factor{n}", "level": 1, "baseline": 0, "gain": 0.01 * n, "se": 0.01, "verdict": "better",
-        "confirmed": n > 3, "trial": f"t{n:03d}",
-    }  # fmt: skip
+        "factor": f"factor{n}",
+        "level": 1,
+        "baseline": 0,
+        "gain": 0.01 * n,
+        "se": 0.01,
+        "verdict": "better",
+        "confirmed": n > 3,
+        "trial": f"t{n:03d}",
+    }
 
 
 def context(turns: int) -> Context:
     """A long run: two trials a turn, an ablation every tenth, outputs too long for a prompt."""
     records: list[tuple[str, dict[str, Any]]] = [
-        ("protocol", {"number": 1, "metric": "rmse", "direction": "minimize"}),
-    ]  # fmt: skip
+        ("protocol", {"number": 1, "metric": "rmse", "direction": "minimize"})
+    ]
     lines, told = [0], []
     for number in range(1, turns + 1):
         for n in (2 * number, 2 * number + 1):
@@ -42,7 +59,14 @@ def context(turns: int) -> Context:
             lines.append(10 * number)
         if number % 10 == 0:
             effects = [effect(n) for n in range(1, 7)]
-            data = {"candidate": "boost_v1", "effects": effects, "metric": "rmse", "protocol": 1, "baseline": "t002", "fidelity": "30 % of rows"}  # fmt: skip
+            data = {
+                "candidate": "boost_v1",
+                "effects": effects,
+                "metric": "rmse",
+                "protocol": 1,
+                "baseline": "t002",
+                "fidelity": "30 % of rows",
+            }
             records.append(("ablation", {"id": f"a{number}", **data}))
             lines.append(10 * number)
         told.append(
@@ -60,9 +84,15 @@ def context(turns: int) -> Context:
         )
     clock = Clock(3600.0, 3600.0 - turns, 60.0)
     return Context(
-        clock, {"cores": 2, "memory_mb": 8000, "gpus": 0}, tuple(told), tuple(records), "lead",
-        "Predict the price. " * 50, (), tuple(lines),
-    )  # fmt: skip
+        clock,
+        {"cores": 2, "memory_mb": 8000, "gpus": 0},
+        tuple(told),
+        tuple(records),
+        "lead",
+        "Predict the price. " * 50,
+        (),
+        tuple(lines),
+    )
 
 
 def whole(prompt: Prompt) -> str:
@@ -95,7 +125,21 @@ def test_the_first_turn_says_how_to_begin_and_what_there_is() -> None:
     assert "Predict the price." in prompt.stable
     assert "Cores: 2" in prompt.stable
     assert "Begin: the first cell loads the workbench" in prompt.changing
-    for call in ("open", "protocol", "audit", "trial", "ablate", "scale", "blend", "select", "submit", "recall", "finish", "jobs", "wait"):  # fmt: skip
+    for call in (
+        "open",
+        "protocol",
+        "audit",
+        "trial",
+        "ablate",
+        "scale",
+        "blend",
+        "select",
+        "submit",
+        "recall",
+        "finish",
+        "jobs",
+        "wait",
+    ):
         assert f"cobra.{call}(" in prompt.system
 
 

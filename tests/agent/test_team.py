@@ -31,9 +31,10 @@ def fit(train, ctx):
 def predict(model, rows, ctx):
     return model.predict(rows[["a", "b"]])"""
 START = [
-    f"{LOAD}\ncobra.open()\ncobra.protocol(folds=3)", RIDGE.replace("NAME", "ridge"),
+    f"{LOAD}\ncobra.open()\ncobra.protocol(folds=3)",
+    RIDGE.replace("NAME", "ridge"),
     'cobra.submit(cobra.trial("ridge").id)',
-]  # fmt: skip
+]
 REPORT = 'cobra.finish("t001 stands; nothing else helped")'
 
 
@@ -69,10 +70,17 @@ def contexts(brain: Speaker, agent: str) -> list[Context]:
 
 
 def test_a_scout_has_its_own_notebook_kernel_and_clock(folder: Path, tmp_path: Path) -> None:
-    mine = 'x = 7\nbrief = cobra.delegate("scout", "Try another family.", background=False)\nprint("lead still has", x)'
+    mine = (
+        'x = 7\nbrief = cobra.delegate("scout", "Try another family.", background=False)\n'
+        'print("lead still has", x)'
+    )
     scout = [
-        LOAD, 'print("x" in globals())', RIDGE.replace("NAME", "other"), 'cobra.trial("other", {"alpha": 3.0})', REPORT,
-    ]  # fmt: skip
+        LOAD,
+        'print("x" in globals())',
+        RIDGE.replace("NAME", "other"),
+        'cobra.trial("other", {"alpha": 3.0})',
+        REPORT,
+    ]
     brain = script(lead=[*START, mine], scout_1=scout)
     records = play(folder, tmp_path / "run", brain)
     (brief,) = of(records, "brief")
@@ -102,16 +110,25 @@ def test_the_ladder_is_climbed_rung_by_rung_and_each_is_logged_with_cost_and_gai
 ) -> None:
     worse = [f'cobra.trial("ridge", {{"alpha": {alpha}}})' for alpha in range(1000, 1012)]
     lead = [
-        *START, RIDGE.replace("NAME", "second").replace("1.0,", "50.0,"), 'cobra.trial("second")',
-        *(f'cobra.trial("second", {{"alpha": {alpha}}})' for alpha in range(2000, 2004)), *worse,
-        'cobra.trial("second", {"alpha": 0.5})\ncobra.blend()', "cobra.status()",
-    ]  # fmt: skip
+        *START,
+        RIDGE.replace("NAME", "second").replace("1.0,", "50.0,"),
+        'cobra.trial("second")',
+        *(f'cobra.trial("second", {{"alpha": {alpha}}})' for alpha in range(2000, 2004)),
+        *worse,
+        'cobra.trial("second", {"alpha": 0.5})\ncobra.blend()',
+        "cobra.status()",
+    ]
     brain = script(lead=lead)
     records = play(folder, tmp_path / "run", brain, 2400.0)
     rungs = of(records, "rung")
     assert [(r["rung"], r["state"]) for r in rungs] == [
-        ("audit", "begun"), ("audit", "ended"), ("scout", "begun"), ("scout", "ended"), ("fusion", "begun"), ("fusion", "ended"),
-    ]  # fmt: skip
+        ("audit", "begun"),
+        ("audit", "ended"),
+        ("scout", "begun"),
+        ("scout", "ended"),
+        ("fusion", "begun"),
+        ("fusion", "ended"),
+    ]
     assert rungs[0]["why"] == "ridge: 4 new ideas without a gain"
     assert [a["role"] for a in of(records, "agent")] == ["auditor", "scout"]
     ended = [r for r in rungs if r["state"] == "ended"]
@@ -131,7 +148,14 @@ def test_the_ladder_is_climbed_rung_by_rung_and_each_is_logged_with_cost_and_gai
 
 
 def test_delegated_agents_cannot_make_the_leads_decisions(folder: Path, tmp_path: Path) -> None:
-    tries = [LOAD, "cobra.protocol(folds=4)", "cobra.submit()", 'cobra.open(metric="mae")', 'cobra.delegate("scout", "help")', REPORT]  # fmt: skip
+    tries = [
+        LOAD,
+        "cobra.protocol(folds=4)",
+        "cobra.submit()",
+        'cobra.open(metric="mae")',
+        'cobra.delegate("scout", "help")',
+        REPORT,
+    ]
     lead = [*START, 'cobra.delegate("auditor", "Look at the split.")', 'cobra.delegate("king", "Rule.")']
     records = play(folder, tmp_path / "run", script(lead=lead, auditor_1=tries))
     said = [e["evalue"] for e in of(records, "execution") if e["agent"] == "auditor-1"]

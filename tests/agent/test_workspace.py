@@ -49,9 +49,7 @@ def test_the_file_of_a_killed_runner_undoes_nothing(tmp_path: Path) -> None:
         leave(stage, path)
         stage.end(page, "# Half and whole\n\n```python\none = 1\n```\n")
         workspace = workspace_of(stage, path)
-        assert sources(workspace.document) == [
-            "# First", "first", "# Half and whole", "one = 1", "mine",
-        ]  # fmt: skip
+        assert sources(workspace.document) == ["# First", "first", "# Half and whole", "one = 1", "mine"]
         assert workspace.document.since(stage.document.seq) is None
         await workspace.file.close()
 
@@ -217,8 +215,10 @@ def test_output_beyond_the_notebooks_limit_is_in_the_log_that_the_note_names(
             "".join(f"{n}\n" for n in range(300_000)),
         )
         table = {"text/plain": "table", "text/html": "<table>"}
-        for output in ({"output_type": "stream", "name": "stdout", "text": lines},
-                       {"output_type": "display_data", "data": table, "metadata": {}}):  # fmt: skip
+        for output in (
+            {"output_type": "stream", "name": "stdout", "text": lines},
+            {"output_type": "display_data", "data": table, "metadata": {}},
+        ):
             workspace.document.output(cell, output)
         workspace.document.count(cell, 1)
         kept, note, last = workspace.document.cell(cell)["outputs"]
@@ -244,9 +244,17 @@ def test_the_note_on_unstored_output_is_the_same_after_a_resumption(tmp_path: Pa
             {"output_type": "display_data", "data": {"text/plain": "[the note]"}, "metadata": {}},
             {"output_type": "display_data", "data": {"text/plain": "table"}, "metadata": {}},
         ]
-        stage.ledger.append("execution", {
-            "agent": "lead", "turn": 1, "cell": cell, "status": "ok", "count": 1, "outputs": blobs.store(tmp_path, shown),
-        })  # fmt: skip
+        stage.ledger.append(
+            "execution",
+            {
+                "agent": "lead",
+                "turn": 1,
+                "cell": cell,
+                "status": "ok",
+                "count": 1,
+                "outputs": blobs.store(tmp_path, shown),
+            },
+        )
         workspace = workspace_of(stage, tmp_path / "agent.ipynb")
         assert workspace.document.cell(str(cell))["outputs"] == shown
         assert not (tmp_path / "logs").exists()

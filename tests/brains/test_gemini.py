@@ -1,4 +1,4 @@
-"""Gemini over the real SDK, against a loopback server: what it sends, what it makes of answers, and of every fault."""
+"""Gemini over the real SDK, against a loopback server: what it sends, how it handles answers and faults."""
 
 from __future__ import annotations
 
@@ -101,8 +101,11 @@ def test_corrections_become_turns_of_model_and_user_and_an_empty_reply_none(fake
     reply(Gemini(connection(fake), LEAD), told)
     turns = [(c["role"], [p["text"] for p in c["parts"]]) for c in fake.asked[0].body["contents"]]
     assert turns[1:] == [
-        ("model", ["no cell"]), ("user", ["write a cell", "it was empty"]), ("model", ["```bash"]), ("user", ["python only"]),
-    ]  # fmt: skip
+        ("model", ["no cell"]),
+        ("user", ["write a cell", "it was empty"]),
+        ("model", ["```bash"]),
+        ("user", ["python only"]),
+    ]
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -335,10 +338,14 @@ def test_a_reply_that_is_no_longer_wanted_ends_the_request_and_is_charged() -> N
 @pytest.mark.parametrize(
     ("words", "cure"),
     [
-        ("bad-key", "GEMINI_API_KEY"), ("401", "GEMINI_API_KEY"), ("403", "project, region and billing"),
-        ("404", "--model"), ("429-day", "day's quota"), ("400", "refused"),
+        ("bad-key", "GEMINI_API_KEY"),
+        ("401", "GEMINI_API_KEY"),
+        ("403", "project, region and billing"),
+        ("404", "--model"),
+        ("429-day", "day's quota"),
+        ("400", "refused"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_pass_ends_the_brain_at_once_with_the_cure_and_without_the_key(
     fake: FakeGemini, words: str, cure: str
 ) -> None:
@@ -353,11 +360,16 @@ def test_what_cannot_pass_ends_the_brain_at_once_with_the_cure_and_without_the_k
 @pytest.mark.parametrize(
     ("words", "reason", "detail"),
     [
-        ("SAFETY", "blocked", "SAFETY"), ("RECITATION", "blocked", "RECITATION"), ("MAX_TOKENS", "max_tokens", "MAX_TOKENS"),
-        ("MALFORMED_RESPONSE", "malformed", "MALFORMED_RESPONSE"), ("MALFORMED_FUNCTION_CALL", "malformed", "MALFORMED_FUNCTION_CALL"),
-        ("OTHER", "other", "OTHER"), ("empty", "empty", "no candidates"), ("blocked", "blocked", "prompt: PROHIBITED_CONTENT"),
+        ("SAFETY", "blocked", "SAFETY"),
+        ("RECITATION", "blocked", "RECITATION"),
+        ("MAX_TOKENS", "max_tokens", "MAX_TOKENS"),
+        ("MALFORMED_RESPONSE", "malformed", "MALFORMED_RESPONSE"),
+        ("MALFORMED_FUNCTION_CALL", "malformed", "MALFORMED_FUNCTION_CALL"),
+        ("OTHER", "other", "OTHER"),
+        ("empty", "empty", "no candidates"),
+        ("blocked", "blocked", "prompt: PROHIBITED_CONTENT"),
     ],
-)  # fmt: skip
+)
 def test_a_reply_the_provider_ended_is_no_fault_but_says_why(
     fake: FakeGemini, words: str, reason: str, detail: str
 ) -> None:

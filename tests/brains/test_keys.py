@@ -45,8 +45,12 @@ def test_a_command_starts_anew_with_its_key_in_a_pipe() -> None:
         "keys.start_anew()"
     ).replace("LOOK", repr(start))
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "GEMINI_API_KEY": KEY}, capture_output=True, text=True, timeout=60
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        env={**os.environ, "GEMINI_API_KEY": KEY},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.stdout.split() == ["True", "False", "False"], done.stderr
 
 

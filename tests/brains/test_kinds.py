@@ -95,6 +95,9 @@ def test_the_lab_is_told_which_brains_are_ready_and_why_not() -> None:
 
 def test_to_name_the_brains_imports_none_of_them() -> None:
     heavy = ["numpy", "google.genai", "cobra_jupyter.brains.playbook", "cobra_jupyter.brains.gemini", "torch"]
-    code = f"import sys; from cobra_jupyter.brains import kinds; kinds.names(); print([m for m in {heavy} if m in sys.modules])"
+    code = (
+        "import sys; from cobra_jupyter.brains import kinds; kinds.names();"
+        f" print([m for m in {heavy} if m in sys.modules])"
+    )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.strip() == "[]"

@@ -32,7 +32,7 @@ Make = Callable[..., LocalChat]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Makes a model whose reply is a script of words (`_` a space, `~` a new line); `endless`: the last for ever."""
+    """Makes a model with a scripted reply (`_` a space, `~` a new line); `endless` repeats the last word."""
 
     def made(
         script: list[str],
@@ -52,15 +52,24 @@ def make(tmp_path: Path) -> Make:
             [replace("_", " "), replace("~", "\n"), tokenizers.decoders.Fuse()]
         )
         tokenizer = transformers.PreTrainedTokenizerFast(
-            tokenizer_object=inner, unk_token="<unk>", bos_token="<s>", eos_token="<end>",
+            tokenizer_object=inner,
+            unk_token="<unk>",
+            bos_token="<s>",
+            eos_token="<end>",
             model_max_length=context,
-        )  # fmt: skip
+        )
         tokenizer.chat_template = template or None
         tokenizer.save_pretrained(tmp_path)
         config = transformers.LlamaConfig(
-            vocab_size=size, hidden_size=64, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
-            max_position_embeddings=context, bos_token_id=1, eos_token_id=size - 1,
-        )  # fmt: skip
+            vocab_size=size,
+            hidden_size=64,
+            intermediate_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=context,
+            bos_token_id=1,
+            eos_token_id=size - 1,
+        )
         model = transformers.LlamaForCausalLM(config)
         with torch.no_grad():  # nothing but the token itself reaches the end
             for layer in model.model.layers:
@@ -184,7 +193,8 @@ def test_a_template_without_system_turns_gets_the_rules_with_the_message(make: M
     assert brain.memory.model
     text, _ = brain.memory.model._fitted(asked(corrections=corrections).prompt)
     assert " ".join(text.split()) == (
-        "<s> user Rules. The card. Write the next cell. <s> assistant Only words. <s> user The reply has no cell. <go>"
+        "<s> user Rules. The card. Write the next cell. <s> assistant Only words."
+        " <s> user The reply has no cell. <go>"
     )
 
 

@@ -42,9 +42,14 @@ def test_a_users_prices_go_before_the_packaged_ones_and_may_name_other_models(tm
 
 @pytest.mark.parametrize(
     "text",
-    ["[", "[mine]\ninput = 1\noutput = 2\n", "[mine]\ninput = -1\ncached = 0\noutput = 2\n", "mine = 3\n",
-     "[mine]\ninput = 1\ncached = 0\noutput = 2\nover = 3\n"],
-)  # fmt: skip
+    [
+        "[",
+        "[mine]\ninput = 1\noutput = 2\n",
+        "[mine]\ninput = -1\ncached = 0\noutput = 2\n",
+        "mine = 3\n",
+        "[mine]\ninput = 1\ncached = 0\noutput = 2\nover = 3\n",
+    ],
+)
 def test_a_table_that_cannot_be_read_is_refused_by_name(tmp_path: Path, text: str) -> None:
     with pytest.raises(PriceError, match=r"prices\.toml"):
         prices.load(own(tmp_path, text))

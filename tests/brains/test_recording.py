@@ -46,8 +46,14 @@ def team() -> tuple[Speaker, Speaker, Speaker]:
             return BrainGone("its 2 dollars are spent, says s3cret-key")
         return f"## Step {turn}\n\n{LOAD}" if turn == 1 else f"## Step {turn}\n\n```python\n1 / 0\n```\n"
 
-    fast = Speaker("fast", lambda context: BrainGone("no fast one") if len(context.turns) == 3 else
-                   "## Repair\n\n```python\nprint(6 * 7)\n```\n")  # fmt: skip
+    fast = Speaker(
+        "fast",
+        lambda context: (
+            BrainGone("no fast one")
+            if len(context.turns) == 3
+            else "## Repair\n\n```python\nprint(6 * 7)\n```\n"
+        ),
+    )
     return Speaker("lead", lead), fast, Speaker("last", lambda context: END)
 
 
@@ -77,8 +83,14 @@ def test_corrections_repairs_and_farewells_are_replayed(
         assert "[secret]" in text
         now = json.loads(text.replace("[secret]", "s3cret-key"))
     assert differences(then, now) == []
-    told = [[(r.data["brain"], r.data["role"], len(r.data["attempts"])) for r in read(run_ / "ledger.jsonl")
-             if r.kind == "reply"] for run_ in (whole, out)]  # fmt: skip
+    told = [
+        [
+            (r.data["brain"], r.data["role"], len(r.data["attempts"]))
+            for r in read(run_ / "ledger.jsonl")
+            if r.kind == "reply"
+        ]
+        for run_ in (whole, out)
+    ]
     assert told[0] == told[1]
     assert told[0][0] == ("lead", "lead", 1)
     assert ("fast", "debugger", 0) in told[0]
@@ -110,10 +122,13 @@ def test_each_agent_has_its_own_turns_and_the_end_is_said(tmp_path: Path) -> Non
     file = tmp_path / "replies.jsonl"
     about = {"role": "lead", "brain": "a", "finish": "stop"}
     lines = [
-        {"brains": ["a"]}, {**about, "agent": "lead", "turn": 1, "text": "L1"},
-        {**about, "agent": "scout-1", "turn": 1, "text": "S1"}, {**about, "agent": "lead", "turn": 2, "text": "cut off"},
-        {"brains": ["a"]}, {**about, "agent": "lead", "turn": 2, "text": "L2"},
-    ]  # fmt: skip
+        {"brains": ["a"]},
+        {**about, "agent": "lead", "turn": 1, "text": "L1"},
+        {**about, "agent": "scout-1", "turn": 1, "text": "S1"},
+        {**about, "agent": "lead", "turn": 2, "text": "cut off"},
+        {"brains": ["a"]},
+        {**about, "agent": "lead", "turn": 2, "text": "L2"},
+    ]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"agent": "le')
     (brain,) = replays(Recording(file))
 

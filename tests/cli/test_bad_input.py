@@ -1,4 +1,4 @@
-"""Bad input at the door: what is refused (exit 2, one message, no traceback), and what is gone on with and how."""
+"""Bad input: what is refused (exit 2, one message, no traceback), and what a run accepts and how."""
 
 from __future__ import annotations
 
@@ -68,9 +68,12 @@ def link_out(folder: Path) -> None:
 GARBAGE = np.random.default_rng(0).bytes(5000)
 REFUSED: dict[str, tuple[Change, list[str], list[str]]] = {
     "no description": (remove("description.md"), [], ["no description.md", "--set metric="]),
-    "a description without words": (put("description.md", b" \n"), [], ["description.md is empty", "--set metric="]),
+    "a description without words": (
+        put("description.md", b" \n"), [], ["description.md is empty", "--set metric="],
+    ),
     "a description without a metric known": (
-        put("description.md", b"# Evaluation\nThe jury decides.\n"), [], ["The jury decides", "--set metric="],
+        put("description.md", b"# Evaluation\nThe jury decides.\n"), [],
+        ["The jury decides", "--set metric="],
     ),
     "no sample submission": (
         remove("sample_submission.csv"), [], ["no sample submission", "add sample_submission.csv"],
@@ -79,33 +82,51 @@ REFUSED: dict[str, tuple[Change, list[str], list[str]]] = {
     "an empty csv": (put("train.csv", b""), [], ["train.csv", "empty", "put a complete file there"]),
     "a csv without rows": (edit("train.csv", lambda f: f.head(0)), [], ["train.csv", "no rows"]),
     "garbage": (put("train.csv", GARBAGE), [], ["train.csv", "binary data", "put a csv file there"]),
-    "a web page": (put("test.csv", b"<!DOCTYPE html><html>Sign in"), [], ["test.csv", "web page", "fetch the file again"]),
+    "a web page": (
+        put("test.csv", b"<!DOCTYPE html><html>Sign in"), [],
+        ["test.csv", "web page", "fetch the file again"],
+    ),
     "a delimiter beyond recognition": (
         edit("train.csv", lambda f: f, sep="~"), [], ["train.csv", "'~'", "save it with commas"],
     ),
-    "a truncated zip": (cut(zipped, ".zip"), [], ["train.csv.zip", "not a readable zip", "fetch the file again"]),
+    "a truncated zip": (
+        cut(zipped, ".zip"), [], ["train.csv.zip", "not a readable zip", "fetch the file again"],
+    ),
     "a truncated gzip": (
-        cut(lambda path: gzip.compress(path.read_bytes()), ".gz"), [], ["train.csv.gz", "cut off", "fetch it again"],
+        cut(lambda path: gzip.compress(path.read_bytes()), ".gz"), [],
+        ["train.csv.gz", "cut off", "fetch it again"],
     ),
     "a link out of the folder": (link_out, [], ["train.csv", "leads out", "put the file itself there"]),
     "duplicate ids": (
-        edit("test.csv", lambda f: pd.concat([f, f.head(2)])), [], ["test.csv", "2 rows with the id of an earlier row", "keep one"],
+        edit("test.csv", lambda f: pd.concat([f, f.head(2)])), [],
+        ["test.csv", "2 rows with the id of an earlier row", "keep one"],
     ),
     "other ids": (
-        edit("test.csv", lambda f: f.assign(id=f["id"] + "!")), [], ["sample_submission.csv and test.csv", "differ", "same rows"],
+        edit("test.csv", lambda f: f.assign(id=f["id"] + "!")), [],
+        ["sample_submission.csv and test.csv", "differ", "same rows"],
     ),
-    "one class": (edit("train.csv", lambda f: f.assign(y=1)), [], ["train.csv", "y", "one value only (1)", "--set target="]),
+    "one class": (
+        edit("train.csv", lambda f: f.assign(y=1)), [],
+        ["train.csv", "y", "one value only (1)", "--set target="],
+    ),
     "a constant target": (
-        edit("train.csv", lambda f: f.assign(y=0.25)), ["--set", "metric=rmse"], ["train.csv", "one value only (0.25)"],
+        edit("train.csv", lambda f: f.assign(y=0.25)), ["--set", "metric=rmse"],
+        ["train.csv", "one value only (0.25)"],
     ),
-    "one row": (edit("train.csv", lambda f: f.head(1)), [], ["train.csv", "one labelled row", "put more there"]),
+    "one row": (
+        edit("train.csv", lambda f: f.head(1)), [], ["train.csv", "one labelled row", "put more there"],
+    ),
     "unknown sample columns": (
         edit("sample_submission.csv", lambda f: f.rename(columns={"y": "what"}).assign(why=0)), [],
         ["sample_submission.csv", "what, why", "train.csv", "--set target="],
     ),
     "an unknown setting": (lambda folder: None, ["--set", "metrik=rmse"], ["metrik", "did you mean metric"]),
-    "an unknown value": (lambda folder: None, ["--set", "metric=auc"], ["metric=auc", "did you mean roc_auc"]),
-    "a setting that does not fit": (lambda folder: None, ["--set", "groups=y"], ["groups=y", "to be predicted"]),
+    "an unknown value": (
+        lambda folder: None, ["--set", "metric=auc"], ["metric=auc", "did you mean roc_auc"],
+    ),
+    "a setting that does not fit": (
+        lambda folder: None, ["--set", "groups=y"], ["groups=y", "to be predicted"],
+    ),
 }  # fmt: skip
 
 
@@ -128,9 +149,12 @@ def listing(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_folder_that_cannot_be_worked_on_is_refused(
-    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    case: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     in_process: None,
-) -> None:  # fmt: skip
+) -> None:
     change, options, parts = REFUSED[case]
     monkeypatch.chdir(tmp_path)
     folder = make_competition(tmp_path / "competition", rows=40)
@@ -151,7 +175,10 @@ def test_a_folder_that_cannot_be_worked_on_is_refused(
     ("words", "parts"),
     [
         (["run", "nowhere"], ["nowhere: no such folder", "give the competition's folder"]),
-        (["run", "made", "--out", "file/run"], ["file/run", "cannot be written", "give another folder with --out"]),
+        (
+            ["run", "made", "--out", "file/run"],
+            ["file/run", "cannot be written", "give another folder with --out"],
+        ),
         (["run", "made", "--out", "file"], ["file", "cannot be written", "--out"]),
         (["run", "made", "--budget", "5s"], ["--budget 5s", "too small", "30s is the least"]),
         (["run", "made", "--budget", "0"], ["--budget 0", "too small"]),
@@ -161,11 +188,15 @@ def test_a_folder_that_cannot_be_worked_on_is_refused(
         (["run"], ["usage", "FOLDER"]),
         (["run", "made", "--set", "metric"], ["--set metric", "--set key=value"]),
     ],
-)  # fmt: skip
+)
 def test_an_option_that_cannot_be_meant_is_refused(
-    words: list[str], parts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch, in_process: None,
-) -> None:  # fmt: skip
+    words: list[str],
+    parts: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    in_process: None,
+) -> None:
     monkeypatch.chdir(tmp_path)
     make_competition(tmp_path / "made", rows=40)
     (tmp_path / "file").write_text("mine")
@@ -180,10 +211,13 @@ ORDINARY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.ge
 
 
 @pytest.mark.skipif(bool(ORDINARY) and not shutil.which("setpriv"), reason="root may read everything")
-@pytest.mark.parametrize(("closed", "parts"), [
-    ("competition/public/train.csv", ["train.csv", "make it readable"]),
-    ("runs", ["runs/run cannot be written", "give another folder with --out"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("closed", "parts"),
+    [
+        ("competition/public/train.csv", ["train.csv", "make it readable"]),
+        ("runs", ["runs/run cannot be written", "give another folder with --out"]),
+    ],
+)
 def test_what_may_not_be_read_or_written_is_refused(closed: str, parts: list[str], tmp_path: Path) -> None:
     folder = make_competition(tmp_path / "competition", rows=40)
     (tmp_path / "runs").mkdir()
@@ -287,19 +321,26 @@ GOES_ON: dict[str, tuple[str, dict[str, Any], Change, str]] = {  # task, options
     "targets infinite": ("regression", {}, gaps(np.inf), "train.csv: 7 rows with an infinite label: dropped"),
     "words among numeric targets": ("regression", {}, gaps("?"), "train.csv: 7 rows with no number in y (?)"),
     "mixed types": (
-        "binary", {}, features(a=every(4, "many"), b=every(3, True, other="x")), "a mixes numbers and text, e.g. many",
+        "binary", {}, features(a=every(4, "many"), b=every(3, True, other="x")),
+        "a mixes numbers and text, e.g. many",
     ),
     "5,000 columns": ("binary", {}, each(wide), "5,003 feature columns"),
     "classes with one example": (
-        "multiclass", {"metric": "accuracy"}, each(lone_classes), "have one row only, so no fold both learns and judges",
+        "multiclass", {"metric": "accuracy"}, each(lone_classes),
+        "have one row only, so no fold both learns and judges",
     ),
     "categories unseen in train": (
-        "binary", {}, each(lambda f, name: f.assign(colour=name) if "colour" in f else f), "values that train lacks",
+        "binary", {}, each(lambda f, name: f.assign(colour=name) if "colour" in f else f),
+        "values that train lacks",
     ),
     "empty texts": ("binary", {}, features(text=texts), "train.csv: empty texts in text (20 of 60)"),
-    "nothing but empty columns": ("binary", {}, features(a=every(1, None), b=every(1, None), colour=every(1, None)), "constant columns"),
+    "nothing but empty columns": (
+        "binary", {}, features(a=every(1, None), b=every(1, None), colour=every(1, None)), "constant columns",
+    ),
     "ids with spaces and unicode": ("binary", {}, each(odd_ids), "spaces or letters beyond ASCII"),
-    "test larger than train": ("binary", {"rows": 30, "test_rows": 900}, lambda folder: None, "more rows to predict (900)"),
+    "test larger than train": (
+        "binary", {"rows": 30, "test_rows": 900}, lambda folder: None, "more rows to predict (900)",
+    ),
     "targets on wild scales": (
         "regression", {}, edit("train.csv", lambda f: f.assign(y=np.exp(9 * f["y"]))), "powers of ten",
     ),
@@ -311,7 +352,8 @@ GOES_ON: dict[str, tuple[str, dict[str, Any], Change, str]] = {  # task, options
     "two rows": ("regression", {"rows": 2}, lambda folder: None, "more rows to predict"),
     "a huge cell": ("binary", {}, features(colour=every(30, "x" * 3_000_000, other="a")), ""),
     "formulas": (
-        "binary", {}, each(lambda f, name: f.assign(id="=cmd|' /C calc'!" + f["id"])), "do not open submission.csv in a spreadsheet",
+        "binary", {}, each(lambda f, name: f.assign(id="=cmd|' /C calc'!" + f["id"])),
+        "do not open submission.csv in a spreadsheet",
     ),
 }  # fmt: skip
 
@@ -387,7 +429,8 @@ def test_links_inside_the_folder_lead_no_fold_out_of_it(
     found = (
         "import pandas as pd\ndef make(rows, ctx):\n"
         "    names = sorted(path.name for path in ctx.data.rglob('*')) + [\n"
-        "        path.name for folder in ctx.data.iterdir() if folder.is_dir() for path in folder.rglob('*')]\n"
+        "        path.name for folder in ctx.data.iterdir()"
+        " if folder.is_dir() for path in folder.rglob('*')]\n"
         "    return pd.DataFrame({name: 1.0 for name in names}, index=rows.index)\n"
     )
     names = bench.shared("names", found)["columns"]
@@ -412,7 +455,7 @@ def everything_odd(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def odd_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Any]]:
-    """A run on a folder with many oddities, without LightGBM: the folder, the run's folder, what was printed."""
+    """A run on a folder with many oddities, without LightGBM: the folder, the run's folder, the output."""
     home = tmp_path_factory.mktemp("odd")
     folder = make_competition(home / "odd", task="multiclass", metric="accuracy", rows=150)
     each(everything_odd, encoding="utf-16")(folder)
@@ -445,10 +488,14 @@ def test_a_run_on_odd_input_says_what_it_did(odd_run: tuple[Path, Path, dict[str
     )
     card = next(record.data for record in read(run / "ledger.jsonl") if record.kind == "card")
     for note in (
-        "train.csv: read as utf-16", "14 rows without a label: dropped", "solo of y has one row only",
-        "spaces or letters beyond ASCII", "infinite values in b", "day writes dates in several ways",
+        "train.csv: read as utf-16",
+        "14 rows without a label: dropped",
+        "solo of y has one row only",
+        "spaces or letters beyond ASCII",
+        "infinite values in b",
+        "day writes dates in several ways",
         "lightgbm is not installed",
-    ):  # fmt: skip
+    ):
         assert any(note in said for said in card["notes"]), note
         assert note in shown, note
     statuses = [record.data["status"] for record in read(run / "ledger.jsonl") if record.kind == "execution"]

@@ -1,4 +1,4 @@
-"""A disk that takes no more in mid-run: one clear message, nothing torn, and the run goes on after room is made."""
+"""The disk fills up during a run: one clear message, no torn file; the run goes on after space is freed."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ HEAVY = (
 )
 COBRA = [sys.executable, "-m", "cobra_jupyter.cli"]
 KEYS = {
-    "run", "competition", "metric", "direction", "protocol", "cv", "cv_se", "submission", "notebook", "solution",
-    "report", "proof", "seconds",
+    "run", "competition", "metric", "direction", "protocol", "cv", "cv_se", "submission", "notebook",
+    "solution", "report", "proof", "seconds",
 }  # fmt: skip
 
 
@@ -161,9 +161,11 @@ def test_secrets_of_the_environment_are_in_no_file(finished: tuple[dict[str, Any
 
 
 def test_status_and_export_find_the_latest_run(
-    home: Path, finished: tuple[dict[str, Any], str, float], monkeypatch: pytest.MonkeyPatch,
+    home: Path,
+    finished: tuple[dict[str, Any], str, float],
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     status = cobra(home, "status")
     assert status.returncode == 0
     assert "finished" in status.stdout
@@ -230,9 +232,13 @@ def _words(process: Any) -> list[str]:
     ],
 )
 def test_bad_input_is_exit_2_with_one_clear_message(
-    tmp_path: Path, words: list[str], message: str, in_process: None, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: list[str],
+    message: str,
+    in_process: None,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")

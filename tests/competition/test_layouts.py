@@ -27,12 +27,18 @@ def test_the_public_folder_is_found_from_its_parents(tmp_path: Path, below: str)
 @pytest.mark.parametrize(
     "name",
     [
-        "sample_submission.csv", "sampleSubmission.csv", "SampleSubmission.csv", "sample_submission_null.csv",
-        "gender_submission.csv", "random_submission.csv", "sample_submission.csv.zip",
+        "sample_submission.csv",
+        "sampleSubmission.csv",
+        "SampleSubmission.csv",
+        "sample_submission_null.csv",
+        "gender_submission.csv",
+        "random_submission.csv",
+        "sample_submission.csv.zip",
         "sampleSubmission.csv.gz",
-        "sample_submission_stage_1.csv", "sample_sub.csv",
+        "sample_submission_stage_1.csv",
+        "sample_sub.csv",
     ],
-)  # fmt: skip
+)
 def test_common_names_of_sample_submissions_are_recognized(tmp_path: Path, name: str) -> None:
     competition(tmp_path, sample=name)
     c = read(tmp_path)

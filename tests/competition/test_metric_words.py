@@ -70,7 +70,7 @@ PHRASES = [
     ("evaluated on Spearman's rank correlation coefficient", "spearman"),
     ("evaluated on Spearman’s correlation", "spearman"),
     ("scored on the Pearson correlation coefficient", "pearson"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("phrase", "metric"), PHRASES)

@@ -1,4 +1,4 @@
-"""A file is a metric: what it says of itself is known to those who read a description and to those who score."""
+"""One file defines a metric: the readers of descriptions and the scorers both know it from there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def largest(truth, prediction):
 
 
 METRICS = (
-    scored("max_error", DOWN, VALUE, NUMBERS, largest, synonyms="worst_error", words=(r"largest absolute error",)),
+    scored("max_error", DOWN, VALUE, NUMBERS, largest, synonyms="worst_error",\
+ words=(r"largest absolute error",)),
 )
 '''
 

@@ -14,9 +14,15 @@ from tests.competition.folders import competition, put, rows, same_frames
 def test_settings_override_what_is_found(tmp_path: Path) -> None:
     folder = competition(tmp_path)
     settings = {
-        "id": "id", "target": "y", "metric": "roc_auc", "direction": "maximize", "split": "group",
-        "groups": "id[0]", "kind": "text", "task": "binary",
-    }  # fmt: skip
+        "id": "id",
+        "target": "y",
+        "metric": "roc_auc",
+        "direction": "maximize",
+        "split": "group",
+        "groups": "id[0]",
+        "kind": "text",
+        "task": "binary",
+    }
     c = read(folder, settings)
     assert (c.metric, c.direction, c.split, c.groups) == ("roc_auc", "maximize", "group", "id[0]")
     assert (c.time, c.kind, c.task, c.layout) == (None, "text", "binary", "probability")

@@ -41,9 +41,15 @@ class FakeGemini:
     """Serves while it is entered."""
 
     def __init__(
-        self, script: Script | None = None, key: str = KEY, models: tuple[str, ...] = MODELS, pace: float = 0.0,
-        size: int = 24, stamp: bool = False, port: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        script: Script | None = None,
+        key: str = KEY,
+        models: tuple[str, ...] = MODELS,
+        pace: float = 0.0,
+        size: int = 24,
+        stamp: bool = False,
+        port: int = 0,
+    ) -> None:
         self.script, self.key, self.models = script or Script([]), key, models
         self.manner = Manner(pace, size, stamp)
         self.requests: list[Request] = []
@@ -237,9 +243,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=24, help="characters of a piece")
     parser.add_argument("--stamp", action="store_true", help="@ becomes the moment it leaves")
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="'FAULT [option=value …][@FIRST[-[LAST]]]'",
-        help="of the requests with these numbers (default: the first); '503@3-5', 'stall after=4@2', '500@4-'",
-    )  # fmt: skip
+        "--fault",
+        action="append",
+        default=[],
+        metavar="'FAULT [option=value …][@FIRST[-[LAST]]]'",
+        help="of the requests with these numbers (default: the first);"
+        " '503@3-5', 'stall after=4@2', '500@4-'",
+    )
     chosen = parser.parse_args()
     script = Script.read(chosen.script) if chosen.script else None
     fake = FakeGemini(

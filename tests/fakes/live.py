@@ -85,8 +85,12 @@ def start(competition: Path, out: Path, replies: Path, *options: str) -> subproc
     with (replies / "log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.fakes.live", str(competition), str(out), str(replies), *options],
-            cwd=ROOT, stdout=log, stderr=log, start_new_session=True, env=_environment(os.environ),
-        )  # fmt: skip
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=_environment(os.environ),
+        )
 
 
 @dataclass(frozen=True)
@@ -118,9 +122,14 @@ class Starter:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fakes.live", "--starter"], cwd=ROOT, env=_environment(os.environ),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-        )  # fmt: skip
+            [sys.executable, "-m", "tests.fakes.live", "--starter"],
+            cwd=ROOT,
+            env=_environment(os.environ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
 
     def start(
         self, environment: Mapping[str, str], competition: Path, out: Path, replies: Path, *options: str
@@ -195,9 +204,16 @@ def _run(words: Sequence[str]) -> None:
         options = folders.options_of(folders.load(str(chosen.out)), None)
     else:
         options = Options(
-            chosen.competition, chosen.out, "dictated", chosen.budget, 0, None, {}, time.time(),
+            chosen.competition,
+            chosen.out,
+            "dictated",
+            chosen.budget,
+            0,
+            None,
+            {},
+            time.time(),
             approval=chosen.approval,
-        )  # fmt: skip
+        )
 
     async def whole() -> None:
         runner = Runner(options, Dictated(chosen.replies), resume=chosen.resume)

@@ -25,9 +25,14 @@ from cobra_jupyter.run.registry import Entry
 
 Json = dict[str, Any]
 STATES = {
-    "pause": "paused", "resume": "running", "step": "running", "interrupt": "paused", "stop": "stopped",
-    "take_over": "human", "hand_back": "running",
-}  # fmt: skip
+    "pause": "paused",
+    "resume": "running",
+    "step": "running",
+    "interrupt": "paused",
+    "stop": "stopped",
+    "take_over": "human",
+    "hand_back": "running",
+}
 
 
 class Refuse(Exception):  # noqa: N818
@@ -43,22 +48,47 @@ def write_run(
     folder.mkdir(parents=True, exist_ok=True)
     started = time.time() - 60
     records = [
-        ("run", {"run": folder.name, "folder": str(competition), "brain": "playbook", "budget": 600.0, "seed": 0,
-                 "settings": {}, "started": started, "kernel": None, "weights": [], "model": {}}),
+        (
+            "run",
+            {
+                "run": folder.name,
+                "folder": str(competition),
+                "brain": "playbook",
+                "budget": 600.0,
+                "seed": 0,
+                "settings": {},
+                "started": started,
+                "kernel": None,
+                "weights": [],
+                "model": {},
+            },
+        ),
         ("state", {"state": "running", "why": None}),
         ("protocol", {"metric": "rmse", "direction": "minimize", "digest": "d", "why": ""}),
         ("reply", {"agent": "lead", "turn": 1, "text": "## Look at the data\nSo.", "usage": {}}),
         ("trial", {"label": "ridge", "full": True, "score": 55.5, "se": 1.5}),
         ("trial", {"label": "trees", "full": True, "score": 54.5, "se": 1.5}),
         ("submission", {"what": "trees", "score": 54.5, "se": 1.5}),
-    ]  # fmt: skip
+    ]
     lines = [
         json.dumps({"seq": n, "time": started + n, "kind": kind, "data": data, "prev": "", "hash": ""})
         for n, (kind, data) in enumerate(records)
     ]
     (folder / "ledger.jsonl").write_text("\n".join(lines) + "\n")
-    run = {"id": run_id, "run": folder.name, "competition": "c", "state": state, "why": None, "pid": os.getpid(),
-           "started": started, "seconds": 6.0, "budget": 600.0, "seed": 0, "brain": "playbook", "result": None}  # fmt: skip
+    run = {
+        "id": run_id,
+        "run": folder.name,
+        "competition": "c",
+        "state": state,
+        "why": None,
+        "pid": os.getpid(),
+        "started": started,
+        "seconds": 6.0,
+        "budget": 600.0,
+        "seed": 0,
+        "brain": "playbook",
+        "result": None,
+    }
     (folder / "run.json").write_text(json.dumps(run))
     if not (folder / "agent.ipynb").exists():
         document = Document(
@@ -74,8 +104,12 @@ class FakeRunner:
     """`kernel`: the connection information of a kernel that stands for the run's; None: it has none."""
 
     def __init__(
-        self, folder: Path, run_id: str = "0123456789ab", kernel: Json | None = None, competition: str | Path = "/data/c"
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        run_id: str = "0123456789ab",
+        kernel: Json | None = None,
+        competition: str | Path = "/data/c",
+    ) -> None:
         self.folder, self.id, self.kernel, self.competition = folder, run_id, kernel, competition
         self.state = "running"
         self.hung: asyncio.Event | None = None  # saves wait for it
@@ -130,11 +164,31 @@ class FakeRunner:
             }
         ]
         return {
-            "id": self.id, "name": self.folder.name, "competition": "c", "folder": "/data/c", "run": str(self.folder),
-            "state": self.state, "why": None, "phase": "look", "turn": 1, "at": time.time(), "elapsed": 1.0, "left": 599.0,
-            "budget": 600.0, "ticking": True, "brain": "playbook", "approval": "none", "best": None, "submitted": None,
-            "trials": 0, "tokens": 0, "cost": None, "agents": agents + self.extra, "waiting": None, "resumable": False,
-        }  # fmt: skip
+            "id": self.id,
+            "name": self.folder.name,
+            "competition": "c",
+            "folder": "/data/c",
+            "run": str(self.folder),
+            "state": self.state,
+            "why": None,
+            "phase": "look",
+            "turn": 1,
+            "at": time.time(),
+            "elapsed": 1.0,
+            "left": 599.0,
+            "budget": 600.0,
+            "ticking": True,
+            "brain": "playbook",
+            "approval": "none",
+            "best": None,
+            "submitted": None,
+            "trials": 0,
+            "tokens": 0,
+            "cost": None,
+            "agents": agents + self.extra,
+            "waiting": None,
+            "resumable": False,
+        }
 
     def tell_status(self) -> None:
         for writer in self.watchers:

@@ -11,9 +11,16 @@ from typing import Any
 from tests.fakes.script import Fault, Reply, role_of
 
 STATUS = {
-    "400": "INVALID_ARGUMENT", "401": "UNAUTHENTICATED", "403": "PERMISSION_DENIED", "404": "NOT_FOUND",
-    "429": "RESOURCE_EXHAUSTED", "500": "INTERNAL", "502": "UNAVAILABLE", "503": "UNAVAILABLE", "504": "DEADLINE_EXCEEDED",
-}  # fmt: skip
+    "400": "INVALID_ARGUMENT",
+    "401": "UNAUTHENTICATED",
+    "403": "PERMISSION_DENIED",
+    "404": "NOT_FOUND",
+    "429": "RESOURCE_EXHAUSTED",
+    "500": "INTERNAL",
+    "502": "UNAVAILABLE",
+    "503": "UNAVAILABLE",
+    "504": "DEADLINE_EXCEEDED",
+}
 FILTERED = frozenset({"SAFETY", "RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII"})
 
 
@@ -79,7 +86,7 @@ def error_of(fault: Fault, model: str, key: str) -> tuple[dict[str, Any], dict[s
         "403": f"Permission denied: Consumer 'api_key:{key}' has been suspended.",
         "429": "You exceeded your current quota, please check your plan and billing details.",
         "503": "The model is overloaded. Please try again later.",
-    }  # fmt: skip
+    }
     if fault.name == "bad-key":
         code = "400"
         words["400"] = f"API key not valid. Please pass a valid API key. (api_key:{key})"

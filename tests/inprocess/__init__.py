@@ -30,9 +30,16 @@ def probe(kernel_name: str | None = None) -> KernelProbe:
 @cache
 def _this() -> KernelProbe:
     return KernelProbe(
-        "python3", (sys.executable, "-m", "ipykernel_launcher"), sys.executable, sys.version.split()[0],
-        {name: _version(name) for name in LIBRARIES}, 2, int(psutil.virtual_memory().total), None, (),
-    )  # fmt: skip
+        "python3",
+        (sys.executable, "-m", "ipykernel_launcher"),
+        sys.executable,
+        sys.version.split()[0],
+        {name: _version(name) for name in LIBRARIES},
+        2,
+        int(psutil.virtual_memory().total),
+        None,
+        (),
+    )
 
 
 def _version(name: str) -> str | None:

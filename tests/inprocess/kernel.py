@@ -82,10 +82,16 @@ class InProcessKernel:
     connection_file = None  # nobody can attach over sockets
 
     def __init__(
-        self, kernel_name: str | None, folder: Path, *, paths: Iterable[Path] = (),
-        variables: Mapping[str, str] | None = None, on_foreign: OnForeign | None = None,
-        clock: Callable[[], float] = time.monotonic, grace: float = 5.0,
-    ) -> None:  # fmt: skip
+        self,
+        kernel_name: str | None,
+        folder: Path,
+        *,
+        paths: Iterable[Path] = (),
+        variables: Mapping[str, str] | None = None,
+        on_foreign: OnForeign | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        grace: float = 5.0,
+    ) -> None:
         self._folder, self._variables = Path(folder), dict(variables or {})
         self._on_foreign, self._clock, self._grace = on_foreign, clock, grace
         self._socket = self._variables.pop(SOCKET, "")

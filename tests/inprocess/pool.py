@@ -27,9 +27,12 @@ class Ended(BaseException):
 
 class InProcessPool(Pool):
     def __init__(
-        self, slots: int, memory_bytes: int, data_view: Callable[[Work], Path] | None = None,
+        self,
+        slots: int,
+        memory_bytes: int,
+        data_view: Callable[[Work], Path] | None = None,
         patience: float = 1.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(slots, memory_bytes, data_view, patience)
         self._queue = Queue(1)
         self._working: threading.Thread | None = None

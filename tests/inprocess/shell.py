@@ -27,12 +27,23 @@ _here = threading.local()
 
 class _Publisher(DisplayPublisher):
     def publish(
-        self, data: Any, metadata: Any = None, *args: Any, transient: Any = None, update: bool = False, **_: Any
-    ) -> None:  # fmt: skip
+        self,
+        data: Any,
+        metadata: Any = None,
+        *args: Any,
+        transient: Any = None,
+        update: bool = False,
+        **_: Any,
+    ) -> None:
         kind = "update_display_data" if update else "display_data"
-        self.shell.say(kind, {
-            "data": json_clean(encode_images(data)), "metadata": json_clean(metadata or {}), "transient": transient or {},
-        })  # fmt: skip
+        self.shell.say(
+            kind,
+            {
+                "data": json_clean(encode_images(data)),
+                "metadata": json_clean(metadata or {}),
+                "transient": transient or {},
+            },
+        )
 
     def clear_output(self, wait: bool = False) -> None:
         self.shell.say("clear_output", {"wait": wait})
@@ -43,10 +54,14 @@ class _Hook(DisplayHook):
         """It is part of the message."""
 
     def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
-        self.shell.say("execute_result", {
-            "data": json_clean(encode_images(format_dict)), "metadata": json_clean(md_dict or {}),
-            "execution_count": self.prompt_count,
-        })  # fmt: skip
+        self.shell.say(
+            "execute_result",
+            {
+                "data": json_clean(encode_images(format_dict)),
+                "metadata": json_clean(md_dict or {}),
+                "execution_count": self.prompt_count,
+            },
+        )
 
     def finish_displayhook(self) -> None:
         """There is no prompt to end."""
@@ -69,8 +84,11 @@ class Shell(InteractiveShell):
         self._say: Say = lambda kind, content: None
         self._text: dict[str, str] = {}
         super().__init__(
-            config=config, user_module=ModuleType("__main__"), display_pub_class=_Publisher, displayhook_class=_Hook
-        )  # fmt: skip
+            config=config,
+            user_module=ModuleType("__main__"),
+            display_pub_class=_Publisher,
+            displayhook_class=_Hook,
+        )
         self.cobra_socket = cobra_socket
         self.builtin_trap.auto_builtins = {}  # they would belong to all shells
         self.push({"display": display}, interactive=False)

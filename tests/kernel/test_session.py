@@ -208,7 +208,10 @@ def test_an_interrupt_right_after_the_start_is_not_lost(living: Bench) -> None:
 
 def test_an_interrupt_that_the_kernel_loses_as_it_begins_a_cell_is_sent_again(living: Bench) -> None:
     async def scenario() -> Execution:
-        loses_one = "signal.signal(signal.SIGINT, lambda *_: signal.signal(signal.SIGINT, signal.default_int_handler))"
+        loses_one = (
+            "signal.signal(signal.SIGINT,"
+            " lambda *_: signal.signal(signal.SIGINT, signal.default_int_handler))"
+        )
         running = asyncio.create_task(
             living.session.execute(
                 f"import signal, time; {loses_one}; print(1, flush=True); time.sleep(1000)", begun.put_nowait

@@ -1,4 +1,4 @@
-"""What must hold whatever happened: tabs, file and record have the same notebook, and nobody was asked anything."""
+"""What must always hold: tabs, file and record have the same notebook, and no dialog asked anything."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Cell = dict[str, Any]
 
 
 def agree(going: Live, *tabs: Tab, seconds: float = 30) -> list[Cell]:
-    """Wait until the tabs, the file and the record hold the same cells with the same outputs, and the tabs have
-    nothing to save. → the cells."""
+    """Wait until the tabs, the file and the record hold the same cells with the same outputs, and the tabs
+    have nothing to save. Returns the cells."""
     seen: dict[str, Any] = {}
 
     def equal() -> bool:

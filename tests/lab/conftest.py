@@ -1,4 +1,4 @@
-"""Real JupyterLab in real Chromium. A worker's tests share servers, loaded pages and a run (tests/lab/warm.py)."""
+"""Real JupyterLab in real Chromium. A worker's tests share servers, pages and a run (tests/lab/warm.py)."""
 
 from __future__ import annotations
 
@@ -98,14 +98,14 @@ def going(warm: Warm) -> Live:
 
 @pytest.fixture
 def own_run(warm: Warm) -> Callable[..., Live]:
-    """Starts runs of the test's own, for what is about the run's process: `own_run("--approval", "costly")`."""
+    """Starts separate runs, for tests about the run's process: `own_run("--approval", "costly")`."""
     return warm.own_run
 
 
 @pytest.fixture
 def tab(request: pytest.FixtureRequest, warm: Warm, pages: Pages) -> Iterator[Callable[..., Tab]]:
-    """Opens notebooks, each in a tab of its own: `tab(going.path)`. `blank` loads nothing; `port=None` goes to the
-    server itself; `browser` names another one than the tests share."""
+    """Opens notebooks, each in its own tab: `tab(going.path)`. `blank` loads nothing; `port=None` goes to the
+    server itself; `browser` names a browser other than the shared one."""
 
     def make(
         path: str | None = None, server: Server | None = None, browser: str = "one", blank: bool = False

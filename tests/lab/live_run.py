@@ -26,8 +26,9 @@ CLIENT = "between-tests"
 
 @dataclass
 class Live:
-    """A run in the server's root. Its agent's first turn is over when a test gets it; the test dictates turn 2 and
-    those that follow. A run that serves several tests has taken `taken` turns before the test's first."""
+    """A run in the server's root. Its agent has finished the first turn when a test gets it; the test
+    dictates turn 2 and later turns. A run that serves several tests has taken `taken` turns before the test's
+    first."""
 
     server: Server
     name: str
@@ -58,7 +59,7 @@ class Live:
     # ---- cells that wait for the test
 
     def held(self, code: str) -> str:
-        """A cell's code that ends when the test lets it: what a person does while it runs takes its own time."""
+        """A cell's code that ends when the test lets it: a person's actions meanwhile may take any time."""
         wait = f"while not os.path.exists({str(self.gates / 'end')!r}):\n    time.sleep(0.02)"
         return f"{code}\n{wait}"
 
@@ -71,7 +72,7 @@ class Live:
         self.let_go()
 
     def printing(self, count: int, *stops: int) -> str:
-        """A cell's code that prints `line 0 of it` and so on. Before each line of `stops` it waits for `go_on`."""
+        """A cell's code that prints `line 0 of it` and so on. It waits for `go_on` before each of `stops`."""
         return (
             f"import pathlib\ngates = pathlib.Path({str(self.gates)!r})\n"
             f"for i in range({count + 1}):\n"
@@ -134,7 +135,7 @@ class Live:
         (self.replies / f"{self.taken + number}.go").touch()
 
     def seen(self, number: int) -> str:
-        """What is new in what the brain is told for a turn: what people did since its last turn, and the task."""
+        """The new part of a turn's context: what people did since the last turn, and the task."""
         path = self.replies / f"{self.taken + number}.seen"
         until(path.exists, f"the agent comes to turn {number}", 60)
         told = until(lambda: path.read_text(encoding="utf-8"), "it is written")
@@ -169,8 +170,9 @@ class Live:
     # ---- for the next test
 
     def reset(self) -> None:
-        """Put state, kernel and notebook back: as of a run whose agent's first turn is over. What is done for that is
-        told to the agent in this first turn. Raises AssertionError or AttachError where the run does not follow."""
+        """Reset state, kernel and notebook to those of a run whose agent has finished its first turn. The
+        agent is told about the reset in this first turn. Raises AssertionError or AttachError if the run does
+        not follow."""
         self._wait_for_reply()
         for path in self.gates.iterdir():
             path.unlink()

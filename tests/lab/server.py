@@ -23,7 +23,7 @@ _given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port that no outgoing connection is given before the server takes it. Each process begins its search elsewhere."""
+    """A port that no outgoing connection gets first. Each process begins its search at another port."""
     first = os.getpid() * 37
     for port in (20_000 + (first + step) % 10_000 for step in range(10_000)):
         if port not in _given:
@@ -35,8 +35,8 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """JupyterLab with folders of its own. `options` are command-line options; `beside` is another server, whose root
-    and whose runs this one shows as well."""
+    """JupyterLab with its own folders. `options` are command-line options; `beside` is another server: this
+    one shows its root and its runs as well."""
 
     folder: Path
     options: tuple[str, ...] = ()
@@ -60,11 +60,14 @@ class Server:
         home = self.folder / "home"
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")},
-            "HOME": str(home), "JUPYTER_RUNTIME_DIR": str(self.runtime),
-            "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data"),
-            "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+            "HOME": str(home),
+            "JUPYTER_RUNTIME_DIR": str(self.runtime),
+            "JUPYTER_CONFIG_DIR": str(home / "config"),
+            "JUPYTER_DATA_DIR": str(home / "data"),
+            "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
             **self.variables,
-        }  # fmt: skip
+        }
 
     def start(self) -> None:
         for place in (self.root, self.folder / "home", self.runtime):
@@ -72,12 +75,24 @@ class Server:
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    sys.executable, "-m", self.app_module, "--no-browser", "--allow-root", f"--port={self.port}",
-                    "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}", f"--ServerApp.base_url={self.base}",
-                    f"--IdentityProvider.token={TOKEN}", f"--LabServerApp.extra_labextensions_path={self._built()}", *self.options,
+                    sys.executable,
+                    "-m",
+                    self.app_module,
+                    "--no-browser",
+                    "--allow-root",
+                    f"--port={self.port}",
+                    "--ServerApp.port_retries=0",
+                    f"--ServerApp.root_dir={self.root}",
+                    f"--ServerApp.base_url={self.base}",
+                    f"--IdentityProvider.token={TOKEN}",
+                    f"--LabServerApp.extra_labextensions_path={self._built()}",
+                    *self.options,
                 ],
-                stdout=log, stderr=log, env=self.environment, start_new_session=True,
-            )  # fmt: skip
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+                start_new_session=True,
+            )
         until(self.answers, f"the server answers, see {self.folder / 'server.log'}", 60)
 
     def _built(self) -> Path:

@@ -72,7 +72,8 @@ class Tab:
         self.page.locator(".jp-Notebook").first.wait_for(timeout=BOOT)
         until(
             lambda: self.js(
-                "nb => nb.context.isReady && nb.sessionContext.session?.kernel?.connectionStatus === 'connected'"
+                "nb => nb.context.isReady"
+                " && nb.sessionContext.session?.kernel?.connectionStatus === 'connected'"
             ),
             "the notebook and its kernel",
             60,
@@ -92,7 +93,8 @@ class Tab:
         return self.page.evaluate(
             f"""args => {{
                 const app = window.jupyterapp;
-                const panel = [...app.shell.widgets('main')].find(w => w.context && w.content && w.content.model?.cells);
+                const panel = [...app.shell.widgets('main')].find("""
+            f"""w => w.context && w.content && w.content.model?.cells);
                 return panel ? ({function})(panel, ...args) : null;
             }}""",
             list(args),
@@ -103,7 +105,8 @@ class Tab:
         return (
             self.js(  # type: ignore[no-any-return]
                 """nb => [...nb.content.model.cells].map(c => ({
-                id: c.id, kind: c.type, source: c.sharedModel.getSource(), cobra: c.getMetadata('cobra') || {},
+                id: c.id, kind: c.type, source: c.sharedModel.getSource(),"""
+                """ cobra: c.getMetadata('cobra') || {},
                 count: c.executionCount ?? null, outputs: c.outputs ? JSON.stringify(c.outputs.toJSON()) : ''
             }))"""
             )

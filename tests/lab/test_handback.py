@@ -1,4 +1,4 @@
-"""A person pauses or takes over, works in the notebook and hands back: the agent reads it first and goes on from it."""
+"""A person pauses or takes over, works in the notebook and hands back: the agent reads it and goes on."""
 
 from __future__ import annotations
 

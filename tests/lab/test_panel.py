@@ -1,4 +1,4 @@
-"""Somebody new to it starts a run in the launcher and steers it with the panel alone; what cannot be is said there."""
+"""A new user starts a run in the launcher and steers it with the panel alone, which also shows the errors."""
 
 from __future__ import annotations
 

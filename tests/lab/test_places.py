@@ -1,5 +1,5 @@
-"""JupyterLab set up otherwise: under JupyterHub's paths, with settings of an operator and of a person, behind a proxy with
-a password, as Notebook 7, with jupyter-collaboration. A worker starts each of these servers once."""
+"""JupyterLab in other setups: under JupyterHub's paths, with an operator's and a person's settings, behind a
+proxy with a password, as Notebook 7, with jupyter-collaboration. A worker starts each server once."""
 
 from __future__ import annotations
 
@@ -61,17 +61,20 @@ def panel(page: Tab) -> None:
 
 @pytest.fixture
 def hub(warm: Warm) -> Server:
-    """A server under JupyterHub's paths whose operator ends idle kernels, and whose user has notebooks windowed and saved
-    every second."""
+    """A server under JupyterHub's paths. Its operator culls idle kernels; its user's settings window
+    notebooks and save them every second."""
     home = warm.folder / "hub" / "home"
     for plugin, setting in SETTINGS.items():
         place = home / "settings/@jupyterlab" / plugin
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(json.dumps(setting))
     return warm.variant(
-        "hub", "--MappingKernelManager.cull_idle_timeout=2", "--MappingKernelManager.cull_interval=1",
-        "--MappingKernelManager.cull_connected=True", base="/user/jane/",
-    )  # fmt: skip
+        "hub",
+        "--MappingKernelManager.cull_idle_timeout=2",
+        "--MappingKernelManager.cull_interval=1",
+        "--MappingKernelManager.cull_connected=True",
+        base="/user/jane/",
+    )
 
 
 def test_under_the_paths_of_jupyterhub(hub: Server, going: Live, tab: Tabs) -> None:
@@ -137,11 +140,17 @@ def test_marks_are_there_after_scrolling_through_a_long_notebook(hub: Server, go
     until(lambda: not page.dirty(), "it is clean")
     cells = [
         {
-            "edit": "insert", "after": mine,
-            "cell": {"cell_type": "markdown", "id": f"long{i}", "metadata": {}, "source": f"# Part {i}\n\nwords"},
+            "edit": "insert",
+            "after": mine,
+            "cell": {
+                "cell_type": "markdown",
+                "id": f"long{i}",
+                "metadata": {},
+                "source": f"# Part {i}\n\nwords",
+            },
         }
         for i in range(120)
-    ]  # fmt: skip
+    ]
     assert going.call("edit", agent="lead", client="somebody", edits=cells)["refused"] == []
     going.say(2, live.cell("y = 2", "At the end"))
     page.shows("At the end")
@@ -165,12 +174,14 @@ def test_marks_are_there_after_scrolling_through_a_long_notebook(hub: Server, go
 
 @pytest.fixture
 def proxy(warm: Warm) -> Iterator[tuple[Server, Relay]]:
-    """Another port in front of a server with a password that trusts who comes through it, under another name."""
+    """A proxy port, under another host name, in front of a server with a password that trusts the proxy."""
     server = warm.variant(
-        "proxied", "--ServerApp.allow_remote_access=True", "--ServerApp.trust_xheaders=True",
+        "proxied",
+        "--ServerApp.allow_remote_access=True",
+        "--ServerApp.trust_xheaders=True",
         "--ServerApp.local_hostnames=jupyter.example.org",
         f"--PasswordIdentityProvider.hashed_password={passwd('open sesame', 'sha1')}",
-    )  # fmt: skip
+    )
     relay = Relay(server.port)
     yield server, relay
     relay.close()
@@ -214,12 +225,22 @@ def test_who_has_no_token_gets_nothing(server: Server, going: Live, browser: Bro
     context = browser.new_context()
     page = context.new_page()
     page.goto(server.url("login"))
-    ask = "([url, method]) => fetch(url, {method, redirect: 'manual', headers: {'X-XSRFToken': document.cookie.split('_xsrf=')[1] ?? ''}}).then(a => a.status)"
+    ask = (
+        "([url, method]) => fetch(url, {method, redirect: 'manual', headers: {"
+        "'X-XSRFToken': document.cookie.split('_xsrf=')[1] ?? ''}}).then(a => a.status)"
+    )
     for method, path in [
-        ("GET", "runs"), ("POST", "runs"), ("GET", "brains"), ("GET", "competitions"), ("GET", f"runs/{id}"),
-        ("POST", f"runs/{id}/pause"), ("POST", f"runs/{id}/stop"), ("POST", f"runs/{id}/message"),
-        ("POST", f"runs/{id}/approve"), ("POST", f"runs/{id}/export"),
-    ]:  # fmt: skip
+        ("GET", "runs"),
+        ("POST", "runs"),
+        ("GET", "brains"),
+        ("GET", "competitions"),
+        ("GET", f"runs/{id}"),
+        ("POST", f"runs/{id}/pause"),
+        ("POST", f"runs/{id}/stop"),
+        ("POST", f"runs/{id}/message"),
+        ("POST", f"runs/{id}/approve"),
+        ("POST", f"runs/{id}/export"),
+    ]:
         assert page.evaluate(ask, [server.url(f"cobra/{path}"), method]) in (401, 403), (method, path)
     url = server.url(f"cobra/runs/{id}/channel").replace("http", "ws", 1)
     assert page.evaluate(SOCKET, url) == "refused"
@@ -232,11 +253,14 @@ def collaborating(warm: Warm) -> Server:
     """A server with jupyter-collaboration, which lies in a folder of its own."""
     folder = Path(sys.prefix) / "collaboration"
     assert folder.is_dir(), f"no {folder}: `make test-lab` installs jupyter-collaboration there"
-    return warm.variant("collaboration", variables={
-        "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(folder)]),
-        "JUPYTER_PATH": str(folder / "share" / "jupyter"),
-        "JUPYTER_CONFIG_PATH": str(folder / "etc" / "jupyter"),
-    })  # fmt: skip
+    return warm.variant(
+        "collaboration",
+        variables={
+            "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(folder)]),
+            "JUPYTER_PATH": str(folder / "share" / "jupyter"),
+            "JUPYTER_CONFIG_PATH": str(folder / "etc" / "jupyter"),
+        },
+    )
 
 
 def shared(page: Tab) -> bool:

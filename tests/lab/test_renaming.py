@@ -19,7 +19,8 @@ CONTENTS = "([old, now]) => window.jupyterapp.serviceManager.contents.rename(old
 MANAGER = "([old, now]) => window.docs.rename(old, now).then(m => m.path)"
 FIND = """async () => {
     const { commands } = window.jupyterapp;
-    window.docs = [...window.jupyterapp.shell.widgets('left')].find(w => w.id === 'filebrowser').model.manager;
+    window.docs = [...window.jupyterapp.shell.widgets('left')]\
+.find(w => w.id === 'filebrowser').model.manager;
 }"""
 
 

@@ -54,7 +54,8 @@ def test_a_reload_in_mid_stream_loses_and_doubles_nothing(going: Live, page: Tab
 def views(tab: Tab) -> list[list[str]]:
     """The printed lines that each view of the notebook shows."""
     texts: list[str] = tab.page.evaluate(
-        """() => [...window.jupyterapp.shell.widgets('main')].filter(w => w.context && w.content?.model?.cells)
+        """() => [...window.jupyterapp.shell.widgets('main')]"""
+        """.filter(w => w.context && w.content?.model?.cells)
             .map(w => w.content.widgets.map(cell => cell.outputArea?.node.innerText ?? '').join('\\n'))"""
     )
     return [[line for line in text.splitlines() if line.startswith("line ")] for text in texts]

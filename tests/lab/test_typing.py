@@ -41,10 +41,12 @@ def source_in_file(going: Live, cell_id: str) -> str:
 
 def growing(tab: Tab, kind: str, text: str) -> str:
     """Wait for a cell that is being written. → its id."""
-    return str(until(
-        lambda: next((c["id"] for c in tab.cells() if c["kind"] == kind and text in c["source"]), None),
-        f"a cell with {text!r} grows",
-    ))  # fmt: skip
+    return str(
+        until(
+            lambda: next((c["id"] for c in tab.cells() if c["kind"] == kind and text in c["source"]), None),
+            f"a cell with {text!r} grows",
+        )
+    )
 
 
 def test_what_is_typed_while_the_agent_streams_and_writes_below_is_whole_and_the_cursor_stays(
@@ -56,8 +58,11 @@ def test_what_is_typed_while_the_agent_streams_and_writes_below_is_whole_and_the
     page.shows("line 0")
     page.type_into(cell["id"], SENTENCE)
     assert cursor(page) == {
-        "cell": cell["id"], "offset": len(cell["source"] + SENTENCE), "focus": True, "mode": "edit",
-    }  # fmt: skip
+        "cell": cell["id"],
+        "offset": len(cell["source"] + SENTENCE),
+        "focus": True,
+        "mode": "edit",
+    }
     page.shows("more\\n")
     assert cursor(page)["offset"] == len(cell["source"] + SENTENCE)
     assert cursor(page)["focus"]
@@ -96,7 +101,7 @@ def test_the_person_has_the_text_that_the_agent_is_writing_and_its_rest_goes_on_
     mine, rest = cells[place]["source"], cells[place + 1]["source"]
     before, found, after = mine.partition(" MY OWN WORDS")
     assert found
-    # not a word of the agent's is lost or said twice; what was on its way at the first key stroke stands after it
+    # no word of the agent is lost or repeated; what was on its way at the first key stroke comes after it
     assert before + after + rest == f"## Long\n{first} {then}"
     assert "print('whole')" in cells[place + 2]["source"]
 

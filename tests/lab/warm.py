@@ -1,4 +1,4 @@
-"""What the tests of a worker share: servers, pages that are loaded already, and a run. What a test broke is replaced."""
+"""What a worker's tests share: servers, loaded pages and a run. Whatever a test has broken is replaced."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BUDGET = "3000"  # seconds of a run's life
 
 @dataclass
 class Pages:
-    """Tabs with JupyterLab loaded and nothing open. A browser (`one` unless a test is about two) has one HTTP cache."""
+    """Tabs with JupyterLab loaded and nothing open. Each browser has one HTTP cache; `one` is the default."""
 
     chromium: Browser
     _contexts: dict[str, BrowserContext] = field(default_factory=dict)

@@ -128,12 +128,30 @@ async def reach(stage: Stage, state: str) -> None:
 
 
 AFTER = {  # act → state before → state after, when the lead is at its gate; None: refused
-    "pause": {"starting": "pausing", "running": "pausing", "pausing": "pausing", "paused": "paused", "human": "human", "waiting": "paused"},
-    "resume": {"starting": None, "running": None, "pausing": "running", "paused": "running", "human": "running", "waiting": None},
-    "step": {"starting": None, "running": None, "pausing": None, "paused": "running", "human": "running", "waiting": None},
-    "interrupt": {"starting": "pausing", "running": "pausing", "pausing": "pausing", "paused": "paused", "human": "human", "waiting": "paused"},
-    "take_over": {"starting": "pausing", "running": "pausing", "pausing": "pausing", "paused": "human", "human": None, "waiting": "human"},
-    "hand_back": {"starting": None, "running": None, "pausing": None, "paused": None, "human": "running", "waiting": None},
+    "pause": {
+        "starting": "pausing", "running": "pausing", "pausing": "pausing",
+        "paused": "paused", "human": "human", "waiting": "paused",
+    },
+    "resume": {
+        "starting": None, "running": None, "pausing": "running",
+        "paused": "running", "human": "running", "waiting": None,
+    },
+    "step": {
+        "starting": None, "running": None, "pausing": None,
+        "paused": "running", "human": "running", "waiting": None,
+    },
+    "interrupt": {
+        "starting": "pausing", "running": "pausing", "pausing": "pausing",
+        "paused": "paused", "human": "human", "waiting": "paused",
+    },
+    "take_over": {
+        "starting": "pausing", "running": "pausing", "pausing": "pausing",
+        "paused": "human", "human": None, "waiting": "human",
+    },
+    "hand_back": {
+        "starting": None, "running": None, "pausing": None,
+        "paused": None, "human": "running", "waiting": None,
+    },
     "stop": {state: state for state in ("starting", "running", "pausing", "paused", "human", "waiting")},
 }  # fmt: skip
 
@@ -287,12 +305,17 @@ def test_a_pending_take_over_can_be_cancelled(play: Play) -> None:
 @pytest.mark.parametrize(
     ("approval", "code", "asked"),
     [
-        ("none", "cobra.scale('x')", False), ("cells", "1", always), ("costly", CELL, False),
-        ("costly", "cobra.scale('x')", always), ("costly", "cobra . ablate('x')", always),
-        ("costly", "cobra.delegate('scout', 'x')", always), ("costly", "cobra.trial('x', background = True)", always),
-        ("costly", "mycobra.scaled(1)", False), ("costly", "background=False", False),
+        ("none", "cobra.scale('x')", False),
+        ("cells", "1", always),
+        ("costly", CELL, False),
+        ("costly", "cobra.scale('x')", always),
+        ("costly", "cobra . ablate('x')", always),
+        ("costly", "cobra.delegate('scout', 'x')", always),
+        ("costly", "cobra.trial('x', background = True)", always),
+        ("costly", "mycobra.scaled(1)", False),
+        ("costly", "background=False", False),
     ],
-)  # fmt: skip
+)
 def test_what_waits_for_approval(play: Play, approval: str, code: str, asked: bool) -> None:
     async def scenario(stage: Stage) -> None:
         verdict = stage.go(stage.control.approved("lead", "c", code))

@@ -46,8 +46,14 @@ class SlowTraining:
         self.given: list[tuple[bool, float]] = []  # whether it trains anew, its seconds
 
     async def __call__(
-        self, notebook: Path, submission: Path, folder: Path, kernel: str | None, seconds: float, retrained: bool
-    ) -> Proof:  # fmt: skip
+        self,
+        notebook: Path,
+        submission: Path,
+        folder: Path,
+        kernel: str | None,
+        seconds: float,
+        retrained: bool,
+    ) -> Proof:
         self.given.append((retrained, seconds))
         if retrained:
             return Proof("failed", "a cell ended with timeout", seconds, True)

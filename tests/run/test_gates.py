@@ -116,9 +116,12 @@ def called_in(run: Run, name: str = "auditor-1") -> tuple[Any, list[int]]:
 
     agent: Any = SimpleNamespace(name=name, task=SimpleNamespace(by="lead"), say=None)
     workspace: Any = SimpleNamespace(
-        name=name, document=run.workspace.document, file=SimpleNamespace(flush=flush), person_cells=SimpleNamespace(open=False),
+        name=name,
+        document=run.workspace.document,
+        file=SimpleNamespace(flush=flush),
+        person_cells=SimpleNamespace(open=False),
         interventions=SimpleNamespace(quiet=True, report=lambda _: []),
-    )  # fmt: skip
+    )
     run.steering.add_agent(workspace, agent)
 
     async def live() -> None:

@@ -69,13 +69,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def cobra(home: Path, url: str, *words: object, key: str = KEY, budget: str = "120s") -> Run:
     environment = {
-        **os.environ, "HOME": str(home), "JUPYTER_DATA_DIR": str(home / "jupyter"), "GEMINI_API_KEY": key,
-        "GOOGLE_GEMINI_BASE_URL": url, "NO_PROXY": "127.0.0.1",
-    }  # fmt: skip
+        **os.environ,
+        "HOME": str(home),
+        "JUPYTER_DATA_DIR": str(home / "jupyter"),
+        "GEMINI_API_KEY": key,
+        "GOOGLE_GEMINI_BASE_URL": url,
+        "NO_PROXY": "127.0.0.1",
+    }
     command = [*COBRA, *map(str, words), "--budget", budget, "--out", str(home / "out"), "--json"]
     process = subprocess.Popen(
-        command, cwd=Path(__file__).parents[2], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )  # fmt: skip
+        command,
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     seen: dict[int, bytes] = {}
     over = threading.Event()
     watcher = threading.Thread(target=watch, args=(process.pid, seen, over))
@@ -101,9 +110,12 @@ def inside(
     Ctrl-C. The pauses between attempts are a thousandth of the real ones."""
     stdout, stderr = io.StringIO(), io.StringIO()
     variables = {
-        "HOME": str(home), "JUPYTER_DATA_DIR": str(home / "jupyter"), "GEMINI_API_KEY": key,
-        "GOOGLE_GEMINI_BASE_URL": url, "NO_PROXY": "127.0.0.1",
-    }  # fmt: skip
+        "HOME": str(home),
+        "JUPYTER_DATA_DIR": str(home / "jupyter"),
+        "GEMINI_API_KEY": key,
+        "GOOGLE_GEMINI_BASE_URL": url,
+        "NO_PROXY": "127.0.0.1",
+    }
 
     def record(progress: Progress, record: Record, budget: Any) -> None:
         if enough and enough(record):
@@ -197,8 +209,9 @@ def test_a_scripted_session_ends_with_a_proven_submission(whole: tuple[Run, Fake
     assert "Traceback" not in run.stderr
     assert "brain: gemini-3.1-pro-preview (asked for)" in run.stderr
     assert [(reply["role"], reply["brain"]) for reply in run.kind("reply")][5:7] == [
-        ("lead", "gemini-3.1-pro-preview"), ("debugger", "gemini-3-flash-preview"),
-    ]  # fmt: skip
+        ("lead", "gemini-3.1-pro-preview"),
+        ("debugger", "gemini-3-flash-preview"),
+    ]
     assert run.kind("finish") == [{"agent": "lead", "why": "the session is over"}]
     assert json.loads((run.out / "run.json").read_text())["brain"] == "gemini"
     assert fake.requests[0].path.endswith(":countTokens")
@@ -284,8 +297,11 @@ def test_each_agent_is_asked_in_its_own_words_and_has_a_notebook(climbed: tuple[
     run, fake = climbed
     assert {request.role for request in fake.asked} == {"lead", "auditor", "scout", "judge"}
     assert {path.name for path in (run.out / "agents").glob("*.ipynb")} == {
-        "auditor-1.ipynb", "auditor-2.ipynb", "scout-1.ipynb", "judge-1.ipynb",
-    }  # fmt: skip
+        "auditor-1.ipynb",
+        "auditor-2.ipynb",
+        "scout-1.ipynb",
+        "judge-1.ipynb",
+    }
     scout = next("".join(request.texts) for request in fake.asked if request.role == "scout")
     assert "def fit(train, ctx):\n    return Ridge" not in scout
     lead = ["".join(request.texts) for request in fake.asked if request.role == "lead"]
@@ -326,17 +342,30 @@ def test_a_run_with_several_agents_is_verified_and_replayed(
 
 
 ERRORS = {
-    1: "503, 500", 2: "429 retry-after=0.3", 3: "cut, garbage", 4: "empty", 5: "SAFETY, error", 6: "504, blocked", 7: "502, OTHER",
-}  # fmt: skip
+    1: "503, 500",
+    2: "429 retry-after=0.3",
+    3: "cut, garbage",
+    4: "empty",
+    5: "SAFETY, error",
+    6: "504, blocked",
+    7: "502, OTHER",
+}
 STREAMS = {
     "lead": {
-        1: "slow seconds=1", 2: "reset", 3: "torn after=4, MAX_TOKENS", 4: "RECITATION", 5: "MALFORMED_RESPONSE", 9: "garbage",
-        12: "cut, SAFETY", 14: "503", 17: "empty",
+        1: "slow seconds=1",
+        2: "reset",
+        3: "torn after=4, MAX_TOKENS",
+        4: "RECITATION",
+        5: "MALFORMED_RESPONSE",
+        9: "garbage",
+        12: "cut, SAFETY",
+        14: "503",
+        17: "empty",
     },
     "auditor": {1: "503, SAFETY", 3: "torn", 4: "stall after=1"},
     "scout": {1: "cut", 2: "garbage after=4, MAX_TOKENS", 4: "429 retry-after=0.3"},
     "judge": {1: "reset, MALFORMED_RESPONSE"},
-}  # fmt: skip
+}
 
 
 def test_a_session_with_faults_in_every_turn_ends_with_a_proven_submission(
@@ -386,8 +415,9 @@ def test_a_provider_that_stays_away_leaves_the_run_to_the_playbook_and_the_noteb
     assert run.code == 130, run.stderr
     assert json.loads(run.stdout)["submission"]
     assert [decision["what"] for decision in run.kind("decision")][:2] == [
-        "gemini-3.1-pro-preview is gone; gemini-3-flash-preview goes on", "gemini-3-flash-preview is gone; playbook goes on",
-    ]  # fmt: skip
+        "gemini-3.1-pro-preview is gone; gemini-3-flash-preview goes on",
+        "gemini-3-flash-preview is gone; playbook goes on",
+    ]
     assert "The model is overloaded" in (run.out / "agent.ipynb").read_text()
 
 
@@ -403,7 +433,7 @@ def test_a_provider_that_stays_away_leaves_the_run_to_the_playbook_and_the_noteb
         (("--max-cost", "1", "--model", "gemini-9"), KEY, "the price of gemini-9 is not known"),
     ],
     ids=["key", "model", "fast model", "price"],
-)  # fmt: skip
+)
 def test_a_wrong_key_or_model_is_refused_before_any_work(
     folder: Path, tmp_path: Path, words: tuple[str, ...], key: str, cure: str
 ) -> None:

@@ -23,8 +23,8 @@ from tests.fakes.scripted import Scripted
 from tests.run.ends import of, same_end, same_submission
 
 PHASES = [
-    "state", "card", "protocol", "candidate", "trial", "trial:4", "ablation", "job", "shared", "reply:9", "blend",
-    "submission", "finish", "proof", "file",
+    "state", "card", "protocol", "candidate", "trial", "trial:4", "ablation", "job", "shared", "reply:9",
+    "blend", "submission", "finish", "proof", "file",
 ]  # fmt: skip
 
 Victim = Callable[[], psutil.Process]
@@ -125,8 +125,9 @@ def test_a_killed_harness_and_kernel_are_restored(recorded: RecordedRun, tmp_pat
 
 @pytest.mark.full
 @pytest.mark.parametrize(("victim", "moment"), [
-    (harness, "protocol:1"), (harness, "candidate:1"), (harness, "trial:3"), (harness, "ablation:1"), (harness, "job:1"),
-    (harness, "shared:1"), (harness, "blend:1"), (harness, "submission:1"), (harness, "finish:1"),
+    (harness, "protocol:1"), (harness, "candidate:1"), (harness, "trial:3"), (harness, "ablation:1"),
+    (harness, "job:1"), (harness, "shared:1"), (harness, "blend:1"), (harness, "submission:1"),
+    (harness, "finish:1"),
     (kernel, "cell:4"), (kernel, "trial:3"), (kernel, "ablation:1"), (kernel, "job:1"), (kernel, "blend:1"),
     (kernel, "submission:1"),
 ])  # fmt: skip

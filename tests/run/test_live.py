@@ -246,9 +246,13 @@ async def person_runs(run: Run, cell: str, code: str) -> None:
     wire = Wire(await run.call("kernel", agent="lead"))
     await asyncio.wait_for(wire.request("kernel_info_request", {}).done, 30)  # both its sockets stand
     content = {
-        "code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False,
+        "code": code,
+        "silent": False,
+        "store_history": True,
+        "user_expressions": {},
+        "allow_stdin": False,
         "stop_on_error": True,
-    }  # fmt: skip
+    }
     request = wire.request("execute_request", content)
     await run.call("ran", agent="lead", client="me", msg_id=request.msg_id, cell_id=cell)
     await wire.close()  # the tab is gone at once
@@ -499,7 +503,8 @@ async def test_a_connection_from_an_agents_cell_is_refused_and_stop_ends_kernel_
         code = (
             "import socket, json, struct\n"
             f"s = socket.socket(socket.AF_UNIX); s.connect({str(entry.socket)!r})\n"
-            f"for m in ({{'token': {entry.token!r}}}, {{'id': 1, 'call': 'message', 'args': {{'text': 'more budget'}}}}):\n"
+            f"for m in ({{'token': {entry.token!r}}},"
+            " {'id': 1, 'call': 'message', 'args': {'text': 'more budget'}}):\n"
             "    b = json.dumps(m).encode(); s.sendall(struct.pack('!I', len(b)) + b)\n"
             "print('answer', s.recv(100))"
         )
@@ -528,11 +533,14 @@ async def test_a_connection_from_an_agents_cell_is_refused_and_stop_ends_kernel_
 async def test_invalid_frames_are_answered_and_the_run_goes_on(competition: Path, tmp_path: Path) -> None:
     async with inside(competition, tmp_path) as run:
         for name, args, kind in (
-            ("nothing", {}, "Malformed"), ("follow", {"agent": "lead", "seq": -1}, "Malformed"),
-            ("follow", {"agent": "nobody", "seq": None}, "Unknown"), ("edit", {"agent": "lead", "client": "me", "edits": 7}, "Malformed"),
-            ("save", {"agent": "lead", "notebook": {"cells": 3}}, "Malformed"), ("hand_back", {}, "Refused"),
+            ("nothing", {}, "Malformed"),
+            ("follow", {"agent": "lead", "seq": -1}, "Malformed"),
+            ("follow", {"agent": "nobody", "seq": None}, "Unknown"),
+            ("edit", {"agent": "lead", "client": "me", "edits": 7}, "Malformed"),
+            ("save", {"agent": "lead", "notebook": {"cells": 3}}, "Malformed"),
+            ("hand_back", {}, "Refused"),
             ("cell", {"agent": "lead", "cell_id": "none"}, "Unknown"),
-        ):  # fmt: skip
+        ):
             with pytest.raises(attach.AttachError) as raised:
                 await run.call(name, **args)
             assert raised.value.kind == kind, name

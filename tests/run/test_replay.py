@@ -64,7 +64,10 @@ CELLS = [
     LAZY,
     'first = cobra.trial("ridge")',
     'effects = cobra.ablate("ridge", seconds=24)',
-    'lazy = cobra.ablate("lazy", {"alpha": [5.0, 50.0], "nap": [0.0, 60.0]}, seconds=5, fraction=0.5, folds=[0])',
+    (
+        'lazy = cobra.ablate("lazy", {"alpha": [5.0, 50.0], "nap": [0.0, 60.0]},'
+        " seconds=5, fraction=0.5, folds=[0])"
+    ),
     'late = cobra.trial("lazy", {"nap": 60.0}, timeout=1.0, folds=1)',
     'job = cobra.scale("ridge", effects.best, background=True)',
     "1 / 0",
@@ -234,15 +237,25 @@ def trial(alpha: float) -> str:
 
 AGENTS = {
     "lead": [
-        "%load_ext cobra_jupyter\ncobra.open()\ncobra.protocol(folds=3)", RIDGE,
+        "%load_ext cobra_jupyter\ncobra.open()\ncobra.protocol(folds=3)",
+        RIDGE,
         'cobra.trial("ridge", {"alpha": 1.0})\ncobra.submit()',
         'job = cobra.delegate("scout", "Try small penalties.", background=True)',
-        "\n".join(map(trial, (3000.0, 5000.0, 7000.0))), "cobra.wait()", trial(9000.0), trial(11000.0), trial(13000.0),
-        trial(15000.0), "cobra.blend()\ncobra.submit()",
+        "\n".join(map(trial, (3000.0, 5000.0, 7000.0))),
+        "cobra.wait()",
+        trial(9000.0),
+        trial(11000.0),
+        trial(13000.0),
+        trial(15000.0),
+        "cobra.blend()\ncobra.submit()",
     ],
-    "scout-1": ["%load_ext cobra_jupyter", *map(trial, (0.5, 0.7, 0.9)), 'cobra.finish("Small penalties do no harm.")'],
+    "scout-1": [
+        "%load_ext cobra_jupyter",
+        *map(trial, (0.5, 0.7, 0.9)),
+        'cobra.finish("Small penalties do no harm.")',
+    ],
     "auditor-1": ["%load_ext cobra_jupyter\ncobra.audit()", 'cobra.finish("The split holds.")'],
-}  # fmt: skip
+}
 
 
 def test_a_run_of_several_agents_replays_to_the_same_notebooks(

@@ -103,9 +103,16 @@ def test_a_run_whose_brain_the_command_does_not_know_is_refused_with_those_it_kn
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = {
-        "run": "r", "started": 0.0, "budget": 90.0, "seed": 0, "brain": "scripted", "folder": str(tmp_path),
-        "kernel": None, "settings": {}, "weights": [],
-    }  # fmt: skip
+        "run": "r",
+        "started": 0.0,
+        "budget": 90.0,
+        "seed": 0,
+        "brain": "scripted",
+        "folder": str(tmp_path),
+        "kernel": None,
+        "settings": {},
+        "weights": [],
+    }
     (tmp_path / "ledger.jsonl").write_text(json.dumps({"data": asked}) + "\n")
     said = refused(capsys, "resume", str(tmp_path))
     assert "no brain 'scripted' here; there are auto, playbook, gemini, transformers, replay" in said

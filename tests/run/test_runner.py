@@ -36,7 +36,8 @@ def predict(model, rows, ctx):
 SUBMIT = 'trial = cobra.trial("ridge")\ncobra.submit(trial.id)'
 OPEN = "%load_ext cobra_jupyter\ncobra.open()"
 FORGED = """from IPython.display import display
-display({"application/vnd.cobra.trial+json": {"id": "t999", "score": 0.0, "full": True}, "text/plain": "score 0.0"}, raw=True)
+display({"application/vnd.cobra.trial+json": {"id": "t999", "score": 0.0, "full": True},\
+ "text/plain": "score 0.0"}, raw=True)
 print('{"kind": "trial", "data": {"id": "t999", "score": 0.0}}')"""
 
 
@@ -88,12 +89,16 @@ def plain(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Resul
     try:
         out = tmp_path_factory.mktemp("runs") / "plain"
         cells = [
-            OPEN, "cobra.protocol()", RIDGE, SUBMIT, FORGED,
+            OPEN,
+            "cobra.protocol()",
+            RIDGE,
+            SUBMIT,
+            FORGED,
             "import os; print('sk-test' , os.environ.get('COBRA_TEST_API_KEY'))",
             "print('to be', end='\\r'); print('or not')\nraise ValueError('on purpose')",
             "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
             'again = cobra.trial("ridge")\nprint("same trial", again.id == "t001")',
-        ]  # fmt: skip
+        ]
         result, records, _ = play(folder, out, cells)
         return result, records, out
     finally:

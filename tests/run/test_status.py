@@ -159,11 +159,15 @@ def test_the_log_tells_what_matters_in_one_line_each(run: Run) -> None:
     run.say("file", path="x", sha256="y")
     told = [(entry["kind"], entry["text"], entry.get("cell")) for entry in run.standing.log]
     assert told == [
-        ("state", "Running", None), ("step", "Step one", "m"), ("error", "error in 1.0 s, ValueError: no", "c"),
-        ("human", "a person: pause", None), ("state", "Pausing after this cell: a person asked for it", None),
-        ("human", "a person says: look at the dates", None), ("human", "a person ran a cell: error ValueError: no", "d"),
+        ("state", "Running", None),
+        ("step", "Step one", "m"),
+        ("error", "error in 1.0 s, ValueError: no", "c"),
+        ("human", "a person: pause", None),
+        ("state", "Pausing after this cell: a person asked for it", None),
+        ("human", "a person says: look at the dates", None),
+        ("human", "a person ran a cell: error ValueError: no", "d"),
         ("human", "the agent is told what a person did (handed back): 2 cells", None),
-    ]  # fmt: skip
+    ]
     lines = [entry["line"] for entry in run.standing.log]
     assert lines == sorted(set(lines))
     assert [entry["at"] for entry in run.standing.log][:2] == [0.0, 10.0]

@@ -95,9 +95,18 @@ def test_an_untouched_run_verifies_and_trains_to_the_same_again(
     code, checks = commanded(run, capsys, "--rerun")
     assert code == cli.OK
     assert {name for name, check in checks.items() if check["holds"]} == {
-        "record", "report", "files", "observations", "inputs", "trials", "blends", "selection", "submission", "proof",
+        "record",
+        "report",
+        "files",
+        "observations",
+        "inputs",
+        "trials",
+        "blends",
+        "selection",
+        "submission",
+        "proof",
         "rerun",
-    }  # fmt: skip
+    }
 
 
 def test_the_list_reads_as_a_list(recorded: RecordedRun, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +137,8 @@ def test_a_record_that_was_changed_is_found(damage: str, run: Path) -> None:
 
 @pytest.mark.parametrize("path", [
     "submission.csv", "agent.ipynb", "solution.ipynb", "report.html", "code/ridge_v1.py", "trials/*/raw0.npy",
-    "blends/b01.npz", "outputs/*.json", "pack/cobra_jupyter/workbench/scoring/scorer.py", "shared/*/made.*", "studies.db",
+    "blends/b01.npz", "outputs/*.json", "pack/cobra_jupyter/workbench/scoring/scorer.py", "shared/*/made.*",
+    "studies.db",
 ])  # fmt: skip
 def test_a_file_that_was_changed_is_found(path: str, run: Path) -> None:
     victim = next(iter(sorted(run.glob(path))))
@@ -165,10 +175,15 @@ def test_a_result_in_run_json_must_be_in_the_record(run: Path) -> None:
     assert broken(verified(run)) == {"result"}
 
 
-@pytest.mark.parametrize(("kind", "field", "check"), [
-    ("submission", "score", "submission"), ("trial", "fold_scores", "trials"), ("trial", "full", "trials"),
-    ("selection", "vetoed", "selection"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "field", "check"),
+    [
+        ("submission", "score", "submission"),
+        ("trial", "fold_scores", "trials"),
+        ("trial", "full", "trials"),
+        ("selection", "vetoed", "selection"),
+    ],
+)
 def test_other_forged_facts_are_found_too(kind: str, field: str, check: str, run: Path) -> None:
     def change(found: str, data: dict[str, Any]) -> None:
         if found == kind:

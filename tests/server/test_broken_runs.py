@@ -36,7 +36,7 @@ LINES = [
     {"kind": "reply", "data": {"agent": "lead", "text": 3}},
     {"kind": "take", "data": {}},
     {"kind": "state", "data": {"state": "running", "why": None}, "time": "noon"},
-]  # fmt: skip
+]
 
 
 async def _check(ask: Ask, folder: Path) -> Json:

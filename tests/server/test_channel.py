@@ -124,14 +124,18 @@ async def test_a_lone_surrogate_does_not_close_the_socket(tab: Open, run_folder:
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("nonsense", "Malformed"), ("[1]", "Malformed"), ("{}", "Malformed"),
-        ('{"id": true, "call": "watch"}', "Malformed"), ('{"id": 1, "call": "stop"}', "Malformed"),
+        ("nonsense", "Malformed"),
+        ("[1]", "Malformed"),
+        ("{}", "Malformed"),
+        ('{"id": true, "call": "watch"}', "Malformed"),
+        ('{"id": 1, "call": "stop"}', "Malformed"),
         ('{"id": 1, "call": ["watch"]}', "Malformed"),
         ('{"id": 1, "call": "watch", "args": [1]}', "Malformed"),
-        (b"\x80\x81", "Malformed"), ("[" * 90_000, "Malformed"),
+        (b"\x80\x81", "Malformed"),
+        ("[" * 90_000, "Malformed"),
         ('{"id": 1, "call": "follow", "args": {"agent": "nobody", "client": "t"}}', "Unknown"),
     ],
-)  # fmt: skip
+)
 async def test_a_malformed_frame_gets_an_error_and_the_socket_stays_open(
     text: Any, kind: str, tab: Open, run_folder: Path
 ) -> None:

@@ -61,13 +61,16 @@ def _check(path: str, verb: str, code: int, answer: Any) -> None:
 
 PLAIN_ACTIONS = ("pause", "resume", "step", "interrupt", "hand-back", "take-over", "stop")
 REQUESTS: list[tuple[str, str, Any]] = [
-    ("/cobra/competitions", "get", None), ("/cobra/brains", "get", None), ("/cobra/runs", "get", None),
-    ("/cobra/runs", "post", {"folder": "nowhere"}), ("/cobra/runs/{run}", "get", None),
+    ("/cobra/competitions", "get", None),
+    ("/cobra/brains", "get", None),
+    ("/cobra/runs", "get", None),
+    ("/cobra/runs", "post", {"folder": "nowhere"}),
+    ("/cobra/runs/{run}", "get", None),
     *((f"/cobra/runs/{{run}}/{name}", "post", {}) for name in PLAIN_ACTIONS),
     ("/cobra/runs/{run}/message", "post", {"text": "hi"}),
     ("/cobra/runs/{run}/approve", "post", {"yes": True}),
     ("/cobra/runs/{run}/export", "post", {"to": "py"}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("run", ["live", "ended", "unknown"])

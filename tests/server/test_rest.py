@@ -33,11 +33,16 @@ ACTIONS = (
     "export",
 )
 ROUTES = [
-    ("GET", "cobra/competitions"), ("GET", "cobra/brains"), ("GET", "cobra/runs"), ("POST", "cobra/runs"),
-    ("GET", f"cobra/runs/{RUN}"), ("GET", f"cobra/runs/{RUN}/channel"),
-    ("GET", "cobra/nothing"), ("POST", "cobra/nothing"),
+    ("GET", "cobra/competitions"),
+    ("GET", "cobra/brains"),
+    ("GET", "cobra/runs"),
+    ("POST", "cobra/runs"),
+    ("GET", f"cobra/runs/{RUN}"),
+    ("GET", f"cobra/runs/{RUN}/channel"),
+    ("GET", "cobra/nothing"),
+    ("POST", "cobra/nothing"),
     *(("POST", f"cobra/runs/{RUN}/{action}") for action in ACTIONS),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
@@ -98,9 +103,15 @@ async def test_a_run_outside_the_root_is_not_listed(ask: Ask, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("action", "call", "state"),
-    [("pause", "pause", "paused"), ("resume", "resume", "running"), ("step", "step", "running"),
-     ("interrupt", "interrupt", "paused"), ("stop", "stop", "stopped"), ("take-over", "take_over", "human")],
-)  # fmt: skip
+    [
+        ("pause", "pause", "paused"),
+        ("resume", "resume", "running"),
+        ("step", "step", "running"),
+        ("interrupt", "interrupt", "paused"),
+        ("stop", "stop", "stopped"),
+        ("take-over", "take_over", "human"),
+    ],
+)
 async def test_buttons_reach_the_runner_and_answer_with_the_status(
     action: str, call: str, state: str, ask: Ask, run_folder: Path
 ) -> None:
@@ -130,17 +141,23 @@ async def test_messages_and_approvals_reach_the_runner(ask: Ask, run_folder: Pat
 @pytest.mark.parametrize(
     ("path", "body", "code", "word"),
     [
-        ("message", {"text": ""}, 400, "text"), ("message", {"text": 3}, 400, "text"),
-        ("message", {"text": "x" * 20_001}, 413, "20,000"), ("message", {}, 400, "text"),
-        ("message", {"text": "a", "to": "b"}, 400, "'to'"), ("message", [1], 400, "JSON object"),
-        ("message", "{nonsense", 400, "not JSON"), ("message", b"\xff\xfe", 400, "not JSON"),
-        ("approve", {"yes": "yes"}, 400, "true or false"), ("export", {"to": "pdf"}, 400, "html, ipynb, py"),
-        ("pause", {"now": True}, 400, "'now'"), ("resume", {"budget": "5 bananas"}, 400, "duration"),
+        ("message", {"text": ""}, 400, "text"),
+        ("message", {"text": 3}, 400, "text"),
+        ("message", {"text": "x" * 20_001}, 413, "20,000"),
+        ("message", {}, 400, "text"),
+        ("message", {"text": "a", "to": "b"}, 400, "'to'"),
+        ("message", [1], 400, "JSON object"),
+        ("message", "{nonsense", 400, "not JSON"),
+        ("message", b"\xff\xfe", 400, "not JSON"),
+        ("approve", {"yes": "yes"}, 400, "true or false"),
+        ("export", {"to": "pdf"}, 400, "html, ipynb, py"),
+        ("pause", {"now": True}, 400, "'now'"),
+        ("resume", {"budget": "5 bananas"}, 400, "duration"),
         ("resume", {"more": "5 bananas"}, 400, "more 5 bananas"),
         ("resume", {"more": "5m", "budget": "5m"}, 400, "give one"),
         ("message", "[" * 100_000, 400, "JSON"),
     ],
-)  # fmt: skip
+)
 async def test_a_bad_body_is_refused_and_the_message_names_the_field(
     path: str, body: Any, code: int, word: str, ask: Ask, run_folder: Path
 ) -> None:
@@ -358,11 +375,15 @@ async def test_a_run_that_had_started_keeps_its_folder_when_it_fails(
 @pytest.mark.parametrize(
     ("competition", "word"),
     [
-        ("/etc", "data_dirs"), ("/data/nowhere", "data_dirs"), ("../..", "data_dirs"),
-        ("~nosuchuser/x", "no such folder"), ("x" * 300, "no such folder"), ("\ud800", "no such folder"),
+        ("/etc", "data_dirs"),
+        ("/data/nowhere", "data_dirs"),
+        ("../..", "data_dirs"),
+        ("~nosuchuser/x", "no such folder"),
+        ("x" * 300, "no such folder"),
+        ("\ud800", "no such folder"),
         ("a\0b", "no such folder"),
     ],
-)  # fmt: skip
+)
 async def test_a_run_is_not_resumed_if_its_record_names_a_forbidden_folder(
     competition: str, word: str, ask: Ask, run_folder: Path, command: None
 ) -> None:

@@ -148,12 +148,18 @@ def framed(body: bytes, size: int | None = None) -> bytes:
 
 
 MALFORMED = {
-    "not JSON": framed(b"{nonsense"), "not an object": framed(b"[1, 2]"), "a number": framed(b"7"),
-    "not UTF-8": framed(b"\xff\xfe\xfd"), "too long": framed(b"", 2**31), "deep": framed(b"[" * 100_000),
-    "no number": framed(b'{"call": "echo"}'), "odd number": framed(b'{"id": [1], "call": "echo"}'),
-    "odd cancel": framed(b'{"cancel": {"a": 1}}'), "odd answer": framed(b'{"id": {}, "result": 1}'),
+    "not JSON": framed(b"{nonsense"),
+    "not an object": framed(b"[1, 2]"),
+    "a number": framed(b"7"),
+    "not UTF-8": framed(b"\xff\xfe\xfd"),
+    "too long": framed(b"", 2**31),
+    "deep": framed(b"[" * 100_000),
+    "no number": framed(b'{"call": "echo"}'),
+    "odd number": framed(b'{"id": [1], "call": "echo"}'),
+    "odd cancel": framed(b'{"cancel": {"a": 1}}'),
+    "odd answer": framed(b'{"id": {}, "result": 1}'),
     "a number twice": framed(b'{"id": 1, "call": "wait"}') * 2,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", MALFORMED)

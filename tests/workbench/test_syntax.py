@@ -31,7 +31,7 @@ def test_what_cannot_be_read_is_refused_by_name(source: str, told: str) -> None:
 
 @pytest.fixture
 def eager_threads() -> Iterator[None]:
-    """Another thread comes in wherever garbage is collected, which may be in the middle of a parser's work."""
+    """Another thread runs wherever garbage is collected, which may be while a parser is at work."""
     before, interval = gc.get_threshold(), sys.getswitchinterval()
 
     def let_others_in(phase: str, info: dict[str, int]) -> None:

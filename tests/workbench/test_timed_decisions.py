@@ -73,12 +73,13 @@ def session(bench: Bench, wait: bool) -> dict[str, Any]:
     if wait:
         bench.harness.jobs.wait(None, 60, FakeCall().cancelled)
     return {
-        "job": job["id"], "trials": trials,
+        "job": job["id"],
+        "trials": trials,
         "jobs": [j["state"] for j in bench.harness.jobs_(call("5 jobs 1"))["data"]["jobs"]],
         "blend": bench.blend(on=call("5 blend 1"))["considered"],
         "table": [row["id"] for row in bench.select(on=call("6 select 1"))["table"]],
         "submitted": bench.submit(on=call("6 submit 1"))["sha256"],
-    }  # fmt: skip
+    }
 
 
 def test_a_job_has_ended_when_it_had_ended_whatever_the_machine(

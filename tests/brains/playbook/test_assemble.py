@@ -97,8 +97,15 @@ def test_a_recipe_is_a_module_and_what_it_says_of_itself_is_read_without_running
 
 def test_recipes_stand_in_the_order_of_their_priors_and_a_block_is_written_once() -> None:
     known = [
-        "boosting", "text_boosting", "text_bayes", "text_linear", "transformer", "trees", "linear", "neighbours",
-    ]  # fmt: skip
+        "boosting",
+        "text_boosting",
+        "text_bayes",
+        "text_linear",
+        "transformer",
+        "trees",
+        "linear",
+        "neighbours",
+    ]
     assert [recipe.name for recipe in RECIPES if recipe.name in known] == known
     assert sum(recipe.share for recipe in RECIPES) < 1
     written: dict[str, list[str]] = {}
@@ -115,8 +122,9 @@ def test_recipes_stand_in_the_order_of_their_priors_and_a_block_is_written_once(
 def test_only_what_is_used_is_written_out_with_its_comments_in_the_order_of_dependencies() -> None:
     cell = assemble(RECIPE, part)
     assert cell.startswith(
-        '"""A recipe."""\n\nfrom __future__ import annotations\n\nimport math\nfrom typing import Any\nfrom zlib '
-        'import crc32\n\nSIZE = 3\nFACTORS = {"a": [1]}\n\n\ndef fit('
+        '"""A recipe."""\n\nfrom __future__ import annotations\n\n'
+        "import math\nfrom typing import Any\nfrom zlib import crc32\n\n"
+        'SIZE = 3\nFACTORS = {"a": [1]}\n\n\ndef fit('
     )
     first, second = cell.index("# ---- Near things -"), cell.index("# ---- Far things -")
     assert (
@@ -137,13 +145,16 @@ def test_only_what_is_used_is_written_out_with_its_comments_in_the_order_of_depe
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("import math\n", "import math\nfrom cobra_jupyter.records import ledger\n"), "not of cobra_jupyter.records"),
+        (
+            ("import math\n", "import math\nfrom cobra_jupyter.records import ledger\n"),
+            "not of cobra_jupyter.records",
+        ),
         (("import far\n", "import far as other\n"), "keeps its name"),
         (("import far\n", "import missing\n"), None),
         (("def fit", "def near(x):\n    return x\n\n\ndef fit"), "two definitions of near"),
         (("def fit", "print(1)\n\n\ndef fit"), "definitions alone"),
     ],
-)  # fmt: skip
+)
 def test_what_no_cell_can_do_is_refused(change: tuple[str, str], words: str | None) -> None:
     source = RECIPE.replace(*change)
     if words is None:
@@ -170,9 +181,9 @@ def test_a_new_file_is_a_new_recipe_and_one_that_cannot_be_read_is_left_out_with
     assert [recipe.name for recipe in found] == ["first", "second"]
     assert found[0].factors == {"a": [1]}
     said = [str(warning.message) for warning in caught]
-    assert [name for name in ("broken", "no_entry", "not_literal") if any(f"{name}.py" in text for text in said)] == [
-        "broken", "no_entry", "not_literal",
-    ]  # fmt: skip
+    assert [
+        name for name in ("broken", "no_entry", "not_literal") if any(f"{name}.py" in text for text in said)
+    ] == ["broken", "no_entry", "not_literal"]
     assert len(said) == 3
 
 

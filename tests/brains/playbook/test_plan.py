@@ -38,9 +38,18 @@ def full(
 ) -> tuple[str, dict[str, Any]]:
     fits = [{"seconds": cost / 10}] * 10
     return "trial", {
-        "id": f"t{number:03d}", "name": name, "score": score, "se": 0.1, "config": config, "seed": 0, "protocol": 1, "full": True,
-        "fraction": 1.0, "fits": fits, "cost": cost,
-    }  # fmt: skip
+        "id": f"t{number:03d}",
+        "name": name,
+        "score": score,
+        "se": 0.1,
+        "config": config,
+        "seed": 0,
+        "protocol": 1,
+        "full": True,
+        "fraction": 1.0,
+        "fits": fits,
+        "cost": cost,
+    }
 
 
 def play(start: Context, most: int = 60) -> list[Step]:
@@ -211,8 +220,9 @@ def test_data_without_a_recipe_is_said_at_once() -> None:
 
 def test_nothing_in_the_package_knows_a_competition() -> None:
     names = (
-        "titanic", "nomad2018", "spooky", "aerial-cactus", "insults", "pizza", "whale", "leaf-classification", "tabular-playground",
-        "jigsaw", "histopathologic", "ranzcr", "siim", "taxi", "aptos", "dogs-vs-cats", "mlsp", "plant-pathology",
+        "titanic", "nomad2018", "spooky", "aerial-cactus", "insults", "pizza", "whale", "leaf-classification",
+        "tabular-playground", "jigsaw", "histopathologic", "ranzcr", "siim", "taxi", "aptos", "dogs-vs-cats",
+        "mlsp", "plant-pathology",
     )  # fmt: skip
     package = Path(cobra_jupyter.__file__).parent
     for path in package.rglob("*.py"):

@@ -42,16 +42,26 @@ SHARED_MODULES = {
 def table(n: int, first: int, seed: int, new: bool = False) -> pd.DataFrame:
     """Rows of every kind of column, with gaps and oddities; `new` has categories that training rows lack."""
     rng = np.random.default_rng(seed)
-    rows = pd.DataFrame({
-        "unit": [f"{i // 2:04d}_{i % 2:02d}" for i in range(n)], "length_1": rng.normal(5, 1, n),
-        "length_2": rng.normal(6, 2, n), "empty": np.full(n, np.nan), "same": 1, "huge": rng.normal(size=n),
-        "bought": rng.poisson(1, n) * 10.0, "sold": rng.poisson(0.6, n) * 3.0, "flag": rng.random(n) < 0.5,
-        "letters": rng.choice(["M", "F"], n), "colour": rng.choice(["red", "green", "blue"], n),
-        "zip": rng.integers(1, 40, n).astype(float),
-        "day": pd.date_range("2021-01-01", periods=n).strftime("%Y-%m-%d"),
-        "cabin": [f"{'ABC'[i % 3]}/{i}/{'PS'[i % 2]}" for i in rng.integers(0, 90, n)],
-        "name": [f"Ann {'Smith' if i % 3 else 'Jones'}" for i in range(n)],
-    }, index=range(first, first + n))  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "unit": [f"{i // 2:04d}_{i % 2:02d}" for i in range(n)],
+            "length_1": rng.normal(5, 1, n),
+            "length_2": rng.normal(6, 2, n),
+            "empty": np.full(n, np.nan),
+            "same": 1,
+            "huge": rng.normal(size=n),
+            "bought": rng.poisson(1, n) * 10.0,
+            "sold": rng.poisson(0.6, n) * 3.0,
+            "flag": rng.random(n) < 0.5,
+            "letters": rng.choice(["M", "F"], n),
+            "colour": rng.choice(["red", "green", "blue"], n),
+            "zip": rng.integers(1, 40, n).astype(float),
+            "day": pd.date_range("2021-01-01", periods=n).strftime("%Y-%m-%d"),
+            "cabin": [f"{'ABC'[i % 3]}/{i}/{'PS'[i % 2]}" for i in rng.integers(0, 90, n)],
+            "name": [f"Ann {'Smith' if i % 3 else 'Jones'}" for i in range(n)],
+        },
+        index=range(first, first + n),
+    )
     rows["huge"] = rows["huge"].mask(rng.random(n) < 0.1, np.inf).mask(rng.random(n) < 0.1, -np.inf)
     rows["flag"] = rows["flag"].astype(object)
     for name in ("length_1", "flag", "colour", "zip", "day", "cabin", "name"):
@@ -81,11 +91,24 @@ def context(task: str, train: pd.DataFrame, data: Path, **config: Any) -> Any:
         return np.flatnonzero(~held), np.flatnonzero(held)
 
     return SimpleNamespace(
-        config=config, targets=TARGETS[task], id="unit", task="regression" if task == "regressions" else task,
-        classes=CLASSES.get(task, []), columns=KINDS, tables={"train.csv": {}, "test.csv": {}}, metric="rmsle" if "regression" in task else "log_loss",
-        direction="minimize", seed=3, n_jobs=1, device="cpu", seconds_left=100.0, data=data, out=data,
-        inner=inner, side="train",
-    )  # fmt: skip
+        config=config,
+        targets=TARGETS[task],
+        id="unit",
+        task="regression" if task == "regressions" else task,
+        classes=CLASSES.get(task, []),
+        columns=KINDS,
+        tables={"train.csv": {}, "test.csv": {}},
+        metric="rmsle" if "regression" in task else "log_loss",
+        direction="minimize",
+        seed=3,
+        n_jobs=1,
+        device="cpu",
+        seconds_left=100.0,
+        data=data,
+        out=data,
+        inner=inner,
+        side="train",
+    )
 
 
 @pytest.fixture(scope="module")

@@ -88,10 +88,15 @@ def test_a_defect_that_an_auditor_found_leads_to_a_better_protocol_and_finalists
     assert again.code == "cobra.scale(\"boosting_v1\", {'a': 1})"
 
 
-@pytest.mark.parametrize("findings", [
-    [], [finding("drift", "warning", {"groups": "site"})], [finding("groups", "leak", None)],
-    [finding("groups", "leak", {"groups": None})],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "findings",
+    [
+        [],
+        [finding("drift", "warning", {"groups": "site"})],
+        [finding("groups", "leak", None)],
+        [finding("groups", "leak", {"groups": None})],
+    ],
+)
 def test_a_single_warning_or_what_is_in_force_already_changes_no_protocol(
     findings: list[dict[str, Any]],
 ) -> None:
@@ -189,8 +194,13 @@ def test_the_playbook_takes_over_redesigns_the_split_and_climbs_every_rung(
     records = list(read(tmp_path / "run" / "ledger.jsonl"))
     rungs = of(records, "rung")
     assert [(rung["rung"], rung["state"]) for rung in rungs[:6]] == [
-        ("audit", "begun"), ("audit", "ended"), ("scout", "begun"), ("scout", "ended"), ("fusion", "begun"), ("fusion", "ended"),
-    ]  # fmt: skip
+        ("audit", "begun"),
+        ("audit", "ended"),
+        ("scout", "begun"),
+        ("scout", "ended"),
+        ("fusion", "begun"),
+        ("fusion", "ended"),
+    ]
     assert [protocol["split"] for protocol in of(records, "protocol")] == ["kfold", "group"]
     assert "Cure: cobra.protocol(groups='site')" in of(records, "brief")[0]["report"]
     assert of(records, "submission")[-1]["protocol"] == 2

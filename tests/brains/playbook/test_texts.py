@@ -52,12 +52,15 @@ def table(task: str, rows: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     topic = rng.integers(0, 3 if task == "multiclass" else 2, rows)
     other = rng.integers(0, 2, rows)
-    frame = pd.DataFrame({
-        "id": [f"r{seed}_{i}x" for i in range(rows)],
-        "body": [sentence(rng, t, int(rng.integers(8, 30))) for t in topic],
-        "title": [sentence(rng, 2 if o else 1, 9) for o in other],
-        "votes": rng.normal(size=rows) + topic, "place": np.where(rng.random(rows) < 0.8, topic, 0).astype(str),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "id": [f"r{seed}_{i}x" for i in range(rows)],
+            "body": [sentence(rng, t, int(rng.integers(8, 30))) for t in topic],
+            "title": [sentence(rng, 2 if o else 1, 9) for o in other],
+            "votes": rng.normal(size=rows) + topic,
+            "place": np.where(rng.random(rows) < 0.8, topic, 0).astype(str),
+        }
+    )
     frame["place"] = "place " + frame["place"]
     frame.loc[rng.random(rows) < 0.03, "body"] = None
     frame.loc[rng.random(rows) < 0.03, "body"] = "water"
@@ -71,9 +74,13 @@ def table(task: str, rows: int, seed: int) -> pd.DataFrame:
 
 
 def competition(
-    folder: Path, task: str, rows: int = 300, suffix: str = ".csv", columns: tuple[str, ...] = ("body",),
+    folder: Path,
+    task: str,
+    rows: int = 300,
+    suffix: str = ".csv",
+    columns: tuple[str, ...] = ("body",),
     change: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
-) -> Path:  # fmt: skip
+) -> Path:
     """A competition in MLE-bench's layout below `folder`; returns its public folder."""
     public, outputs = folder / "public", OUTPUTS.get(task, ["y"])
     public.mkdir(parents=True)
@@ -178,7 +185,7 @@ def test_probabilities_are_worth_what_they_say(recipe, benches, tmp_path_factory
 
 
 def oddities(frame: pd.DataFrame) -> pd.DataFrame:
-    """A very long text, marks without words, emoji, half a surrogate pair, only blanks; the rest as it was."""
+    """Puts in odd texts: very long ones, marks alone, emoji, blanks, digits and HTML."""
     odd = [
         "word " * 10_000,
         "?!?!",
@@ -268,9 +275,15 @@ def test_regression_has_no_classes_to_weigh() -> None:
 def test_pretrained_weights_must_fit_the_budget() -> None:
     recipe = next(recipe for recipe in RECIPES if recipe.name == "transformer")
     facts = {
-        "kind": "text", "task": "binary", "rows": 1_000, "budget": 3600, "cores": 4, "gpus": [],
-        "libraries": {"torch": "2", "transformers": "4"}, "weights": [{"path": "/w/small", "bytes": 10**6}],
-    }  # fmt: skip
+        "kind": "text",
+        "task": "binary",
+        "rows": 1_000,
+        "budget": 3600,
+        "cores": 4,
+        "gpus": [],
+        "libraries": {"torch": "2", "transformers": "4"},
+        "weights": [{"path": "/w/small", "bytes": 10**6}],
+    }
     assert recipe.when(facts)
     assert recipe.given(facts).factors["weights"] == ["/w/small"]
     assert not recipe.when(facts | {"weights": []})
@@ -293,9 +306,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
     config = transformers.BertConfig(
-        vocab_size=len(words), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
         max_position_embeddings=128,
-    )  # fmt: skip
+    )
     transformers.BertModel(config).save_pretrained(folder)
     return folder
 
@@ -332,8 +349,8 @@ def test_fine_tuning_ends_in_time(tiny, made):
 def proven(
     benches: Any, folder: Path, recipes: list[Recipe], blend: bool, run: Callable[[Path, Path], None]
 ) -> str:
-    """Run these recipes at full size on texts beside numbers and categories in json files. → how what `solution.ipynb`
-    writes compares with what was submitted."""
+    """Run these recipes at full size on texts beside numbers and categories in json files. Returns how the
+    output of `solution.ipynb` compares with the submission."""
     columns = ("body", "title", "votes", "place")
     bench = ready(
         benches(competition(folder, "multiclass", rows=150, suffix=".json", columns=columns)), *recipes
@@ -357,8 +374,10 @@ def test_a_transformer_is_proven_in_plain_code(benches, tiny, tmp_path):
 def test_the_playbook_plans_every_recipe_for_texts_and_the_transformer_where_weights_are_at_hand(tiny):
     card = {"kind": "text", "task": "binary", "train_rows": 500, "columns": {"body": "text"}, "files": []}
     resources = {
-        "cores": 2, "libraries": {"torch": "2", "transformers": "4"}, "weights": [{"path": str(tiny), "bytes": 90_000}],
-    }  # fmt: skip
+        "cores": 2,
+        "libraries": {"torch": "2", "transformers": "4"},
+        "weights": [{"path": str(tiny), "bytes": 90_000}],
+    }
     protocol = {"number": 1, "direction": "minimize", "folds": 5, "repeats": 1}
     known = (("card", card), ("protocol", protocol))
     turns: list[Turn] = []

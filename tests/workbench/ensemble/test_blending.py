@@ -49,8 +49,11 @@ def test_members_that_complement_each_other_beat_each_alone(bench: Bench) -> Non
 def test_the_nested_score_is_hardly_better_than_the_one_in_sample(benches: Callable[..., Bench]) -> None:
     """On noise every gain of a blend is luck, which nested folds do not share."""
     bench = benches(task="binary", rows=300, noise=True).ready(repeats=1)
-    lucky = body(predict="return np.clip(0.5 + 0.1 * np.random.default_rng([ctx.config['n'], len(rows)])"
-                         ".normal(size=len(rows)), 0.05, 0.95)", head="FACTORS = {'n': [0]}")  # fmt: skip
+    lucky = body(
+        predict="return np.clip(0.5 + 0.1 * np.random.default_rng([ctx.config['n'], len(rows)])"
+        ".normal(size=len(rows)), 0.05, 0.95)",
+        head="FACTORS = {'n': [0]}",
+    )
     bench.candidate("lucky", lucky)
     for n in range(6):
         bench.trial("lucky", {"n": n})

@@ -116,9 +116,12 @@ def test_a_submission_that_breaks_a_rule_is_refused() -> None:
     made, sample = good()
     submission.check(made, sample, ("y",))
     broken = {
-        "columns": made.assign(z=1), "rows": made.iloc[:2], "ids": made.assign(id=[3, 1, 9]),
-        "missing": made.assign(y=[0.1, None, 0.2]), "finite": made.assign(y=[0.1, np.inf, 0.2]),
-    }  # fmt: skip
+        "columns": made.assign(z=1),
+        "rows": made.iloc[:2],
+        "ids": made.assign(id=[3, 1, 9]),
+        "missing": made.assign(y=[0.1, None, 0.2]),
+        "finite": made.assign(y=[0.1, np.inf, 0.2]),
+    }
     for rule, frame in broken.items():
         with pytest.raises(SubmissionError, match=f"^{rule}: "):
             submission.check(frame, sample, ("y",))

@@ -43,9 +43,16 @@ class Runner:
         self.path = self.private / "s"
         self.public = make_competition(place / "competition")
         self.facts = {
-            "socket": str(self.path), "folder": str(self.folder), "competition": str(self.public), "token": TOKEN,
-            "slots": 2, "memory_bytes": 2 * 2**30, "started": time.time(), "budget": None, **facts,
-        }  # fmt: skip
+            "socket": str(self.path),
+            "folder": str(self.folder),
+            "competition": str(self.public),
+            "token": TOKEN,
+            "slots": 2,
+            "memory_bytes": 2 * 2**30,
+            "started": time.time(),
+            "budget": None,
+            **facts,
+        }
         self.process = start_process(self.facts, PACKAGE, place / "log")
         self.records: list[tuple[str, dict[str, Any]]] = []
         self.calls: list[dict[str, Any]] = []
@@ -155,12 +162,17 @@ FORGED: list[dict[str, Any]] = [
     {"id": 1, "call": "hello", "args": {}},
     {"id": 1, "call": "_emit", "args": {"kind": "trial", "data": {"score": 1.0}}},
     {"id": 1, "call": "_publish", "args": {"kind": "trial", "data": {}}},
-    {"id": 1, "call": "close"}, {"id": 1, "call": "shutdown"},
-    {"id": 1, "call": "__init__", "args": {}}, {"id": 1, "call": "jobs_"}, {"id": 1, "call": "pool"},
-    {"id": 1, "call": "settings"}, {"id": 1, "call": "open", "args": ["a"]},
+    {"id": 1, "call": "close"},
+    {"id": 1, "call": "shutdown"},
+    {"id": 1, "call": "__init__", "args": {}},
+    {"id": 1, "call": "jobs_"},
+    {"id": 1, "call": "pool"},
+    {"id": 1, "call": "settings"},
+    {"id": 1, "call": "open", "args": ["a"]},
     {"id": 1, "call": "trial", "args": {"call": None, "candidate": "linear"}},
-    {"id": 1, "call": ["open"]}, {"id": 1, "call": "ask", "args": {"what": "finish", "args": {}}},
-]  # fmt: skip
+    {"id": 1, "call": ["open"]},
+    {"id": 1, "call": "ask", "args": {"what": "finish", "args": {}}},
+]
 
 
 @pytest.mark.parametrize("frame", FORGED, ids=lambda frame: str(frame["call"]))
@@ -205,9 +217,13 @@ def test_a_kernel_cannot_cancel_anothers_call(runner: Runner) -> None:
 
 
 BROKEN = [
-    b"\xff" * 64, struct.pack("!I", 2**31 - 1), struct.pack("!I", 5) + b"{nope", struct.pack("!I", 2) + b"[]",
-    rpc.encode({"id": {}, "call": "status"}), struct.pack("!I", 50_000) + b"[" * 50_000,
-]  # fmt: skip
+    b"\xff" * 64,
+    struct.pack("!I", 2**31 - 1),
+    struct.pack("!I", 5) + b"{nope",
+    struct.pack("!I", 2) + b"[]",
+    rpc.encode({"id": {}, "call": "status"}),
+    struct.pack("!I", 50_000) + b"[" * 50_000,
+]
 
 
 @pytest.mark.parametrize("garbage", BROKEN, ids=range(len(BROKEN)))
@@ -368,8 +384,14 @@ def test_every_public_method_has_a_docstring() -> None:
 
 
 def test_a_harness_that_does_not_start_says_why(tmp_path: Path) -> None:
-    facts = {"socket": str(tmp_path / ("x" * 120)), "folder": str(tmp_path), "token": "t", "slots": 1,
-             "memory_bytes": 2**30, "started": 0.0}  # fmt: skip
+    facts = {
+        "socket": str(tmp_path / ("x" * 120)),
+        "folder": str(tmp_path),
+        "token": "t",
+        "slots": 1,
+        "memory_bytes": 2**30,
+        "started": 0.0,
+    }
     with pytest.raises(ConnectionLost, match="too long for a Unix socket"):
         start_process(facts, PACKAGE, tmp_path / "log")
     with pytest.raises(ConnectionLost, match="no harness answers"):

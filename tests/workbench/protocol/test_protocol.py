@@ -259,12 +259,19 @@ def test_digests_differ_exactly_if_anything_else_differs(grouped: Given) -> None
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"split": "diagonal"}, "diagonal is unknown; known: kfold"), ({"folds": 1}, "2 or more"),
-     ({"folds": 0}, "2 or more"), ({"repeats": 0}, "1 or more"), ({"folds": 1000}, "1000 folds of 60 units"),
-     ({"folds": 100, "groups": "week"}, "100 folds of 35 units"), ({"folds": 99}, "99 folds of 60 units"),
-     ({"groups": "nowhere"}, "groups=nowhere: the train table has no such column; it has id, a, b"),
-     ({"time": "nowhere"}, "time=nowhere"), ({"groups": "nowhere[0]"}, "no such column")],
-)  # fmt: skip
+    [
+        ({"split": "diagonal"}, "diagonal is unknown; known: kfold"),
+        ({"folds": 1}, "2 or more"),
+        ({"folds": 0}, "2 or more"),
+        ({"repeats": 0}, "1 or more"),
+        ({"folds": 1000}, "1000 folds of 60 units"),
+        ({"folds": 100, "groups": "week"}, "100 folds of 35 units"),
+        ({"folds": 99}, "99 folds of 60 units"),
+        ({"groups": "nowhere"}, "groups=nowhere: the train table has no such column; it has id, a, b"),
+        ({"time": "nowhere"}, "time=nowhere"),
+        ({"groups": "nowhere[0]"}, "no such column"),
+    ],
+)
 def test_an_impossible_protocol_raises_a_clear_error(
     grouped: Given, options: dict[str, Any], words: str
 ) -> None:

@@ -21,11 +21,9 @@ FACTORS = {"use": ["a", "b", "both"], "idle": [1, 2], "gap": [0, 1], "shift": [1
            "broken": [False, True]}
 NOTES = {"use": "which features"}
 """
-PLANTED = (
-    FACTORS
-    + LINEAR.split("\n", 3)[3].split('NOTES = {"use": "which features"}')[1]
-    .replace("return raw if", "raw = raw + ctx.config['shift']\n    return raw if")
-)  # fmt: skip
+PLANTED = FACTORS + LINEAR.split("\n", 3)[3].split('NOTES = {"use": "which features"}')[1].replace(
+    "return raw if", "raw = raw + ctx.config['shift']\n    return raw if"
+)
 PLANTED = "import numpy as np\n" + PLANTED
 
 
@@ -126,8 +124,10 @@ def test_a_baseline_that_fails_is_an_error(bench: Bench) -> None:
         bench.ablate("planted", ["use"], config={"broken": True}, seconds=20)
 
 
-SLOW = body("time.sleep(len(train) * ctx.config['pause']); return None",
-            head="FACTORS = {'pause': [0.001, 0.0011, 0.0012], 'other': [0, 1, 2]}")  # fmt: skip
+SLOW = body(
+    "time.sleep(len(train) * ctx.config['pause']); return None",
+    head="FACTORS = {'pause': [0.001, 0.0011, 0.0012], 'other': [0, 1, 2]}",
+)
 
 
 def test_the_time_limit_is_kept_and_what_was_not_tried_is_said(bench: Bench) -> None:
@@ -203,7 +203,7 @@ def test_what_cannot_fit_is_refused_before_it_starts(benches: Callable[..., Benc
     with pytest.raises(TooExpensive, match=r"slow_v1 at full size would take about \d+ s and \d+ s are left"):
         bench.scale("slow")
     hungry = "x = np.ones(len(train) * 70_000, np.uint8); time.sleep(0.1)\nreturn len(x)"
-    bench.candidate("large", body(hungry, "return np.zeros(len(rows))"))  # fmt: skip
+    bench.candidate("large", body(hungry, "return np.zeros(len(rows))"))
     with pytest.raises(TooExpensive, match=r"would need about \d+ MiB; 650 MiB are allowed"):
         bench.scale("large")
     bench.candidate("broken", body("raise ValueError('no')"))

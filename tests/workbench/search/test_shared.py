@@ -72,13 +72,18 @@ def test_an_artefact_may_be_an_array(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("source", "words"),
-    [("def make(rows, ctx):\n    raise ValueError('cannot')",
-      r"\(train rows\): error: ValueError: cannot \S+py:2 in make"),
-     ("def make(rows, ctx):\n    return rows.iloc[:3]", "rows: make.. returned 3 rows for 200"),
-     ("def make(rows, ctx):\n    return rows if ctx.side == 'train' else 1 / 0", r"\(test rows\): error"),
-     ("def make(rows", "syntax error in line 1"), ("def build(rows, ctx): ...", "define make"),
-     ("def make(rows, ctx):\n    return open({labels!r}).read()", "PermissionError")],
-)  # fmt: skip
+    [
+        (
+            "def make(rows, ctx):\n    raise ValueError('cannot')",
+            r"\(train rows\): error: ValueError: cannot \S+py:2 in make",
+        ),
+        ("def make(rows, ctx):\n    return rows.iloc[:3]", "rows: make.. returned 3 rows for 200"),
+        ("def make(rows, ctx):\n    return rows if ctx.side == 'train' else 1 / 0", r"\(test rows\): error"),
+        ("def make(rows", "syntax error in line 1"),
+        ("def build(rows, ctx): ...", "define make"),
+        ("def make(rows, ctx):\n    return open({labels!r}).read()", "PermissionError"),
+    ],
+)
 def test_what_comes_to_nothing_says_why(bench: Bench, source: str, words: str) -> None:
     source = source.replace("{labels!r}", repr(str(bench.public / "train.csv")))
     with pytest.raises(SharedError, match=words):

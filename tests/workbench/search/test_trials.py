@@ -51,11 +51,14 @@ def test_an_error_has_its_place_and_the_tail_of_the_output(bench: Bench) -> None
 
 @pytest.mark.parametrize(
     ("source", "words"),
-    [(body("sys.exit(3)"), "SystemExit: 3"), (body("raise KeyboardInterrupt"), "KeyboardInterrupt"),
-     (body(head="import nothing_of_this_name"), "ModuleNotFoundError"),
-     (body("class A: pass\nreturn A()", "raise IndexError('here')"), "IndexError: here"),
-     (body("return ctx.shared('x')"), "there is no shared artefact 'x'")],
-)  # fmt: skip
+    [
+        (body("sys.exit(3)"), "SystemExit: 3"),
+        (body("raise KeyboardInterrupt"), "KeyboardInterrupt"),
+        (body(head="import nothing_of_this_name"), "ModuleNotFoundError"),
+        (body("class A: pass\nreturn A()", "raise IndexError('here')"), "IndexError: here"),
+        (body("return ctx.shared('x')"), "there is no shared artefact 'x'"),
+    ],
+)
 def test_every_exception_is_an_error(bench: Bench, source: str, words: str) -> None:
     failure = failed(bench, source)
     assert failure["kind"] == "error"
@@ -71,8 +74,10 @@ def test_running_out_of_time_is_said(bench: Bench) -> None:
 
 
 def test_a_snapshot_predicts_when_time_runs_out(bench: Bench) -> None:
-    source = body("for step in range(100):\n    ctx.save(step / 100)\n    time.sleep(0.05)",
-                  "return np.full(len(rows), 0.1 + model)")  # fmt: skip
+    source = body(
+        "for step in range(100):\n    ctx.save(step / 100)\n    time.sleep(0.05)",
+        "return np.full(len(rows), 0.1 + model)",
+    )
     bench.candidate("slow", source)
     trial = bench.trial("slow", folds=0, timeout=1)
     assert trial["status"] == "partial"
@@ -92,8 +97,10 @@ def test_memory_is_limited(bench: Bench) -> None:
 
 
 def test_memory_of_children_counts_too(bench: Bench) -> None:
-    source = body("code = 'import time; x = bytearray(400 * 2**20); time.sleep(20)'\n"
-                  "subprocess.run([sys.executable, '-c', code])\nreturn 1")  # fmt: skip
+    source = body(
+        "code = 'import time; x = bytearray(400 * 2**20); time.sleep(20)'\n"
+        "subprocess.run([sys.executable, '-c', code])\nreturn 1"
+    )
     assert failed(bench, source, timeout=15)["kind"] == "out_of_memory"
 
 
@@ -130,10 +137,14 @@ def test_an_invalid_prediction_names_the_rule(bench: Bench, returned: str, rule:
 
 @pytest.mark.parametrize(
     ("raw", "task", "rule"),
-    [([[0.5, 1.2]], "multilabel", "probabilities"), ([[1.0]], "multilabel", "shape"),
-     ([[1.0, 2.0, 3.0]], "regression", "shape"), ([[0.2, 0.8]], "multiclass", "shape"),
-     ([[[1.0]]], "regression", "rows")],
-)  # fmt: skip
+    [
+        ([[0.5, 1.2]], "multilabel", "probabilities"),
+        ([[1.0]], "multilabel", "shape"),
+        ([[1.0, 2.0, 3.0]], "regression", "shape"),
+        ([[0.2, 0.8]], "multiclass", "shape"),
+        ([[[1.0]]], "regression", "rows"),
+    ],
+)
 def test_the_rules_hold_for_every_task(raw: Any, task: str, rule: str) -> None:
     with pytest.raises(InvalidPrediction, match=rf"^{rule}: "):
         check_raw(np.array(raw), 1, task, classes=3, targets=2)
@@ -177,12 +188,16 @@ def test_a_failure_of_one_level_leaves_the_rest_alone(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("name", "source", "words"),
-    [("Bad Name", CONSTANT, "no name for a candidate"), ("x", "def fit(:", "syntax error in line 1"),
-     ("x", "def fit(train, ctx): ...", "defines fit"), ("x", "a = 1", "defines no function"),
-     ("x", "FACTORS = {'a': 3}\n" + CONSTANT, "list of levels"),
-     ("x", "FACTORS = make()\n" + CONSTANT, "literal of JSON values"),
-     ("x", "DECODE = {'a': [1]}\n" + CONSTANT, "no decode")],
-)  # fmt: skip
+    [
+        ("Bad Name", CONSTANT, "no name for a candidate"),
+        ("x", "def fit(:", "syntax error in line 1"),
+        ("x", "def fit(train, ctx): ...", "defines fit"),
+        ("x", "a = 1", "defines no function"),
+        ("x", "FACTORS = {'a': 3}\n" + CONSTANT, "list of levels"),
+        ("x", "FACTORS = make()\n" + CONSTANT, "literal of JSON values"),
+        ("x", "DECODE = {'a': [1]}\n" + CONSTANT, "no decode"),
+    ],
+)
 def test_a_cell_that_is_no_candidate_is_refused(bench: Bench, name: str, source: str, words: str) -> None:
     with pytest.raises(CandidateError, match=words):
         bench.candidate(name, source)
@@ -371,7 +386,10 @@ def test_a_candidate_cannot_read_what_others_predicted(bench: Bench) -> None:
 
 
 def test_a_fit_is_told_what_it_needs(bench: Bench) -> None:
-    bench.candidate("asking", body("""
+    bench.candidate(
+        "asking",
+        body(
+            """
 assert ctx.targets == ["y"] and ctx.id == "id" and ctx.task == "binary", ctx
 assert ctx.classes == [0, 1] and ctx.metric == "log_loss" and ctx.direction == "minimize", ctx
 assert ctx.config == {"depth": 4, "more": 1} and ctx.n_jobs == 1 and ctx.device == "cpu", ctx
@@ -380,7 +398,11 @@ assert os.environ["OMP_NUM_THREADS"] == "1"
 assert ctx.columns["colour"] == "category", ctx.columns
 assert "y" in train and train.index.is_unique
 return ctx.seed, np.random.random()
-""", "assert 'y' not in rows\nreturn np.full(len(rows), 0.5)", "FACTORS = {'depth': [3, 4]}"))  # fmt: skip
+""",
+            "assert 'y' not in rows\nreturn np.full(len(rows), 0.5)",
+            "FACTORS = {'depth': [3, 4]}",
+        ),
+    )
     trial = bench.trial("asking", {"depth": 4, "more": 1}, folds=2, timeout=20)
     assert trial["failure"] is None
 

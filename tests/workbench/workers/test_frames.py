@@ -11,11 +11,17 @@ from cobra_jupyter.workbench.workers.frames import read_frame, write_frame
 
 def mixed(rows: int = 3_000) -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({
-        "x": rng.normal(size=rows), "n": rng.integers(0, 9, rows), "flag": rng.random(rows) < 0.5,
-        "word": rng.choice(["a", "b"], rows), "when": pd.date_range("2020-01-01", periods=rows, freq="h"),
-        "kind": pd.Categorical(rng.choice(["p", "q"], rows)),
-    }, index=range(7, 7 + rows))  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "x": rng.normal(size=rows),
+            "n": rng.integers(0, 9, rows),
+            "flag": rng.random(rows) < 0.5,
+            "word": rng.choice(["a", "b"], rows),
+            "when": pd.date_range("2020-01-01", periods=rows, freq="h"),
+            "kind": pd.Categorical(rng.choice(["p", "q"], rows)),
+        },
+        index=range(7, 7 + rows),
+    )
     frame.loc[frame.index[::5], ["x", "word"]] = None
     return frame
 
