@@ -24,8 +24,8 @@ class Recipe:
     Data: `kinds` are the kinds of competition that the recipe suits; `beside` are kinds that it suits only if
     the data has both texts and other columns; `tasks` and `rows` (the most training rows) limit it further.
 
-    Needs: `needs` are shared artefacts that it requires; `shared` are optional ones, used as levels of its
-    factor "more"; `libraries` must be installed; `weights` are folders of pretrained weights: None if it
+    Needs: `needs` are shared artefacts that it requires; `shared` are optional ones: list them as levels of
+    its factor "more" too, joined by "+"; `libraries` must be installed; `weights` are folders of pretrained weights: None if it
     needs none, () if it needs some and none are given yet.
 
     Factors: `numbers_only` are factors tested for regression only; `classes_only` maps factors to levels that
