@@ -25,8 +25,8 @@ class Recipe:
     the data has both texts and other columns; `tasks` and `rows` (the most training rows) limit it further.
 
     Needs: `needs` are shared artefacts that it requires; `shared` are optional ones: list them as levels of
-    its factor "more" too, joined by "+"; `libraries` must be installed; `weights` are folders of pretrained weights: None if it
-    needs none, () if it needs some and none are given yet.
+    its factor "more" too, joined by "+"; `libraries` must be installed; `weights` are folders of pretrained
+    weights: None if it needs none, () if it needs some and none are given yet.
 
     Factors: `numbers_only` are factors tested for regression only; `classes_only` maps factors to levels that
     are left out for regression."""
