@@ -6,9 +6,11 @@ TORCH ?= torch==2.13.0
 export SKIP_JUPYTER_BUILDER := 1  # the front end is built by its own target
 JLPM := PATH=$(CURDIR)/$(BIN):$$PATH jlpm
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-export PIP_NO_COMPILE := 1  # Python compiles what is imported; the rest of torch would take a minute
+# Python compiles what is imported; to compile the rest of torch would take a minute
+export PIP_NO_COMPILE := 1
 TIER := not full
-SERVER := -p pytest_jupyter.jupyter_server  # not with tests/lab: it would close their event loop
+# not with tests/lab: it would close their event loop
+SERVER := -p pytest_jupyter.jupyter_server
 FAST := tests/competition tests/records tests/notebook tests/workbench/display tests/workbench/scoring
 
 .PHONY: demo lab test test-fast test-full test-py test-lab test-jest test-container check format bench bench-lab clean
