@@ -16,11 +16,18 @@ from tests.lab.live_run import Live
 from tests.lab.server import Server
 from tests.lab.tab import Tab
 from tests.lab.waiting import until
+from tests.lab.warm import Pages
 
 Runs = Callable[..., Live]
 Open = Callable[..., Tab]
 PATIENCE = 60_000.0  # milliseconds
 DEMO = "demo/demo-diabetes/prepared/public"
+
+
+@pytest.fixture(autouse=True)
+def fresh_page(pages: Pages) -> None:
+    """The panel remembers which run a person chose: no test may find the choice of another."""
+    pages.close_idle()
 
 
 @pytest.fixture

@@ -47,12 +47,19 @@ class Pages:
         self._used.append((key, tab))
         return tab
 
+    def close_idle(self) -> None:
+        """The next test boots a page of its own."""
+        for tab in itertools.chain.from_iterable(self._idle.values()):
+            with contextlib.suppress(PlaywrightError):
+                tab.page.close()
+        self._idle.clear()
+
     def put_back(self, failed: bool) -> list[str]:
         """After a test. → what went wrong in its tabs"""
         problems = [problem for _, tab in self._used for problem in tab.problems]
         for key, tab in self._used:
             if not failed and not problems and key[0] and _cleared(tab):
-                self._idle[key].append(tab)
+                self._idle.setdefault(key, []).append(tab)
             else:
                 with contextlib.suppress(PlaywrightError):
                     tab.page.close()
