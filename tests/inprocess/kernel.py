@@ -265,7 +265,7 @@ def _place(folder: Path) -> Any:
         finally:
             sys.path[:] = paths
             here = str(Path.cwd())
-            for name, module in list(sys.modules.items()):
+            for name, module in sys.modules.copy().items():  # another thread may import
                 if str(getattr(module, "__file__", None) or "").startswith(here):
                     del sys.modules[name]
 

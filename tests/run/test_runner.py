@@ -227,18 +227,24 @@ def test_an_interrupt_leaves_the_submission_in_place_and_nothing_running(
 
 def test_a_cell_that_never_ends_does_not_cost_the_budget(folder: Path, tmp_path: Path) -> None:
     async def let_time_pass(runner: Runner) -> None:
+        """When the cell has printed, so that its time runs, 29 s are left for the run."""
+        begun: list[str] = []
+
         def look(record: Record, budget: Budget) -> None:
             if record.kind == "cell" and record.data["turn"] == 5:
-                budget.started -= budget.left - 29
+                begun.append(record.data["cell"])
 
         runner.on_record = look
+        while not begun or not runner.agent.document.cell(begun[0])["outputs"]:
+            await asyncio.sleep(0.05)
+        runner.budget.started -= runner.budget.left - 29
 
     cells = [
         OPEN,
         "cobra.protocol()",
         RIDGE,
         'cobra.trial("ridge")',
-        "import time\nwhile True: time.sleep(0.01)",
+        "import time\nprint('begun')\nwhile True: time.sleep(0.01)",
     ]
     result, records, _ = play(folder, tmp_path / "run", cells, let_time_pass, 2400, UNPROVEN)
     assert of(records, "execution")[4]["status"] == "timeout"
