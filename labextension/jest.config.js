@@ -28,7 +28,11 @@ module.exports = {
     // only transpiled: `jlpm types:check` has checked the types, of the tests as well
     '^.+\\.tsx?$': [
       'ts-jest/legacy',
-      { tsconfig: './tsconfig.test.json', isolatedModules: true, diagnostics: false }
+      {
+        tsconfig: './tsconfig.test.json',
+        isolatedModules: true,
+        diagnostics: false
+      }
     ]
   },
   automock: false,
