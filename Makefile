@@ -24,7 +24,7 @@ lab: .venv/lab  ## JupyterLab with the extension built and small competitions re
 
 test: test-py test-lab  ## what CI runs: style, types, all tests but those of the full tier
 
-test-fast: .venv/test check  ## the inner loop: style, types, and the tests that start no process of ours
+test-fast: .venv/test check  ## the inner loop: style, types, and the folders of tests that take a minute
 	$(BIN)/pytest $(FAST)
 
 test-full: TIER := full or not full
