@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.run import attach
+import cobra_jupyter
 from tests.lab.waiting import until
 
 TOKEN = "a-token-of-tests"
@@ -101,7 +101,7 @@ class Server:
         place.mkdir(exist_ok=True)
         link = place / "cobra-jupyter"
         if not link.is_symlink():
-            link.symlink_to(Path(attach.__file__).parent / "labextension")
+            link.symlink_to(Path(cobra_jupyter.__file__).parent / "labextension")
         return place
 
     @property

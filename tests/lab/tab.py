@@ -133,6 +133,10 @@ class Tab:
             seconds,
         )
 
+    def path(self) -> str:
+        """Where the notebook lies in the server's root."""
+        return str(self.js("nb => nb.context.localPath"))
+
     def dirty(self) -> bool:
         return bool(self.js("nb => nb.context.model.dirty"))
 

@@ -305,7 +305,7 @@ def test_with_collaboration_a_run_that_was_renamed_opens_alone(
     new = going.path.replace("agent.ipynb", "better name.ipynb")
     server.post(f"api/contents/{going.path}", {"path": new}, method="PATCH")
     until(lambda: server.get(f"cobra/runs/{going.entry.id}")["agents"][0]["notebook"] == new, "the run knows")
-    page = tab(new, server)
+    page = tab(server=server, blank=True).open(new)  # pages learn at load which notebooks runs have
     live_notebook(page, going)
     assert not shared(page)
 

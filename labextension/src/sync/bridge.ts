@@ -71,7 +71,6 @@ export class Bridge implements IDisposable {
       return;
     }
     this.isDisposed = true;
-    void this.sync.flush(true);
     this._channel?.event.disconnect(this._onEvent, this);
     this._options.context.saveState.disconnect(this._onSave, this);
     document.removeEventListener('visibilitychange', this._onVisibility);

@@ -36,7 +36,7 @@ export class Sync implements IDisposable {
       client,
       own: this._own,
       unused: () => this._unused(),
-      open: () => this._following && !this._isDisposed,
+      open: () => this._following && !this._isDisposed && !model.isDisposed,
       send: edits => this.call('edit', { edits }),
       drained: () => this.drained(),
       onRefused: refusal => this._refused.emit(refusal),

@@ -645,6 +645,16 @@ it('A whole notebook is announced with the cells that run, before it is taken in
   expect(sources(model)).toEqual(['a', 'x']);
 });
 
+it('A notebook that is closed with unsent changes sends nothing and does not fail', async () => {
+  const { model, shared, runner, sync } = await following('a', 'b');
+  shared.cells[0].setSource('discarded');
+  model.dispose(); // JupyterLab does this before it tells anybody
+  await sync.flush(true);
+  sync.dispose();
+  await settled(SOON);
+  expect(runner.edits()).toEqual([]);
+});
+
 it('A closed notebook takes nothing more', async () => {
   const { model, shared, runner, sync } = await following('a');
   sync.dispose();
