@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from cobra_jupyter.competition.record import Assumption
 from cobra_jupyter.competition.tables import Table
 
 
@@ -33,6 +34,14 @@ class Findings:
     notes: list[str] = field(default_factory=list)
     infinite_labels: bool = False
     obstacles: list[str] = field(default_factory=list)
+
+    assumed: list[Assumption] = field(default_factory=list)
+
+    def assume(self, about: str, taken: str, reason: str, option: str = "") -> None:
+        """Takes the safest reading of a question that nobody has answered; card and report show both."""
+        assumption = Assumption(about, taken, reason, option)
+        if assumption not in self.assumed:
+            self.assumed.append(assumption)
 
     def block(self, question: str) -> None:
         """Adds a question that must be answered before anything can be scored."""

@@ -108,6 +108,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
         evidence=found.evidence,
         questions=tuple(found.questions),
         obstacles=tuple(found.obstacles),
+        assumed=tuple(found.assumed),
         notes=tuple(dict.fromkeys([*listing.notes, *zip_notes, *reader.notes, *found.notes])),
         files=groups,
         summary=summary,

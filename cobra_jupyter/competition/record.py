@@ -28,6 +28,19 @@ class FileGroup:
 
 
 @dataclass(frozen=True)
+class Assumption:
+    """The safest reading of something undecided, taken until somebody decides it.
+
+    `about` is what it is about ("id", "target", "metric" …), `taken` what is assumed, `reason` why it had to
+    be assumed, `option` the setting that decides it (``id=COLUMN``), "" if there is none."""
+
+    about: str
+    taken: str
+    reason: str
+    option: str = ""
+
+
+@dataclass(frozen=True)
 class Competition:
     """Everything that was found in a competition folder. ``id`` is "" if rows are matched by position."""
 
@@ -64,6 +77,8 @@ class Competition:
     files: tuple[FileGroup, ...] = ()
     obstacles: tuple[str, ...] = ()
     """The questions that must be answered before a protocol can be frozen."""
+    assumed: tuple[Assumption, ...] = ()
+    """What was assumed, since nobody decided it: questions that have an answer for now."""
     links: tuple[str, ...] = ()
     """Links in the folder that are not followed: they lead outside, to folders, or nowhere."""
     summary: dict[str, Any] = field(default_factory=dict)
