@@ -16,7 +16,7 @@ from cobra_jupyter.competition import longer, marks, sniffing, types
 from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.record import Assumption
-from cobra_jupyter.competition.tables import READ_ERRORS, Table
+from cobra_jupyter.competition.tables import READ_ERRORS, Table, head
 
 _RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 _UNCLOSED = re.compile(r"EOF inside string starting at row (\d+)")
@@ -85,6 +85,8 @@ class Reader:
                 ) from error
             except READ_ERRORS as error:
                 raise self._error(table, error) from error
+            if attempt.options.get("skipinitialspace"):
+                self._note(f"{table.path}: the blank after each delimiter is left out")
             if "encoding" in attempt.options:
                 self._note(f"{table.path}: read as {attempt.options['encoding']}")
             attempt, frame = self._with_plain_types(attempt, frame)
@@ -107,17 +109,24 @@ class Reader:
 
     def _whole_rows(self, table: Table) -> tuple[Table, pd.DataFrame]:
         """Reads the table; where rows are longer than the header, with the options that read them rightly."""
-        try:
-            frame = table.read(self.folder)
-        except pd.errors.ParserError as error:
-            if not _RAGGED.search(str(error)):
-                raise
-        else:
-            if table.call != "pd.read_csv" or isinstance(frame.index, pd.RangeIndex):
-                return table, frame
+        if not self._begins_longer(table):
+            try:
+                return table, table.read(self.folder)
+            except pd.errors.ParserError as error:
+                if not _RAGGED.search(str(error)):
+                    raise
         table, note = longer.repaired(self.folder, table)
         self._note(note)
         return table, table.read(self.folder)
+
+    def _begins_longer(self, table: Table) -> bool:
+        """Whether the first row is longer than the header: pandas would take its first fields as an index."""
+        settled = {"names", "index_col", "header"} & set(table.options)
+        if table.call != "pd.read_csv" or settled:
+            return False
+        text = head(self.folder, table).decode(table.options.get("encoding", "utf-8-sig"), "replace")
+        lines = text.splitlines()[table.options.get("skiprows", 0) :][:20]
+        return sniffing.begins_longer(lines, table.options.get("sep", ","))
 
     def _with_plain_types(self, table: Table, frame: pd.DataFrame) -> tuple[Table, pd.DataFrame]:
         """Turns an index into columns, and uncommon types into plain ones."""

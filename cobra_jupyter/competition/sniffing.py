@@ -79,6 +79,12 @@ def separator(lines: Sequence[str]) -> str:
     return "," if "," in header or likely not in header else likely
 
 
+def begins_longer(lines: Sequence[str], mark: str) -> bool:
+    """Whether the first row has more fields than the header."""
+    rows = [fields for fields in _fields(lines, mark) if fields]
+    return len(rows) > 1 and len(rows[1]) > len(rows[0])
+
+
 def _fields(lines: Sequence[str], mark: str) -> list[list[str]]:
     try:
         return list(csv.reader(lines, delimiter=mark, skipinitialspace=True))

@@ -90,7 +90,8 @@ def keep_classes(
     read = reader.frame(table)[1][target]
     text = table.as_it_stands(reader.folder, target)
     words = sorted(text[text.notna() & read.isna()].unique())
-    classes = [word for word in words if _is_class(word, tables, outputs)]
+    named = set(outputs) | _labels_of_sample(reader, tables, outputs)
+    classes = [word for word in words if any(_names(name, word) for name in named)]
     if words and not classes and not pd.api.types.is_numeric_dtype(read.dtype):
         classes = words
         found.assume(
@@ -112,11 +113,17 @@ def keep_classes(
         tables.put(role, settled, frame)
 
 
-def _is_class(word: str, tables: Tables, outputs: Sequence[str]) -> bool:
-    """Whether the sample submission names the class: in a label column, or as a column."""
-    if any(name == word or name.endswith((f"_{word}", f" {word}")) for name in outputs):
-        return True
-    return any(bool((tables.sample_frame[name].astype(str) == word).any()) for name in outputs)
+def _labels_of_sample(reader: Reader, tables: Tables, outputs: Sequence[str]) -> set[str]:
+    """The words in the sample's columns to fill."""
+    if tables.sample.call != "pd.read_csv":
+        return {str(value) for name in outputs for value in tables.sample_frame[name].dropna().unique()}
+    texts = [tables.sample.as_it_stands(reader.folder, name) for name in outputs]
+    return {value for text in texts for value in text.dropna().unique()}
+
+
+def _names(name: str, word: str) -> bool:
+    """Whether the sample names a class: as a label, or in the name of a column."""
+    return name == word or name.endswith((f"_{word}", f" {word}", f"-{word}"))
 
 
 def like_sample(classes: Sequence[Any], asked: pd.Series) -> dict[str, str]:
