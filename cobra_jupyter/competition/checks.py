@@ -82,15 +82,12 @@ def _assume_order(tables: Tables, test: pd.DataFrame, key: Key, found: Findings)
 
 def _check_unique(ids: pd.Series, path: str, name: str) -> None:
     if ids.isna().any():
-        raise CompetitionError(
-            f"{path}: {_rows(int(ids.isna().sum()))} without {name}; fill it in, or give another key with"
-            " --set id=…"
-        )
+        raise CompetitionError(f"{path}: {_rows(int(ids.isna().sum()))} without {name}; fill it in")
     repeated = ids[ids.duplicated()]
     if len(repeated):
         raise CompetitionError(
             f"{path}: {_rows(len(repeated))} with the {name} of an earlier row, e.g. {repeated.iloc[0]};"
-            " keep one of each, or give another key with --set id=…"
+            " keep one of each"
         )
 
 
@@ -107,7 +104,7 @@ def _note_repeats(tables: Tables, key: Key, found: Findings) -> None:
     if len(ids) > 1 and ids.nunique() == 1:
         raise CompetitionError(
             f"{tables.train.path}: all {len(ids)} rows have the same {key.name}, so no fold could hold rows"
-            f" out; give each row its own, or another key with --set id=…"
+            " out; give each row its own"
         )
     if repeats:
         found.assume(

@@ -54,8 +54,16 @@ class Reader:
         """Returns the table, with the options that it needed, and its frame. Raises CompetitionError."""
         key = f"{table.path}\0{table!r}"
         if key not in self._frames:
-            self._frames[key] = self._stacked(table) if table.more else self._read(table)
+            self._frames[key] = self._folded(table) if table.fold else self._unfolded(table)
         return self._frames[key]
+
+    def _folded(self, table: Table) -> tuple[Table, pd.DataFrame]:
+        assert table.fold
+        settled, frame = self.frame(replace(table, fold=None))
+        return replace(settled, fold=table.fold), table.fold.of(frame)
+
+    def _unfolded(self, table: Table) -> tuple[Table, pd.DataFrame]:
+        return self._stacked(table) if table.more else self._read(table)
 
     def _stacked(self, table: Table) -> tuple[Table, pd.DataFrame]:
         (first, frame), *others = [self.frame(part) for part in (replace(table, more=()), *table.more)]

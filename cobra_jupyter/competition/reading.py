@@ -31,7 +31,7 @@ from cobra_jupyter.competition.reader import Reader
 from cobra_jupyter.competition.record import Competition
 from cobra_jupyter.competition.settings import check_columns, checked
 from cobra_jupyter.competition.tables import Table, table_stem
-from cobra_jupyter.competition.targets import find_outputs, settle_outputs
+from cobra_jupyter.competition.targets import find_outputs, settle_form, settle_outputs
 
 
 def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Competition:
@@ -72,6 +72,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     checks.number_labels(reader, tables, targets, asked_metric, found)
     dropped = checks.usable_labels(tables, targets, found)
     labels = _labels(tables, targets, outputs, named.metric, found)
+    labels = settle_form(tables, labels, outputs, found)
     labels, texts = _as_asked(reader, tables, labels, outputs, found)
     metric_name, direction = metric.settle(labels, named, found)
     metric.check_values(metric_name, tables, labels)

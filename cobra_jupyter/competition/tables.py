@@ -35,6 +35,28 @@ READ_ERRORS = (
 
 
 @dataclass(frozen=True)
+class Fold:
+    """How a table with a row per unit and label becomes one with a row per unit."""
+
+    unit: str
+    label: str
+    value: str
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Returns one row per unit, with a column per label."""
+        wide = frame.pivot(index=self.unit, columns=self.label, values=self.value).rename(columns=str)
+        features = frame.drop(columns=[self.label, self.value]).drop_duplicates(self.unit)
+        return features.merge(wide.reset_index(), on=self.unit)
+
+    def code(self) -> str:
+        """Returns a call of ``pipe`` that does the same."""
+        unit, label, value = python(self.unit), python(self.label), python(self.value)
+        wide = f"t.pivot(index={unit}, columns={label}, values={value}).rename(columns=str).reset_index()"
+        features = f"t.drop(columns=[{label}, {value}]).drop_duplicates({unit})"
+        return f".pipe(lambda t: {features}.merge({wide}, on={unit}))"
+
+
+@dataclass(frozen=True)
 class Table:
     """A table, read with ``call(path, **options)``. ``member`` is a file in a zip archive with several."""
 
@@ -52,6 +74,8 @@ class Table:
     """Whether the file holds columns as an index, as parquet files may."""
     more: tuple[Table, ...] = ()
     """Tables with the same columns whose rows follow."""
+    fold: Fold | None = None
+    """How its rows are folded, if each is of a unit and a label."""
 
     def read(self, folder: Path) -> pd.DataFrame:
         """Reads the whole table. Raises what pandas raises."""
@@ -66,7 +90,7 @@ class Table:
             frame = frame.rename(columns=self.renamed)
         if self.more:
             frame = pd.concat([frame, *(table.read(folder) for table in self.more)], ignore_index=True)
-        return frame
+        return self.fold.of(frame) if self.fold else frame
 
     def _call(self, folder: Path, options: dict[str, Any]) -> pd.DataFrame:
         reader = getattr(pd, self.call.removeprefix("pd."))
@@ -93,8 +117,8 @@ class Table:
             source += f".rename(columns={python(self.renamed)})"
         if self.more:
             parts = ", ".join([source, *(table.code(data) for table in self.more)])
-            return f"pd.concat([{parts}], ignore_index=True)"
-        return source
+            source = f"pd.concat([{parts}], ignore_index=True)"
+        return source + (self.fold.code() if self.fold else "")
 
     def _type_code(self) -> Iterator[str]:
         others = {name: way for name, way in self.types.items() if way != types.SECONDS}

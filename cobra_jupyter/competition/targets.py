@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.keys import Key
-from cobra_jupyter.competition.labels import class_of_outputs
+from cobra_jupyter.competition.labels import Labels, class_of_outputs
 from cobra_jupyter.competition.loading import key_text
 
 _NAMELESS = re.compile(r"unnamed: \d+|index|", re.I)
@@ -74,6 +75,32 @@ def settle_outputs(
             why = f"sample and test have the same single value of {name}, and train has several"
             found.assume("outputs", _stays(name), why, f"target={','.join([*targets, name])}")
     return outputs, targets
+
+
+def settle_form(tables: Tables, labels: Labels, outputs: tuple[str, ...], found: Findings) -> Labels:
+    """Makes sure that every column to fill has labels. Raises CompetitionError if their numbers differ."""
+    if not labels.targets or labels.layout == "class_probabilities":
+        return labels
+    if labels.layout == "values":
+        if len(outputs) != len(labels.targets):
+            raise CompetitionError(
+                f"{tables.sample.path}: asks for {len(outputs)} columns ({listed(outputs, 5)}), but there are"
+                f" labels for {len(labels.targets)} ({listed(labels.targets, 5)}); name as many, in the order"
+                " of the columns, with --set target=A,B"
+            )
+        return labels
+    if len(outputs) == 1:
+        return labels
+    if len(outputs) == len(labels.classes):
+        found.assume(
+            "outputs",
+            f"{listed(outputs, 4)} are probabilities of {listed(labels.classes, 4)}, in this order",
+            f"their names differ from the values of {labels.targets[0]}",
+        )
+        return replace(labels, layout="class_probabilities", output_classes=labels.classes)
+    for name in outputs[1:]:
+        found.assume("outputs", _stays(name), f"{labels.targets[0]} fills {outputs[0]}, and nothing {name}")
+    return labels
 
 
 def _stays(name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from cobra_jupyter.competition import roles, written
+from cobra_jupyter.competition import longform, roles, written
 from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
@@ -45,8 +45,41 @@ def find(
     if frame.empty:
         raise CompetitionError(f"{chosen.train.path}: has no rows; put the training rows there")
     written.keep_ids(reader, tables, key, found)
+    if not _fold(reader, tables, key, outputs, found):
+        return ()
     _join_labels(reader, tables, key, wanted, found)
     return _targets(tables, key, outputs, found)
+
+
+def _fold(reader: Reader, tables: Tables, key: Key, outputs: tuple[str, ...], found: Findings) -> bool:
+    """Folds labels in long form. Returns False if they are, but nothing says which column has the values."""
+    assert tables.train is not None
+    assert tables.train_frame is not None
+    if set(outputs) <= set(tables.train_frame.columns) or tables.labels is not None:
+        return True
+    test = set(tables.test_frame.columns) if tables.test_frame is not None else set()
+    near = [table for table in tables.headers if table != tables.test and key.name in tables.headers[table]]
+    for table in [tables.train, *(table for table in near if table != tables.train)]:
+        if "train" not in table.stem and "label" not in table.stem:
+            continue
+        settled, frame = reader.frame(table)
+        long = longform.find(frame, key.name, outputs, test)
+        if long is None:
+            continue
+        said = f"{table.path} has a row per {long.unit} and {long.label}"
+        if long.fold is None:
+            found.block(
+                f"target: {said}, and {listed(long.values) or 'no column'} may hold the labels; put a column"
+                f" for each of {listed(outputs, 4)} into it"
+            )
+            return False
+        found.evidence["long form"] = f"{said}; folded into a column of {long.fold.value} per {long.label}"
+        role = "train" if table == tables.train else "labels"
+        if role == "labels":
+            tables.labels = table
+        tables.put(role, *reader.frame(replace(settled, fold=long.fold)))
+        return True
+    return True
 
 
 def _targets(tables: Tables, key: Key, outputs: tuple[str, ...], found: Findings) -> tuple[str, ...]:
