@@ -40,9 +40,8 @@ def repaired(folder: Path, table: Table) -> tuple[Table, str]:
                 most = most or rows.line_num
             named = named and bool(extra) and bool(extra[-1].strip())
     if not filled and most:
-        return table.having(
-            index_col=False
-        ), f"{table.path}: rows end with empty fields beyond the header; dropped"
+        note = f"{table.path}: rows end with empty fields beyond the header; dropped"
+        return table.having(index_col=False, usecols=list(range(len(header)))), note
     if lengths == {1} and named:
         names = [NAMELESS, *(name.strip() for name in header)]
         options: dict[str, Any] = {"names": names, "header": 0}
