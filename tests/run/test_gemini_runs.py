@@ -406,12 +406,12 @@ def test_a_provider_that_stays_away_leaves_the_run_to_the_playbook_and_the_noteb
 ) -> None:
     kinds: list[str] = []
 
-    def submitted_by_the_playbook(record: Record) -> bool:
+    def the_playbook_works(record: Record) -> bool:
         kinds.append(record.kind)
-        return record.kind == "submission" and kinds.count("decision") >= 2
+        return record.kind == "ablation" and kinds.count("decision") >= 2
 
     with FakeGemini(session()).fail("503", first=5, last=None) as fake:
-        run = inside(tmp_path, fake.url, "run", folder, "--brain", "gemini", enough=submitted_by_the_playbook)
+        run = inside(tmp_path, fake.url, "run", folder, "--brain", "gemini", enough=the_playbook_works)
     assert run.code == 130, run.stderr
     assert json.loads(run.stdout)["submission"]
     assert [decision["what"] for decision in run.kind("decision")][:2] == [

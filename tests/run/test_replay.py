@@ -261,8 +261,6 @@ AGENTS = {
 def test_a_run_of_several_agents_replays_to_the_same_notebooks(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Takes long: two runs of several agents, each with processes of its own, where outputs of kernels that
-    run beside each other come in their order."""
     notebooks = ("agent.ipynb", "agents/scout-1.ipynb", "agents/auditor-1.ipynb")
     seen_of: list[list[dict[str, Any]]] = []
     out = tmp_path / "whole"
@@ -271,7 +269,7 @@ def test_a_run_of_several_agents_replays_to_the_same_notebooks(
         for name, value in clock.items():
             monkeypatch.setenv(name, value)
         options = Options(folder, out, "several", 2400.0, 0, None, {}, time.time())
-        asyncio.run(Runner(options, brains[0], others=brains[1:]).run())
+        live(options, *brains)
         found = [nbformat.read(out / name, as_version=4) for name in notebooks]
         seen_of.append([normalised(notebook, out) for notebook in found])
         brains, out = replays(Recording(out)), tmp_path / "again"
