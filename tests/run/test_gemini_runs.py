@@ -384,6 +384,7 @@ def test_a_session_with_faults_in_every_turn_ends_with_a_proven_submission(
 def test_a_session_with_faults_in_replies_of_every_role_climbs_every_rung_and_ends_with_a_proven_submission(
     tmp_path: Path,
 ) -> None:
+    """Takes long: a whole session of four agents, with each fault in each role."""
     public = make_competition(tmp_path, "regression", rows=120, test_rows=30, change=with_sites)
     replies = parse(LADDER.read_text().replace("FOLDER", str(public)))
     with FakeGemini(Script(with_faults(replies, STREAMS))) as fake:

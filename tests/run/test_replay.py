@@ -133,6 +133,7 @@ def test_a_recorded_run_replays_to_the_same_notebook_and_submission(
 def test_the_command_replays_a_run_of_processes(
     recorded: RecordedRun, tmp_path: Path, in_process: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Takes long: a whole run with two ablations."""
     out = tmp_path / "again"
     words = ["run", recorded.competition, "--brain", "replay", "--replay", recorded.whole, "--out", out]
     assert cli.main([*map(str, words)]) == cli.OK, capsys.readouterr().err
@@ -243,6 +244,7 @@ AGENTS = {
 def test_a_run_of_several_agents_replays_to_the_same_notebooks(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Takes long: two whole runs, of which one waits for slow fits."""
     notebooks = ("agent.ipynb", "agents/scout-1.ipynb", "agents/auditor-1.ipynb")
     seen_of: list[list[dict[str, Any]]] = []
     out = tmp_path / "whole"
