@@ -24,6 +24,7 @@ from cobra_jupyter.competition import (
     training,
     written,
 )
+from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.labels import Labels, describe
@@ -84,6 +85,9 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     _other_tables(tables, key, targets, found)
     if tables.train is not None and tables.train_frame is not None:
         check_columns(found.settings, tables.train_frame.columns, tables.train.path, targets, features)
+    if tables.train is not None and tables.train.types:
+        ways = [f"{name} as {way}" for name, way in tables.train.types.items()]
+        found.evidence["types"] = f"columns of {tables.train.path} of types of their own: {listed(ways, 12)}"
     checks.formulas(tables, key, targets, found)
     found.notes += oddities.notes(tables, key, labels, features)
     summary = cards.summarize(

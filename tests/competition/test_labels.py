@@ -87,6 +87,19 @@ def test_a_class_called_none_is_a_class(tmp_path: Path) -> None:
     same_frames(c)
 
 
+def test_a_class_and_a_missing_value_may_both_look_missing(tmp_path: Path) -> None:
+    """The sample shows that None is a class; NA is none, as it says of nothing."""
+    folder = competition(tmp_path, target="kind")
+    train = rows(60)[["id", "width", "kind"]].replace({"kind": {"a": "None"}})
+    train.loc[5, "kind"] = "NA"
+    put(folder, "train.csv", train)
+    put(folder, "sample_submission.csv", pd.DataFrame({"id": rows(20, 1)["id"], "kind": "None"}))
+    c = read(folder)
+    assert c.classes == ("None", "b", "c")
+    assert len(load(c).train) == 59
+    same_frames(c)
+
+
 def test_several_label_columns(tmp_path: Path) -> None:
     folder = competition(tmp_path, metric="mean column-wise AUC")
     train = rows(60)
