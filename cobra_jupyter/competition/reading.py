@@ -18,6 +18,7 @@ from cobra_jupyter.competition import (
     metric_words,
     oddities,
     roles,
+    weights,
 )
 from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
@@ -33,8 +34,8 @@ def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Compe
     """Reads a competition folder: MLE-bench's ``public/``, its parents, or any folder with one competition.
 
     `settings` override what is found: id, target (``a,b`` for several), metric, direction, split, groups,
-    time, kind, task. ``questions`` lists what cannot be decided, with the ``--set`` option for each;
-    ``notes`` lists what was repaired or skipped. Raises CompetitionError."""
+    time, kind, task, weights, positive. ``questions`` lists what cannot be decided, with the ``--set`` option
+    for each; ``notes`` lists what was repaired or skipped. Raises CompetitionError."""
     try:
         return _read_folder(Path(folder), Findings(checked(settings or {})))
     except OSError as error:
@@ -61,14 +62,18 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     checks.unique_names(tables, targets, reader.repeated, found)
     checks.same_ids(tables, key, found)
     named = metric_words.find(text)
-    checks.number_labels(reader, tables, targets, found.settings.get("metric", named.metric), found)
+    metric_said = found.settings.get("metric", named.metric or named.nearest)
+    checks.number_labels(reader, tables, targets, metric_said, found)
     dropped = checks.usable_labels(tables, targets, found)
-    labels = _labels(tables, targets, outputs, named.metric, found)
-    metric_name, direction = metric.settle(labels, named, found)
+    labels = _labels(tables, targets, outputs, metric_said, text, found)
+    weighing = weights.settle(tables, targets, named, found)
+    metric_name, direction = metric.settle(labels, named, weighing, tables, found)
     metric.check_values(metric_name, tables, labels)
     ids = kinds.keys_in_names(tables, key, groups)
     groups = files.named_by(groups, ids)
     features = kinds.of_columns(tables, key, targets, found)
+    if weighing:
+        features.pop(weighing, None)
     checks.has_features(tables, key, targets, features, groups)
     kind = kinds.of_competition(tables, labels, features, groups, ids, found)
     _other_tables(tables, key, targets, found)
@@ -105,6 +110,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
         split=found.settings.get("split"),
         groups=found.settings.get("groups"),
         time=found.settings.get("time"),
+        weights=weighing,
         evidence=found.evidence,
         questions=tuple(found.questions),
         obstacles=tuple(found.obstacles),
@@ -269,17 +275,22 @@ def _join_labels(
 
 
 def _labels(
-    tables: Tables, targets: tuple[str, ...], outputs: tuple[str, ...], metric: str | None, found: Findings
+    tables: Tables,
+    targets: tuple[str, ...],
+    outputs: tuple[str, ...],
+    metric: str | None,
+    text: str,
+    found: Findings,
 ) -> Labels:
     if not targets or tables.train_frame is None:
         found.evidence["task"] = "no table contains labels"
         return Labels(targets=(), task="unknown", layout="label" if len(outputs) == 1 else "values")
-    metric = found.settings.get("metric", metric)
-    result = describe(tables.train_frame, targets, tables.sample_frame, outputs, metric, found.settings)
+    result = describe(tables.train_frame, targets, tables.sample_frame, outputs, metric, found.settings, text)
     found.evidence |= result.evidence
     for question in result.questions:
         (found.block if result.task == "unknown" else found.questions.append)(question)
     found.notes += result.notes
+    found.assumed += result.assumed
     return result
 
 

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
 TASKS = ("binary", "multiclass", "multilabel", "regression")
 LAYOUTS = ("values", "probability", "class_probabilities", "label")
 KINDS = ("tabular", "text", "image", "other")
-SETTINGS = ("id", "target", "metric", "direction", "split", "groups", "time", "kind", "task")
+SETTINGS = (
+    "id",
+    "target",
+    "metric",
+    "direction",
+    "split",
+    "groups",
+    "time",
+    "kind",
+    "task",
+    "weights",
+    "positive",
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,8 @@ class Competition:
     split: str | None = None
     groups: str | None = None
     time: str | None = None
+    weights: str | None = None
+    """The column of train that says how much each row weighs; None if all weigh the same."""
     evidence: dict[str, str] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

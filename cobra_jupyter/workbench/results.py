@@ -81,6 +81,7 @@ class Card(TypedDict):
     split: str | None
     groups: str | None
     time: str | None
+    weights: NotRequired[str | None]
     evidence: dict[str, str]
     questions: list[str]
     obstacles: NotRequired[list[str]]

@@ -129,7 +129,9 @@ def test_the_positive_class_is_last(tmp_path: Path) -> None:
     put(folder, "train.csv", train)
     c = read(folder)
     assert c.classes == ("cat", "dog")
-    assert any("positive" in note for note in c.notes)
+    assert any("--set positive=cat" in question for question in c.questions)
+    assert [(each.about, each.taken) for each in c.assumed] == [("positive", "dog")]
+    assert read(folder, {"positive": "cat"}).classes == ("dog", "cat")
 
 
 def test_booleans_keep_their_type(tmp_path: Path) -> None:
@@ -150,7 +152,8 @@ def test_f1_of_several_classes_raises_a_question(tmp_path: Path) -> None:
 
 def test_an_unknown_metric_is_quoted_in_a_question(tmp_path: Path) -> None:
     c = read(competition(tmp_path, target="kind", metric="the word error rate"))
-    assert (c.metric, c.direction) == (None, None)
+    assert [(each.about, each.taken) for each in c.assumed] == [("metric", "log_loss")]
+    assert (c.metric, c.direction, c.obstacles) == ("log_loss", "minimize", ())
     question = next(question for question in c.questions if question.startswith("metric:"))
     assert "word error rate" in question
     assert "--set metric=" in question
@@ -158,7 +161,7 @@ def test_an_unknown_metric_is_quoted_in_a_question(tmp_path: Path) -> None:
 
 
 def test_free_text_labels_are_an_unknown_task(tmp_path: Path) -> None:
-    folder = competition(tmp_path, target="kind", metric="Kendall tau")
+    folder = competition(tmp_path, target="kind", metric="the edit distance")
     train = rows(60)[["id", "width"]]
     train["kind"] = [f"q{i} w{i}" for i in range(60)]
     put(folder, "train.csv", train)

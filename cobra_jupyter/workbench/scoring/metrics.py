@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from cobra_jupyter.competition.metrics import ALIASES, METRICS, Array, Metric, MetricUndefined
+from cobra_jupyter.competition.metric import DEFAULTS
+from cobra_jupyter.competition.metrics import ALIASES, METRICS, Array, Metric, MetricUndefined, known, listed
 from cobra_jupyter.competition.metrics.arithmetic import matrix, one_hot
+from cobra_jupyter.competition.metrics.definition import spelled
 from cobra_jupyter.workbench import results
 
 __all__ = [
@@ -44,14 +46,6 @@ class MetricError(KeyError):
         return str(self.args[0]) if self.args else ""
 
 
-DEFAULTS = {
-    "binary": "roc_auc",
-    "multiclass": "log_loss",
-    "multilabel": "mean_columnwise_roc_auc",
-    "regression": "rmse",
-}
-
-
 def names() -> list[str]:
     """Return all metric names."""
     return list(METRICS)
@@ -59,13 +53,13 @@ def names() -> list[str]:
 
 def get(name: str) -> Metric:
     """Find a metric by its name or a synonym; case and spacing do not matter. Raises MetricError."""
-    key = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    key = ALIASES.get(key, key)
-    if key in METRICS:
-        return METRICS[key]
+    found = known(re.sub(r"^\s*1\s*-", "one_minus ", name))
+    if found is not None:
+        return found
+    key = spelled(name)
     close = difflib.get_close_matches(key, [*METRICS, *ALIASES], n=1, cutoff=0.5)
     hint = f" Did you mean {ALIASES.get(close[0], close[0])!r}?" if close else ""
-    raise MetricError(f"no metric {name!r}.{hint} Known: {', '.join(METRICS)}")
+    raise MetricError(f"no metric {name!r}.{hint} Known: {', '.join(listed())}")
 
 
 def default_for(task: str) -> str:
@@ -171,8 +165,8 @@ def sanity(
                 found.append(metric.constant_score)
             else:
                 return _verdict(f"the {what} prediction has no score: {problem}")
-    known = METRICS.get(metric.name) is metric  # the best score of a custom metric is unknown
-    if known and not metric.perfect_may_miss and abs(found[0] - metric.best) > 1e-6:
+    built_in = known(metric.name) is metric  # the best score of a custom metric is unknown
+    if built_in and not metric.perfect_may_miss and abs(found[0] - metric.best) > 1e-6:
         return _verdict(f"the perfect prediction scores {found[0]:.6g}, not {metric.best:g}", found)
     for what, score in zip(("shuffled", "constant"), found[1:], strict=True):
         if not better(metric, found[0], score):
