@@ -16,8 +16,8 @@ _EVENT = (
 # a clause that begins like this speaks of something else
 _OPENS_OTHER = re.compile(
     r"(?:\W|and |but )*(?:unlike|in contrast (?:to|with)|contrary to|as opposed to|compared (?:to|with)"
-    r"|in comparison|different(?:ly)? from|rather than|instead of|in place of|whereas|although|even though|though"
-    r"|while|despite|other than|not )\b"
+    r"|in comparison|different(?:ly)? from|rather than|instead of|in place of|whereas|although|even though"
+    r"|though|while|despite|other than|not )\b"
 )
 # a clause with these words speaks of something else
 _IS_OTHER = re.compile(
@@ -36,7 +36,8 @@ _IS_OTHER = re.compile(
 )
 _CONTINUES = re.compile(r"(?:which|where|that|who|whose|when|and used|using|used|based)\b")
 _INLINE = (
-    r"(?:rather|other|more|less|better|worse|stricter|different) than (?:\w+ ){1,6}?(?=but|so|$|[.;])",
+    r"(?:rather|other|more|less|better|worse|stricter|different) than (?:\w+ ?){1,6}?"
+    r"(?=\bbut\b|\bso\b|$|[.;,])",
     r"(?:instead|in place) of (?:\w+ ?){1,6}",
     r"\bnot (?:by|on|with|using|the|an?|just|only|merely)? ?(?:\w+ ?){1,5}?(?= but\b|$)",
     r"\b(?:such as|e\.g\.|for example|for instance|like) (?:the )?(?:\w+ ?){1,5}",

@@ -152,6 +152,7 @@ class ProtocolTerms(TypedDict):
     code: str
     digest: Digest
     leave_out: Annotated[list[str], "Columns that no candidate sees."]
+    weights: NotRequired[Annotated[str | None, "The column with the weights of rows."]]
 
 
 class Protocol(ProtocolTerms):
@@ -168,6 +169,7 @@ class MetricFacts(TypedDict):
     direction: Direction
     wants: Wants
     best: float
+    takes_rows: NotRequired[Annotated[bool, "It gets the rows without labels as a third argument."]]
 
 
 class Metric(MetricFacts):

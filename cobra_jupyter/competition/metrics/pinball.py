@@ -37,9 +37,8 @@ def of_level(match: re.Match[str]) -> Metric | None:
     level = float(f"0.{digits[2:]}") if digits.startswith("0_") else float(digits) / 100
     if not 0 < level < 1:
         return None
-    return mean_loss(
-        f"pinball_{level:g}", DOWN, VALUE, NUMBERS, partial(row_mean, partial(pinball, level)), same
-    )
+    losses = partial(row_mean, partial(pinball, level))
+    return mean_loss(f"pinball_{level:g}", DOWN, VALUE, NUMBERS, losses, same, quantile=level)
 
 
 def level_named(match: re.Match[str], text: str) -> str:

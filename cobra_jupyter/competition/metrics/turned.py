@@ -30,6 +30,7 @@ def turned(kind: str, metric: Metric) -> Metric:
         of_counts=turn(metric.of_counts),
         perfect=start - metric.best,
         constant_score=None if flat is None else start - flat,
+        quantile=metric.quantile,
         synonyms="",
         words=(),
         columnwise=metric.columnwise and f"{kind}_{metric.columnwise}",

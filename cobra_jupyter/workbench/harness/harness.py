@@ -237,10 +237,11 @@ class Harness:
 
     def metric(self, call: Call, name: str, source: str) -> Result[results.Metric]:
         """Register a metric written in a cell; the next `protocol` uses it."""
-        folder, (competition, _) = self.settings.folder, self._opened()
+        folder, (competition, data) = self.settings.folder, self._opened()
         scores = folder / "views" / "scores"  # candidates cannot read this folder
         closed = forbidden(competition, folder)
-        self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, closed)
+        rows = data.train.drop(columns=list(competition.targets))
+        self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, closed, rows)
         path = f"code/{self._custom.path.name}"
         digest = sha256(self._custom.path)
         record: results.Metric = {"name": name, **self._custom.facts, "path": path, "digest": digest}
