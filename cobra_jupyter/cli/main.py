@@ -50,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return OK
     except Exception as error:
-        return _refuse(error)
+        code = _refuse(error)
+        if getattr(chosen, "json", False):
+            print(json.dumps({"submission": None, "exit": code, "reason": str(error)}))
+        return code
 
 
 def _refuse(error: Exception) -> int:

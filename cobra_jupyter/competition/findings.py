@@ -23,6 +23,15 @@ class Tables:
     labels: Table | None = None
     headers: dict[Table, list[str]] = field(default_factory=dict)
 
+    def put(self, role: str, table: Table, frame: pd.DataFrame | None) -> None:
+        """Takes a table, perhaps with other options than before, and its frame."""
+        before = getattr(self, role)
+        if before in self.headers and before != table:
+            self.headers[table] = self.headers.pop(before)
+        setattr(self, role, table)
+        if role != "labels":
+            setattr(self, f"{role}_frame", frame)
+
 
 @dataclass
 class Findings:

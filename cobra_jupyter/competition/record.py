@@ -54,7 +54,9 @@ class Assumption:
 
 @dataclass(frozen=True)
 class Competition:
-    """Everything that was found in a competition folder. ``id`` is "" if rows are matched by position."""
+    """Everything that was found in a competition folder.
+
+    ``id`` is the row key's name in train and test, "" if no single column tells the rows apart."""
 
     folder: Path
     name: str
@@ -88,6 +90,10 @@ class Competition:
     id_parts: tuple[str, ...] = ()
     """If the tables lack ``id``: the columns that are joined with ``id_separator`` to make it."""
     id_separator: str = "_"
+    sample_id: str = ""
+    """The row key's name in the sample submission."""
+    id_columns: tuple[tuple[str, str], ...] = ()
+    """Columns of sample and test that only together tell the rows apart; else ()."""
     files: tuple[FileGroup, ...] = ()
     obstacles: tuple[str, ...] = ()
     """The questions that must be answered before a protocol can be frozen."""
@@ -101,7 +107,8 @@ class Competition:
     def csv_options(self) -> dict[str, dict[str, Any]]:
         """Returns the options of ``pd.read_csv`` for the csv tables of train and test, by path."""
         tables = [table for table in (self.train, self.test) if table is not None]
-        return {t.path: dict(t.options) for t in tables if t.call == "pd.read_csv" and not t.member}
+        plain = [t for t in tables if t.call == "pd.read_csv" and not t.member and "names" not in t.options]
+        return {t.path: dict(t.options) for t in plain}
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class Decoder:
         if metric.quantile is not None:
             return [_constant({}), self._shift]
         if metric.above_zero:
-            return [lambda rows: {"minimum": float(rows.truth.min()) if len(rows.truth) else 0.0}]
+            return [lambda rows: {"minimum": float(np.nanmin(rows.truth)) if len(rows.truth) else 0.0}]
         if metric.from_zero:
             return [_constant({"minimum": 0.0})]
         if metric.wants == "probability" and metric.balanced and one_class:
@@ -126,7 +126,7 @@ class Decoder:
         """Move predictions so that the wanted share of labels lies below them."""
         assert self._metric.quantile is not None
         gaps = rows.truth - rows.raw
-        return {"shift": [float(value) for value in np.quantile(gaps, self._metric.quantile, axis=0)]}
+        return {"shift": [float(value) for value in np.nanquantile(gaps, self._metric.quantile, axis=0)]}
 
     def _threshold(self, rows: Labelled) -> Params:
         assert self._metric.of_counts
