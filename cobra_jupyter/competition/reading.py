@@ -15,6 +15,7 @@ from cobra_jupyter.competition import (
     columns,
     description,
     files,
+    joining,
     keys,
     kinds,
     metric,
@@ -67,6 +68,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     outputs, targets = settle_outputs(tables, key, outputs, targets, found)
     checks.unique_names(tables, targets, reader.repeated, found)
     checks.same_ids(tables, key, found)
+    joined = joining.settle(reader, tables, key.name, found)
     named = metric_words.find(text)
     said = found.settings.get("metric", named.metric or named.nearest)
     training.keep_classes(reader, tables, key, targets, outputs, said, found)
@@ -81,8 +83,8 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     ids = kinds.keys_in_names(tables, key, groups)
     groups = files.named_by(groups, ids)
     features = kinds.of_columns(tables, key, targets, found)
-    if weighing:
-        features.pop(weighing, None)
+    for name in (weighing, *(one.name for one in joined)):
+        features.pop(name or "", None)
     checks.has_features(tables, key, targets, features, groups)
     kind = kinds.of_competition(tables, labels, features, groups, ids, found)
     _other_tables(tables, key, targets, found)
@@ -124,6 +126,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
         groups=found.settings.get("groups"),
         time=found.settings.get("time"),
         weights=weighing,
+        joined=joined,
         evidence=found.evidence,
         questions=tuple(found.questions),
         obstacles=tuple(found.obstacles),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cobra_jupyter.competition.joining import Joined
     from cobra_jupyter.competition.tables import Table
 
 TASKS = ("binary", "multiclass", "multilabel", "regression")
@@ -80,6 +81,8 @@ class Competition:
     time: str | None = None
     weights: str | None = None
     """The column of train that says how much each row weighs; None if all weigh the same."""
+    joined: tuple[Joined, ...] = ()
+    """Columns of other tables that are joined to train."""
     evidence: dict[str, str] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -240,3 +240,24 @@ def test_weights_are_found_named_or_set_and_else_a_question(tmp_path: Path) -> N
     put(folder, "train.csv", train.assign(other=1))
     with pytest.raises(CompetitionError, match="spearman takes no weights"):
         read(folder, {"weights": "other", "metric": "spearman"})
+
+
+def test_groups_and_weights_may_come_from_another_table(tmp_path: Path) -> None:
+    folder = competition(tmp_path, target="size", metric="the MAE")
+    train = rows(60)[["id", "width", "size"]]
+    put(folder, "train.csv", train)
+    side = pd.DataFrame({"id": train["id"], "owner": [i // 3 for i in range(60)], "w": 0.5}).iloc[::-1]
+    put(folder, "owners.csv", side)
+    c = read(folder, {"groups": "owners.csv:owner", "weights": "owners.csv:w"})
+    assert (c.groups, c.weights, sorted(c.columns)) == ("owner", "w", ["width"])
+    assert load(c).train["owner"].tolist() == [i // 3 for i in range(60)]
+    same_frames(c)
+    put(folder, "owners.csv", side.iloc[:50])
+    with pytest.raises(CompetitionError, match="10 rows of train have no owner"):
+        read(folder, {"groups": "owners.csv:owner"})
+    put(folder, "owners.csv", pd.concat([side, side]))
+    with pytest.raises(CompetitionError, match="several rows with one id"):
+        read(folder, {"groups": "owners.csv:owner"})
+    for wrong, words in (("no.csv:owner", "no table no.csv"), ("owners.csv:name", "no column name")):
+        with pytest.raises(CompetitionError, match=words):
+            read(folder, {"weights": wrong})

@@ -323,6 +323,17 @@ def test_weights_of_rows_reach_fit_metric_and_bootstrap(benches: Callable[..., B
     assert bench.solution()["context"]["weight_column"] == "w"
 
 
+def test_a_competition_can_be_opened_with_a_metric_of_a_cell(benches: Callable[..., Bench]) -> None:
+    bench = benches(task="regression", metric="a secret recipe")
+    assert bench.open()["assumed"][0]["about"] == "metric"
+    bench.metric("my_rmse", CUSTOM)
+    card = bench.open(metric="my_rmse")
+    assert (card["metric"], card["direction"]) == ("my_rmse", "minimize")
+    assert not card["assumed"]
+    assert not any(question.startswith("metric:") for question in card["questions"])
+    assert bench.protocol(repeats=1)["metric"] == "my_rmse"
+
+
 def test_failing_check_of_a_metric_shows_what_it_was_given(benches: Callable[..., Bench]) -> None:
     bench = benches(task="regression")
     bench.open()
