@@ -52,6 +52,7 @@ def _of_description(
     elif named.weighted and weights is None:
         unclear = (
             f"the description says “{named.quote}” and weighs rows, but no column with weights was found"
+            " (name it with --set weights=COLUMN)"
         )
     fitted = _adapted(name or named.nearest, labels, tables, found)
     if not unclear and fitted is not None and not _fits(fitted, labels):
@@ -92,7 +93,7 @@ def _adapted(name: str | None, labels: Labels, tables: Tables, found: Findings) 
         found.assume("metric", fitted, reason, "metric=f1_micro")
     if metrics.METRICS.get(fitted, metric).above_zero and _lowest(tables, labels) <= 0:
         reason = f"the description compares logarithms, and labels of {_lowest(tables, labels):g} have none"
-        found.assume("metric", "rmsle", reason, "metric=NAME")
+        found.assume("metric", "rmsle", reason, "metric=rmse")
         fitted = "rmsle"
     return fitted
 

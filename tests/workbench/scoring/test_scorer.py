@@ -327,7 +327,7 @@ def test_a_competition_can_be_opened_with_a_metric_of_a_cell(benches: Callable[.
     bench = benches(task="regression", metric="a secret recipe")
     assert bench.open()["assumed"][0]["about"] == "metric"
     bench.metric("my_rmse", CUSTOM)
-    card = bench.open(metric="my_rmse")
+    card = bench.open(options={"metric": "my_rmse"})
     assert (card["metric"], card["direction"]) == ("my_rmse", "minimize")
     assert not card["assumed"]
     assert not any(question.startswith("metric:") for question in card["questions"])
