@@ -18,7 +18,7 @@ def balancing(truth: Array, width: int, power: float, weights: Array | None = No
     """Class shares to the power -`power`, scaled to a mean of 1; a class without rows counts as one row."""
     counts = np.maximum(np.bincount(truth.astype(int), weights, width), 1.0)
     found = (counts / counts.sum()) ** -power
-    return [float(value) for value in found / found.mean()]
+    return [float(f"{value:.6g}") for value in found / found.mean()]
 
 
 def tuned(better: Better, truth: Array, raw: Array, weights: Array | None = None) -> list[float]:
@@ -39,7 +39,7 @@ def tuned(better: Better, truth: Array, raw: Array, weights: Array | None = None
                 best, highest = found, score
         if highest <= before:
             break
-    return [float(value) for value in best / best.mean()]
+    return [float(f"{value:.6g}") for value in best / best.mean()]
 
 
 def _line_search(
