@@ -45,7 +45,7 @@ class Context:
         self.__dict__.update(self.facts, config=member["config"], seed=seed, side=side)
         self.out, self.data = Path.cwd(), DATA
         self.seconds_left = member["seconds_given"]
-        self.units = units
+        self.units, self.weights = units, None
 
     def inner(self, share=0.2):
         """Split the training rows for early stopping; units stay whole."""
@@ -84,6 +84,8 @@ def predict_test(member, repeat, fold):
     seed = member["seed"] + 100 * repeat + fold
     module = importlib.import_module(member["name"])
     ctx = Context(member, seed, units[training])
+    if ctx.weight_column:
+        ctx.weights = train[ctx.weight_column].to_numpy(float)[training]
     seed_everything(seed)
     if hasattr(module, "fit_predict"):
         raw = module.fit_predict(train.iloc[training], test, ctx)
@@ -238,6 +240,11 @@ def _write(s: results.Solution) -> str:
     """The code that decodes the blend and writes the submission, by layout."""
     params, outputs, classes = s["params"], list(s["outputs"]), s["context"]["classes"]
     lines = ["submission = sample.copy()"]
+    if "weights" in params and s["wants"] == "probability":
+        lines += [
+            f"blend = blend * np.array({params['weights']!r})  # chosen out of fold",
+            "blend = blend / blend.sum(axis=1, keepdims=True)",
+        ]
     if s["layout"] == "class_probabilities":
         places = list(s["class_places"])
         if -1 in places:
@@ -263,6 +270,8 @@ def _write(s: results.Solution) -> str:
         lines.append(f"submission[{outputs!r}] = np.asarray({_own_decode(s)}).reshape(len(sample), -1)")
     elif s["wants"] == "label":
         lines.append(f"submission[{outputs!r}] = {_codes(s)}.reshape(len(sample), -1)")
+    elif "shift" in params:
+        lines.append(f"submission[{outputs!r}] = blend + np.array({params['shift']!r})  # chosen out of fold")
     elif "minimum" in params:
         lines.append(f"submission[{outputs!r}] = np.maximum(blend, {params['minimum']!r})")
     else:
@@ -276,8 +285,14 @@ def _codes(s: results.Solution) -> str:
     if task in ("binary", "multilabel"):
         column = "blend[:, -1]" if task == "binary" else "blend"
         return f"({column} > {params.get('threshold', 0.5)!r}).astype(int)"
+    if "weights" in params:
+        weighted = f"blend * np.array({params['weights']!r})"
+        return f"({weighted} / ({weighted}).sum(axis=1, keepdims=True)).argmax(axis=1)"
+    mean = "blend @ np.arange(blend.shape[1]) / blend.sum(axis=1)"
+    if params.get("rule") == "cuts":
+        return f"np.searchsorted({params['cuts']!r}, {mean})"
     if params.get("rule") == "expectation":
-        return "np.clip(np.rint(blend @ np.arange(blend.shape[1])), 0, blend.shape[1] - 1).astype(int)"
+        return f"np.clip(np.rint({mean}), 0, blend.shape[1] - 1).astype(int)"
     return "blend.argmax(axis=1)"
 
 

@@ -91,7 +91,8 @@ class Cobra:
 
         In a run the folder is known; elsewhere name it. The card gives evidence for each decision and lists
         open questions. Options correct it: `cobra.open("data/x", target="price", metric="rmse")`. They are
-        id, target, metric, direction, split, groups, time, kind and task."""
+        id, target, metric, direction, split, groups, time, kind, task, weights and positive. `metric` may
+        be the name of a `%%metric` cell; `groups` and `weights` may come from a table: `owners.csv:owner`."""
         self._connect(folder)
         return self._call("open", folder=str(Path(folder).resolve()) if folder else None, options=options)
 
@@ -111,7 +112,8 @@ class Cobra:
 
         By default the split is derived from the data, with a reason. `split` is kfold, stratified, group,
         stratified_group or time. Rows with equal values in the column `groups` stay together (`column[0]`:
-        the part before the first separator; "duplicates": rows with equal features). The column `time` orders
+        the part before the first separator; "owners.csv:owner": a column of another table, by the key;
+        "duplicates": rows with equal features). The column `time` orders
         rows. The metric is tested first: the truth itself must beat shuffled truth and a constant. No
         candidate sees the columns in `leave_out` (default: those that the audit found leaking). A second call
         makes protocol 2, and so on; trials of different protocols are never compared."""

@@ -81,6 +81,7 @@ class Card(TypedDict):
     split: str | None
     groups: str | None
     time: str | None
+    weights: NotRequired[str | None]
     evidence: dict[str, str]
     questions: list[str]
     obstacles: NotRequired[list[str]]
@@ -154,6 +155,7 @@ class ProtocolTerms(TypedDict):
     code: str
     digest: Digest
     leave_out: Annotated[list[str], "Columns that no candidate sees."]
+    weights: NotRequired[Annotated[str | None, "The column with the weights of rows."]]
 
 
 class Protocol(ProtocolTerms):
@@ -170,6 +172,7 @@ class MetricFacts(TypedDict):
     direction: Direction
     wants: Wants
     best: float
+    takes_rows: NotRequired[Annotated[bool, "It gets the rows without labels as a third argument."]]
 
 
 class Metric(MetricFacts):

@@ -143,11 +143,28 @@ class Harness:
             if not options:
                 return _result(results.CARD, self._card(self._competition))
         self._options = {**self.settings.options, **dict(options or {})}
-        self._competition = competitions.read(where, self._options)
+        self._competition = self._read(where)
         self.table_hashes = _table_hashes(self._competition)
         self._data = competitions.load(self._competition)
         self._in_force = None  # protocols belong to the card they were frozen for
         return self._publish(results.CARD, self._card(self._competition))
+
+    def _read(self, where: str) -> competitions.Competition:
+        """Read the folder with the options; the metric may be one that a cell defined."""
+        custom = self._custom
+        if custom is None or self._options.get("metric") != custom.name:
+            return competitions.read(where, self._options)
+        others = {name: value for name, value in self._options.items() if name != "metric"}
+        found = competitions.read(where, others)
+        return replace(
+            found,
+            metric=custom.name,
+            direction=custom.metric.direction,
+            evidence={**found.evidence, "metric": f"set by option: the cell %%metric {custom.name}"},
+            questions=tuple(each for each in found.questions if not each.startswith("metric:")),
+            obstacles=tuple(each for each in found.obstacles if not each.startswith("metric:")),
+            assumed=tuple(each for each in found.assumed if each.about != "metric"),
+        )
 
     def _card(self, competition: competitions.Competition) -> results.Card:
         facts = {"enforced": ENFORCED, "settings": self._options, "sha256": self.table_hashes}
@@ -170,6 +187,11 @@ class Harness:
         """Freeze split, folds and metric, after a test of the metric.
 
         Columns that the audit found leaking are left out, unless `leave_out` is given."""
+        if (
+            groups and ":" in groups and groups not in self._opened()[1].train
+        ):  # of another table: FILE:COLUMN
+            self.open(call, options={**self._options, "groups": groups})
+            groups = None
         (competition, data), custom = self._opened(), self._custom
         if metric and custom and custom.name != metric:
             custom = None
@@ -237,10 +259,11 @@ class Harness:
 
     def metric(self, call: Call, name: str, source: str) -> Result[results.Metric]:
         """Register a metric written in a cell; the next `protocol` uses it."""
-        folder, (competition, _) = self.settings.folder, self._opened()
+        folder, (competition, data) = self.settings.folder, self._opened()
         scores = folder / "views" / "scores"  # candidates cannot read this folder
         closed = forbidden(competition, folder)
-        self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, closed)
+        rows = data.train.drop(columns=list(competition.targets))
+        self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, closed, rows)
         path = f"code/{self._custom.path.name}"
         digest = sha256(self._custom.path)
         record: results.Metric = {"name": name, **self._custom.facts, "path": path, "digest": digest}

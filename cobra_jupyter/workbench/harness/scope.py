@@ -66,6 +66,7 @@ class ProtocolScope:
             inputs.metric,
             inputs.competition.classes,
             inputs.evaluate,
+            inputs.weights,
         )
         self.views = _views(services.folder, inputs)
         closed = forbidden(inputs.competition, services.folder)
@@ -112,6 +113,7 @@ class ProtocolScope:
             "direction": c.direction,
             "n_jobs": 1,
             "device": self.services.device,
+            "weight_column": c.weights,
         }
 
     def judgement(self) -> results.Judgement:

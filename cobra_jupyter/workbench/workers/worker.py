@@ -152,6 +152,8 @@ def _fit(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, A
         train, units = train.iloc[chosen], units[chosen]
     frames = [read_frame(path) for path in work.rows]
     ctx = _context(work, deadline, surroundings, units)
+    if ctx.weight_column:
+        ctx.weights = train[ctx.weight_column].to_numpy(float)
     surroundings.guard(work)
     module = load_module(work.source)
     answer: dict[str, Any] = {"status": "ok", "rows": len(train), "entered": time.time()}
@@ -227,19 +229,24 @@ def _score(work: Work, deadline: float, surroundings: Surroundings) -> dict[str,
     with np.load(work.arrays) as stored:
         truth, predictions = stored["truth"], stored["predictions"]
         draws = np.split(stored["rows"], stored["ends"][:-1]) if len(stored["ends"]) else []
+    beside = [read_frame(path) for path in work.rows]  # the rows without labels, if the metric takes them
     surroundings.guard(work)
     metric = load_module(work.source).metric
-    scores = [float(metric(truth, prediction)) for prediction in predictions]
+    scores = [float(metric(truth, prediction, *beside)) for prediction in predictions]
     samples = [
-        [_resampled(metric, truth[draw], prediction[draw]) for draw in draws] for prediction in predictions
+        [
+            _resampled(metric, truth[draw], prediction[draw], *(rows.iloc[draw] for rows in beside))
+            for draw in draws
+        ]
+        for prediction in predictions
     ]
     np.save(work.out / "samples.npy", np.asarray(samples, float).reshape(len(scores), len(draws)))
     return {"status": "ok", "scores": scores}
 
 
-def _resampled(metric: Callable[..., Any], truth: Any, prediction: Any) -> float:
+def _resampled(metric: Callable[..., Any], *given: Any) -> float:
     try:
-        return float(metric(truth, prediction))
+        return float(metric(*given))
     except Exception:  # for example a draw without positives; the harness skips it
         return float("nan")
 

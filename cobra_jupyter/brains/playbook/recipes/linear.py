@@ -48,22 +48,24 @@ def fit_weights(X: Array, y: Array, ctx: Any) -> Any:
     if len(np.unique(y)) < 2:
         return float(y[0])
     if ctx.task == "regression":
-        return RidgeCV([1, 10, 100, 1000, 10000]).fit(X, y) if chosen else Ridge(number(strength)).fit(X, y)
+        ridge = RidgeCV([1, 10, 100, 1000, 10000]) if chosen else Ridge(number(strength))
+        return ridge.fit(X, y, sample_weight=ctx.weights)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convergence warnings: an approximate fit is good enough
         inner, held = ctx.inner()
         if chosen and set(np.unique(y[held])) <= set(np.unique(y[inner])) and len(np.unique(y[inner])) > 1:
-            losses = {c: loss(logistic(X[inner], y[inner], c), X[held], y[held]) for c in (1, 10, 100)}
+            w = None if ctx.weights is None else ctx.weights[inner]
+            losses = {c: loss(logistic(X[inner], y[inner], c, w), X[held], y[held]) for c in (1, 10, 100)}
             strength = min(losses, key=lambda c: losses[c])
-        return logistic(X, y, number(strength))
+        return logistic(X, y, number(strength), ctx.weights)
 
 
 def number(strength: Any) -> float:
     return 10.0 if strength == "chosen" else float(strength)
 
 
-def logistic(X: Array, y: Array, strength: float) -> Any:
-    return LogisticRegression(C=1 / strength, max_iter=100).fit(X, y)
+def logistic(X: Array, y: Array, strength: float, weights: Array | None) -> Any:
+    return LogisticRegression(C=1 / strength, max_iter=100).fit(X, y, sample_weight=weights)
 
 
 def loss(model: Any, X: Array, y: Array) -> float:
