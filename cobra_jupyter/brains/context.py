@@ -27,6 +27,7 @@ WORKBENCH_KINDS = frozenset(
         "blend",
         "selection",
         "submission",
+        "placeholder",
         "audit",
         "job",
         "idea",

@@ -231,8 +231,11 @@ def _print(result: dict[str, Any] | None, as_json: bool) -> None:
     if result["submission"]:
         from cobra_jupyter.workbench.display.pages.describe import cross_validated
 
-        found = cross_validated(result["metric"], result["cv"], result["cv_se"])
+        scored = result["cv"] is not None
+        found = cross_validated(result["metric"], result["cv"], result["cv_se"]) if scored else "no model"
         print(f"{result['competition']}: {found}")
+        for reason in result["suspect"]:
+            print(f"suspect     {reason}")
         print(f"proof       {result['proof']}")
     else:
         print(f"{result['competition']}: no valid submission")

@@ -227,6 +227,9 @@ class Runner:
                 return "interrupted", await self._describe(agent.executor)
             end = self._end_of(work)
             await self._submit_at_last(end)
+            if suspect := self._finisher.suspect:
+                reasons = "\n".join(f"- {reason}" for reason in suspect)
+                await agent.say(f"## The submission is suspect\n{reasons}")
             return end, await self._describe(agent.executor)
 
     def _end_of(self, work: asyncio.Future[str]) -> str:

@@ -122,7 +122,7 @@ def _files(folder: Path, records: list[Record]) -> Iterator[Check]:
         data = record.data
         if record.kind == "file" and record.seq > resumed:
             expected[data["path"]] = data["sha256"]
-        elif record.kind == "submission":
+        elif record.kind in ("submission", "placeholder"):
             expected["submission.csv"] = data["sha256"]
         elif record.kind in ("candidate", "metric"):
             expected[data["path"]] = data["digest"]

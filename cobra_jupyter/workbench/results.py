@@ -528,10 +528,21 @@ class Written(TypedDict):
     cost: Positive
     seconds: Positive
     members: list[Member]
+    suspect: Annotated[list[str], "The reasons to doubt it; empty if there are none."]
 
 
 class Submission(Written, Judgement):
     """A submission file, checked and written."""
+
+
+class Placeholder(TypedDict):
+    """A submission without a model, the same for all rows. It stands until a trial is submitted."""
+
+    path: str
+    sha256: Sha256
+    rows: Count
+    values: Annotated[dict[str, str], "Column → value; empty for a copy of the sample submission."]
+    why: str
 
 
 # ---- audit
@@ -716,6 +727,7 @@ IDEA: Kind[Idea] = Kind("idea")
 BLEND: Kind[Blend] = Kind("blend")
 SELECTION: Kind[Selection] = Kind("selection")
 SUBMISSION: Kind[Submission] = Kind("submission")
+PLACEHOLDER: Kind[Placeholder] = Kind("placeholder")
 AUDIT: Kind[Audit] = Kind("audit")
 JOB: Kind[Job] = Kind("job")
 JOBS: Kind[Jobs] = Kind("jobs")

@@ -175,6 +175,7 @@ class Finalists:
             "cost": round(sum(trial.cost for trial, _ in members), 3),
             "seconds": round(time.monotonic() - begun, 3),
             "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members],
+            "suspect": [],
         }
 
     def decodes_itself(self, what: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import audit, results
+from cobra_jupyter.workbench.ensemble.placeholder import Placeholder
 from cobra_jupyter.workbench.errors import NotReady, TooExpensive
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
@@ -99,6 +100,7 @@ class Harness:
         self._custom: CustomMetric | None = None
         self._all_views: list[Views] = []
         self._solution: results.Solution | None = None
+        self.placeholder = Placeholder(settings.folder, self._tell)
         self._options: dict[str, str] = {}
         threading.Thread(target=self.pool.warm, name="warm", daemon=True).start()
 
@@ -143,9 +145,11 @@ class Harness:
             if not options:
                 return _result(results.CARD, self._card(self._competition))
         self._options = {**self.settings.options, **dict(options or {})}
+        self.placeholder.copy_sample(where)
         self._competition = competitions.read(where, self._options)
         self.table_hashes = _table_hashes(self._competition)
         self._data = competitions.load(self._competition)
+        self.placeholder.write_constant(self._competition, self._data)
         self._in_force = None  # protocols belong to the card they were frozen for
         return self._publish(results.CARD, self._card(self._competition))
 
@@ -421,6 +425,7 @@ class Harness:
 
     def restore_submission(self, record: results.Submission) -> None:
         """Register a submission as the latest."""
+        self.placeholder.over = True
         self.resources.to_prove = record["cost"]
         self._solution = self.scopes[record["protocol"]].described(record)
 
@@ -551,10 +556,12 @@ class Harness:
     def silently(self) -> Iterator[None]:
         """Write nothing to the record in this context: its lines are there already."""
         emit, self._emit = self._emit, lambda kind, data: None
+        over, self.placeholder.over = self.placeholder.over, True  # the submission's file is there too
         try:
             yield
         finally:
             self._emit = emit
+            self.placeholder.over = over or self._solution is not None
 
     def close(self) -> None:
         self.jobs.cancel_all()

@@ -150,6 +150,10 @@ class Restoring(Rebuilt):
     def take_submission(self, data: results.Submission, line: Line) -> None:
         self.harness.restore_submission(data)
 
+    @takes(results.PLACEHOLDER)
+    def take_placeholder(self, data: results.Placeholder, line: Line) -> None:
+        self.harness.placeholder.record = data
+
     @takes(results.JOB)
     def take_job(self, data: results.Job, line: Line) -> None:
         self._jobs[data["id"]] = data
