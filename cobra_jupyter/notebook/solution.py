@@ -8,6 +8,7 @@ from typing import Any
 
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import words
+from cobra_jupyter.workbench.protocol.views import GUIDE_ROWS
 
 SMALL = 30.0  # worker seconds of training; below it, saved models predict faster in one process
 
@@ -115,6 +116,8 @@ blend = np.sum([
 
 SHARED = """\
 # Label-free tables, made once for train and once for test rows.
+larger = max(train.drop(columns={targets!r}), test, key=len)
+Context.guide = larger.iloc[:: -(-len(larger) // {guide})]
 SHARED = {{}}
 for name in {names!r}:
     make = importlib.import_module(name).make
@@ -167,7 +170,7 @@ def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iter
     yield _code(_context(s))
     shared = sorted({name for member in members for name in member["shared"]})
     if shared:
-        yield _code(SHARED.format(names=shared, targets=s["context"]["targets"]))
+        yield _code(SHARED.format(names=shared, targets=s["context"]["targets"], guide=GUIDE_ROWS))
     yield _code(_members(s))
     yield _text("## Fit every fold, predict the test rows")
     yield _code(FIT)

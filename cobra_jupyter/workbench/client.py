@@ -243,10 +243,20 @@ class Cobra:
         seed: int = 0,
         repeats: int | None = None,
         background: bool = False,
+        seconds: float | None = None,
     ) -> Result:
-        """Run the full-size trial: all rows and folds, the protocol's repeats. Refused if time is short."""
+        """Run the full-size trial: all rows and folds, the protocol's repeats.
+
+        Time and memory are predicted first. If they do not suffice (or not within `seconds`), the trial runs
+        on fewer repeats, folds or rows; `reduced` says why. Refused if not even a small one fits."""
         return self._call(
-            "scale", candidate=candidate, config=config, seed=seed, repeats=repeats, background=background
+            "scale",
+            candidate=candidate,
+            config=config,
+            seed=seed,
+            repeats=repeats,
+            background=background,
+            seconds=seconds,
         )
 
     def blend(self, trials: list[str] | None = None, *, seconds: float | None = None) -> Result:
@@ -263,7 +273,7 @@ class Cobra:
     def submit(self, what: str | None = None) -> Result:
         """Predict the test rows, check the format and write `submission.csv`.
 
-        `what` is the id of a trial or blend; by default the selected one."""
+        `what` is the id of any trial with a score, or of a blend; by default the selected one."""
         return self._call("submit", what=what)
 
     def oof(self, id: str) -> pd.DataFrame:

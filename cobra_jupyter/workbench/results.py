@@ -234,6 +234,9 @@ class FoldFit(TypedDict):
     fit_seconds: Positive
     predict_seconds: Positive
     rss_mb: Positive
+    base_mb: Annotated[float, "MiB held before the fit; the next two come on top of it."]
+    fit_mb: float
+    predict_mb: float
     raw: str
     sha256: Annotated[
         str, "SHA-256 of the raw prediction's file; empty if it failed.", Limit(pattern="^([0-9a-f]{64})?$")
@@ -255,6 +258,7 @@ class Trial(TypedDict):
     protocol: Count
     status: FitStatus
     full: bool
+    reduced: Annotated[str, "Why it is smaller than the full-size trial that was asked for, else empty."]
     score: float | None
     se: Positive | None
     fold_scores: list[float | None]
@@ -316,7 +320,12 @@ class Probe(TypedDict):
     measured: list[Measured]
     rows: Count
     exponent: float
-    fit_seconds: Positive
+    fit_seconds: Annotated[float, "One fit on all rows, without prediction.", Limit(minimum=0)]
+    predict_seconds: Annotated[float, "Prediction of one fold's held-out rows.", Limit(minimum=0)]
+    start_seconds: Annotated[float, "Start of a fit, and reading its rows.", Limit(minimum=0)]
+    base_mb: Positive
+    fit_mb: Positive
+    predict_mb: Positive
     rss_mb: Positive
     trial_seconds: Positive
     memory_mb: Positive
@@ -591,6 +600,7 @@ class JobAsked(TypedDict):
     args: dict[str, Any]
     protocol: NotRequired[Annotated[int, "The trial's protocol.", Limit(minimum=1)]]
     shared: NotRequired[Annotated[dict[str, list[str]], "The artefacts that the trial reads."]]
+    reduced: NotRequired[Annotated[str, "Why the trial is smaller than full size."]]
 
 
 class Job(TypedDict):

@@ -48,26 +48,34 @@ class Finalists:
     # ---- trials and blends
 
     def trials(self, ids: Sequence[str] | None = None, among: Sequence[Trial] | None = None) -> list[Trial]:
-        """Return the finished full-size trials (of `among`, or those in `ids`). Raises NotReady if none."""
+        """Return the trials that stand for selection (of `among`), or those in `ids`. Raises NotReady.
+
+        Full-size trials stand for it, and those that scale made smaller; without any, every trial does."""
         finished = self._trials.finished() if among is None else among
-        full = [t for t in finished if t.full and t.oof is not None]
+        scored = [t for t in finished if t.oof is not None]
         if ids is not None:
-            missing = set(ids) - {t.id for t in full}
+            missing = set(ids) - {t.id for t in scored}
             if missing:
                 raise ValueError(
-                    f"{', '.join(sorted(missing))}: not a finished full-size trial; "
-                    f"full-size are: {', '.join(t.id for t in full) or 'none'}"
+                    f"{', '.join(sorted(missing))}: not a finished trial with a score; "
+                    f"these are: {', '.join(t.id for t in scored) or 'none'}"
                 )
-            full = [t for t in full if t.id in ids]
-        if not full:
-            raise NotReady(
-                "no full-size trial has finished: run cobra.trial(name) or cobra.scale(name) first"
-            )
-        return full
+            return [t for t in scored if t.id in ids]
+        standing = [t for t in scored if t.final] or scored
+        if not standing:
+            raise NotReady("no trial has finished: run cobra.trial(name) or cobra.scale(name) first")
+        return standing
+
+    def count(self, trial: Trial) -> None:
+        """Forget the selection if it was made without this trial, which stands for it too."""
+        others = (known.final for known in self._trials.finished() if known.id != trial.id)
+        if trial.final or (trial.oof is not None and not any(others)):
+            self.selection = None
 
     def blend(self, id: str, pool: Sequence[Trial], cost_limit: float) -> Blend:
         """Blend full-size trials; the members cost at most `cost_limit` worker seconds together."""
         begun = time.monotonic()
+        pool = _with_shared_folds(pool)
         members, nested, in_sample = blending.find(self._scorer, pool, cost_limit)
         score = self._scorer.score(nested)
         best = min(pool, key=lambda t: -self._scorer.sign * t.score.value if t.score else np.inf)
@@ -205,6 +213,14 @@ class Finalists:
         np.save(path, raw)
         parts = self._trials.decode(trial.spec, (0, trial.spec.folds[0]), path, rows, f"decode-{name}")
         return parts[decode_settings(trial.spec.candidate).index(score.params)]
+
+
+def _with_shared_folds(pool: Sequence[Trial]) -> list[Trial]:
+    """The trials that can be blended: those on two folds or more, and the same two. Raises NotReady."""
+    several = [trial for trial in pool if len(trial.spec.folds) > 1]
+    if not several or len(set.intersection(*(set(trial.spec.folds) for trial in several))) < 2:
+        raise NotReady("a blend needs trials that share two folds: nested weights of a fold need another")
+    return several
 
 
 def write_oof(path: Path, oof: OutOfFold) -> str:

@@ -275,7 +275,8 @@ class Harness:
         """Start a job again that ran before a restart, as `_background` recorded it. Raises ValueError."""
         scope = self.scopes[request["protocol"]]
         shared = scope.trials.recorded_shared(request["shared"])
-        spec = replace(scope.spec(call, **request["args"]), shared=shared)
+        reduced = request.get("reduced", "")
+        spec = replace(scope.spec(call, **request["args"]), shared=shared, reduced=reduced)
         self._background(f"trial of {spec.candidate.key}", call, scope, spec)
 
     def _background(self, what: str, call: Call, scope: ProtocolScope, spec: Spec) -> Result[results.Job]:
@@ -295,6 +296,7 @@ class Harness:
             "args": args,
             "protocol": scope.number,
             "shared": spec.shared_record(),
+            "reduced": spec.reduced,
         }
         id = self.decisions.of(call).take("id", self.jobs.new_id)
         job = self.jobs.start(id, what, request, lambda stop: self._run_trial(call, scope, spec, stop))
@@ -376,14 +378,26 @@ class Harness:
         seed: int = 0,
         repeats: int | None = None,
         background: bool = False,
+        seconds: float | None = None,
     ) -> Result[results.Trial] | Result[results.Job]:
-        """Run the full-size trial if its predicted cost fits the time and memory left."""
+        """Run the full-size trial, or the largest whose predicted cost fits the time and memory left."""
         scope = self.scope
-        repeats = repeats or scope.protocol.repeats
+        folds, repeats = scope.protocol.folds, repeats or scope.protocol.repeats
         probe = scope.probe(call, candidate, config, repeats)
-        probe, repeats = scaling.affordable(probe, repeats, self.resources.left(call))
-        timeout = max(30.0, 4 * probe.trial_seconds)
-        spec = scope.spec(call, candidate, config, seed=seed, repeats=repeats, timeout=timeout)
+        left = self.resources.left(call)
+        left = left if seconds is None else min(left, seconds)
+        size = scaling.affordable(probe, folds, repeats, self.resources.slots, left)
+        spec = scope.spec(
+            call,
+            candidate,
+            config,
+            folds=list(size.folds),
+            fraction=size.fraction,
+            seed=seed,
+            repeats=size.repeats,
+            timeout=max(30.0, 4 * size.seconds),
+        )
+        spec = replace(spec, reduced=size.why)
         if background:
             return self._background(f"full-size {spec.candidate.key}", call, scope, spec)
         return self._run_trial(call, scope, spec, call.cancelled)

@@ -121,8 +121,8 @@ class Restoring(Rebuilt):
         self._count("t", data["id"])
         scope = self.harness.scopes[data["protocol"]]
         trial = scope.trials.restore(data, self.harness.candidates.get(data["candidate"]))
+        scope.finalists.count(trial)
         if data["full"]:
-            scope.finalists.selection = None
             scope.ideas.trial(trial)
 
     @takes(results.ABLATION)

@@ -172,8 +172,8 @@ class ProtocolScope:
         return [trial for trial in self.trials.finished() if trial.id in set(known)]
 
     def full(self, call: Call, ids: Sequence[str] | None = None) -> list[Trial]:
-        """Return the finished full-size trials, or those in `ids`. Raises NotReady if there are none."""
-        return self.finalists.trials(ids, self.finished(call, lambda t: t.full and t.oof is not None))
+        """Return the trials that stand for selection, or those in `ids`. Raises NotReady."""
+        return self.finalists.trials(ids, self.finished(call, lambda t: t.oof is not None))
 
     def out_of_fold(self, id: str) -> OutOfFold | None:
         """Return the out-of-fold predictions of a trial or blend, or None if this protocol has none by that
@@ -188,8 +188,7 @@ class ProtocolScope:
         return trial.oof if trial else None
 
     def _on_trial(self, trial: Trial) -> None:
-        if trial.full:
-            self.finalists.selection = None  # made without this one
+        self.finalists.count(trial)
         self.services.emit(results.TRIAL, trial.record())
         self.services.studies.add(trial, self.protocol.direction)
         if trial.full:
@@ -211,8 +210,10 @@ class ProtocolScope:
         sizes = {t.spec.fraction for t in known}
         last = self.protocol.folds - 1  # in a split by time, this fold has the most training rows
         n = len(self.scorer.folds.training(0, last))
-        small = {min(1.0, 1_000 / n), min(1.0, 4_000 / n)} - sizes if 1.0 not in sizes else set()
-        for fraction in sorted(small) if len(sizes) < 2 else ():
+        # on large data the second fit is large enough to tell its growth from the constant part of its cost
+        small = {min(1.0, max(1_000, n // 100) / n), min(1.0, max(4_000, n // 20) / n)}
+        lacking = [f for f in small if not any(0.7 * f < size < 1.4 * f for size in sizes)]
+        for fraction in sorted(lacking) if len(sizes) < 2 and 1.0 not in sizes else ():
             trial = self.trials.run(replace(spec, folds=(last,), fraction=fraction), call.cancelled)
             if trial.score is None:
                 raise TooExpensive(

@@ -78,10 +78,17 @@ class Artefacts:
         for side, rows in (("train", self._views.all_rows()), ("test", self._views.test())):
             out = self._folder / f"{name}_{digest}_{side}"
             if not (out / "columns.json").exists():  # the last file to be written
-                data = self._views.data(None)
+                data = self._views.data_path(None)  # written when it is first used
                 context = {**self._context(), "config": {}, "seed": 0, "side": side}
                 work = Work(
-                    "make", out, path, context, rows=(rows,), forbidden=self._forbidden, allowed=(str(data),)
+                    kind="make",
+                    out=out,
+                    source=path,
+                    context=context,
+                    rows=(rows,),
+                    guide=self._views.guide(),
+                    forbidden=self._forbidden,
+                    allowed=(str(data),),
                 )
                 done = self._pool.run(work, seconds, cancelled)
                 if done.failure:

@@ -18,8 +18,9 @@ import pandas as pd
 class Context:
     """`ctx` in `fit(train, ctx)`, `predict(model, rows, ctx)` and `make(rows, ctx)`.
 
-    `tables` has the options of ``pd.read_csv`` for the csv tables of train and test, by their names in
-    `data`."""
+    `guide`, for `make`: up to 50,000 rows of the larger of the train and test tables, without labels. What
+    it shows, such as a column's type, is the same for train and test rows. `tables` has the options of
+    ``pd.read_csv`` for the csv tables of train and test, by their names in `data`."""
 
     config: dict[str, Any]
     targets: list[str]
@@ -36,6 +37,7 @@ class Context:
     out: Path
     deadline: float
     side: str = "train"
+    guide: pd.DataFrame | None = None
     _units: Any = None
     _time_ordered: bool = False
     _data: Callable[[], Path] | None = None

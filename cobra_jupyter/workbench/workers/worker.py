@@ -33,6 +33,7 @@ import pandas as pd
 
 from cobra_jupyter.workbench.workers.fit_context import Context, seed_everything
 from cobra_jupyter.workbench.workers.frames import read_frame, write_frame
+from cobra_jupyter.workbench.workers.memory import Peak
 from cobra_jupyter.workbench.workers.predictions import InvalidPrediction, check_raw
 
 MODEL_BYTES = 2 * 2**30  # a larger model is not stored, so its test rows need a refit
@@ -50,6 +51,7 @@ class Work:
     positions: Path | None = None  # rows of `train` for a small-data trial; None for all rows
     units: Path | None = None
     rows: tuple[Path, ...] = ()
+    guide: Path | None = None
     model: Path | None = None
     arrays: Path | None = None  # the input of "score" and "decode"
     keep_model: bool = True
@@ -83,7 +85,7 @@ def main(work: Work, seconds: float, pipe: Connection) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     answer["seconds"] = time.monotonic() - started
     answer["cpu_seconds"] = usage.ru_utime + usage.ru_stime
-    answer["rss_mb"] = usage.ru_maxrss / 1024 if sys.platform == "linux" else usage.ru_maxrss / 2**20
+    answer["rss_mb"] = max(answer.get("rss_mb", 0.0), Peak().end())
     pipe.send_bytes(json.dumps(answer, default=str).encode())
     pipe.close()
     os._exit(0)  # no atexit handler or library thread may keep the slot
@@ -132,7 +134,7 @@ def _context(work: Work, deadline: float, surroundings: Surroundings, units: Any
     seed_everything(work.context["seed"])
     ctx = Context(**work.context, out=work.out, deadline=deadline, _units=units, _data=surroundings.data)
     opened = {str(path): read_frame(path) for paths in work.shared.values() for path in paths}
-    ctx._shared = work.shared
+    ctx._shared, ctx.guide = work.shared, read_frame(work.guide) if work.guide else None
     ctx._read_shared = lambda path: opened[str(path)]
     if ctx.n_jobs != 1:
         from threadpoolctl import threadpool_limits
@@ -153,16 +155,20 @@ def _fit(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, A
     surroundings.guard(work)
     module = load_module(work.source)
     answer: dict[str, Any] = {"status": "ok", "rows": len(train), "entered": time.time()}
-    started = time.monotonic()
+    peak, started = Peak(), time.monotonic()
+    answer["base_mb"] = before = peak.begin()
     if hasattr(module, "fit_predict"):
         raws = [module.fit_predict(train, rows, ctx) for rows in frames]
-        answer["fit_seconds"] = time.monotonic() - started
+        answer["fit_seconds"], answer["fit_mb"] = time.monotonic() - started, peak.end() - before
     else:
         model = module.fit(train, ctx)
-        answer["fit_seconds"] = time.monotonic() - started
+        answer["fit_seconds"], answer["fit_mb"] = time.monotonic() - started, peak.end() - before
         answer["model"] = _store_model(model, work)
+        before = peak.begin()
         raws = [module.predict(model, rows, ctx) for rows in frames]
+        answer["predict_mb"] = peak.end() - before
     answer["predict_seconds"] = time.monotonic() - started - answer["fit_seconds"]
+    answer["rss_mb"] = peak.highest
     for number, (raw, rows) in enumerate(zip(raws, frames, strict=True)):
         answer["warnings"] = _write_raw(raw, rows, ctx, work.out / f"raw{number}.npy")
     return answer

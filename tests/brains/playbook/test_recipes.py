@@ -108,6 +108,7 @@ def context(task: str, train: pd.DataFrame, data: Path, **config: Any) -> Any:
         out=data,
         inner=inner,
         side="train",
+        guide=pd.read_csv(data / "train.csv").drop(columns=TARGETS[task], errors="ignore"),
     )
 
 
