@@ -270,11 +270,13 @@ class Cobra:
         """Choose the trial or blend to submit: best cross-validated score; of tied ones, the cheapest."""
         return self._call("select")
 
-    def submit(self, what: str | None = None) -> Result:
+    def submit(self, what: str | None = None, *, force: bool = False) -> Result:
         """Predict the test rows, check the format and write `submission.csv`.
 
-        `what` is the id of any trial with a score, or of a blend; by default the selected one."""
-        return self._call("submit", what=what)
+        `what` is the id of any trial with a score, or of a blend; by default the selected one.
+        `suspect` lists reasons to doubt it. One that equals the sample or is the same for all rows does not
+        replace a better one without `force`."""
+        return self._call("submit", what=what, force=force)
 
     def oof(self, id: str) -> pd.DataFrame:
         """Return the out-of-fold predictions of a trial or blend as a DataFrame, for the analysis of errors.

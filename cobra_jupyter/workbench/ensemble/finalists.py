@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import results
-from cobra_jupyter.workbench.ensemble import blending, submission
+from cobra_jupyter.workbench.ensemble import blending, submission, suspicion
 from cobra_jupyter.workbench.ensemble.blending import Blend
 from cobra_jupyter.workbench.ensemble.selection import Selection, rank
+from cobra_jupyter.workbench.ensemble.suspicion import Suspicion
 from cobra_jupyter.workbench.errors import NotReady
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.protocol.views import Views
@@ -158,6 +160,10 @@ class Finalists:
 
     def submission(self, what: str, cancelled: threading.Event) -> Any:
         """Return the checked submission table of a trial or blend. Raises SubmissionError, RuntimeError."""
+        return self._made(what, cancelled)[0]
+
+    def _made(self, what: str, cancelled: threading.Event) -> tuple[pd.DataFrame, Array]:
+        """Return the checked table, and the predictions in the form of the metric."""
         members, score = self.members(what)
         test = self._views.test()
         raw, decoded = self._bag(members, test, "test", cancelled), None
@@ -166,13 +172,26 @@ class Finalists:
         sample, metric = self._data.sample, self._scorer.metric
         made = submission.table(self._competition, sample, raw, metric, score.params, decoded)
         submission.check(made, sample, self._competition.outputs)
-        return made
+        if decoded is None:
+            decoded = metrics.decode(raw, metric.wants, self._scorer.protocol.task, score.params)
+        return made, np.asarray(decoded)
 
-    def submit(self, what: str, cancelled: threading.Event) -> results.Written:
-        """Predict the test rows, decode, check and write. Returns the submission's record."""
+    def submit(
+        self,
+        what: str,
+        cancelled: threading.Event,
+        explained: str = "",
+        admit: Callable[[Sequence[Suspicion]], None] = lambda found: None,
+    ) -> results.Written:
+        """Predict the test rows, decode, check and write. Returns the submission's record.
+
+        `explained`: a finding that lets test rows differ, or "". `admit` raises if it must not be written."""
         begun = time.monotonic()
         members, score = self.members(what)
-        written = submission.write(self.submission(what, cancelled), self._folder / "submission.csv")
+        made, predicted = self._made(what, cancelled)
+        suspect = self._suspicions(what, made, predicted, explained)
+        admit(suspect)
+        written = submission.write(made, self._folder / "submission.csv")
         return {
             "what": what,
             "score": score.value,
@@ -183,8 +202,19 @@ class Finalists:
             "cost": round(sum(trial.cost for trial, _ in members), 3),
             "seconds": round(time.monotonic() - begun, 3),
             "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members],
-            "suspect": [],
+            "suspect": [each.reason for each in suspect],
         }
+
+    def _suspicions(self, what: str, made: pd.DataFrame, predicted: Array, explained: str) -> list[Suspicion]:
+        """The reasons to doubt a submission: its form, and its distance from the out-of-fold predictions."""
+        c, blend = self._competition, self.blends.get(what)
+        oof = blend.oof if blend else self.members(what)[0][0][0].oof
+        assert oof is not None
+        before = self._scorer.decoded(oof, 0)[0][oof.rows(0)]
+        columns = predicted.shape[1] if predicted.ndim > 1 else 1
+        names = [str(name) for name in (c.outputs if columns == len(c.outputs) else c.classes)]
+        expected = suspicion.Expected(before, names, _varies(c, self._scorer.truth), explained)
+        return suspicion.of(made, self._data.sample, c.outputs, c.layout, predicted, expected)
 
     def decodes_itself(self, what: str) -> bool:
         """Whether it is a trial with its own decode; blends use the standard one."""
@@ -213,6 +243,16 @@ class Finalists:
         np.save(path, raw)
         parts = self._trials.decode(trial.spec, (0, trial.spec.folds[0]), path, rows, f"decode-{name}")
         return parts[decode_settings(trial.spec.candidate).index(score.params)]
+
+
+def _varies(competition: competitions.Competition, truth: Array) -> list[bool]:
+    """For each output, whether its labels differ."""
+    if truth.ndim > 1 and truth.shape[1] == len(competition.outputs):
+        return [bool(np.nanmin(column) < np.nanmax(column)) for column in truth.T]
+    varies = bool(len(truth)) and bool(np.nanmin(truth) < np.nanmax(truth))
+    if competition.layout == "class_probabilities":
+        return [varies and place >= 0 for place in submission.class_places(competition)]
+    return [varies] * len(competition.outputs)
 
 
 def _with_shared_folds(pool: Sequence[Trial]) -> list[Trial]:

@@ -10,12 +10,15 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import audit, results
 from cobra_jupyter.workbench.ensemble.placeholder import Placeholder
+from cobra_jupyter.workbench.ensemble.submission import SubmissionError
+from cobra_jupyter.workbench.ensemble.suspicion import Suspicion
 from cobra_jupyter.workbench.errors import NotReady, TooExpensive
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
@@ -93,6 +96,8 @@ class Harness:
         self.jobs, self.numbers = Jobs(emit), Numbers(self.decisions)
         self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
         self.scopes: dict[int, ProtocolScope] = {}  # all protocols by number
+        self.drift = ""  # what the latest audit found that lets test rows differ
+        self._submitted: results.Submission | None = None
         self.leaking: list[str] = []  # columns that the latest audit found leaking
         self._in_force: ProtocolScope | None = None
         self._competition: competitions.Competition | None = None
@@ -425,21 +430,35 @@ class Harness:
         record: results.Selection = {**selection.record(), **scope.judgement()}
         return self._publish(results.SELECTION, record)
 
-    def submit(self, call: Call, what: str | None = None) -> Result[results.Submission]:
-        """Predict the test rows with the selected (or named) trial or blend; check and write the file."""
+    def submit(self, call: Call, what: str | None = None, force: bool = False) -> Result[results.Submission]:
+        """Predict the test rows with the selected (or named) trial or blend; check and write the file.
+
+        With `force` it is written even if it says nothing about the rows and something better stands."""
         scope = self.scope
         if what is None:
             if self.decisions.of(call).take("choose", lambda: scope.finalists.selection is None):
                 self._select(call, scope)
             assert scope.finalists.selected
             what = scope.finalists.selected.chosen
-        record: results.Submission = {**scope.finalists.submit(what, call.cancelled), **scope.judgement()}
+        admit = partial(self._admit, what, force)
+        later = "the test rows are later than the train rows" if scope.views.time_ordered else ""
+        written = scope.finalists.submit(what, call.cancelled, self.drift or later, admit)
+        record: results.Submission = {**written, **scope.judgement()}
         self.restore_submission(record)
         return self._publish(results.SUBMISSION, record)
 
+    def _admit(self, what: str, force: bool, suspect: Sequence[Suspicion]) -> None:
+        """Raise SubmissionError if it says nothing about the rows and a better submission stands."""
+        empty = [each.reason for each in suspect if each.empty]
+        if empty and not force and self._submitted and not self._submitted["suspect"]:
+            raise SubmissionError(
+                f"{what} is not written: {'; '.join(empty)}. That of {self._submitted['what']} stays; "
+                f"cobra.submit({what!r}, force=True) replaces it"
+            )
+
     def restore_submission(self, record: results.Submission) -> None:
         """Register a submission as the latest."""
-        self.placeholder.over = True
+        self.placeholder.over, self._submitted = True, record
         self.resources.to_prove = record["cost"]
         self._solution = self.scopes[record["protocol"]].described(record)
 
@@ -501,9 +520,9 @@ class Harness:
             deciding.note("audit", clock.answers)
         known = scope.protocol.leave_out if scope else ()
         leaking = list(dict.fromkeys([*known, *audit.leaking_columns(found)]))
-        if candidate is None:
-            self.leaking = leaking
         findings = [each.record() for each in audit.ordered(found)]
+        if candidate is None:
+            self.leaking, self.drift = leaking, audit.drifting(findings)
         return self._publish(
             results.AUDIT, results.Audit(findings=findings, probed=candidate, leaking=leaking)
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench import audit, results
 from cobra_jupyter.workbench.ensemble.selection import Selection
 from cobra_jupyter.workbench.rebuild import Line, Rebuilt, takes
 from cobra_jupyter.workbench.rpc import Call
@@ -89,7 +89,7 @@ class Restoring(Rebuilt):
     @takes(results.AUDIT)
     def take_audit(self, data: results.Audit, line: Line) -> None:
         if data["probed"] is None:
-            self.harness.leaking = list(data["leaking"])
+            self.harness.leaking, self.harness.drift = list(data["leaking"]), audit.drifting(data["findings"])
 
     @takes(results.METRIC)
     def take_metric(self, data: results.Metric, line: Line) -> None:
