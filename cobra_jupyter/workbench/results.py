@@ -710,6 +710,7 @@ class Solution(Judgement):
     params: Config
     own_decode: bool
     slots: Count
+    overhead: Annotated[float, "Seconds to read the tables and make shared features.", Limit(minimum=0)]
     time_ordered: bool
     time: str | None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -96,6 +97,7 @@ class Harness:
         self.jobs, self.numbers = Jobs(emit), Numbers(self.decisions)
         self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
         self.scopes: dict[int, ProtocolScope] = {}  # all protocols by number
+        self._reading = 0.0  # seconds that the tables took
         self.drift = ""  # what the latest audit found that lets test rows differ
         self._submitted: results.Submission | None = None
         self.leaking: list[str] = []  # columns that the latest audit found leaking
@@ -153,7 +155,9 @@ class Harness:
         self.placeholder.copy_sample(where)
         self._competition = competitions.read(where, self._options)
         self.table_hashes = _table_hashes(self._competition)
+        begun = time.monotonic()
         self._data = competitions.load(self._competition)
+        self._reading = time.monotonic() - begun
         self.placeholder.write_constant(self._competition, self._data)
         self._in_force = None  # protocols belong to the card they were frozen for
         return self._publish(results.CARD, self._card(self._competition))
@@ -459,8 +463,8 @@ class Harness:
     def restore_submission(self, record: results.Submission) -> None:
         """Register a submission as the latest."""
         self.placeholder.over, self._submitted = True, record
-        self.resources.to_prove = record["cost"]
-        self._solution = self.scopes[record["protocol"]].described(record)
+        self._solution = self.scopes[record["protocol"]].described(record, self._reading)
+        self.resources.to_prove, self.resources.overhead = record["cost"], self._solution["overhead"]
 
     def solution(self, call: Call) -> Result[results.Solution]:
         """Return what `solution.ipynb` needs of the latest submission, whatever its protocol."""

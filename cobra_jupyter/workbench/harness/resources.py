@@ -12,6 +12,7 @@ from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 
 UNLIMITED = 7 * 86_400.0
 PROOF_OVERHEAD = 12.0  # seconds: a fresh kernel, imports, reading the tables, on a busy machine
+MOST_RESERVED = 0.3  # of the budget: on large data models are worth more than a proof in time
 SECOND_PROOF = 10.0  # seconds: with the saved models, on a busy machine, if training anew takes too long
 
 
@@ -27,6 +28,7 @@ class Resources:
         known = {**machine, **(decisions.recorded.machine if decisions.recorded else {})}
         self.slots, self.memory_mb = int(known["slots"]), float(known["memory_mb"])
         self.to_prove = 0.0  # worker seconds that the members of the latest submission cost
+        self.overhead = 0.0  # seconds to read the tables and make the features of the latest submission
 
     @property
     def machine(self) -> dict[str, Any]:
@@ -52,10 +54,13 @@ class Resources:
     def reserve(self) -> float:
         """Seconds reserved to predict, decode, refit and prove the latest submission.
 
-        1.3 × the measured time, plus 1 % of the budget (at most 10 s) for a second proof; at least 3 %."""
+        1.3 × the measured time, plus 1 % of the budget (at most 10 s) for a second proof; at least 3 %, at
+        most 30 %."""
         budget = self.budget or 0.0
         second = min(SECOND_PROOF, 0.01 * budget)
-        return max(0.03 * budget, 1.3 * (self.to_prove / self.slots + PROOF_OVERHEAD) + second)
+        overhead = PROOF_OVERHEAD + self.overhead
+        needed = 1.3 * (self.to_prove / self.slots + overhead) + second
+        return max(0.03 * budget, min(needed, MOST_RESERVED * budget) if budget else needed)
 
     def left(self, call: Call) -> float:
         """Seconds left for new work, before the reserve."""

@@ -213,7 +213,8 @@ class ProtocolScope:
         # on large data the second fit is large enough to tell its growth from the constant part of its cost
         small = {min(1.0, max(1_000, n // 100) / n), min(1.0, max(4_000, n // 20) / n)}
         lacking = [f for f in small if not any(0.7 * f < size < 1.4 * f for size in sizes)]
-        for fraction in sorted(lacking) if len(sizes) < 2 and 1.0 not in sizes else ():
+        known_enough = len(sizes) > 1 or any(size >= 0.7 * max(small) for size in sizes)
+        for fraction in () if known_enough else sorted(lacking):
             trial = self.trials.run(replace(spec, folds=(last,), fraction=fraction), call.cancelled)
             if trial.score is None:
                 raise TooExpensive(
@@ -267,8 +268,8 @@ class ProtocolScope:
 
     # ---- the solution
 
-    def described(self, submitted: results.Submission) -> results.Solution:
-        """Return what `solution.ipynb` needs of a submission."""
+    def described(self, submitted: results.Submission, reading: float) -> results.Solution:
+        """Return what `solution.ipynb` needs of a submission; `reading`: seconds that the tables take."""
         c, what = self.competition, submitted["what"]
         members, score = self.finalists.members(what)
         return {
@@ -287,6 +288,8 @@ class ProtocolScope:
             "params": score.params,
             "own_decode": self.finalists.decodes_itself(what),
             "slots": self.services.pool.slots,
+            "overhead": reading
+            + self.artefacts.seconds([n for t, _ in members for n in t.spec.shared or ()]),
             "time_ordered": self.views.time_ordered,
             "time": self.protocol.time,
             **self.judgement(),
