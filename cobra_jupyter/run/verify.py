@@ -232,6 +232,8 @@ def _proof(records: list[Record]) -> Check:
     if not proofs:
         return Check("proof", None, "solution.ipynb was not run yet")
     last = proofs[-1]
+    if last["outcome"] == "not run":
+        return Check("proof", None, f"solution.ipynb was not run: {last['detail']}")
     how = "trained anew" if last["retrained"] else "from the saved models"
     return Check(
         "proof",
