@@ -284,11 +284,21 @@ def _verify(chosen: argparse.Namespace) -> int:
     holds = all(check.holds is not False for check in checks)
     if chosen.json:
         print(
-            json.dumps({"run": run["folder"], "holds": holds, "checks": [check.record() for check in checks]})
+            json.dumps(
+                {
+                    "run": run["folder"],
+                    "holds": holds,
+                    "checks": [check.record() for check in checks],
+                    "proves": verify.PROVES,
+                    "proves_not": verify.PROVES_NOT,
+                }
+            )
         )
     else:
         print(*checks, sep="\n")
         print(f"{run['run']}: everything holds" if holds else f"{run['run']}: NOT verified, see ✗")
+        if holds:
+            print(f"This proves {verify.PROVES}.\nIt does not prove {verify.PROVES_NOT}.")
     return OK if holds else NOT_VERIFIED
 
 

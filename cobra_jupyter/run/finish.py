@@ -69,8 +69,8 @@ class Finisher:
         """Write `solution.ipynb`, run it in a fresh kernel, compare. It trains the models again; if that
         takes too long, it predicts with the saved models; if that does too, there is no proof."""
         left = self.budget.left - CLOSING
-        quick = described["overhead"] + self.latest[results.SUBMISSION]["seconds"]  # with saved models
-        second_proof = max(SECOND_PROOF, 1.3 * quick + CLOSING)
+        quick = 1.3 * (described["overhead"] + self.latest[results.SUBMISSION]["seconds"])  # saved models
+        second_proof = max(SECOND_PROOF, quick + CLOSING)
         if quick > left and not self.recording:
             return self._unproven(f"it would take about {quick:.0f} s and {max(left, 0):.0f} s are left")
         cost = sum(member["cost"] for member in described["members"]) / described["slots"]

@@ -258,6 +258,7 @@ class Trial(TypedDict):
     protocol: Count
     status: FitStatus
     full: bool
+    threads: Annotated[int, "Threads of each fit.", Limit(minimum=1)]
     reduced: Annotated[str, "Why it is smaller than the full-size trial that was asked for, else empty."]
     score: float | None
     se: Positive | None
@@ -684,11 +685,13 @@ class SolutionMember(TypedDict):
     weight: Share
     folds: list[Count]
     repeats: Count
+    fraction: Annotated[float, Limit(above=0, maximum=1)]
     seed: int
     cost: Positive
     seconds_given: Positive
     functions: list[str]
     shared: dict[str, str]
+    threads: Number
     models: list[SavedModel]
 
 

@@ -13,7 +13,7 @@ from cobra_jupyter.brains.playbook.view import View
 from cobra_jupyter.workbench import results
 
 FEW = 0.05  # share of the training rows of the first model
-AUDIT, LEAST_AUDIT = 0.03, 5.0  # share of the budget, and seconds
+AUDIT, LEAST_AUDIT = 0.02, 5.0  # share of the budget, and seconds
 MAIN = 0.6  # share of the free time for the strongest prior
 
 

@@ -464,7 +464,8 @@ class Harness:
         """Register a submission as the latest."""
         self.placeholder.over, self._submitted = True, record
         self._solution = self.scopes[record["protocol"]].described(record, self._reading)
-        self.resources.to_prove, self.resources.overhead = record["cost"], self._solution["overhead"]
+        self.resources.to_prove = record["cost"]
+        self.resources.overhead = self._solution["overhead"] + record["seconds"]
 
     def solution(self, call: Call) -> Result[results.Solution]:
         """Return what `solution.ipynb` needs of the latest submission, whatever its protocol."""

@@ -20,7 +20,7 @@ from cobra_jupyter.workbench.ensemble.finalists import Finalists
 from cobra_jupyter.workbench.errors import TooExpensive
 from cobra_jupyter.workbench.harness.ideas import Ideas
 from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs
-from cobra_jupyter.workbench.harness.resources import Resources
+from cobra_jupyter.workbench.harness.resources import Resources, threads
 from cobra_jupyter.workbench.protocol.views import Views
 from cobra_jupyter.workbench.rpc import Call
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Scorer
@@ -149,7 +149,18 @@ class ProtocolScope:
         if not 1 <= repeats <= self.protocol.repeats:
             raise ValueError(f"the protocol has {self.protocol.repeats} repeats, {repeats} were asked for")
         found, limit = self.services.candidates.get(candidate), self.services.resources.limit(call, timeout)
-        return Spec(found, found.config(config), chosen, repeats, float(fraction), int(seed), limit)
+        rows = int(fraction * len(self.scorer.folds.training(0, chosen[-1])))
+        source = self.services.candidates.source(found)
+        return Spec(
+            candidate=found,
+            config=found.config(config),
+            folds=chosen,
+            repeats=repeats,
+            fraction=float(fraction),
+            seed=int(seed),
+            timeout=limit,
+            threads=threads(self.services.resources.slots, len(chosen) * repeats, rows, source),
+        )
 
     def folds(self, folds: int | list[int] | None) -> tuple[int, ...]:
         count = self.protocol.folds
@@ -305,12 +316,14 @@ class ProtocolScope:
             "weight": weight,
             "folds": list(spec.folds),
             "repeats": spec.repeats,
+            "fraction": spec.fraction,
             "seed": spec.seed,
             "cost": trial.cost,
             "seconds_given": max(f.seconds_given for f in trial.fits),
             "label": trial.label,
             "functions": list(candidate.functions),
             "shared": self.artefacts.sources(self.trials.shared_of(spec)),
+            "threads": spec.threads,
             "models": [
                 {"repeat": f.repeat, "fold": f.fold, "path": f"trials/{Path(f.folder).name}/model.pkl"}
                 for f in trial.fits

@@ -47,6 +47,7 @@ class Spec:
     timeout: float
     shared: Mapping[str, list[Path]] | None = None  # artefacts it may read; None until `settled`
     background: bool = False
+    threads: int = 1  # of each fit
     reduced: str = ""  # why it is smaller than the full-size trial that was asked for
 
     def shared_record(self) -> dict[str, list[str]]:
@@ -157,6 +158,7 @@ class Trial:
             "status": self.status,
             "full": self.full,
             "reduced": spec.reduced,
+            "threads": spec.threads,
             "score": self.score.value if self.score else None,
             "se": self.score.se if self.score else None,
             "fold_scores": list(self.score.folds) if self.score else [],
@@ -376,6 +378,12 @@ class Trials:
             return Failure("invalid_prediction", str(error), rule=str(error).split(":")[0])
         return None
 
+    def _uses_gpu(self, candidate: Candidate) -> bool:
+        if self._make_context().get("device") != "cuda":
+            return False
+        source = Path(candidate.path).read_text(encoding="utf-8")
+        return "device" in source or "cuda" in source
+
     def seed(self, spec: Spec, key: Key) -> int:
         """Return a different seed for each fit, so that a trial averages over seeds."""
         return spec.seed + 100 * key[0] + key[1]
@@ -390,6 +398,7 @@ class Trials:
                 **self._make_context(),
                 "config": spec.config,
                 "seed": self.seed(spec, key),
+                "n_jobs": spec.threads,
                 "_time_ordered": self.views.time_ordered,
             },
             train=self.views.train(key),
@@ -397,7 +406,9 @@ class Trials:
             positions=self.views.positions(key, spec.fraction, spec.seed),
             rows=rows,
             model=self.folder / self._digest(spec, key) / "model.pkl",
-            keep_model=spec.fraction >= 1,
+            keep_model=spec.fraction >= 1 or bool(spec.reduced),
+            threads=spec.threads,
+            gpu=self._uses_gpu(spec.candidate),
             shared=self.shared_of(spec),
             forbidden=self._forbidden,
             allowed=(str(data),),
@@ -525,6 +536,7 @@ class Trials:
             timeout=max(fit["seconds_given"] for fit in fits),
             shared=self.recorded_shared(record["shared"]),
             reduced=record["reduced"],
+            threads=record["threads"],
         )
         failure = Failure(**record["failure"]) if record["failure"] else None
         restored = tuple(self.restore_fit(fit, spec, failure) for fit in fits)

@@ -36,6 +36,7 @@ from cobra_jupyter.workbench.workers.frames import read_frame, write_frame
 from cobra_jupyter.workbench.workers.memory import Peak
 from cobra_jupyter.workbench.workers.predictions import InvalidPrediction, check_raw
 
+LONG = 3.0  # seconds
 MODEL_BYTES = 2 * 2**30  # a larger model is not stored, so its test rows need a refit
 
 
@@ -55,6 +56,8 @@ class Work:
     model: Path | None = None
     arrays: Path | None = None  # the input of "score" and "decode"
     keep_model: bool = True
+    threads: int = 1
+    gpu: bool = False  # whether its code uses the GPU
     shared: dict[str, list[Path]] = field(default_factory=dict)
     forbidden: tuple[str, ...] = ()  # folders and files that agent code must not open
     allowed: tuple[str, ...] = ()
@@ -163,7 +166,8 @@ def _fit(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, A
     else:
         model = module.fit(train, ctx)
         answer["fit_seconds"], answer["fit_mb"] = time.monotonic() - started, peak.end() - before
-        answer["model"] = _store_model(model, work)
+        long = answer["fit_seconds"] >= LONG  # then fitting it again would be a waste
+        answer["model"] = _store_model(model, work) if work.keep_model or long else None
         before = peak.begin()
         raws = [module.predict(model, rows, ctx) for rows in frames]
         answer["predict_mb"] = peak.end() - before
@@ -288,8 +292,6 @@ def guard(work: Work) -> None:
 
 
 def _store_model(model: Any, work: Work) -> str | None:
-    if not work.keep_model:
-        return None
     path = work.out / "model.pkl"
     try:
         stored = pickle.dumps(model, protocol=5)

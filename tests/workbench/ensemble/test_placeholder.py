@@ -27,9 +27,9 @@ def records(bench: Bench) -> list[dict[str, Any]]:
 
 
 def test_it_stands_before_the_tables_are_read(
-    benches: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+    light_benches: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = benches(task="regression")
+    bench = light_benches(task="regression")
     found: list[pd.DataFrame] = []
 
     def reading(*_: Any) -> Any:
@@ -44,23 +44,23 @@ def test_it_stands_before_the_tables_are_read(
 
 @pytest.mark.parametrize(("metric", "centre"), [("rmse", "mean"), ("mae", "median")])
 def test_numbers_get_the_constant_that_their_metric_likes_best(
-    benches: Callable[..., Bench], metric: str, centre: str
+    light_benches: Callable[..., Bench], metric: str, centre: str
 ) -> None:
-    bench = benches(task="regression")
+    bench = light_benches(task="regression")
     bench.open(options={"metric": metric})
     best = getattr(labels(bench), centre)()
     assert read(bench)["y"].to_numpy() == pytest.approx(np.full(40, best))
     assert records(bench)[-1]["rows"] == 40
 
 
-def test_classes_get_their_shares(benches: Callable[..., Bench]) -> None:
-    bench = benches(task="binary")
+def test_classes_get_their_shares(light_benches: Callable[..., Bench]) -> None:
+    bench = light_benches(task="binary")
     bench.open()
     assert read(bench)["y"].to_numpy() == pytest.approx(np.full(40, (labels(bench) == 1).mean()))
 
 
-def test_a_trial_takes_its_place_for_good(benches: Callable[..., Bench]) -> None:
-    bench = benches(task="regression")
+def test_a_trial_takes_its_place_for_good(light_benches: Callable[..., Bench]) -> None:
+    bench = light_benches(task="regression")
     bench.ready(repeats=1)
     bench.candidate("linear", LINEAR)
     bench.submit(bench.trial("linear")["id"])

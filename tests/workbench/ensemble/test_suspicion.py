@@ -113,8 +113,10 @@ def predict(model, rows, ctx): return np.full((len(rows), len(ctx.targets)), 0.5
 """
 
 
-def test_an_empty_submission_never_replaces_one_that_says_something(benches: Callable[..., Bench]) -> None:
-    bench = benches(task="regression").ready(repeats=1)
+def test_an_empty_submission_never_replaces_one_that_says_something(
+    light_benches: Callable[..., Bench],
+) -> None:
+    bench = light_benches(task="regression").ready(repeats=1)
     bench.candidate("constant", CONSTANT)
     bench.candidate("linear", LINEAR)
     empty = bench.trial("constant")["id"]
