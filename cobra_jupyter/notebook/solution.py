@@ -8,7 +8,6 @@ from typing import Any
 
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import words
-from cobra_jupyter.workbench.protocol.views import GUIDE_ROWS
 
 GIVEN = ("name", "weight", "config", "folds", "repeats", "fraction", "seed", "seconds_given", "threads")
 SMALL = 30.0  # worker seconds of training; below it, saved models predict faster in one process
@@ -59,6 +58,10 @@ class Context:
 
     def shared(self, name):
         return SHARED[name]
+
+    def table(self, side):
+        """All rows of "train" or "test" without labels."""
+        return train.drop(columns=self.targets) if side == "train" else test.copy()
 
 
 def seed_everything(seed):
@@ -141,8 +144,6 @@ blend = np.sum([
 
 SHARED = """\
 # Label-free tables, made once for train and once for test rows.
-larger = max(train.drop(columns={targets!r}), test, key=len)
-Context.guide = larger.iloc[:: -(-len(larger) // {guide})]
 SHARED = {{}}
 for name in {names!r}:
     make = importlib.import_module(name).make
@@ -195,7 +196,7 @@ def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iter
     yield _code(_context(s))
     shared = sorted({name for member in members for name in member["shared"]})
     if shared:
-        yield _code(SHARED.format(names=shared, targets=s["context"]["targets"], guide=GUIDE_ROWS))
+        yield _code(SHARED.format(names=shared, targets=s["context"]["targets"]))
     yield _code(_members(s))
     if any(member["fraction"] < 1 for member in members):
         yield _text("## A share of the rows\nFitting all rows did not fit the time or the memory of the run.")

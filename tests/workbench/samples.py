@@ -39,6 +39,9 @@ def trial(name: str = "ridge", **changes: Any) -> dict[str, Any]:
         "fit_seconds": 3.0,
         "predict_seconds": 0.1,
         "rss_mb": 167.8,
+        "base_mb": 120.4,
+        "fit_mb": 47.4,
+        "predict_mb": 3.1,
     }
     return {
         "id": "t001",
@@ -53,6 +56,8 @@ def trial(name: str = "ridge", **changes: Any) -> dict[str, Any]:
         "protocol": 1,
         "status": "ok",
         "full": True,
+        "reduced": "",
+        "threads": 1,
         "score": 0.806979419,
         "se": 0.004508112,
         "fold_scores": [0.80958, 0.81022],
@@ -175,6 +180,9 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "time": None,
             "evidence": {"task": f"{name} has two values"},
             "questions": [f"which is {name}? --set target=…"],
+            "assumed": [
+                {"about": "id", "taken": f"{name} is it", "reason": "none fits", "option": "id=COLUMN"}
+            ],
             "notes": [f"{name} was skipped"],
             "folder": f"/data/{name}",
             "tables": {"train": "pd.read_csv(DATA / 'train.csv')", "labels": None},
@@ -277,6 +285,11 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "rows": 6258,
             "exponent": 0.79,
             "fit_seconds": 2.1,
+            "predict_seconds": 0.4,
+            "start_seconds": 0.1,
+            "base_mb": 120.0,
+            "fit_mb": 80.0,
+            "predict_mb": 12.0,
             "rss_mb": 200.0,
             "trial_seconds": 6.3,
             "memory_mb": 4096.0,

@@ -55,15 +55,16 @@ class Finalists:
         Full-size trials stand for it, and those that scale made smaller; without any, every trial does."""
         finished = self._trials.finished() if among is None else among
         scored = [t for t in finished if t.oof is not None]
+        standing = [t for t in scored if t.final]
         if ids is not None:
-            missing = set(ids) - {t.id for t in scored}
+            missing = set(ids) - {t.id for t in standing}
             if missing:
                 raise ValueError(
-                    f"{', '.join(sorted(missing))}: not a finished trial with a score; "
-                    f"these are: {', '.join(t.id for t in scored) or 'none'}"
+                    f"{', '.join(sorted(missing))}: not a finished full-size trial; "
+                    f"full-size are: {', '.join(t.id for t in standing) or 'none'}"
                 )
-            return [t for t in scored if t.id in ids]
-        standing = [t for t in scored if t.final] or scored
+            return [t for t in standing if t.id in ids]
+        standing = standing or scored
         if not standing:
             raise NotReady("no trial has finished: run cobra.trial(name) or cobra.scale(name) first")
         return standing
@@ -154,8 +155,12 @@ class Finalists:
         """Return trials, weights and score of a blend or of a single trial."""
         if blend := self.blends.get(what):
             return [(t, w) for t, (_, w) in zip(blend.trials, blend.members, strict=True)], blend.score
-        (trial,) = self.trials([what])
-        assert trial.score
+        scored = {t.id: t for t in self._trials.finished() if t.score and t.oof is not None}
+        if (trial := scored.get(what)) is None or trial.score is None:
+            raise ValueError(
+                f"{what}: not a blend and not a finished trial with a score; "
+                f"these are: {', '.join(scored) or 'none'}"
+            )
         return [(trial, 1.0)], trial.score
 
     def submission(self, what: str, cancelled: threading.Event) -> Any:

@@ -19,7 +19,6 @@ from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol
 from cobra_jupyter.workbench.workers.frames import write_frame
 
 Key = tuple[int, int]  # (repeat, fold)
-GUIDE_ROWS = 50_000
 
 
 class Views:
@@ -88,15 +87,6 @@ class Views:
     def all_rows(self) -> Path:
         """Returns all train rows without labels, for shared artefacts."""
         return self._frame("all", lambda: self._unlabelled(self._train))
-
-    def guide(self) -> Path:
-        """Returns evenly spaced rows of the larger of the train and test tables, without labels."""
-
-        def draw() -> pd.DataFrame:
-            larger = max(self._unlabelled(self._train), self._test, key=len)
-            return larger.iloc[:: -(-len(larger) // GUIDE_ROWS)]
-
-        return self._frame("guide", draw)
 
     def data_path(self, key: Key | None) -> Path:
         return self.folder / ("data-unlabelled" if key is None else f"data-{key[0]}-{key[1]}")

@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
 from cobra_jupyter.brains.playbook.recipes.parts.expansion import expand
+from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gaps
 from cobra_jupyter.brains.playbook.recipes.parts.tables import answers, features, learn_features
 
 RECIPE = Recipe(
@@ -80,6 +81,8 @@ def loss(model: Any, X: Array, y: Array) -> float:
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
+    if has_gaps(train, ctx):
+        return EachTarget(fit, train, ctx)
     fitted, X, Y = learn_features(train, ctx)
     expanded = expand(X, fitted, ctx, learn=True)
     return fitted, [fit_weights(expanded, y, ctx) for y in Y.T]
@@ -87,6 +90,8 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
     """Predict in parts: expanded columns take much memory."""
+    if isinstance(model, EachTarget):
+        return model.predict(predict, rows, ctx)
     fitted, models = model
     parts = []
     for start in range(0, len(rows), PART):
