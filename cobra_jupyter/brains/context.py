@@ -27,6 +27,7 @@ WORKBENCH_KINDS = frozenset(
         "blend",
         "selection",
         "submission",
+        "placeholder",
         "audit",
         "job",
         "idea",
@@ -153,7 +154,7 @@ class Context:
                 same
                 and trial["score"] is not None
                 and name in (None, trial["name"])
-                and (trial["full"] or not full)
+                and (trial["full"] or trial.get("reduced") or not full)
             ):
                 yield trial
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cobra_jupyter.competition.joining import Joined
+    from cobra_jupyter.competition.joined import Joined
     from cobra_jupyter.competition.tables import Table
 
 TASKS = ("binary", "multiclass", "multilabel", "regression")

@@ -245,10 +245,20 @@ class Cobra:
         seed: int = 0,
         repeats: int | None = None,
         background: bool = False,
+        seconds: float | None = None,
     ) -> Result:
-        """Run the full-size trial: all rows and folds, the protocol's repeats. Refused if time is short."""
+        """Run the full-size trial: all rows and folds, the protocol's repeats.
+
+        Time and memory are predicted first. If they do not suffice (or not within `seconds`), the trial runs
+        on fewer repeats, folds or rows; `reduced` says why. Refused if not even a small one fits."""
         return self._call(
-            "scale", candidate=candidate, config=config, seed=seed, repeats=repeats, background=background
+            "scale",
+            candidate=candidate,
+            config=config,
+            seed=seed,
+            repeats=repeats,
+            background=background,
+            seconds=seconds,
         )
 
     def blend(self, trials: list[str] | None = None, *, seconds: float | None = None) -> Result:
@@ -262,11 +272,13 @@ class Cobra:
         """Choose the trial or blend to submit: best cross-validated score; of tied ones, the cheapest."""
         return self._call("select")
 
-    def submit(self, what: str | None = None) -> Result:
+    def submit(self, what: str | None = None, *, force: bool = False) -> Result:
         """Predict the test rows, check the format and write `submission.csv`.
 
-        `what` is the id of a trial or blend; by default the selected one."""
-        return self._call("submit", what=what)
+        `what` is the id of any trial with a score, or of a blend; by default the selected one.
+        `suspect` lists reasons to doubt it. One that equals the sample or is the same for all rows does not
+        replace a better one without `force`."""
+        return self._call("submit", what=what, force=force)
 
     def oof(self, id: str) -> pd.DataFrame:
         """Return the out-of-fold predictions of a trial or blend as a DataFrame, for the analysis of errors.

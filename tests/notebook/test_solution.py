@@ -105,6 +105,29 @@ def test_blend_is_reproduced_byte_for_byte(
     assert compare(bench.run / "submission.csv", reproduced(bench, tmp_path, run_in_fork))[0] == "identical"
 
 
+@pytest.mark.parametrize(
+    ("task", "protocol", "options"),
+    [
+        ("binary", {}, {}),
+        ("multiclass", {"groups": "colour"}, {"change": grouped}),
+        ("multilabel", {}, {}),
+        ("regression", {"time": "when"}, {"change": dated}),
+    ],
+    ids=["binary", "multiclass-groups", "multilabel", "regression-time"],
+)
+def test_a_trial_on_a_share_of_the_rows_and_folds_is_reproduced(
+    benches: Callable[..., Bench],
+    tmp_path: Path,
+    task: str,
+    protocol: dict[str, Any],
+    options: dict[str, Any],
+) -> None:
+    bench = benches(task=task, **options).ready(**protocol)
+    bench.candidate("straight", LINEAR.format(power=1))
+    bench.submit(bench.trial("straight", folds=[1, 3], fraction=0.4, seed=3)["id"])
+    assert compare(bench.run / "submission.csv", reproduced(bench, tmp_path, run_in_fork))[0] == "identical"
+
+
 def test_shared_tables_and_fit_predict_are_reproduced(benches: Callable[..., Bench], tmp_path: Path) -> None:
     bench = benches(task="regression").ready()
     bench.shared("doubled", DOUBLED)

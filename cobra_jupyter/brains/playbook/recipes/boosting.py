@@ -26,6 +26,7 @@ RECIPE = Recipe(
     shared=("relations", "files"),
     beside=("text",),
     numbers_only=("target",),
+    large={"leaves": 63},
 )
 FACTORS = {
     "more": ["none", "relations", "files", "relations+files"],

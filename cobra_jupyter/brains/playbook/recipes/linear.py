@@ -22,7 +22,13 @@ from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gap
 from cobra_jupyter.brains.playbook.recipes.parts.tables import answers, features, learn_features
 
 RECIPE = Recipe(
-    order=7, cost=1, share=0.04, needs=("columns",), shared=("relations", "files"), numbers_only=("target",)
+    order=7,
+    cost=1,
+    share=0.04,
+    needs=("columns",),
+    shared=("relations", "files"),
+    numbers_only=("target",),
+    large={"numbers": "standard", "interactions": "none", "strength": 1},
 )
 FACTORS = {
     "more": ["none", "relations", "files", "relations+files"],
@@ -40,6 +46,8 @@ NOTES = {
     "strength": "penalty on the weights: stronger for few rows and many columns; 'chosen': by held-out rows",
     "target": "regression: log1p for skewed positive labels; 'metric': only if the metric is logarithmic",
 }
+
+PART = 20_000  # rows
 
 
 def fit_weights(X: Array, y: Array, ctx: Any) -> Any:
@@ -83,9 +91,12 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
+    """Predict in parts: expanded columns take much memory."""
     if isinstance(model, EachTarget):
         return model.predict(predict, rows, ctx)
     fitted, models = model
-    X = features(rows, fitted, ctx)
-    expanded = expand(X, fitted, ctx)
-    return answers(models, expanded, fitted, ctx)
+    parts = []
+    for start in range(0, len(rows), PART):
+        X = features(rows.iloc[start : start + PART], fitted, ctx)
+        parts.append(answers(models, expand(X, fitted, ctx), fitted, ctx))
+    return np.concatenate(parts)
