@@ -69,15 +69,16 @@ INNER = """\
         return np.flatnonzero(~valid), np.flatnonzero(valid)"""
 
 INNER_TIME = """\
-        order = np.argsort(self.units, kind="stable")
-        cut = max(1, int(len(order) * (1 - share)))
-        return np.sort(order[:cut]), np.sort(order[cut:])"""
+        first = np.sort(self.units)[max(1, int(len(self.units) * (1 - share)))]
+        late = self.units >= max(first, self.units.min() + 1)
+        late = late if late.any() else np.arange(len(late)) >= max(1, int(len(late) * (1 - share)))
+        return np.flatnonzero(~late), np.flatnonzero(late)"""
 
 FIT = '''\
 def predict_test(member, repeat, fold):
-    """The raw prediction of one fold's model for the test rows."""
-    training, _ = folds[repeat][fold]
-    seed = member["seed"] + 100 * repeat + fold
+    """The raw prediction for the test rows of one fold's model, or (fold -1) of one trained on all rows."""
+    training = folds[repeat][fold][0] if fold >= 0 else np.arange(len(train))
+    seed = member["seed"] + 100 * repeat + fold % 100
     module = importlib.import_module(member["name"])
     ctx = Context(member, seed, units[training])
     seed_everything(seed)
@@ -87,7 +88,7 @@ def predict_test(member, repeat, fold):
         if RETRAIN:
             model = module.fit(train.iloc[training], ctx)
         else:
-            model = pd.read_pickle(RUN / member["models"][f"{repeat}-{fold}"], compression=None)
+            model = pd.read_pickle(RUN / member["models"][repeat, fold], compression=None)
         seed_everything(seed)
         raw = module.predict(model, test, Context(member, seed, None))
     return standard(raw)
@@ -104,7 +105,7 @@ def standard(raw):
     return raw
 
 
-jobs = [(m, repeat, fold) for m in MEMBERS for repeat in range(m["repeats"]) for fold in m["folds"]]
+jobs = [(m, repeat, fold) for m in MEMBERS for repeat, fold in m["models"]]
 raws = Parallel(n_jobs=PROCESSES)(delayed(predict_test)(*job) for job in jobs)'''
 
 BLEND = """\
@@ -157,8 +158,7 @@ def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iter
     yield _text("## The tables")
     yield _code(s["load"].replace("import pandas as pd\n\n", "").strip())
     yield _text(
-        f"## The folds\nThe frozen protocol scores the {s['metric']} on held-out rows. "
-        "A member is the mean of its folds' models."
+        f"## The folds\nThe frozen protocol scores the {s['metric']} on held-out rows. {_trained(members)}"
     )
     yield _code(_protocol(s))
     yield _text("## The models\nEach module is a candidate of the run, unchanged.")
@@ -169,7 +169,7 @@ def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iter
     if shared:
         yield _code(SHARED.format(names=shared, targets=s["context"]["targets"]))
     yield _code(_members(s))
-    yield _text("## Fit every fold, predict the test rows")
+    yield _text("## Fit every model, predict the test rows")
     yield _code(FIT)
     yield _text("## Blend, decode, write")
     yield _code(BLEND)
@@ -198,10 +198,16 @@ def _title(s: results.Solution, facts: Mapping[str, Any]) -> str:
     )
 
 
+def _trained(members: list[results.SolutionMember]) -> str:
+    if all(model["fold"] < 0 for member in members for model in member["models"]):
+        return "A member is trained again on all rows, once for each of its seeds; their mean predicts."
+    return "A member is the mean of its folds' models."
+
+
 def _protocol(s: results.Solution) -> str:
     lines = [f"ID = {s['id']!r}  # the row key", s["protocol_code"]]
     if s["time_ordered"]:
-        ranks = 'when.rank(method="first", na_option="bottom").to_numpy(int)'
+        ranks = 'when.rank(method="dense", na_option="top").to_numpy(int)'
         lines.append(f"units = {ranks}  # inner() holds out the latest rows")
     return "\n".join(lines)
 
@@ -223,8 +229,8 @@ def _context(s: results.Solution) -> str:
 def _members(s: results.Solution) -> str:
     rows = []
     for m in s["members"]:
-        row = {k: m[k] for k in ("name", "weight", "config", "folds", "repeats", "seed", "seconds_given")}
-        row["models"] = {f"{p['repeat']}-{p['fold']}": p["path"] for p in m["models"]}
+        row: dict[str, Any] = {k: m[k] for k in ("name", "weight", "config", "seed", "seconds_given")}
+        row["models"] = {(p["repeat"], p["fold"]): p["path"] for p in m["models"]}
         rows.append(pprint.pformat(row, width=100, sort_dicts=False, compact=True))
     listed = ",\n".join(rows)
     return f"TASK = {s['context']['task']!r}\nMEMBERS = [\n{listed},\n]"

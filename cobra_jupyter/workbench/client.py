@@ -106,15 +106,18 @@ class Cobra:
         metric: str | None = None,
         vault: bool | None = None,
         leave_out: list[str] | None = None,
+        gap: float | None = None,
     ) -> Result:
         """Freeze how candidates are judged: split, folds, repeats and metric. Do this before the first trial.
 
         By default the split is derived from the data, with a reason. `split` is kfold, stratified, group,
         stratified_group or time. Rows with equal values in the column `groups` stay together (`column[0]`:
         the part before the first separator; "duplicates": rows with equal features). The column `time` orders
-        rows. The metric is tested first: the truth itself must beat shuffled truth and a constant. No
-        candidate sees the columns in `leave_out` (default: those that the audit found leaking). A second call
-        makes protocol 2, and so on; trials of different protocols are never compared."""
+        rows: each fold predicts a window as long as the test's, and trains on what is earlier, by more than
+        `gap` days (of a column of numbers: units) where labels are known late. The metric is tested first:
+        the truth itself must beat shuffled truth and a constant. No candidate sees the columns in `leave_out`
+        (default: those that the audit found leaking). A second call makes protocol 2, and so on;
+        trials of different protocols are never compared."""
         return self._call(
             "protocol",
             split=split,
@@ -125,6 +128,7 @@ class Cobra:
             metric=metric,
             vault=vault,
             leave_out=leave_out,
+            gap=gap,
         )
 
     def candidate(self, name: str, source: str) -> Result:

@@ -119,6 +119,7 @@ class ProtocolAsked(TypedDict):
     metric: str | None
     vault: bool | None
     leave_out: list[str] | None
+    gap: NotRequired[float | None]
 
 
 class ProtocolTerms(TypedDict):
@@ -224,7 +225,7 @@ class FoldFit(TypedDict):
     """One fold's fit."""
 
     repeat: Count
-    fold: Count
+    fold: Annotated[int, "-1: a refit on all rows; then `repeat` is its number.", Limit(minimum=-1)]
     digest: Digest
     status: FitStatus
     rows: Count
@@ -447,6 +448,7 @@ class Member(TypedDict):
     label: str
     weight: Share
     cost: NotRequired[Positive]
+    fits: NotRequired[Annotated[list[FoldFit], "The fits that predict, where not all of the trial's do."]]
 
 
 class OverBest(TypedDict):
@@ -528,6 +530,7 @@ class Written(TypedDict):
     cost: Positive
     seconds: Positive
     members: list[Member]
+    training: NotRequired[Annotated[str, "How its models were trained, and why."]]
 
 
 class Submission(Written, Judgement):
@@ -645,10 +648,10 @@ class Recall(TypedDict):
 
 
 class SavedModel(TypedDict):
-    """The model of one fold."""
+    """A model that predicts: of one fold, or of all rows."""
 
     repeat: Count
-    fold: Count
+    fold: Annotated[int, "-1: a refit on all rows; then `repeat` is its number.", Limit(minimum=-1)]
     path: str
 
 

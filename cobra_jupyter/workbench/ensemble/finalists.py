@@ -13,9 +13,10 @@ import numpy as np
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import results
-from cobra_jupyter.workbench.ensemble import blending, submission
+from cobra_jupyter.workbench.ensemble import blending, submission, training
 from cobra_jupyter.workbench.ensemble.blending import Blend
 from cobra_jupyter.workbench.ensemble.selection import Selection, rank
+from cobra_jupyter.workbench.ensemble.training import BAG, Training, Used
 from cobra_jupyter.workbench.errors import NotReady
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.protocol.views import Views
@@ -42,6 +43,7 @@ class Finalists:
         self._folder, self._competition, self._data = folder, competition, data
         self._scorer, self._views, self._trials = scorer, views, trials
         self.blends: dict[str, Blend] = {}
+        self._used: dict[str, Used] = {}  # by trial or blend that was submitted
         self.selection: Selection | None = None  # None if trials or blends were added since
         self.selected: Selection | None = None  # the latest
 
@@ -152,7 +154,7 @@ class Finalists:
         """Return the checked submission table of a trial or blend. Raises SubmissionError, RuntimeError."""
         members, score = self.members(what)
         test = self._views.test()
-        raw, decoded = self._bag(members, test, "test", cancelled), None
+        raw, decoded = self._bag(members, test, "test", cancelled, self.used(what)), None
         if self.decodes_itself(what):
             decoded = self._own_decode(members[0][0], score, raw, test, "test")
         sample, metric = self._data.sample, self._scorer.metric
@@ -160,10 +162,40 @@ class Finalists:
         submission.check(made, sample, self._competition.outputs)
         return made
 
-    def submit(self, what: str, cancelled: threading.Event) -> results.Written:
-        """Predict the test rows, decode, check and write. Returns the submission's record."""
+    def used(self, what: str) -> Used:
+        """The fits that predict the test rows for a trial or blend."""
+        return self._used.get(what, BAG)
+
+    def training(self, what: str, seconds: float) -> Training:
+        """Decide how to train what is submitted; `seconds`: worker seconds left."""
+        members, _ = self.members(what)
+        return training.choose(members, len(self._data.train), self._views.look_ahead, seconds)
+
+    def train(self, what: str, plan: Training, cancelled: threading.Event) -> None:
+        """Fit the members on all rows if planned; if it fails, the model that knows most predicts."""
+        members, _ = self.members(what)
+        try:
+            fits = {t.id: self._trials.refit(t, plan.refits, cancelled) for t, _ in members if plan.refits}
+            why = plan.why
+        except RuntimeError as error:
+            fits = {trial.id: training.latest(trial) for trial, _ in members}
+            why = f"{error}; so the model of the fold with the most training rows predicts"
+        self._used[what] = Used(fits, why)
+
+    def restore_submission(self, record: results.Submission) -> None:
+        """Restore the refits of a recorded submission. Raises ValueError if they were changed."""
+        found = {}
+        for member, (trial, _) in zip(record["members"], self.members(record["what"])[0], strict=True):
+            if "fits" in member:
+                found[trial.id] = tuple(self._trials.restore_fit(fit, trial.spec) for fit in member["fits"])
+        self._used[record["what"]] = Used(found, record.get("training", ""))
+
+    def submit(self, what: str, plan: Training, cancelled: threading.Event) -> results.Written:
+        """Train as planned, predict the test rows, check and write. Returns the record."""
         begun = time.monotonic()
         members, score = self.members(what)
+        self.train(what, plan, cancelled)
+        used = self.used(what)
         written = submission.write(self.submission(what, cancelled), self._folder / "submission.csv")
         return {
             "what": what,
@@ -172,9 +204,10 @@ class Finalists:
             "rows": written.rows,
             "sha256": written.sha256,
             "path": "submission.csv",
-            "cost": round(sum(trial.cost for trial, _ in members), 3),
+            "cost": round(used.cost(members), 3),
             "seconds": round(time.monotonic() - begun, 3),
-            "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members],
+            "members": [_member(trial, weight, used) for trial, weight in members],
+            "training": used.training,
         }
 
     def decodes_itself(self, what: str) -> bool:
@@ -182,9 +215,16 @@ class Finalists:
         return what not in self.blends and "decode" in self.members(what)[0][0][0].spec.candidate.functions
 
     def _bag(
-        self, members: list[tuple[Trial, float]], rows: Path, name: str, cancelled: threading.Event
+        self,
+        members: list[tuple[Trial, float]],
+        rows: Path,
+        name: str,
+        cancelled: threading.Event,
+        used: Used = BAG,
     ) -> Any:
-        return np.sum([w * self._trials.predict(t, rows, name, cancelled) for t, w in members], axis=0)
+        return np.sum(
+            [w * self._trials.predict(t, rows, name, cancelled, used.of(t)) for t, w in members], axis=0
+        )
 
     def _prediction(self, what: str, rows: Path, name: str, cancelled: threading.Event) -> Any:
         """Predict other rows with a trial or blend, in the form that the metric wants."""
@@ -204,6 +244,13 @@ class Finalists:
         np.save(path, raw)
         parts = self._trials.decode(trial.spec, (0, trial.spec.folds[0]), path, rows, f"decode-{name}")
         return parts[decode_settings(trial.spec.candidate).index(score.params)]
+
+
+def _member(trial: Trial, weight: float, used: Used) -> results.Member:
+    member: results.Member = {"trial": trial.id, "label": trial.label, "weight": weight}
+    if trial.id in used.fits:
+        member["fits"] = [fit.record() for fit in used.fits[trial.id]]
+    return member
 
 
 def write_oof(path: Path, oof: OutOfFold) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import audit, results
+from cobra_jupyter.workbench.ensemble.training import Training
 from cobra_jupyter.workbench.errors import NotReady, TooExpensive
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
@@ -166,6 +167,7 @@ class Harness:
         metric: str | None = None,
         vault: bool | None = None,
         leave_out: list[str] | None = None,
+        gap: float | None = None,
     ) -> Result[results.Protocol]:
         """Freeze split, folds and metric, after a test of the metric.
 
@@ -182,6 +184,7 @@ class Harness:
             "metric": metric,
             "vault": vault,
             "leave_out": leave_out,
+            "gap": gap,
         }
         unused = self.leaking if leave_out is None else leave_out
         inputs = prepare(competition, data, custom, request, unused, len(self.scopes) + 1, self.settings.seed)
@@ -415,12 +418,23 @@ class Harness:
                 self._select(call, scope)
             assert scope.finalists.selected
             what = scope.finalists.selected.chosen
-        record: results.Submission = {**scope.finalists.submit(what, call.cancelled), **scope.judgement()}
+        plan = self._training(call, scope, what)
+        written = scope.finalists.submit(what, plan, call.cancelled)
+        record: results.Submission = {**written, **scope.judgement()}
         self.restore_submission(record)
         return self._publish(results.SUBMISSION, record)
 
+    def _training(self, call: Call, scope: ProtocolScope, what: str) -> Training:
+        """Decide how the models of a submission are trained; a replay decides as the original did."""
+        seconds = self.resources.seconds_left * self.resources.slots
+        decided = self.decisions.of(call).take(
+            "training", lambda: asdict(scope.finalists.training(what, seconds))
+        )
+        return Training(**decided)
+
     def restore_submission(self, record: results.Submission) -> None:
         """Register a submission as the latest."""
+        self.scopes[record["protocol"]].finalists.restore_submission(record)
         self.resources.to_prove = record["cost"]
         self._solution = self.scopes[record["protocol"]].described(record)
 

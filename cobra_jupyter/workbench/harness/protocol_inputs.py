@@ -55,6 +55,7 @@ def prepare(
         repeats=request["repeats"],
         groups=request["groups"] or competition.groups,
         time=request["time"] or competition.time,
+        gap=request.get("gap"),
         vault=request["vault"],
         leave_out=list(leave_out),
     )

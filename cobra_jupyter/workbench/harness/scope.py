@@ -29,7 +29,7 @@ from cobra_jupyter.workbench.search.ablation import Ablation
 from cobra_jupyter.workbench.search.candidates import Candidates
 from cobra_jupyter.workbench.search.shared import Artefacts
 from cobra_jupyter.workbench.search.studies import Studies
-from cobra_jupyter.workbench.search.trials import Spec, Trial, Trials
+from cobra_jupyter.workbench.search.trials import Fit, Spec, Trial, Trials
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Pool
 
@@ -269,6 +269,7 @@ class ProtocolScope:
     def described(self, submitted: results.Submission) -> results.Solution:
         """Return what `solution.ipynb` needs of a submission."""
         c, what = self.competition, submitted["what"]
+        used = self.finalists.used(what)
         members, score = self.finalists.members(what)
         return {
             "what": what,
@@ -278,7 +279,7 @@ class ProtocolScope:
             "id": c.id,
             "sha256": submitted["sha256"],
             "context": self.context(),
-            "members": [self._member(trial, weight) for trial, weight in members],
+            "members": [self._member(trial, weight, used.of(trial)) for trial, weight in members],
             "layout": c.layout,
             "outputs": list(c.outputs),
             "class_places": submission.class_places(c),
@@ -291,7 +292,7 @@ class ProtocolScope:
             **self.judgement(),
         }
 
-    def _member(self, trial: Trial, weight: float) -> results.SolutionMember:
+    def _member(self, trial: Trial, weight: float, fits: Sequence[Fit]) -> results.SolutionMember:
         candidate, spec = trial.spec.candidate, trial.spec
         return {
             "trial": trial.id,
@@ -302,14 +303,14 @@ class ProtocolScope:
             "folds": list(spec.folds),
             "repeats": spec.repeats,
             "seed": spec.seed,
-            "cost": trial.cost,
-            "seconds_given": max(f.seconds_given for f in trial.fits),
+            "cost": sum(f.seconds for f in fits),
+            "seconds_given": max(f.seconds_given for f in fits),
             "label": trial.label,
             "functions": list(candidate.functions),
             "shared": self.artefacts.sources(self.trials.shared_of(spec)),
             "models": [
                 {"repeat": f.repeat, "fold": f.fold, "path": f"trials/{Path(f.folder).name}/model.pkl"}
-                for f in trial.fits
+                for f in fits
             ],
         }
 

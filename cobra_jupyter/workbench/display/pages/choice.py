@@ -183,6 +183,7 @@ def submission_html(data: results.Submission) -> str:
             parts.soft("SHA-256"),
             parts.code(str(data.get("sha256", ""))),
         ),
+        parts.line(parts.soft(data.get("training", ""))) if data.get("training") else "",
         parts.table(("trial", "member", "weight"), rows, "llr"),
     )
 
@@ -193,4 +194,5 @@ def submission_text(data: results.Submission) -> str:
         f"submission of {describe.submission(data)}",
         f"  sha256 {data.get('sha256')}",
         f"  members: {members}" if members else None,
+        f"  training: {data['training']}" if data.get("training") else None,
     )
