@@ -10,6 +10,7 @@ from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.loading import load, load_code
 from cobra_jupyter.competition.reading import read
 from cobra_jupyter.competition.record import Competition, Data, FileGroup
+from cobra_jupyter.competition.settings import used_columns
 from cobra_jupyter.competition.tables import Table
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "load",
     "load_code",
     "read",
+    "used_columns",
 ]

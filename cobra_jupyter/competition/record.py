@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 TASKS = ("binary", "multiclass", "multilabel", "regression")
 LAYOUTS = ("values", "probability", "class_probabilities", "label")
 KINDS = ("tabular", "text", "image", "other")
-SETTINGS = ("id", "target", "metric", "direction", "split", "groups", "time", "kind", "task")
+SETTINGS = ("id", "target", "metric", "direction", "split", "groups", "time", "kind", "task", "use")
 
 
 @dataclass(frozen=True)

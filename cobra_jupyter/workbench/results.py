@@ -150,6 +150,7 @@ class Protocol(ProtocolTerms):
     sanity: Sanity
     wants: Wants
     asked: ProtocolAsked
+    answers: NotRequired[Annotated[list[Answer], "What became of the latest audit's findings."]]
 
 
 class MetricFacts(TypedDict):
@@ -565,12 +566,22 @@ class Finding(TypedDict):
     scores: Scores | None
 
 
+class Answer(TypedDict):
+    """What became of a finding under a protocol."""
+
+    check: str
+    columns: list[str]
+    answer: Annotated[str, Limit(one_of=("acted on", "let in", "compared", "answered"))]
+    reason: str
+
+
 class Audit(TypedDict):
     """Findings about data and protocol, or about one candidate, the most severe first."""
 
     findings: list[Finding]
     probed: Annotated[str | None, "The candidate that was probed; null for an audit of data and protocol."]
     leaking: Annotated[list[str], "Columns that must stay unused."]
+    answers: NotRequired[Annotated[list[Answer], "What became of the findings; absent before a protocol."]]
 
 
 # ---- jobs, agents, the session

@@ -94,6 +94,7 @@ class Harness:
         self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
         self.scopes: dict[int, ProtocolScope] = {}  # all protocols by number
         self.leaking: list[str] = []  # columns that the latest audit found leaking
+        self.findings: list[results.Finding] = []  # of the latest audit
         self._in_force: ProtocolScope | None = None
         self._competition: competitions.Competition | None = None
         self._data: competitions.Data | None = None
@@ -171,7 +172,8 @@ class Harness:
     ) -> Result[results.Protocol]:
         """Freeze split, folds and metric, after a test of the metric.
 
-        Columns that the audit found leaking are left out, unless `leave_out` is given."""
+        Columns that the audit found leaking are left out, unless `leave_out` is given or a person lets them
+        in. A split that a leak calls for is the default."""
         (competition, data), custom = self._opened(), self._custom
         if metric and custom and custom.name != metric:
             custom = None
@@ -186,7 +188,9 @@ class Harness:
             "leave_out": leave_out,
             "gap": gap,
         }
-        unused = self.leaking if leave_out is None else leave_out
+        unused = self._unused() if leave_out is None else leave_out
+        if not (split or groups or time or competition.split or competition.groups or competition.time):
+            request.update(cast("results.ProtocolAsked", audit.cures(self.findings)))
         inputs = prepare(competition, data, custom, request, unused, len(self.scopes) + 1, self.settings.seed)
         self.decisions.of(call).note("machine", self.resources.machine)
         self._custom = custom
@@ -197,8 +201,22 @@ class Harness:
             "sanity": inputs.sanity,
             "wants": inputs.metric.wants,
             "asked": request,
+            "answers": audit.answers(self.findings, inputs.protocol, self.let_in),
         }
+        if unusual := [f for f in self.findings if f["severity"] == "leak" and f["columns"]]:
+            card = self._card(inputs.competition)
+            card["notes"] = [*card["notes"], *_left_out(unusual, found["answers"])]
+            self._emit(results.CARD, card)
         return self._publish(results.PROTOCOL, found)
+
+    @property
+    def let_in(self) -> list[str]:
+        """Columns that a person wants used although they look like leaks."""
+        assert self._data
+        return competitions.used_columns(self._options, self._data.train.columns)
+
+    def _unused(self) -> list[str]:
+        return [name for name in self.leaking if name not in self.let_in]
 
     def _start_protocol(self, inputs: ProtocolInputs) -> None:
         services = RunServices(
@@ -496,12 +514,14 @@ class Harness:
             deciding.note("audit", clock.answers)
         known = scope.protocol.leave_out if scope else ()
         leaking = list(dict.fromkeys([*known, *audit.leaking_columns(found)]))
-        if candidate is None:
-            self.leaking = leaking
+        leaking = [name for name in leaking if name not in self.let_in]
         findings = [each.record() for each in audit.ordered(found)]
-        return self._publish(
-            results.AUDIT, results.Audit(findings=findings, probed=candidate, leaking=leaking)
-        )
+        record = results.Audit(findings=findings, probed=candidate, leaking=leaking)
+        if candidate is None:
+            self.leaking, self.findings = leaking, findings
+            if scope:
+                record["answers"] = audit.answers(findings, scope.protocol, self.let_in)
+        return self._publish(results.AUDIT, record)
 
     def jobs_(self, call: Call) -> Result[results.Jobs]:
         return _result(results.JOBS, results.Jobs(jobs=self._job_records(call, self.jobs.all())))
@@ -613,6 +633,17 @@ PUBLIC = (
 
 def _result(kind: Kind[T], data: T) -> Result[T]:
     return {"kind": kind, "data": data}
+
+
+def _left_out(leaks: Sequence[results.Finding], answers: Sequence[results.Answer]) -> list[str]:
+    """Return the card's notes about columns that look like leaks, with the scores with and without them."""
+    known = {(each["check"], tuple(each["columns"])): each for each in answers}
+    return [
+        f"{', '.join(leak['columns'])} looks like a leak ({leak['check']}): "
+        f"{known[leak['check'], tuple(leak['columns'])]['reason']}; "
+        f"--set use={leak['columns'][0]} lets it in"
+        for leak in leaks
+    ]
 
 
 def _table_hashes(competition: competitions.Competition) -> dict[str, str]:
