@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import pprint
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import words
+from cobra_jupyter.workbench.ensemble import mixing
 
 SMALL = 30.0  # worker seconds of training; below it, saved models predict faster in one process
 
@@ -114,6 +116,14 @@ blend = np.sum([
     for member in MEMBERS
 ], axis=0)"""
 
+RULED = """\
+{functions}
+
+means = [np.mean([raw for (m, _, _), raw in zip(jobs, raws) if m is member], axis=0) for member in MEMBERS]
+blend = gathered(np.sum([
+    member["weight"] * spread(mean, TASK, {rule!r}) for member, mean in zip(MEMBERS, means)
+], axis=0), TASK, {rule!r})"""
+
 SHARED = """\
 # Label-free tables, made once for train and once for test rows.
 SHARED = {{}}
@@ -172,8 +182,17 @@ def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iter
     yield _text("## Fit every model, predict the test rows")
     yield _code(FIT)
     yield _text("## Blend, decode, write")
-    yield _code(BLEND)
+    yield _code(_blend(s))
     yield _code(_write(s))
+
+
+def _blend(s: results.Solution) -> str:
+    rule = s.get("rule", mixing.MEAN)
+    if rule == mixing.MEAN:
+        return BLEND
+    written = [inspect.getsource(function).rstrip() for function in (mixing.spread, mixing.gathered)]
+    functions = "\n\n\n".join(written).replace("Array", "np.ndarray")
+    return RULED.format(functions=functions, rule=rule)
 
 
 def _processes(s: results.Solution, retrain: bool) -> int:

@@ -256,7 +256,9 @@ class Cobra:
     def blend(self, trials: list[str] | None = None, *, seconds: float | None = None) -> Result:
         """Blend all full-size trials, or those in `trials`. Weights are fitted on out-of-fold rows.
 
-        The score is nested: the weights for each fold come from the other folds. Refitting all members takes
+        Predictions, their logits or their ranks are averaged, whichever scores best. The score is nested: the
+        weights for a row come from other rows. The result names what it `dropped` and why, and is never worse
+        than the best single trial that can be afforded. Refitting all members takes
         at most `seconds`, so that there is time for the proof (default: derived from the time left)."""
         return self._call("blend", trials=trials, seconds=seconds)
 
@@ -264,11 +266,12 @@ class Cobra:
         """Choose the trial or blend to submit: best cross-validated score; of tied ones, the cheapest."""
         return self._call("select")
 
-    def submit(self, what: str | None = None) -> Result:
+    def submit(self, what: str | None = None, *, force: bool = False) -> Result:
         """Predict the test rows, check the format and write `submission.csv`.
 
-        `what` is the id of a trial or blend; by default the selected one."""
-        return self._call("submit", what=what)
+        `what` is the id of a trial or blend; by default the selected one. One that is clearly worse than the
+        present submission (by 2 paired standard errors) is refused unless `force` is true."""
+        return self._call("submit", what=what, force=force)
 
     def oof(self, id: str) -> pd.DataFrame:
         """Return the out-of-fold predictions of a trial or blend as a DataFrame, for the analysis of errors.

@@ -323,6 +323,7 @@ class Probe(TypedDict):
     trial_seconds: Positive
     memory_mb: Positive
     fits_memory: bool
+    proof: NotRequired[Annotated[str, "What its proof will cost, if it is submitted."]]
 
 
 # ---- effects
@@ -460,6 +461,14 @@ class OverBest(TypedDict):
     rows: Count
 
 
+class Dropped(TypedDict):
+    """A trial that a blend was offered and does not use."""
+
+    trial: str
+    label: str
+    why: str
+
+
 class BlendTerms(TypedDict):
     """Members, weights and scores of a blend."""
 
@@ -480,6 +489,8 @@ class BlendTerms(TypedDict):
     sha256: Annotated[
         str, "SHA-256 of the stored nested out-of-fold predictions.", Limit(pattern="^[0-9a-f]{64}$")
     ]
+    rule: NotRequired[Annotated[str, "What is averaged.", Limit(one_of=("mean", "logit", "rank"))]]
+    dropped: NotRequired[list[Dropped]]
 
 
 class Blend(BlendTerms):
@@ -705,6 +716,7 @@ class Solution(Judgement):
     slots: Count
     time_ordered: bool
     time: str | None
+    rule: NotRequired[str]
 
 
 def score_of(data: Trial | Blend | Submission) -> float:

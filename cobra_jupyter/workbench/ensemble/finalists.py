@@ -13,7 +13,7 @@ import numpy as np
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import results
-from cobra_jupyter.workbench.ensemble import blending, submission, training
+from cobra_jupyter.workbench.ensemble import blending, mixing, submission, training
 from cobra_jupyter.workbench.ensemble.blending import Blend
 from cobra_jupyter.workbench.ensemble.selection import Selection, rank
 from cobra_jupyter.workbench.ensemble.training import BAG, Training, Used
@@ -26,6 +26,9 @@ from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.trials import Trial, Trials, decode_settings
 
 Array = np.ndarray[Any, Any]
+
+
+CLEARLY = 2.0  # paired standard errors
 
 
 class Finalists:
@@ -70,7 +73,8 @@ class Finalists:
     def blend(self, id: str, pool: Sequence[Trial], cost_limit: float) -> Blend:
         """Blend full-size trials; the members cost at most `cost_limit` worker seconds together."""
         begun = time.monotonic()
-        members, nested, in_sample = blending.find(self._scorer, pool, cost_limit)
+        found = blending.find(self._scorer, pool, cost_limit, self._stored)
+        members, nested = found.members, found.oof
         score = self._scorer.score(nested)
         best = min(pool, key=lambda t: -self._scorer.sign * t.score.value if t.score else np.inf)
         over = self._scorer.difference(best.oof, nested) if best.oof else None
@@ -78,7 +82,9 @@ class Finalists:
             id=id,
             members=tuple((t.id, w) for t, w in members),
             score=score,
-            in_sample=in_sample,
+            in_sample=found.in_sample,
+            rule=found.rule,
+            dropped=tuple(found.dropped),
             over_best=over,
             best_single=best.id,
             cost=sum(t.cost for t, _ in members),
@@ -92,6 +98,10 @@ class Finalists:
         self.blends[blend.id], self.selection = blend, None
         return blend
 
+    def _stored(self, trial: Trial) -> bool:
+        """Whether a trial's models are stored, so that its proof need not train them again."""
+        return all((Path(fit.folder) / "model.pkl").exists() for fit in trial.fits)
+
     def oof_path(self, id: str) -> Path:
         """Path of a blend's nested out-of-fold predictions."""
         return self._folder / "blends" / f"{id}.npz"
@@ -101,6 +111,8 @@ class Finalists:
         known = {trial.id: trial for trial in self._trials.finished()}
         weights = [(member["trial"], member["weight"]) for member in record["members"]]
         oof = read_oof(self.oof_path(record["id"]), record["sha256"])
+        if len(weights) == 1:  # it has the trial's own decoding, if any
+            oof = blending.first_repeats(known[weights[0][0]], len(oof.raw))
         blend = blending.from_record(record, oof, tuple(known[id] for id, _ in weights))
         self.blends[blend.id], self.selection = blend, None
         return blend
@@ -154,13 +166,30 @@ class Finalists:
         """Return the checked submission table of a trial or blend. Raises SubmissionError, RuntimeError."""
         members, score = self.members(what)
         test = self._views.test()
-        raw, decoded = self._bag(members, test, "test", cancelled, self.used(what)), None
+        raw, decoded = self._bag(what, test, "test", cancelled, self.used(what)), None
         if self.decodes_itself(what):
             decoded = self._own_decode(members[0][0], score, raw, test, "test")
         sample, metric = self._data.sample, self._scorer.metric
         made = submission.table(self._competition, sample, raw, metric, score.params, decoded)
         submission.check(made, sample, self._competition.outputs)
         return made
+
+    def refuse_worse(self, what: str, standing: str) -> None:
+        """Raise ValueError if a trial or blend is clearly worse than the one that was submitted."""
+        _, score = self.members(what)
+        ours, theirs = (self._out_of_fold(id) for id in (what, standing))
+        if what == standing or ours is None or theirs is None:
+            return
+        found = self._scorer.difference(theirs, ours)
+        if found.gain < -CLEARLY * found.se:
+            raise ValueError(
+                f"{what} is clearly worse than {standing}, which stands as the submission: "
+                f"{found.gain:+.5f} ± {found.se:.5f} {self._scorer.metric.name} (score {score.value:.5f}). "
+                f"cobra.submit({what!r}, force=True) replaces it all the same."
+            )
+
+    def _out_of_fold(self, what: str) -> OutOfFold | None:
+        return self.blends[what].oof if what in self.blends else self.trials([what])[0].oof
 
     def used(self, what: str) -> Used:
         """The fits that predict the test rows for a trial or blend."""
@@ -211,25 +240,24 @@ class Finalists:
         }
 
     def decodes_itself(self, what: str) -> bool:
-        """Whether it is a trial with its own decode; blends use the standard one."""
-        return what not in self.blends and "decode" in self.members(what)[0][0][0].spec.candidate.functions
+        """Whether it is one trial with its own decode; blends of several use the standard one."""
+        members, _ = self.members(what)
+        return len(members) == 1 and "decode" in members[0][0].spec.candidate.functions
 
-    def _bag(
-        self,
-        members: list[tuple[Trial, float]],
-        rows: Path,
-        name: str,
-        cancelled: threading.Event,
-        used: Used = BAG,
-    ) -> Any:
-        return np.sum(
-            [w * self._trials.predict(t, rows, name, cancelled, used.of(t)) for t, w in members], axis=0
-        )
+    def _bag(self, what: str, rows: Path, name: str, cancelled: threading.Event, used: Used = BAG) -> Any:
+        members, _ = self.members(what)
+        raws = [self._trials.predict(trial, rows, name, cancelled, used.of(trial)) for trial, _ in members]
+        weights = [weight for _, weight in members]
+        return mixing.mixed(weights, raws, self._scorer.protocol.task, self.rule(what))
+
+    def rule(self, what: str) -> str:
+        """How the members' predictions are averaged."""
+        return self.blends[what].rule if what in self.blends else mixing.MEAN
 
     def _prediction(self, what: str, rows: Path, name: str, cancelled: threading.Event) -> Any:
         """Predict other rows with a trial or blend, in the form that the metric wants."""
         members, score = self.members(what)
-        raw = self._bag(members, rows, name, cancelled)
+        raw = self._bag(what, rows, name, cancelled)
         if self.decodes_itself(what):
             return self._own_decode(members[0][0], score, raw, rows, name)
         return metrics.decode(raw, self._scorer.metric.wants, self._scorer.protocol.task, score.params)

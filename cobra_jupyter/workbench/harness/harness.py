@@ -383,7 +383,23 @@ class Harness:
         self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, repeats: int | None = None
     ) -> Result[results.Probe]:
         """Measure small fits and predict the full trial's time and memory."""
-        return self._publish(results.PROBE, self.scope.probe(call, candidate, config, repeats).record())
+        scope = self.scope
+        return self._publish(
+            results.PROBE, self._probed(call, scope, scope.probe(call, candidate, config, repeats))
+        )
+
+    def _probed(self, call: Call, scope: ProtocolScope, probe: scaling.Probe) -> results.Probe:
+        """Return a probe's record with the cost of the proof, which is said before the trial."""
+        record = probe.record()
+        if self.settings.budget is not None:
+            seconds = probe.fit_seconds if scope.views.look_ahead else probe.trial_seconds
+            after = max(0.0, self.resources.left(call) - probe.trial_seconds)
+            short = "" if seconds < after else ": too little, so the stored models would prove it"
+            record["proof"] = (
+                f"a proof trains it again for about {seconds:.3g} s; about {after:.3g} s are left after the "
+                f"trial{short}"
+            )
+        return record
 
     def scale(
         self,
@@ -399,6 +415,7 @@ class Harness:
         repeats = repeats or scope.protocol.repeats
         probe = scope.probe(call, candidate, config, repeats)
         probe, repeats = scaling.affordable(probe, repeats, self.resources.left(call))
+        self._emit(results.PROBE, self._probed(call, scope, probe))
         timeout = max(30.0, 4 * probe.trial_seconds)
         spec = scope.spec(call, candidate, config, seed=seed, repeats=repeats, timeout=timeout)
         if background:
@@ -428,9 +445,13 @@ class Harness:
         record: results.Selection = {**selection.record(), **scope.judgement()}
         return self._publish(results.SELECTION, record)
 
-    def submit(self, call: Call, what: str | None = None) -> Result[results.Submission]:
-        """Predict the test rows with the selected (or named) trial or blend; check and write the file."""
+    def submit(self, call: Call, what: str | None = None, force: bool = False) -> Result[results.Submission]:
+        """Predict the test rows with the selected (or named) trial or blend; check and write the file.
+
+        What is clearly worse than the present submission replaces it only by `force`. Raises ValueError."""
         scope = self.scope
+        if what is not None and not force and self._solution and self._solution["protocol"] == scope.number:
+            scope.finalists.refuse_worse(what, self._solution["what"])
         if what is None:
             if self.decisions.of(call).take("choose", lambda: scope.finalists.selection is None):
                 self._select(call, scope)

@@ -289,6 +289,7 @@ class ProtocolScope:
             "slots": self.services.pool.slots,
             "time_ordered": self.views.time_ordered,
             "time": self.protocol.time,
+            "rule": self.finalists.rule(what),
             **self.judgement(),
         }
 

@@ -49,6 +49,7 @@ def blend_html(data: results.Blend) -> str:
         ),
         parts.line(describe.over_best(data)) if describe.over_best(data) else "",
         parts.table(("trial", "member", "weight", "cost"), rows, "llrr"),
+        parts.items(map(parts.soft, describe.dropped(data))) if data.get("dropped") else "",
         parts.line(parts.soft(describe.optimism(data), small=True)),
         weights(data, f"Weights of {data.get('id')}") if len(rows) > 1 else "",
     )
@@ -67,6 +68,7 @@ def blend_text(data: results.Blend) -> str:
     return parts.lines(
         f"blend {describe.blend(data)}",
         parts.columns(rows, "rllr"),
+        [f"  {line}" for line in describe.dropped(data)],
         f"  {describe.optimism(data)}",
     )
 
