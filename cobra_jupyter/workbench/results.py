@@ -240,6 +240,9 @@ class FoldFit(TypedDict):
     sha256: Annotated[
         str, "SHA-256 of the raw prediction's file; empty if it failed.", Limit(pattern="^([0-9a-f]{64})?$")
     ]
+    beside: NotRequired[
+        Annotated[bool, "It ran beside background work, or in the background: its time forecasts nothing."]
+    ]
 
 
 class Trial(TypedDict):
@@ -354,7 +357,8 @@ class Effect(TypedDict):
     gain: float | None
     se: Positive | None
     verdict: Verdict
-    confirmed: bool
+    confirmed: Annotated[bool, "It exceeds what seeds and all comparisons of the run bring about by chance."]
+    freedom: NotRequired[Annotated[float | None, "Degrees of freedom of the standard error; null: many."]]
     cost_ratio: Positive | None
     trial: str | None
     note: Annotated[str, "With the verdict “not tried”, “running” means that its trial still runs."]

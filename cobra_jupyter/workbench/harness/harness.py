@@ -30,8 +30,9 @@ from cobra_jupyter.workbench.scoring import predictions
 from cobra_jupyter.workbench.scoring.custom import CustomMetric
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold
 from cobra_jupyter.workbench.search import scaling
-from cobra_jupyter.workbench.search.ablation import Ablate, Fidelity
+from cobra_jupyter.workbench.search.ablation import Ablate
 from cobra_jupyter.workbench.search.candidates import Candidates
+from cobra_jupyter.workbench.search.fidelity import Fidelity
 from cobra_jupyter.workbench.search.studies import Studies
 from cobra_jupyter.workbench.search.trials import Spec
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
@@ -359,6 +360,7 @@ class Harness:
             publish=lambda table: call.progress(ablation=table.record()),
             slots=self.resources.slots,
             deciding=self.decisions.of(call),
+            compared=sum(table.comparisons for each in self.scopes.values() for table in each.ablations),
         )
         fidelity = None
         if fraction is not None or folds is not None:

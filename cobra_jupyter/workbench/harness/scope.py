@@ -224,10 +224,12 @@ class ProtocolScope:
         return scaling.predict(known, n, folds, resources.slots, resources.memory_mb)
 
     def effects(self) -> results.Effects:
-        """Return all effects measured so far, strongest first."""
+        """Return all effects measured so far, strongest first; confirmed against all comparisons so far."""
+        compared = sum(table.comparisons for table in self.ablations)
         rows: list[results.PlacedEffect] = [
             {
                 **effect.record(),
+                "confirmed": effect.confirmed and effect.still_confirmed(compared),
                 "candidate": table.candidate,
                 "fidelity": table.fidelity,
                 "ablation": table.id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cobra_jupyter.workbench.protocol.dates import timestamps
+from cobra_jupyter.workbench.protocol.keys import key_codes
 from cobra_jupyter.workbench.protocol.protocol import ALL, Folds, Positions, Protocol, subsample
 from cobra_jupyter.workbench.workers.frames import write_frame
 
@@ -46,6 +48,22 @@ class Views:
         self.rows = f"{train.shape} {test.shape} {list(train)} {competition.targets}"
         self._unit_codes = self._time_ranks() if self.time_ordered else folds.units
 
+    @cached_property
+    def keys(self) -> Positions | None:
+        """The code of each row's key, where rows that share one must stay together in a sample, or None."""
+        if self.time_ordered or self._protocol.groups:
+            return None  # a sample of these keeps the latest rows, or whole units
+        return key_codes(self._train, self._competition.columns, self._competition.id)
+
+    def known(self, key: Key, fraction: float, seed: int) -> Positions:
+        """Returns the held-out rows that a small-data trial can judge: keys of theirs are in its sample."""
+        held_out = self._folds.held_out(*key)
+        positions = self.positions(key, fraction, seed)
+        if positions is None or self.keys is None:
+            return held_out
+        chosen = self._folds.training(*key)[np.load(positions)]
+        return held_out[np.isin(self.keys[held_out], self.keys[chosen])]
+
     def _time_ranks(self) -> Positions:
         when = timestamps(self._train[self._protocol.time])
         return np.asarray(when.rank(method="dense", na_option="top"), np.int64)
@@ -68,7 +86,8 @@ class Views:
                 order = training[np.argsort(self._unit_codes[training], kind="stable")]
                 chosen = np.sort(order[-max(2, round(fraction * len(order))) :])
             else:
-                chosen = subsample(self._folds.units, training, self._truth, fraction, seed)
+                units = self._folds.units if self.keys is None else self.keys
+                chosen = subsample(units, training, self._truth, fraction, seed)
             return np.searchsorted(training, chosen) if _sorted(training) else _locate(training, chosen)
 
         return self._array(f"positions-{key[0]}-{key[1]}-{fraction:g}-{seed}", choose)

@@ -51,6 +51,7 @@ def predict(trials: Sequence[Trial], rows: int, folds: int, slots: int, memory_m
     fits: list[Fit] = [fit for trial in trials for fit in trial.fits if fit.status == "ok"]
     if not fits:
         raise TooExpensive("no fit of this candidate succeeded, so its cost is unknown")
+    fits = [fit for fit in fits if not fit.beside] or fits  # times beside background work forecast nothing
     own = [(f.rows, f.fit_seconds + f.predict_seconds) for f in fits]  # without the constant cost of a fit
     started = sum(f.seconds - mine for f, (_, mine) in zip(fits, own, strict=True)) / len(fits)
     seconds, exponent = extrapolate(own, rows, 0.5, 2.0)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -79,10 +79,12 @@ class Fit:
     sha256: str = ""  # of the raw prediction's file
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
+    beside: bool = False  # other trials ran in the background, or it did: its time forecasts nothing
 
     def record(self) -> results.FoldFit:
         """JSON for the ledger, from which the fit can be restored."""
-        return {
+        beside: dict[str, Any] = {"beside": True} if self.beside else {}
+        record: results.FoldFit = {
             "repeat": self.repeat,
             "fold": self.fold,
             "digest": self.digest,
@@ -97,6 +99,7 @@ class Fit:
             "raw": f"trials/{Path(self.folder).name}/raw0.npy",
             "sha256": self.sha256,
         }
+        return cast("results.FoldFit", {**record, **beside})
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,11 @@ class Trial:
     def cost(self) -> float:
         """Seconds of worker time, summed over all fits."""
         return sum(fit.seconds for fit in self.fits)
+
+    @property
+    def alone(self) -> float:
+        """The cost without what background work beside it added: CPU seconds of such fits."""
+        return sum(fit.cpu_seconds if fit.beside and fit.cpu_seconds else fit.seconds for fit in self.fits)
 
     @property
     def rss_mb(self) -> float:
@@ -327,6 +335,7 @@ class Trials:
             "seed": self.seed(spec, key),
             "seconds": round(outcome.seconds, 3),
             "seconds_given": spec.timeout,
+            "beside": outcome.beside,
         }
         if outcome.failure is None:
             if broken := self._broken(out / "raw0.npy", key):

@@ -6,8 +6,9 @@ import bisect
 import itertools
 import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Outcome:
     failure: Failure | None
     answer: dict[str, Any]
     seconds: float
+    beside: bool = False  # work of the other sort, background or not, ran at its begin or end
 
 
 class Queue:
@@ -46,6 +48,7 @@ class Queue:
 
     def __init__(self, slots: int) -> None:
         self._free = slots
+        self.running = Counter[bool]()  # work in the background (True) and other work
         self._changed = threading.Condition()
         self._waiting: list[tuple[bool, int]] = []
         self._numbers = itertools.count()
@@ -61,14 +64,16 @@ class Queue:
                         return False
                     self._changed.wait(0.2)
                 self._free -= 1
+                self.running[background] += 1
                 return True
             finally:
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
 
-    def leave(self) -> None:
+    def leave(self, background: bool) -> None:
         with self._changed:
             self._free += 1
+            self.running[background] -= 1
             self._changed.notify_all()
 
 
@@ -114,6 +119,7 @@ class Pool(ABC):
         cancelled = cancelled or threading.Event()
         if not self._queue.enter(cancelled, background):
             return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
+        beside = self._queue.running[not background] > 0
         try:
             if cancelled.is_set():
                 return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
@@ -122,9 +128,9 @@ class Pool(ABC):
                 outcome = self._run(work, seconds - outcome.seconds, cancelled)
             if outcome.failure and outcome.failure.kind in ("error", "killed"):
                 disk.check(work.out.parent)
-            return outcome
+            return replace(outcome, beside=beside or self._queue.running[not background] > 0)
         finally:
-            self._queue.leave()
+            self._queue.leave(background)
 
 
 MakePool = Callable[[int, int, Callable[[Work], Path], float], Pool]
