@@ -10,16 +10,16 @@ from typing import Any
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import words
 from cobra_jupyter.workbench.ensemble import mixing
+from cobra_jupyter.workbench.workers.environment import FIXED
 
 SMALL = 30.0  # worker seconds of training; below it, saved models predict faster in one process
 
 SETTINGS = """\
 import os
 
-# One thread per fit, as in the run. It is set before numerical libraries load, so that sums keep their order.
-for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"):
-    os.environ[f"{{name}}_NUM_THREADS"] = "1"
-os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
+# As in the run: one thread per fit, and sums and sets in the same order. Set before numerical libraries load.
+# The order of sets needs PYTHONHASHSEED=0 when Python starts; here it reaches the parallel fits.
+os.environ.update({fixed})
 
 import importlib
 import random
@@ -164,7 +164,9 @@ def _text(source: str) -> dict[str, Any]:
 def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     members = s["members"]
     yield _text(_title(s, facts))
-    yield _code(SETTINGS.format(folder=s["folder"], slots=_processes(s, retrain), retrain=retrain))
+    fixed = pprint.pformat(FIXED, width=100, compact=True)
+    slots = _processes(s, retrain)
+    yield _code(SETTINGS.format(folder=s["folder"], slots=slots, retrain=retrain, fixed=fixed))
     yield _text("## The tables")
     yield _code(s["load"].replace("import pandas as pd\n\n", "").strip())
     yield _text(

@@ -70,7 +70,7 @@ class Queue:
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
 
-    def leave(self, background: bool) -> None:
+    def leave(self, background: bool = False) -> None:
         with self._changed:
             self._free += 1
             self.running[background] -= 1
