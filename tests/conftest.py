@@ -16,6 +16,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import psutil
@@ -278,6 +279,11 @@ LONG = 10.0  # seconds above which a test's docstring says why it takes them
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Whether a test has a docstring travels with its reports, from the workers too."""
     item.user_properties.append(("stated", bool(getattr(getattr(item, "obj", None), "__doc__", None))))
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker more than cores: tests of processes and servers often wait."""
+    return 1 + int(joblib.cpu_count())
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

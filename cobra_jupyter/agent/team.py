@@ -211,9 +211,8 @@ class Team:
         report = agent.finished if agent else None
         if report is None:
             report = self._substitute_report(task.agent, ended)
-        number = 1 + max((int(brief["id"][1:]) for brief in self._tallies.briefs), default=0)
         brief = results.Brief(
-            id=f"d{number:02d}",
+            id=f"d{self._number(task.agent):02d}",
             agent=task.agent,
             role=task.role,
             by=task.by,
@@ -222,13 +221,18 @@ class Team:
             ended="with a report" if agent and agent.finished else ended,
             results=list(self._tallies.found(task.agent)),
             turns=len(agent.turns) if agent else 0,
-            seconds=round(seconds, 1),
+            seconds=round(seconds, 3),
             tokens=tally.tokens,
             cost=round(tally.cost, 6),
             notebook=notebook_of(task.agent),
         )
         self.ledger.append(results.BRIEF, brief)
         return brief
+
+    def _number(self, name: str) -> int:
+        """How many agents were called in up to this one, in this run or in the one that is replayed: which of
+        two ends first depends on the machine."""
+        return 1 + (list(self.recording.agents) if self.recording is not None else self.delegates).index(name)
 
     def _substitute_report(self, name: str, ended: str) -> str:
         """A report for an agent that wrote none: its candidates, results and last words."""

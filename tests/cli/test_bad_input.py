@@ -464,12 +464,13 @@ def odd_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
         without_processes(patch)
         patch.setitem(sys.modules, "lightgbm", None)
         patch.setenv("HOME", str(home))
-        code = cli.main(["run", str(folder), "--budget", "80s", "--out", str(home / "run"), "--json"])
+        code = cli.main(["run", str(folder), "--budget", "45s", "--out", str(home / "run"), "--json"])
     assert code == 0
     return folder, home / "run", json.loads(printed.getvalue())
 
 
 def test_a_run_on_odd_input_ends_with_a_proven_submission(odd_run: tuple[Path, Path, dict[str, Any]]) -> None:
+    """Takes long: a whole run, which uses its budget."""
     folder, run, result = odd_run
     assert result["proof"] == "identical"
     sample = pd.read_csv(folder / "sample_submission.csv", encoding="utf-16")

@@ -96,7 +96,8 @@ class Shell(InteractiveShell):
     def init_sys_modules(self) -> None:
         """This process has a main module already."""
 
-    def init_display_trap(self) -> None:
+    def init_displayhook(self) -> None:
+        super().init_displayhook()
         self.display_trap = _NoTrap(hook=self.displayhook)
 
     def say(self, kind: str, content: dict[str, Any]) -> None:

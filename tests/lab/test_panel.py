@@ -67,7 +67,7 @@ def _layout_is_saved(server: Server, workspace: str, path: str) -> bool:
 def test_a_newcomer_starts_pauses_edits_hands_back_and_stops(server: Server, launcher: Tab) -> None:
     page, asked = launcher.page, form(launcher.page)
     asked.get_by_role("button", name="demo-diabetes", exact=True).click()
-    asked.get_by_role("button", name="2m", exact=True).click()
+    asked.get_by_role("button", name="10m", exact=True).click()  # it must not end by itself
     asked.get_by_role("button", name="Start", exact=True).click()
     page.locator(".jp-Notebook").wait_for(timeout=PATIENCE)
     launcher.ready()

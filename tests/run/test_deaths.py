@@ -39,13 +39,20 @@ class Mortals:
         return self.kernel
 
 
-@pytest.mark.parametrize(("victim", "moment"), [
-    ("harness", "protocol:1"), ("harness", "candidate:1"), ("harness", "trial:3"), ("harness", "ablation:1"),
-    ("harness", "job:1"), ("harness", "shared:1"), ("harness", "blend:1"), ("harness", "submission:1"),
-    ("harness", "finish:1"),
-    ("kernel", "cell:4"), ("kernel", "trial:3"), ("kernel", "ablation:1"), ("kernel", "job:1"),
-    ("kernel", "blend:1"), ("kernel", "submission:1"),
-])  # fmt: skip
+OFTEN = [
+    ("harness", "protocol:1"), ("harness", "trial:3"), ("harness", "job:1"), ("harness", "submission:1"),
+    ("kernel", "cell:4"), ("kernel", "ablation:1"), ("kernel", "blend:1"),
+]  # fmt: skip
+BEFORE_A_RELEASE = [
+    ("harness", "candidate:1"), ("harness", "ablation:1"), ("harness", "shared:1"), ("harness", "blend:1"),
+    ("harness", "finish:1"), ("kernel", "trial:3"), ("kernel", "job:1"), ("kernel", "submission:1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("victim", "moment"),
+    [*OFTEN, *(pytest.param(*case, marks=pytest.mark.full) for case in BEFORE_A_RELEASE)],
+)
 def test_a_harness_or_kernel_that_dies_is_restored(
     victim: str, moment: str, recorded: RecordedRun, tmp_path: Path
 ) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -32,7 +30,6 @@ from tests.fakes.scripted import Scripted
 from tests.inprocess import MACHINERY
 from tests.run.ends import of, sha256
 
-ROOT = Path(__file__).parents[2]
 RIDGE = """%%candidate ridge
 import os
 import time
@@ -133,27 +130,13 @@ def test_a_recorded_run_replays_to_the_same_notebook_and_submission(
     same(out, whole)
 
 
-def test_the_command_replays_a_run(recorded: RecordedRun, tmp_path: Path) -> None:
-    """Takes long: a whole run with processes of its own, as the recorded one had."""
+def test_the_command_replays_a_run_of_processes(
+    recorded: RecordedRun, tmp_path: Path, in_process: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Takes long: a whole run with two ablations."""
     out = tmp_path / "again"
-    words = [
-        "run",
-        str(recorded.competition),
-        "--brain",
-        "replay",
-        "--replay",
-        str(recorded.whole),
-        "--out",
-        str(out),
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", "cobra_jupyter.cli", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
+    words = ["run", recorded.competition, "--brain", "replay", "--replay", recorded.whole, "--out", out]
+    assert cli.main([*map(str, words)]) == cli.OK, capsys.readouterr().err
     same(out, recorded.whole)
     assert of(out, "run")[0]["brain"] == "replay"
 
@@ -261,8 +244,7 @@ AGENTS = {
 def test_a_run_of_several_agents_replays_to_the_same_notebooks(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Takes long: two runs of several agents, each with processes of its own, where outputs of kernels that
-    run beside each other come in their order."""
+    """Takes long: two whole runs, of which one waits for slow fits."""
     notebooks = ("agent.ipynb", "agents/scout-1.ipynb", "agents/auditor-1.ipynb")
     seen_of: list[list[dict[str, Any]]] = []
     out = tmp_path / "whole"
@@ -271,7 +253,7 @@ def test_a_run_of_several_agents_replays_to_the_same_notebooks(
         for name, value in clock.items():
             monkeypatch.setenv(name, value)
         options = Options(folder, out, "several", 2400.0, 0, None, {}, time.time())
-        asyncio.run(Runner(options, brains[0], others=brains[1:]).run())
+        live(options, *brains)
         found = [nbformat.read(out / name, as_version=4) for name in notebooks]
         seen_of.append([normalised(notebook, out) for notebook in found])
         brains, out = replays(Recording(out)), tmp_path / "again"

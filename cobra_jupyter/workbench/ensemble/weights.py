@@ -9,7 +9,7 @@ import numpy as np
 
 from cobra_jupyter.workbench.ensemble import mixing
 from cobra_jupyter.workbench.protocol.protocol import Positions
-from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring import metrics, partly
 from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Scorer
 from cobra_jupyter.workbench.search.trials import Trial
@@ -141,7 +141,7 @@ def smooth_loss(scorer: Scorer) -> Callable[[Array, Array], float]:
         proper = {"regression": "rmse", "multilabel": "multi_column_log_loss"}.get(
             scorer.protocol.task, "log_loss"
         )
-        metric = metrics.get(proper)
+        metric = partly.of(metrics.get(proper), scorer.truth)
     return _loss_of(metric, scorer.protocol.task)
 
 

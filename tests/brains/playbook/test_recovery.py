@@ -166,6 +166,7 @@ def rung_by_rung(story: RunProgress) -> Rung | None:
 def test_the_playbook_takes_over_redesigns_the_split_and_climbs_every_rung(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Takes long: a whole run of the playbook, with two protocols and the agents it calls in."""
     public = make_competition(tmp_path, "regression", rows=240, test_rows=60, change=with_sites)
     begin = ["%load_ext cobra_jupyter\ncobra.open()", 'cobra.protocol(split="kfold", folds=3, repeats=1)']
 

@@ -204,6 +204,7 @@ export function cellOf(id: string, source = id, type = 'code'): any {
     : cell;
 }
 
+/** Let a time pass on jest's fake clock, and everything happen that is due by then. */
 export async function settled(milliseconds = 0): Promise<void> {
-  await new Promise(resolve => setTimeout(resolve, milliseconds));
+  await jest.advanceTimersByTimeAsync(milliseconds);
 }
