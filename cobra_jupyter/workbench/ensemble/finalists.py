@@ -22,7 +22,7 @@ from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.protocol.views import Views
 from cobra_jupyter.workbench.scoring import metrics, resample
 from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
-from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
+from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.trials import Trial, Trials, decode_settings
 
 Array = np.ndarray[Any, Any]
@@ -198,7 +198,22 @@ class Finalists:
     def training(self, what: str, seconds: float) -> Training:
         """Decide how to train what is submitted; `seconds`: worker seconds left."""
         members, _ = self.members(what)
-        return training.choose(members, len(self._data.train), self._views.look_ahead, seconds)
+        return training.choose(
+            members,
+            len(self._data.train),
+            self._views.look_ahead,
+            seconds,
+            all(self._stored(trial) for trial, _ in members),
+            self._averaging(what),
+        )
+
+    def _averaging(self, what: str) -> Difference | None:
+        """What the mean over repeats gains over one repeat; its models are a part of those that predict."""
+        oof = self._out_of_fold(what)
+        if oof is None or len(oof.raw) < 2 or oof.decoded is not None:
+            return None
+        mean = np.mean(oof.raw, axis=0)
+        return self._scorer.difference(oof, OutOfFold((mean,) * len(oof.raw), oof.fold))
 
     def train(self, what: str, plan: Training, cancelled: threading.Event) -> None:
         """Fit the members on all rows if planned; if it fails, the model that knows most predicts."""

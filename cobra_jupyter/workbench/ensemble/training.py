@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cobra_jupyter.workbench.scoring.scorer import Difference
 from cobra_jupyter.workbench.search.trials import Fit, Trial
 
 MOST_SEEDS = 5
@@ -43,17 +44,44 @@ def refit_seconds(trial: Trial, rows: int) -> float:
     return float(largest.seconds * (rows / max(largest.rows, 1)) ** 1.1)
 
 
-def choose(members: Sequence[tuple[Trial, float]], rows: int, look_ahead: bool, seconds: float) -> Training:
-    """Decides how to train a submission's members. `seconds`: worker seconds left for it and its proof."""
-    if not look_ahead:
-        return Training(0, "the mean of the folds' models predicts, as it was cross-validated")
+def choose(
+    members: Sequence[tuple[Trial, float]],
+    rows: int,
+    look_ahead: bool,
+    seconds: float,
+    stored: bool = True,
+    averaging: Difference | None = None,
+) -> Training:
+    """Decide how to train a submission's members.
+
+    `seconds`: worker seconds left for it and its proof; `stored`: whether the folds' models are stored;
+    `averaging`: what the mean over repeats gains out of fold, measured where there are repeats."""
     each = sum(refit_seconds(trial, rows) for trial, _ in members)
+    bag = sum(trial.cost for trial, _ in members)
     most = min(MOST_SEEDS, max(len(trial.fits) for trial, _ in members))
     seeds = max(1, min(most, int(SHARE * seconds / max(2 * each, 1e-6))))
+    cost = f"about {each:.3g} s of worker time each, {seeds} seed{'s' * (seeds > 1)}"
+    if look_ahead:
+        return Training(
+            seeds,
+            "folds look ahead: their models know nothing of the latest rows, so all rows train the models "
+            f"that predict ({cost})",
+        )
+    if not stored and bag > SHARE * seconds >= each:
+        return Training(
+            seeds,
+            f"the folds' models are not stored, and training them again takes {bag:.3g} s of the "
+            f"{seconds:.3g} s left; so all rows train the models that predict ({cost})",
+        )
+    measured = ""
+    if averaging:
+        measured = (
+            f"; the mean over repeats gains {averaging.gain:+.3g} ± {averaging.se:.2g} over one of them"
+        )
     return Training(
-        seeds,
-        "folds look ahead: their models know nothing of the latest rows, so all rows train the models "
-        f"that predict (about {each:.3g} s of worker time each, {seeds} seed{'s' * (seeds > 1)})",
+        0,
+        f"the mean of the folds' models predicts, as it was cross-validated{measured}; training all of them "
+        f"again takes {bag:.3g} s, one model of all rows {each:.3g} s",
     )
 
 

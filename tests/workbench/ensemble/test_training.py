@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cobra_jupyter.workbench.ensemble import training
 from tests.conftest import Bench, FakeCall
 from tests.workbench.sources import body
 
@@ -104,3 +106,25 @@ def test_independent_rows_keep_the_mean_of_the_folds(light_benches: Callable[...
     record = bench.submit(bench.trial("seeds")["id"])
     assert submitted(bench).tolist() == [2.0]
     assert all("fits" not in member for member in record["members"])
+
+
+def fake(cost: float) -> Any:
+    fits = tuple(SimpleNamespace(rows=80, seconds=cost / 5) for _ in range(5))
+    return SimpleNamespace(id="t1", cost=cost, fits=fits)
+
+
+def test_a_bag_that_can_neither_be_stored_nor_trained_again_gives_way_to_a_refit() -> None:
+    members = [(fake(50.0), 1.0)]
+    assert training.choose(members, 100, False, seconds=100.0, stored=True).refits == 0
+    assert training.choose(members, 100, False, seconds=1000.0, stored=False).refits == 0
+    refit = training.choose(members, 100, False, seconds=100.0, stored=False)
+    assert refit.refits >= 1
+    assert "not stored" in refit.why
+
+
+def test_what_averaging_gains_is_measured_on_repeats(light_benches: Callable[..., Bench]) -> None:
+    bench = light_benches(task="regression").ready(repeats=2)
+    noise = "np.random.default_rng(ctx.seed).normal(size=len(rows))"
+    bench.candidate("rough", body(predict=f"return rows['a'].to_numpy() * 2 + {noise}"))
+    record = bench.submit(bench.trial("rough", repeats=2)["id"])
+    assert "the mean over repeats gains +0." in record["training"]
