@@ -131,6 +131,18 @@ class Cobra:
             gap=gap,
         )
 
+    def folds(self, name: str, source: str) -> Result:
+        """Freeze a protocol with folds of your own; the `%%protocol NAME` cell magic calls this.
+
+            %%protocol by_season
+            def folds(units, test):    # the rows of train without labels, and the rows of test
+                return [(training, held_out), ...]     # positions in units, at least two folds
+
+        It runs in a worker. A row is held out at most once and never in its own training rows. If training
+        rows are left out of a fold on purpose (later ones, say), all rows train the submission.
+        """
+        return self._call("protocol", name=name, cell=source)
+
     def candidate(self, name: str, source: str) -> Result:
         """Save a candidate; the `%%candidate NAME` cell magic calls this with the cell's text.
 

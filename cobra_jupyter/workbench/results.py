@@ -130,6 +130,8 @@ class ProtocolAsked(TypedDict):
     vault: bool | None
     leave_out: list[str] | None
     gap: NotRequired[float | None]
+    name: NotRequired[Annotated[str | None, "Of a %%protocol cell."]]
+    cell: NotRequired[Annotated[str | None, "Its text, which makes the folds."]]
 
 
 class ProtocolTerms(TypedDict):

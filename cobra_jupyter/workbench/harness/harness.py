@@ -24,6 +24,7 @@ from cobra_jupyter.workbench.harness.resources import UNLIMITED, Resources
 from cobra_jupyter.workbench.harness.scope import Emit, ProtocolScope, RunServices, check_fraction, forbidden
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.kind import Kind
+from cobra_jupyter.workbench.protocol import own_folds
 from cobra_jupyter.workbench.protocol.views import Views
 from cobra_jupyter.workbench.rpc import Call
 from cobra_jupyter.workbench.scoring import predictions
@@ -170,8 +171,10 @@ class Harness:
         vault: bool | None = None,
         leave_out: list[str] | None = None,
         gap: float | None = None,
+        name: str | None = None,
+        cell: str | None = None,
     ) -> Result[results.Protocol]:
-        """Freeze split, folds and metric, after a test of the metric.
+        """Freeze split, folds and metric, after a test of the metric. A `cell` makes the folds in a worker.
 
         Columns that the audit found leaking are left out, unless `leave_out` is given or a person lets them
         in. A split that a leak calls for is the default."""
@@ -188,11 +191,16 @@ class Harness:
             "vault": vault,
             "leave_out": leave_out,
             "gap": gap,
+            "name": name,
+            "cell": cell,
         }
         unused = self._unused() if leave_out is None else leave_out
-        if not (split or groups or time or competition.split or competition.groups or competition.time):
+        own = self._own_folds(name or "own", cell) if cell else None
+        asked = split or groups or time or cell or competition.split or competition.groups or competition.time
+        if not asked:
             request.update(cast("results.ProtocolAsked", audit.cures(self.findings)))
-        inputs = prepare(competition, data, custom, request, unused, len(self.scopes) + 1, self.settings.seed)
+        number, seed = len(self.scopes) + 1, self.settings.seed
+        inputs = prepare(competition, data, custom, request, unused, number, seed, own)
         self.decisions.of(call).note("machine", self.resources.machine)
         self._custom = custom
         self._start_protocol(inputs)
@@ -218,6 +226,13 @@ class Harness:
 
     def _unused(self) -> list[str]:
         return [name for name in self.leaking if name not in self.let_in]
+
+    def _own_folds(self, name: str, cell: str) -> own_folds.OwnFolds:
+        """Run a protocol cell on rows without labels."""
+        (competition, data), folder = self._opened(), self.settings.folder
+        units = data.train.drop(columns=list(competition.targets))
+        place, closed = folder / "splits", forbidden(competition, folder)
+        return own_folds.run(name, cell, units, data.test, place, self.pool, closed)
 
     def _start_protocol(self, inputs: ProtocolInputs) -> None:
         services = RunServices(
