@@ -100,8 +100,11 @@ class Card(TypedDict):
     rows_without_label: NotRequired[Count]
     id_made: NotRequired[Annotated[list[str], "Tables with a row key made from the order of rows."]]
     test_by_position: NotRequired[bool]
+    test_drops: NotRequired[Annotated[list[str], "Columns to predict that the test table has."]]
+    key_as_text: NotRequired[Annotated[bool, "Sample and test write the row key in different ways."]]
     train_without_id: NotRequired[bool]
     infinite_labels: NotRequired[bool]
+    label_texts: NotRequired[Annotated[dict[str, dict[str, str]], "How the sample writes classes."]]
     whole_labels: NotRequired[Annotated[list[str], "Targets of whole numbers, written as fractions."]]
     enforced: str
     settings: Annotated[dict[str, str], "Settings given as options."]
