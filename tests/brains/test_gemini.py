@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import google.auth
@@ -25,7 +26,8 @@ from tests.fakes.script import Fault, Reply, Script, parse
 from tests.fakes.wire import Request
 
 LEAD = "gemini-3.1-pro-preview"
-QUICK = Patience(first_byte=2.0, stall=1.0, attempts=4, pause=0.01, longest=0.02)
+BRIEF = Patience(first_byte=3.0, stall=3.0, attempts=4, pause=0.01, longest=0.02)  # where silence is met
+QUICK = replace(BRIEF, first_byte=60.0, stall=60.0)  # a slow machine is no fault
 SAID = "## Step\nLook at the columns first.\n\n```python\n1 + 1\n```\n"
 HALF = "Half a reply"
 
@@ -187,7 +189,8 @@ def test_vertex_ai_is_spoken_to_with_a_token_or_with_a_key(
 )
 def test_a_fault_that_passes_leads_to_another_attempt_and_a_whole_reply(fake: FakeGemini, words: str) -> None:
     fake.fail(words)
-    text, finish = reply(Gemini(connection(fake), LEAD))
+    patience = BRIEF if words in ("slow", "stall") else QUICK
+    text, finish = reply(Gemini(connection(fake, patience), LEAD))
     assert text == SAID
     assert finish.reason == "stop"
     assert finish.usage
