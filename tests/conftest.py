@@ -114,9 +114,9 @@ class Bench:
     def __init__(self, run: Path, public: Path, make_pool: Any = None, **settings: Any) -> None:
         """`make_pool`: where work runs; by default in forked processes, as in a run."""
         from cobra_jupyter.workbench.harness.harness import Harness, Settings
-        from cobra_jupyter.workbench.workers import processes
+        from cobra_jupyter.workbench.workers import environment, processes
 
-        processes.limit_threads(os.environ)
+        environment.limit_threads(os.environ)
         facts = {
             "folder": run,
             "competition": str(public),

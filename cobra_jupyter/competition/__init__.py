@@ -11,6 +11,7 @@ from cobra_jupyter.competition.glimpse import sample
 from cobra_jupyter.competition.loading import load, load_code
 from cobra_jupyter.competition.reading import read
 from cobra_jupyter.competition.record import Assumption, Competition, Data, FileGroup
+from cobra_jupyter.competition.settings import used_columns
 from cobra_jupyter.competition.tables import Table
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "load_code",
     "read",
     "sample",
+    "used_columns",
 ]

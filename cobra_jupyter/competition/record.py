@@ -16,18 +16,9 @@ TASKS = ("binary", "multiclass", "multilabel", "regression")
 LAYOUTS = ("values", "probability", "class_probabilities", "label")
 KINDS = ("tabular", "text", "image", "other")
 SETTINGS = (
-    "id",
-    "target",
-    "metric",
-    "direction",
-    "split",
-    "groups",
-    "time",
-    "kind",
-    "task",
-    "weights",
-    "positive",
-)
+    "id", "target", "metric", "direction", "split", "groups", "time", "kind", "task", "weights", "positive",
+    "use",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

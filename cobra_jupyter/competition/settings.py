@@ -85,10 +85,23 @@ def check_columns(
             raise CompetitionError(
                 f"{key}={value}: {name} is to be predicted; give a column that the test rows have too"
             )
+    for name in used_columns(settings, columns):
+        if name not in columns:
+            raise CompetitionError(
+                f"use={name}: {path} has no such column{_close(name, columns)}; it has {listed(columns, 20)}"
+            )
     if settings.get("split") == "time" and "time" not in settings and "date" not in kinds.values():
         raise CompetitionError(
             f"split=time: {path} has no column of dates; name the column with --set time=…"
         )
+
+
+def used_columns(settings: Mapping[str, str], columns: Iterable[str]) -> list[str]:
+    """Returns the columns that a person lets in although they look like leaks: ``use=a`` or ``use=a,b``."""
+    value = settings.get("use")
+    if value is None:
+        return []
+    return [value] if value in set(columns) else [name.strip() for name in value.split(",") if name.strip()]
 
 
 def _close(word: str, known: Iterable[str]) -> str:

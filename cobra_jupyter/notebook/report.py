@@ -172,10 +172,18 @@ def _ablations(story: Timeline) -> list[dict[str, Any]]:
     return found
 
 
-def _audits(story: Timeline) -> list[results.Finding]:
-    """The findings of the last audit."""
-    audit = story.last(results.AUDIT)
-    return list(audit.get("findings") or ()) if audit else []
+def _audits(story: Timeline) -> list[dict[str, Any]]:
+    """The findings of the last audit of data and protocol, each with what became of it."""
+    audits = [each for each in story.all(results.AUDIT) if each.get("probed") is None]
+    if not audits:
+        return []
+    given: list[results.Protocol | results.Audit] = [*story.all(results.PROTOCOL), *audits]
+    answers = {_of(answer): answer for each in given for answer in each.get("answers") or ()}
+    return [{**found, "answer": answers.get(_of(found))} for found in audits[-1].get("findings") or ()]
+
+
+def _of(what: results.Finding | results.Answer) -> tuple[Any, ...]:
+    return what.get("check"), tuple(what.get("columns") or ())
 
 
 def _charts(story: Timeline) -> dict[str, Markup]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import pprint
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import words
+from cobra_jupyter.workbench.ensemble import mixing
+from cobra_jupyter.workbench.workers.environment import FIXED
 
 GIVEN = ("name", "weight", "config", "folds", "repeats", "fraction", "seed", "seconds_given", "threads")
 SMALL = 30.0  # worker seconds of training; below it, saved models predict faster in one process
@@ -15,10 +18,9 @@ SMALL = 30.0  # worker seconds of training; below it, saved models predict faste
 SETTINGS = """\
 import os
 
-# One thread per fit, as in the run. It is set before numerical libraries load, so that sums keep their order.
-for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"):
-    os.environ[f"{{name}}_NUM_THREADS"] = "1"
-os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
+# As in the run: one thread per fit, and sums and sets in the same order. Set before numerical libraries load.
+# The order of sets needs PYTHONHASHSEED=0 when Python starts; here it reaches the parallel fits.
+os.environ.update({fixed})
 
 import importlib
 import random
@@ -75,17 +77,18 @@ INNER = """\
         return np.flatnonzero(~valid), np.flatnonzero(valid)"""
 
 INNER_TIME = """\
-        order = np.argsort(self.units, kind="stable")
-        cut = max(1, int(len(order) * (1 - share)))
-        return np.sort(order[:cut]), np.sort(order[cut:])"""
+        first = np.sort(self.units)[max(1, int(len(self.units) * (1 - share)))]
+        late = self.units >= max(first, self.units.min() + 1)
+        late = late if late.any() else np.arange(len(late)) >= max(1, int(len(late) * (1 - share)))
+        return np.flatnonzero(~late), np.flatnonzero(late)"""
 
 FIT = '''\
 def predict_test(member, repeat, fold):
-    """The raw prediction of one fold's model for the test rows."""
-    training, _ = folds[repeat][fold]
+    """The raw prediction for the test rows of one fold's model, or (fold -1) of one trained on all rows."""
+    training = folds[repeat][fold][0] if fold >= 0 else np.arange(len(train))
     if member["fraction"] < 1:
         training = part(training, member["fraction"], member["seed"])
-    seed = member["seed"] + 100 * repeat + fold
+    seed = member["seed"] + 100 * repeat + fold % 100
     module = importlib.import_module(member["name"])
     ctx = Context(member, seed, units[training])
     if ctx.weight_column:
@@ -97,7 +100,7 @@ def predict_test(member, repeat, fold):
         if RETRAIN:
             model = module.fit(train.iloc[training], ctx)
         else:
-            model = pd.read_pickle(RUN / member["models"][f"{repeat}-{fold}"], compression=None)
+            model = pd.read_pickle(RUN / member["models"][repeat, fold], compression=None)
         seed_everything(seed)
         raw = module.predict(model, test, Context(member, seed, None))
     return standard(raw)
@@ -114,7 +117,7 @@ def standard(raw):
     return raw
 
 
-jobs = [(m, repeat, fold) for m in MEMBERS for repeat in range(m["repeats"]) for fold in m["folds"]]
+jobs = [(m, repeat, fold) for m in MEMBERS for repeat, fold in m["models"]]
 raws = Parallel(n_jobs=PROCESSES)(delayed(predict_test)(*job) for job in jobs)'''
 
 PART = """\
@@ -143,6 +146,14 @@ blend = np.sum([
     member["weight"] * np.mean([raw for (m, _, _), raw in zip(jobs, raws) if m is member], axis=0)
     for member in MEMBERS
 ], axis=0)"""
+
+RULED = """\
+{functions}
+
+means = [np.mean([raw for (m, _, _), raw in zip(jobs, raws) if m is member], axis=0) for member in MEMBERS]
+blend = gathered(np.sum([
+    member["weight"] * spread(mean, TASK, {rule!r}) for member, mean in zip(MEMBERS, means)
+], axis=0), TASK, {rule!r})"""
 
 SHARED = """\
 # Label-free tables, made once for train and once for test rows.
@@ -184,12 +195,13 @@ def _text(source: str) -> dict[str, Any]:
 def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     members = s["members"]
     yield _text(_title(s, facts))
-    yield _code(SETTINGS.format(folder=s["folder"], slots=_processes(s, retrain), retrain=retrain))
+    fixed = pprint.pformat(FIXED, width=100, compact=True)
+    slots = _processes(s, retrain)
+    yield _code(SETTINGS.format(folder=s["folder"], slots=slots, retrain=retrain, fixed=fixed))
     yield _text("## The tables")
     yield _code(s["load"].replace("import pandas as pd\n\n", "").strip())
     yield _text(
-        f"## The folds\nThe frozen protocol scores the {s['metric']} on held-out rows. "
-        "A member is the mean of its folds' models."
+        f"## The folds\nThe frozen protocol scores the {s['metric']} on held-out rows. {_trained(members)}"
     )
     yield _code(_protocol(s))
     yield _text("## The models\nEach module is a candidate of the run, unchanged.")
@@ -203,11 +215,20 @@ def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iter
     if any(member["fraction"] < 1 for member in members):
         yield _text("## A share of the rows\nFitting all rows did not fit the time or the memory of the run.")
         yield _code(_part(s))
-    yield _text("## Fit every fold, predict the test rows")
+    yield _text("## Fit every model, predict the test rows")
     yield _code(FIT)
     yield _text("## Blend, decode, write")
-    yield _code(BLEND)
+    yield _code(_blend(s))
     yield _code(_write(s))
+
+
+def _blend(s: results.Solution) -> str:
+    rule = s.get("rule", mixing.MEAN)
+    if rule == mixing.MEAN:
+        return BLEND
+    written = [inspect.getsource(function).rstrip() for function in (mixing.spread, mixing.gathered)]
+    functions = "\n\n\n".join(written).replace("Array", "np.ndarray")
+    return RULED.format(functions=functions, rule=rule)
 
 
 def _processes(s: results.Solution, retrain: bool) -> int:
@@ -232,10 +253,16 @@ def _title(s: results.Solution, facts: Mapping[str, Any]) -> str:
     )
 
 
+def _trained(members: list[results.SolutionMember]) -> str:
+    if all(model["fold"] < 0 for member in members for model in member["models"]):
+        return "A member is trained again on all rows, once for each of its seeds; their mean predicts."
+    return "A member is the mean of its folds' models."
+
+
 def _protocol(s: results.Solution) -> str:
     lines = [f"ID = {s['id']!r}  # the row key", s["protocol_code"]]
     if s["time_ordered"]:
-        ranks = 'when.rank(method="first", na_option="bottom").to_numpy(int)'
+        ranks = 'when.rank(method="dense", na_option="top").to_numpy(int)'
         lines.append(f"units = {ranks}  # inner() holds out the latest rows")
     return "\n".join(lines)
 
@@ -271,7 +298,7 @@ def _members(s: results.Solution) -> str:
     rows = []
     for m in s["members"]:
         row: dict[str, Any] = {name: value for name, value in m.items() if name in GIVEN}
-        row["models"] = {f"{p['repeat']}-{p['fold']}": p["path"] for p in m["models"]}
+        row["models"] = {(p["repeat"], p["fold"]): p["path"] for p in m["models"]}
         rows.append(pprint.pformat(row, width=100, sort_dicts=False, compact=True))
     listed = ",\n".join(rows)
     return f"TASK = {s['context']['task']!r}\nMEMBERS = [\n{listed},\n]"

@@ -15,6 +15,7 @@ from cobra_jupyter.notebook.file import NotebookFile
 from cobra_jupyter.records import kinds
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.kind import as_record
+from cobra_jupyter.workbench.workers.environment import FIXED
 
 TOLERANCE = 1e-6
 
@@ -66,7 +67,7 @@ async def _run(
     document: Document, folder: Path, kernel: str | None, deadline: float, session: MakeKernel
 ) -> str | None:
     """Run all cells in a fresh kernel. → what went wrong, or None."""
-    variables = {"COBRA_RUN": str(folder.parent)}
+    variables = {"COBRA_RUN": str(folder.parent), **FIXED}
     async with session(kernel, folder, variables=variables) as live:
         for number, cell_id in enumerate(document):
             cell = document.cell(cell_id)

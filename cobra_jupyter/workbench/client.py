@@ -107,6 +107,7 @@ class Cobra:
         metric: str | None = None,
         vault: bool | None = None,
         leave_out: list[str] | None = None,
+        gap: float | None = None,
     ) -> Result:
         """Freeze how candidates are judged: split, folds, repeats and metric. Do this before the first trial.
 
@@ -114,9 +115,11 @@ class Cobra:
         stratified_group or time. Rows with equal values in the column `groups` stay together (`column[0]`:
         the part before the first separator; "owners.csv:owner": a column of another table, by the key;
         "duplicates": rows with equal features). The column `time` orders
-        rows. The metric is tested first: the truth itself must beat shuffled truth and a constant. No
-        candidate sees the columns in `leave_out` (default: those that the audit found leaking). A second call
-        makes protocol 2, and so on; trials of different protocols are never compared."""
+        rows: each fold predicts a window as long as the test's, and trains on what is earlier, by more than
+        `gap` days (of a column of numbers: units) where labels are known late. The metric is tested first:
+        the truth itself must beat shuffled truth and a constant. No candidate sees the columns in `leave_out`
+        (default: those that the audit found leaking). A second call makes protocol 2, and so on;
+        trials of different protocols are never compared."""
         return self._call(
             "protocol",
             split=split,
@@ -127,7 +130,20 @@ class Cobra:
             metric=metric,
             vault=vault,
             leave_out=leave_out,
+            gap=gap,
         )
+
+    def folds(self, name: str, source: str) -> Result:
+        """Freeze a protocol with folds of your own; the `%%protocol NAME` cell magic calls this.
+
+            %%protocol by_season
+            def folds(units, test):    # the rows of train without labels, and the rows of test
+                return [(training, held_out), ...]     # positions in units, at least two folds
+
+        It runs in a worker. A row is held out at most once and never in its own training rows. If training
+        rows are left out of a fold on purpose (later ones, say), all rows train the submission.
+        """
+        return self._call("protocol", name=name, cell=source)
 
     def candidate(self, name: str, source: str) -> Result:
         """Save a candidate; the `%%candidate NAME` cell magic calls this with the cell's text.
@@ -264,7 +280,9 @@ class Cobra:
     def blend(self, trials: list[str] | None = None, *, seconds: float | None = None) -> Result:
         """Blend all full-size trials, or those in `trials`. Weights are fitted on out-of-fold rows.
 
-        The score is nested: the weights for each fold come from the other folds. Refitting all members takes
+        Predictions, their logits or their ranks are averaged, whichever scores best. The score is nested: the
+        weights for a row come from other rows. The result names what it `dropped` and why, and is never worse
+        than the best single trial that can be afforded. Refitting all members takes
         at most `seconds`, so that there is time for the proof (default: derived from the time left)."""
         return self._call("blend", trials=trials, seconds=seconds)
 
@@ -275,9 +293,10 @@ class Cobra:
     def submit(self, what: str | None = None, *, force: bool = False) -> Result:
         """Predict the test rows, check the format and write `submission.csv`.
 
-        `what` is the id of any trial with a score, or of a blend; by default the selected one.
-        `suspect` lists reasons to doubt it. One that equals the sample or is the same for all rows does not
-        replace a better one without `force`."""
+        `what` is the id of any trial with a score, or of a blend; by default the selected one. One that is
+        clearly worse than the present submission (by 2 paired standard errors) is refused unless `force` is
+        true, and so is one that equals the sample or is the same for all rows. `suspect` lists reasons to
+        doubt the submission."""
         return self._call("submit", what=what, force=force)
 
     def oof(self, id: str) -> pd.DataFrame:

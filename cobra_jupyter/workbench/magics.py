@@ -1,4 +1,5 @@
-"""`%load_ext cobra_jupyter`: the name `cobra` and the cell magics %%candidate, %%shared and %%metric."""
+"""`%load_ext cobra_jupyter`: the name `cobra` and the cell magics %%candidate, %%shared, %%metric
+and %%protocol."""
 
 from __future__ import annotations
 
@@ -14,7 +15,13 @@ def load(shell: Any) -> None:
         return
     cobra = Cobra(socket=getattr(shell, "cobra_socket", ""))  # set in a shell that shares its process
     shell.push({"cobra": cobra})
-    for name, call in (("candidate", cobra.candidate), ("shared", cobra.shared), ("metric", cobra.metric)):
+    cells = {
+        "candidate": cobra.candidate,
+        "shared": cobra.shared,
+        "metric": cobra.metric,
+        "protocol": cobra.folds,
+    }
+    for name, call in cells.items():
         shell.register_magic_function(_magic(name, call), "cell", name)
 
 

@@ -133,6 +133,9 @@ class ProtocolAsked(TypedDict):
     metric: str | None
     vault: bool | None
     leave_out: list[str] | None
+    gap: NotRequired[float | None]
+    name: NotRequired[Annotated[str | None, "Of a %%protocol cell."]]
+    cell: NotRequired[Annotated[str | None, "Its text, which makes the folds."]]
 
 
 class ProtocolTerms(TypedDict):
@@ -164,6 +167,7 @@ class Protocol(ProtocolTerms):
     sanity: Sanity
     wants: Wants
     asked: ProtocolAsked
+    answers: NotRequired[Annotated[list[Answer], "What became of the latest audit's findings."]]
 
 
 class MetricFacts(TypedDict):
@@ -240,7 +244,7 @@ class FoldFit(TypedDict):
     """One fold's fit."""
 
     repeat: Count
-    fold: Count
+    fold: Annotated[int, "-1: a refit on all rows; then `repeat` is its number.", Limit(minimum=-1)]
     digest: Digest
     status: FitStatus
     rows: Count
@@ -256,6 +260,9 @@ class FoldFit(TypedDict):
     raw: str
     sha256: Annotated[
         str, "SHA-256 of the raw prediction's file; empty if it failed.", Limit(pattern="^([0-9a-f]{64})?$")
+    ]
+    beside: NotRequired[
+        Annotated[bool, "It ran beside background work, or in the background: its time forecasts nothing."]
     ]
 
 
@@ -347,6 +354,7 @@ class Probe(TypedDict):
     trial_seconds: Positive
     memory_mb: Positive
     fits_memory: bool
+    proof: NotRequired[Annotated[str, "What its proof will cost, if it is submitted."]]
 
 
 # ---- effects
@@ -377,7 +385,8 @@ class Effect(TypedDict):
     gain: float | None
     se: Positive | None
     verdict: Verdict
-    confirmed: bool
+    confirmed: Annotated[bool, "It exceeds what seeds and all comparisons of the run bring about by chance."]
+    freedom: NotRequired[Annotated[float | None, "Degrees of freedom of the standard error; null: many."]]
     cost_ratio: Positive | None
     trial: str | None
     note: Annotated[str, "With the verdict “not tried”, “running” means that its trial still runs."]
@@ -473,6 +482,7 @@ class Member(TypedDict):
     label: str
     weight: Share
     cost: NotRequired[Positive]
+    fits: NotRequired[Annotated[list[FoldFit], "The fits that predict, where not all of the trial's do."]]
 
 
 class OverBest(TypedDict):
@@ -481,6 +491,14 @@ class OverBest(TypedDict):
     gain: float
     se: Positive
     rows: Count
+
+
+class Dropped(TypedDict):
+    """A trial that a blend was offered and does not use."""
+
+    trial: str
+    label: str
+    why: str
 
 
 class BlendTerms(TypedDict):
@@ -503,6 +521,8 @@ class BlendTerms(TypedDict):
     sha256: Annotated[
         str, "SHA-256 of the stored nested out-of-fold predictions.", Limit(pattern="^[0-9a-f]{64}$")
     ]
+    rule: NotRequired[Annotated[str, "What is averaged.", Limit(one_of=("mean", "logit", "rank"))]]
+    dropped: NotRequired[list[Dropped]]
 
 
 class Blend(BlendTerms):
@@ -555,6 +575,7 @@ class Written(TypedDict):
     seconds: Positive
     members: list[Member]
     suspect: Annotated[list[str], "The reasons to doubt it; empty if there are none."]
+    training: NotRequired[Annotated[str, "How its models were trained, and why."]]
 
 
 class Submission(Written, Judgement):
@@ -599,12 +620,22 @@ class Finding(TypedDict):
     scores: Scores | None
 
 
+class Answer(TypedDict):
+    """What became of a finding under a protocol."""
+
+    check: str
+    columns: list[str]
+    answer: Annotated[str, Limit(one_of=("acted on", "let in", "compared", "answered"))]
+    reason: str
+
+
 class Audit(TypedDict):
     """Findings about data and protocol, or about one candidate, the most severe first."""
 
     findings: list[Finding]
     probed: Annotated[str | None, "The candidate that was probed; null for an audit of data and protocol."]
     leaking: Annotated[list[str], "Columns that must stay unused."]
+    answers: NotRequired[Annotated[list[Answer], "What became of the findings; absent before a protocol."]]
 
 
 # ---- jobs, agents, the session
@@ -683,10 +714,10 @@ class Recall(TypedDict):
 
 
 class SavedModel(TypedDict):
-    """The model of one fold."""
+    """A model that predicts: of one fold, or of all rows."""
 
     repeat: Count
-    fold: Count
+    fold: Annotated[int, "-1: a refit on all rows; then `repeat` is its number.", Limit(minimum=-1)]
     path: str
 
 
@@ -732,6 +763,7 @@ class Solution(Judgement):
     overhead: Annotated[float, "Seconds to read the tables and make shared features.", Limit(minimum=0)]
     time_ordered: bool
     time: str | None
+    rule: NotRequired[str]
 
 
 def score_of(data: Trial | Blend | Submission) -> float:

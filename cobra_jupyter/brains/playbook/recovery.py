@@ -31,27 +31,36 @@ def _redesign(view: View) -> Iterator[Step]:
     words = ", ".join(f"{name}={value!r}" for name, value in finding["protocol"].items())
     yield Step(
         f"Protocol {number + 1}",
-        f"The auditor found a defect of the split. {finding['evidence']} Scores under the old protocol "
+        f"The audit found a defect of the split. {finding['evidence']} Scores under the old protocol "
         "cannot be compared with new ones.",
         f"protocol = cobra.protocol({words})",
     )
 
 
 def defect(view: View) -> Mapping[str, Any] | None:
-    """The gravest finding since the protocol was frozen that another protocol would cure: a leak, or a
-    finding on which two checks agree."""
-    if not view.context.all(results.BRIEF) and view.context.task is None:
-        return None  # no agent has been asked to look closer yet
+    """The gravest finding since the protocol was frozen that another protocol would cure: a leak, or, once an
+    agent has looked closer, a finding on which two checks agree."""
+    closer = bool(view.context.all(results.BRIEF)) or view.context.task is not None
     for kind, data in reversed(view.context.records):
         if kind == "protocol":
             return None
         if kind == "audit" and data["probed"] is None:
             asked = view.protocol.get("asked") or {}
+            fixed = {"split", "groups", "time"} & set(view.card.get("settings") or ())  # by a person
+            settled = [
+                answer["answer"] in ("acted on", "let in") for answer in data.get("answers") or ()
+            ] or [False] * len(data["findings"])
             found = [
-                f for f in data["findings"] if f["protocol"] and not f["protocol"].items() <= asked.items()
+                f
+                for f, done in zip(data["findings"], settled, strict=True)
+                if f["protocol"]
+                and not done
+                and not (fixed and "leave_out" not in f["protocol"])
+                and not f["protocol"].items() <= asked.items()
             ]
             cures = [f["protocol"] for f in found]
-            return next((f for f in found if f["severity"] == "leak" or cures.count(f["protocol"]) > 1), None)
+            agreed = [f for f in found if closer and cures.count(f["protocol"]) > 1]
+            return next((f for f in found if f["severity"] == "leak" or f in agreed), None)
     return None
 
 

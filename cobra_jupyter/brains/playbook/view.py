@@ -146,7 +146,9 @@ class View:
             return max(t["seconds"] for t in reduced)
         fits = int(self.protocol.get("folds", 5)) * int(self.protocol.get("repeats", 1))
         slots = max(1, min(int(self.context.resources.get("cores", 1)), fits))
-        whole = [t["cost"] / len(t["fits"]) for t in self.context.trials(name) if t["fraction"] >= 1]
+        trials = [t for t in self.context.trials(name) if t["fraction"] >= 1]
+        alone = [t for t in trials if not any(fit.get("beside") for fit in t["fits"])]
+        whole = [t["cost"] / len(t["fits"]) for t in alone or trials]
         return fits / slots * max(whole[-3:]) if whole else 0.0
 
     @cached_property

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cobra_jupyter.workbench.audit import columns, drift, probes, splits, twins
+from cobra_jupyter.workbench.audit.answers import answers, cures
 from cobra_jupyter.workbench.audit.finding import Finding, drifting, leaking_columns, ordered
 from cobra_jupyter.workbench.audit.permutation import permutation_probe
 from cobra_jupyter.workbench.audit.probes import vault
@@ -25,6 +26,8 @@ from cobra_jupyter.workbench.scoring.scorer import Scorer
 __all__ = [
     "Clock",
     "Finding",
+    "answers",
+    "cures",
     "drifting",
     "findings",
     "leaking_columns",
@@ -86,6 +89,7 @@ def _checks(sample: Sample, metric: Metric | None) -> list[Check]:
             ("copies of the target", partial(columns.copies, sample, model)),
             ("columns that test lacks", partial(columns.unavailable, sample, model)),
             ("ids", partial(columns.ids, sample, model)),
+            ("presence", partial(columns.presence, sample, model)),
         ]
     found.append(("duplicate rows", partial(twins.duplicates, sample)))
     if model:
@@ -98,8 +102,6 @@ def _checks(sample: Sample, metric: Metric | None) -> list[Check]:
         ("near-duplicate rows", partial(twins.near_duplicates, sample)),
         ("near-duplicate texts", partial(twins.near_texts, sample)),
     ]
-    if model:
-        found.append(("presence", partial(columns.presence, sample)))
     found += [
         ("unseen categories", partial(columns.unseen, sample)),
         ("idle columns", partial(columns.idle, sample)),

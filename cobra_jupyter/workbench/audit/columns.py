@@ -17,6 +17,7 @@ from cobra_jupyter.workbench.audit.sample import Sample
 
 Array = np.ndarray[Any, Any]
 COPY, NEARLY = 0.999, 0.98  # power of a single column
+ALWAYS = 0.995  # share of one class, where having a value is a leak
 POWER_ROWS = 2_000
 LEAST_ROWS, LEAST_MEMBERS = 50, 10  # fewer rows, or rows outside the largest class, prove no copy
 CHANCE = 1e-6
@@ -105,13 +106,15 @@ def copies(sample: Sample, quick: Quick) -> Iterator[Finding]:
             comparison.scores(),
         )
     for name, strength in near:
+        comparison = quick.compared([name])
         yield Finding(
             "implausible power",
             "warning",
-            f"{name} alone gives the target with {strength.noun} {strength.value:.4f}",
+            f"{name} alone gives the target with {strength.noun} {strength.value:.4f}{comparison.words()}",
             f"find out whether {name} is known before the target; it may be a fair signal",
             None,
             (name,),
+            comparison.scores(),
         )
 
 
@@ -180,8 +183,10 @@ def _ordering(sample: Sample, name: str) -> bool:
     return name == sample.competition.time or sample.kind(name) == "date"
 
 
-def presence(sample: Sample) -> Iterator[Finding]:
-    """Finds columns where having any value at all nearly determines the class."""
+def presence(sample: Sample, quick: Quick) -> Iterator[Finding]:
+    """Finds columns where having any value at all nearly determines the class.
+
+    Such a column is most often filled in after the outcome. If it determines the class, it is a leak."""
     if sample.task not in ("binary", "multiclass"):
         return
     truth = np.asarray(sample.truth)
@@ -195,16 +200,22 @@ def presence(sample: Sample) -> Iterator[Finding]:
                 continue
             code, most = max(enumerate(np.bincount(truth[rows])), key=lambda each: int(each[1]))
             share, usual = most / count, float((truth == code).mean())
-            if share >= 0.98 and usual < 0.9 and usual**count < CHANCE:
+            if share >= NEARLY and usual < 0.9 and usual**count < CHANCE:
+                leaks = share >= ALWAYS
+                if leaks:
+                    sample.suspects.add(name)
+                comparison = quick.compared([name])
                 yield Finding(
                     "presence tells",
-                    "warning",
+                    "leak" if leaks else "warning",
                     f"of {count} rows with {what} in {name}, {share:.1%} are of one class (of all rows "
-                    f"{usual:.0%}); test rows have a value as often",
-                    f"find out whether {name} is filled in only after the outcome; compare trials without it",
+                    f"{usual:.0%}); test rows have a value as often{comparison.words()}",
+                    f"do not use {name} unless it is certainly filled in before the outcome",
                     {"leave_out": [name]},
                     (name,),
+                    comparison.scores(),
                 )
+                break
 
 
 # ---- ids and row order

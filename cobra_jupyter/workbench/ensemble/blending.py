@@ -1,27 +1,25 @@
-"""Blends: weighted means of raw predictions. Weights are fitted on out-of-fold rows and scored by nested
-folds."""
+"""Blends: weighted means of predictions, of their logits or of their ranks.
+
+Weights are fitted on out-of-fold rows. The score is nested: the weights that predict a row come from other
+rows alone, in all repeats."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.ensemble import mixing, weights
 from cobra_jupyter.workbench.kind import as_record
-from cobra_jupyter.workbench.scoring import metrics, partly
-from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
 from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.trials import Trial
 
 Array = np.ndarray[Any, Any]
-ROUNDS = 16
-STEPS = (0.5, 0.3, 0.2, 0.1, 0.05)
-LEAST_GAIN = 1e-4  # of the loss; a smaller gain is not worth a member
-MOST_ROWS = 50_000  # rows on which weights are fitted
-MOST_MEMBERS = 8
+TIE = 0.25  # paired standard errors by which a rule must be better than the mean
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,8 @@ class Blend:
     considered: int
     protocol: int
     sha256: str  # of the stored nested predictions
+    rule: str = mixing.MEAN
+    dropped: tuple[results.Dropped, ...] = ()
     oof: OutOfFold | None = field(default=None, repr=False, compare=False)
     trials: tuple[Trial, ...] = field(default=(), repr=False, compare=False)
 
@@ -63,6 +63,8 @@ class Blend:
             "protocol": self.protocol,
             "rows": self.score.rows,
             "sha256": self.sha256,
+            "rule": self.rule,
+            "dropped": list(self.dropped),
         }
 
 
@@ -84,6 +86,8 @@ def from_record(record: results.Blend, oof: OutOfFold, trials: tuple[Trial, ...]
         considered=record["considered"],
         protocol=record["protocol"],
         sha256=record["sha256"],
+        rule=record.get("rule", mixing.MEAN),
+        dropped=tuple(record.get("dropped", ())),
         score=score,
         oof=oof,
         trials=trials,
@@ -93,105 +97,89 @@ def from_record(record: results.Blend, oof: OutOfFold, trials: tuple[Trial, ...]
     )
 
 
+@dataclass(frozen=True)
+class Found:
+    """A blend's members with weights (descending), its rule and nested predictions, and what it drops."""
+
+    members: list[tuple[Trial, float]]
+    rule: str
+    oof: OutOfFold
+    in_sample: float
+    dropped: list[results.Dropped]
+
+
 def find(
-    scorer: Scorer, trials: Sequence[Trial], cost_limit: float
-) -> tuple[list[tuple[Trial, float]], OutOfFold, float]:
-    """Find the weights of a blend; its members together cost at most `cost_limit` worker seconds.
-
-    Returns members with weights (descending), nested out-of-fold predictions and the in-sample score.
-    """
-    repeats = min(len(t.oof.raw) for t in trials if t.oof)
-    owners = [np.min([t.oof.fold[r] for t in trials if t.oof], axis=0) for r in range(repeats)]
-    loss = _loss(scorer)
-    costs = [trial.cost for trial in trials]
-
-    def weigh(excluded: int) -> Array:
-        picked = [np.flatnonzero((owners[r] >= 0) & (owners[r] != excluded)) for r in range(repeats)]
-        if sum(map(len, picked)) > MOST_ROWS:
-            rng = np.random.default_rng(0)
-            picked = [np.sort(rng.permutation(rows)[: MOST_ROWS // repeats]) for rows in picked]
-        truth = np.concatenate([scorer.truth[rows] for rows in picked])
-        raws = [
-            np.concatenate([t.oof.raw[r][rows] for r, rows in enumerate(picked)]) for t in trials if t.oof
-        ]
-        return greedy(loss, truth, raws, costs, cost_limit)
-
-    nested = [np.full_like(trials[0].oof.raw[r], np.nan) for r in range(repeats) if trials[0].oof]
-    for fold in sorted({int(f) for owner in owners for f in np.unique(owner[owner >= 0])}):
-        weights = weigh(fold)
-        for r in range(repeats):
-            rows = np.flatnonzero(owners[r] == fold)
-            nested[r][rows] = _mix(weights, [t.oof.raw[r][rows] for t in trials if t.oof])
-    weights = weigh(-1)
-    whole = tuple(_mix(weights, [t.oof.raw[r] for t in trials if t.oof]) for r in range(repeats))
-    in_sample = scorer.score(OutOfFold(whole, tuple(owners)), with_se=False).value
-    members = sorted(
-        ((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0), key=lambda m: -m[1]
-    )
-    return members, OutOfFold(tuple(nested), tuple(owners)), in_sample
-
-
-def greedy(
-    loss: Callable[[Array, Array], float],
-    truth: Array,
-    raws: Sequence[Array],
-    costs: Sequence[float],
+    scorer: Scorer,
+    trials: Sequence[Trial],
     cost_limit: float,
-) -> Array:
-    """Forward selection (Caruana et al., 2004) with step sizes. Returns weights (members,) with sum 1.
+    proven: Callable[[Trial], bool] = lambda t: False,
+) -> Found:
+    """Find a blend whose members together cost at most `cost_limit` worker seconds.
 
-    Starts from the best single member. Each round takes the member and the step that lower the loss most,
-    until no step lowers it."""
-    single = [
-        loss(truth, raw) if cost <= cost_limit or len(raws) == 1 else np.inf
-        for raw, cost in zip(raws, costs, strict=True)
-    ]
-    best = int(np.argmin(single if np.isfinite(single).any() else costs))
-    weights = np.zeros(len(raws))
-    weights[best], mix, lowest = 1.0, raws[best], single[best]
-    for _ in range(ROUNDS):
-        spent = sum(cost for cost, weight in zip(costs, weights, strict=True) if weight)
-        room = np.count_nonzero(weights) < MOST_MEMBERS
-        allowed = [i for i, c in enumerate(costs) if weights[i] or (room and spent + c <= cost_limit)]
-        found = [(loss(truth, (1 - s) * mix + s * raws[i]), i, s) for i in allowed for s in STEPS]
-        if not found or min(found)[0] >= lowest - LEAST_GAIN * abs(lowest):
-            break
-        lowest, best, step = min(found)
-        weights *= 1 - step
-        weights[best] += step
-        mix = (1 - step) * mix + step * raws[best]
-    return _tidy(weights)
+    `proven`: whether a trial can be submitted whatever it costs, because its models are stored. The blend is
+    never worse than the best single trial that can be afforded; if it would be, it is that trial alone."""
+    usable = [trial for trial in trials if trial.oof]
+    within = [trial for trial in usable if trial.cost <= cost_limit]
+    singles = within + [trial for trial in usable if trial.cost > cost_limit and proven(trial)] or usable
+    repeats = min(len(t.oof.raw) for t in usable if t.oof)
+    scores = {trial.id: scorer.score(first_repeats(trial, repeats), with_se=False).value for trial in usable}
+    best = max(singles, key=lambda trial: scorer.sign * scores[trial.id])
+    alone = Found([(best, 1.0)], mixing.MEAN, first_repeats(best, repeats), scores[best.id], [])
+    if len(within) > 1:
+        blend = _best_rule(scorer, within, cost_limit, repeats)
+        nested = scorer.score(blend.oof, with_se=False).value
+        if len(blend.members) > 1 and scorer.sign * (nested - scores[best.id]) >= 0:
+            alone = blend
+    return replace(alone, dropped=_dropped(usable, alone, best, cost_limit))
 
 
-def _tidy(weights: Array) -> Array:
-    """Drop weights below 2 % and round to thousandths; the sum stays 1."""
-    kept = np.where(weights >= 0.02, weights, 0.0)
-    rounded = np.round(kept / kept.sum(), 3)
-    rounded[int(rounded.argmax())] += 1 - rounded.sum()
-    return np.asarray(rounded)
+def first_repeats(trial: Trial, repeats: int) -> OutOfFold:
+    """The first repeats of a trial's out-of-fold predictions."""
+    assert trial.oof
+    oof = trial.oof
+    decoded = oof.decoded[:repeats] if oof.decoded is not None else None
+    return OutOfFold(oof.raw[:repeats], oof.fold[:repeats], decoded, oof.settings)
 
 
-def _mix(weights: Array, raws: Sequence[Array]) -> Array:
-    return np.asarray(sum(w * raw for w, raw in zip(weights, raws, strict=True) if w > 0))
+def _best_rule(scorer: Scorer, trials: Sequence[Trial], cost_limit: float, repeats: int) -> Found:
+    """Blend by each rule that suits; another than the mean must be better by more than a tie."""
+    task, loss = scorer.protocol.task, weights.smooth_loss(scorer)
+    first = trials[0].oof
+    assert first
+    some = np.flatnonzero(first.fold[0] == first.fold[0].max())
+    suited = mixing.rules(task, partial(weights.metric_loss(scorer), scorer.truth[some]), first.raw[0][some])
+    chosen: Found | None = None
+    for rule in suited:
+        search = weights.Search(scorer, trials, cost_limit, repeats, rule, loss)
+        members, inside = search.whole()
+        found = Found(members, rule, inside, scorer.score(inside, with_se=False).value, [])
+        if chosen and scorer.sign * (found.in_sample - chosen.in_sample) <= 0:
+            continue  # not even better on the rows that its weights know
+        found = replace(found, oof=search.nested())
+        if chosen is None:
+            chosen = found
+        else:
+            gain = scorer.difference(chosen.oof, found.oof)
+            chosen = found if gain.gain > TIE * gain.se else chosen
+    assert chosen
+    return chosen
 
 
-def _loss(scorer: Scorer) -> Callable[[Array, Array], float]:
-    """Return the loss for the weights: the metric if it is smooth in raw predictions, else a proper loss."""
-    metric: Metric = scorer.metric
-    known = metric.name in metrics.names()
-    smooth = metric.row_loss is not None or metric.smooth
-    if not known or metric.wants == "label" or metric.balanced or not smooth:
-        proper = {"regression": "rmse", "multilabel": "multi_column_log_loss"}.get(
-            scorer.protocol.task, "log_loss"
-        )
-        metric = partly.of(metrics.get(proper), scorer.truth)
-    sign, task = metrics.sign(metric), scorer.protocol.task
-    params = metrics.decode_grid(metric, task)[0]
-
-    def loss(truth: Array, raw: Array) -> float:
-        try:
-            return -sign * float(metric.function(truth, metrics.decode(raw, metric.wants, task, params)))
-        except MetricUndefined:
-            return float("inf")
-
-    return loss
+def _dropped(trials: Sequence[Trial], found: Found, best: Trial, cost_limit: float) -> list[results.Dropped]:
+    """Name each trial without a weight, and why."""
+    members = {trial.id for trial, _ in found.members}
+    spent = sum(trial.cost for trial, _ in found.members)
+    reasons: list[results.Dropped] = []
+    for trial in trials:
+        if trial.id in members:
+            continue
+        if trial.cost > cost_limit:
+            why = f"training it again takes {trial.cost:.3g} s of worker time, {cost_limit:.3g} s may be used"
+        elif len(members) == 1 and best.id in members:
+            why = f"no blend was better than {best.id} alone"
+        elif spent + trial.cost > cost_limit:
+            why = f"with it the members would cost {spent + trial.cost:.3g} s, {cost_limit:.3g} s may be used"
+        else:
+            why = "its weight is 0: the others predict as well without it"
+        reasons.append({"trial": trial.id, "label": trial.label, "why": why})
+    return reasons

@@ -14,19 +14,23 @@ import pandas as pd
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import results
-from cobra_jupyter.workbench.ensemble import blending, submission, suspicion
+from cobra_jupyter.workbench.ensemble import blending, mixing, submission, suspicion, training
 from cobra_jupyter.workbench.ensemble.blending import Blend
 from cobra_jupyter.workbench.ensemble.selection import Selection, rank
 from cobra_jupyter.workbench.ensemble.suspicion import Suspicion
+from cobra_jupyter.workbench.ensemble.training import BAG, Training, Used
 from cobra_jupyter.workbench.errors import NotReady
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.protocol.views import Views
 from cobra_jupyter.workbench.scoring import metrics, resample
 from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
-from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
+from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.trials import Trial, Trials, decode_settings
 
 Array = np.ndarray[Any, Any]
+
+
+CLEARLY = 2.0  # paired standard errors
 
 
 class Finalists:
@@ -44,6 +48,7 @@ class Finalists:
         self._folder, self._competition, self._data = folder, competition, data
         self._scorer, self._views, self._trials = scorer, views, trials
         self.blends: dict[str, Blend] = {}
+        self._used: dict[str, Used] = {}  # by trial or blend that was submitted
         self.selection: Selection | None = None  # None if trials or blends were added since
         self.selected: Selection | None = None  # the latest
 
@@ -79,7 +84,8 @@ class Finalists:
         """Blend full-size trials; the members cost at most `cost_limit` worker seconds together."""
         begun = time.monotonic()
         pool = _with_shared_folds(pool)
-        members, nested, in_sample = blending.find(self._scorer, pool, cost_limit)
+        found = blending.find(self._scorer, pool, cost_limit, self._stored)
+        members, nested = found.members, found.oof
         score = self._scorer.score(nested)
         best = min(pool, key=lambda t: -self._scorer.sign * t.score.value if t.score else np.inf)
         over = self._scorer.difference(best.oof, nested) if best.oof else None
@@ -87,7 +93,9 @@ class Finalists:
             id=id,
             members=tuple((t.id, w) for t, w in members),
             score=score,
-            in_sample=in_sample,
+            in_sample=found.in_sample,
+            rule=found.rule,
+            dropped=tuple(found.dropped),
             over_best=over,
             best_single=best.id,
             cost=sum(t.cost for t, _ in members),
@@ -101,6 +109,10 @@ class Finalists:
         self.blends[blend.id], self.selection = blend, None
         return blend
 
+    def _stored(self, trial: Trial) -> bool:
+        """Whether a trial's models are stored, so that its proof need not train them again."""
+        return all((Path(fit.folder) / "model.pkl").exists() for fit in trial.fits)
+
     def oof_path(self, id: str) -> Path:
         """Path of a blend's nested out-of-fold predictions."""
         return self._folder / "blends" / f"{id}.npz"
@@ -110,6 +122,8 @@ class Finalists:
         known = {trial.id: trial for trial in self._trials.finished()}
         weights = [(member["trial"], member["weight"]) for member in record["members"]]
         oof = read_oof(self.oof_path(record["id"]), record["sha256"])
+        if len(weights) == 1:  # it has the trial's own decoding, if any
+            oof = blending.first_repeats(known[weights[0][0]], len(oof.raw))
         blend = blending.from_record(record, oof, tuple(known[id] for id, _ in weights))
         self.blends[blend.id], self.selection = blend, None
         return blend
@@ -171,7 +185,7 @@ class Finalists:
         """Return the checked table, and the predictions in the form of the metric."""
         members, score = self.members(what)
         test = self._views.test()
-        raw, decoded = self._bag(members, test, "test", cancelled), None
+        raw, decoded = self._bag(what, test, "test", cancelled, self.used(what)), None
         if self.decodes_itself(what):
             decoded = self._own_decode(members[0][0], score, raw, test, "test")
         sample, metric = self._data.sample, self._scorer.metric
@@ -181,18 +195,81 @@ class Finalists:
             decoded = metrics.decode(raw, metric.wants, self._scorer.protocol.task, score.params)
         return made, np.asarray(decoded)
 
+    def refuse_worse(self, what: str, standing: str) -> None:
+        """Raise ValueError if a trial or blend is clearly worse than the one that was submitted."""
+        _, score = self.members(what)
+        ours, theirs = (self._out_of_fold(id) for id in (what, standing))
+        if what == standing or ours is None or theirs is None:
+            return
+        found = self._scorer.difference(theirs, ours)
+        if found.gain < -CLEARLY * found.se:
+            raise ValueError(
+                f"{what} is clearly worse than {standing}, which stands as the submission: "
+                f"{found.gain:+.5f} ± {found.se:.5f} {self._scorer.metric.name} (score {score.value:.5f}). "
+                f"cobra.submit({what!r}, force=True) replaces it all the same."
+            )
+
+    def _out_of_fold(self, what: str) -> OutOfFold | None:
+        return self.blends[what].oof if what in self.blends else self.trials([what])[0].oof
+
+    def used(self, what: str) -> Used:
+        """The fits that predict the test rows for a trial or blend."""
+        return self._used.get(what, BAG)
+
+    def training(self, what: str, seconds: float) -> Training:
+        """Decide how to train what is submitted; `seconds`: worker seconds left."""
+        members, _ = self.members(what)
+        return training.choose(
+            members,
+            len(self._data.train),
+            self._views.look_ahead,
+            seconds,
+            all(self._stored(trial) for trial, _ in members),
+            self._averaging(what),
+        )
+
+    def _averaging(self, what: str) -> Difference | None:
+        """What the mean over repeats gains over one repeat; its models are a part of those that predict."""
+        oof = self._out_of_fold(what)
+        if oof is None or len(oof.raw) < 2 or oof.decoded is not None:
+            return None
+        mean = np.mean(oof.raw, axis=0)
+        return self._scorer.difference(oof, OutOfFold((mean,) * len(oof.raw), oof.fold))
+
+    def train(self, what: str, plan: Training, cancelled: threading.Event) -> None:
+        """Fit the members on all rows if planned; if it fails, the model that knows most predicts."""
+        members, _ = self.members(what)
+        try:
+            fits = {t.id: self._trials.refit(t, plan.refits, cancelled) for t, _ in members if plan.refits}
+            why = plan.why
+        except RuntimeError as error:
+            fits = {trial.id: training.latest(trial) for trial, _ in members}
+            why = f"{error}; so the model of the fold with the most training rows predicts"
+        self._used[what] = Used(fits, why)
+
+    def restore_submission(self, record: results.Submission) -> None:
+        """Restore the refits of a recorded submission. Raises ValueError if they were changed."""
+        found = {}
+        for member, (trial, _) in zip(record["members"], self.members(record["what"])[0], strict=True):
+            if "fits" in member:
+                found[trial.id] = tuple(self._trials.restore_fit(fit, trial.spec) for fit in member["fits"])
+        self._used[record["what"]] = Used(found, record.get("training", ""))
+
     def submit(
         self,
         what: str,
+        plan: Training,
         cancelled: threading.Event,
         explained: str = "",
         admit: Callable[[Sequence[Suspicion]], None] = lambda found: None,
     ) -> results.Written:
-        """Predict the test rows, decode, check and write. Returns the submission's record.
+        """Train as planned, predict the test rows, decode, check and write. Returns the submission's record.
 
         `explained`: a finding that lets test rows differ, or "". `admit` raises if it must not be written."""
         begun = time.monotonic()
         members, score = self.members(what)
+        self.train(what, plan, cancelled)
+        used = self.used(what)
         made, predicted = self._made(what, cancelled)
         suspect = self._suspicions(what, made, predicted, explained)
         admit(suspect)
@@ -204,10 +281,11 @@ class Finalists:
             "rows": written.rows,
             "sha256": written.sha256,
             "path": "submission.csv",
-            "cost": round(sum(trial.cost for trial, _ in members), 3),
+            "cost": round(used.cost(members), 3),
             "seconds": round(time.monotonic() - begun, 3),
-            "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members],
+            "members": [_member(trial, weight, used) for trial, weight in members],
             "suspect": [each.reason for each in suspect],
+            "training": used.training,
         }
 
     def _suspicions(self, what: str, made: pd.DataFrame, predicted: Array, explained: str) -> list[Suspicion]:
@@ -222,18 +300,24 @@ class Finalists:
         return suspicion.of(made, self._data.sample, c.outputs, c.layout, predicted, expected)
 
     def decodes_itself(self, what: str) -> bool:
-        """Whether it is a trial with its own decode; blends use the standard one."""
-        return what not in self.blends and "decode" in self.members(what)[0][0][0].spec.candidate.functions
+        """Whether it is one trial with its own decode; blends of several use the standard one."""
+        members, _ = self.members(what)
+        return len(members) == 1 and "decode" in members[0][0].spec.candidate.functions
 
-    def _bag(
-        self, members: list[tuple[Trial, float]], rows: Path, name: str, cancelled: threading.Event
-    ) -> Any:
-        return np.sum([w * self._trials.predict(t, rows, name, cancelled) for t, w in members], axis=0)
+    def _bag(self, what: str, rows: Path, name: str, cancelled: threading.Event, used: Used = BAG) -> Any:
+        members, _ = self.members(what)
+        raws = [self._trials.predict(trial, rows, name, cancelled, used.of(trial)) for trial, _ in members]
+        weights = [weight for _, weight in members]
+        return mixing.mixed(weights, raws, self._scorer.protocol.task, self.rule(what))
+
+    def rule(self, what: str) -> str:
+        """How the members' predictions are averaged."""
+        return self.blends[what].rule if what in self.blends else mixing.MEAN
 
     def _prediction(self, what: str, rows: Path, name: str, cancelled: threading.Event) -> Any:
         """Predict other rows with a trial or blend, in the form that the metric wants."""
         members, score = self.members(what)
-        raw = self._bag(members, rows, name, cancelled)
+        raw = self._bag(what, rows, name, cancelled)
         if self.decodes_itself(what):
             return self._own_decode(members[0][0], score, raw, rows, name)
         return metrics.decode(raw, self._scorer.metric.wants, self._scorer.protocol.task, score.params)
@@ -266,6 +350,13 @@ def _with_shared_folds(pool: Sequence[Trial]) -> list[Trial]:
     if not several or len(set.intersection(*(set(trial.spec.folds) for trial in several))) < 2:
         raise NotReady("a blend needs trials that share two folds: nested weights of a fold need another")
     return several
+
+
+def _member(trial: Trial, weight: float, used: Used) -> results.Member:
+    member: results.Member = {"trial": trial.id, "label": trial.label, "weight": weight}
+    if trial.id in used.fits:
+        member["fits"] = [fit.record() for fit in used.fits[trial.id]]
+    return member
 
 
 def write_oof(path: Path, oof: OutOfFold) -> str:

@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar, cast
@@ -20,6 +20,7 @@ from cobra_jupyter.workbench import audit, results
 from cobra_jupyter.workbench.ensemble.placeholder import Placeholder
 from cobra_jupyter.workbench.ensemble.submission import SubmissionError
 from cobra_jupyter.workbench.ensemble.suspicion import Suspicion
+from cobra_jupyter.workbench.ensemble.training import Training
 from cobra_jupyter.workbench.errors import NotReady, TooExpensive
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
@@ -28,14 +29,16 @@ from cobra_jupyter.workbench.harness.resources import UNLIMITED, Resources
 from cobra_jupyter.workbench.harness.scope import Emit, ProtocolScope, RunServices, check_fraction, forbidden
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.kind import Kind
+from cobra_jupyter.workbench.protocol import own_folds
 from cobra_jupyter.workbench.protocol.views import Views
 from cobra_jupyter.workbench.rpc import Call
 from cobra_jupyter.workbench.scoring import predictions
 from cobra_jupyter.workbench.scoring.custom import CustomMetric
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold
 from cobra_jupyter.workbench.search import scaling
-from cobra_jupyter.workbench.search.ablation import Ablate, Fidelity
+from cobra_jupyter.workbench.search.ablation import Ablate
 from cobra_jupyter.workbench.search.candidates import Candidates
+from cobra_jupyter.workbench.search.fidelity import Fidelity
 from cobra_jupyter.workbench.search.studies import Studies
 from cobra_jupyter.workbench.search.trials import Spec
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
@@ -101,6 +104,7 @@ class Harness:
         self.drift = ""  # what the latest audit found that lets test rows differ
         self._submitted: results.Submission | None = None
         self.leaking: list[str] = []  # columns that the latest audit found leaking
+        self.findings: list[results.Finding] = []  # of the latest audit
         self._in_force: ProtocolScope | None = None
         self._competition: competitions.Competition | None = None
         self._data: competitions.Data | None = None
@@ -196,13 +200,15 @@ class Harness:
         metric: str | None = None,
         vault: bool | None = None,
         leave_out: list[str] | None = None,
+        gap: float | None = None,
+        name: str | None = None,
+        cell: str | None = None,
     ) -> Result[results.Protocol]:
-        """Freeze split, folds and metric, after a test of the metric.
+        """Freeze split, folds and metric, after a test of the metric. A `cell` makes the folds in a worker.
 
-        Columns that the audit found leaking are left out, unless `leave_out` is given."""
-        if (
-            groups and ":" in groups and groups not in self._opened()[1].train
-        ):  # of another table: FILE:COLUMN
+        Columns that the audit found leaking are left out, unless `leave_out` is given or a person lets them
+        in. A split that a leak calls for is the default. `groups` may name a column of another table."""
+        if groups and ":" in groups and groups not in self._opened()[1].train:  # FILE:COLUMN
             self.open(call, options={**self._options, "groups": groups})
             groups = None
         (competition, data), custom = self._opened(), self._custom
@@ -217,9 +223,17 @@ class Harness:
             "metric": metric,
             "vault": vault,
             "leave_out": leave_out,
+            "gap": gap,
+            "name": name,
+            "cell": cell,
         }
-        unused = self.leaking if leave_out is None else leave_out
-        inputs = prepare(competition, data, custom, request, unused, len(self.scopes) + 1, self.settings.seed)
+        unused = self._unused() if leave_out is None else leave_out
+        own = self._own_folds(name or "own", cell) if cell else None
+        asked = split or groups or time or cell or competition.split or competition.groups or competition.time
+        if not asked:
+            request.update(cast("results.ProtocolAsked", audit.cures(self.findings)))
+        number, seed = len(self.scopes) + 1, self.settings.seed
+        inputs = prepare(competition, data, custom, request, unused, number, seed, own)
         self.decisions.of(call).note("machine", self.resources.machine)
         self._custom = custom
         self._start_protocol(inputs)
@@ -229,8 +243,29 @@ class Harness:
             "sanity": inputs.sanity,
             "wants": inputs.metric.wants,
             "asked": request,
+            "answers": audit.answers(self.findings, inputs.protocol, self.let_in),
         }
+        if unusual := [f for f in self.findings if f["severity"] == "leak" and f["columns"]]:
+            card = self._card(inputs.competition)
+            card["notes"] = [*card["notes"], *_left_out(unusual, found["answers"])]
+            self._emit(results.CARD, card)
         return self._publish(results.PROTOCOL, found)
+
+    @property
+    def let_in(self) -> list[str]:
+        """Columns that a person wants used although they look like leaks."""
+        assert self._data
+        return competitions.used_columns(self._options, self._data.train.columns)
+
+    def _unused(self) -> list[str]:
+        return [name for name in self.leaking if name not in self.let_in]
+
+    def _own_folds(self, name: str, cell: str) -> own_folds.OwnFolds:
+        """Run a protocol cell on rows without labels."""
+        (competition, data), folder = self._opened(), self.settings.folder
+        units = data.train.drop(columns=list(competition.targets))
+        place, closed = folder / "splits", forbidden(competition, folder)
+        return own_folds.run(name, cell, units, data.test, place, self.pool, closed)
 
     def _start_protocol(self, inputs: ProtocolInputs) -> None:
         services = RunServices(
@@ -376,6 +411,7 @@ class Harness:
             publish=lambda table: call.progress(ablation=table.record()),
             slots=self.resources.slots,
             deciding=self.decisions.of(call),
+            compared=sum(table.comparisons for each in self.scopes.values() for table in each.ablations),
         )
         fidelity = None
         if fraction is not None or folds is not None:
@@ -400,7 +436,23 @@ class Harness:
         self, call: Call, candidate: str, config: Mapping[str, Any] | None = None, repeats: int | None = None
     ) -> Result[results.Probe]:
         """Measure small fits and predict the full trial's time and memory."""
-        return self._publish(results.PROBE, self.scope.probe(call, candidate, config, repeats).record())
+        scope = self.scope
+        return self._publish(
+            results.PROBE, self._probed(call, scope, scope.probe(call, candidate, config, repeats))
+        )
+
+    def _probed(self, call: Call, scope: ProtocolScope, probe: scaling.Probe) -> results.Probe:
+        """Return a probe's record with the cost of the proof, which is said before the trial."""
+        record = probe.record()
+        if self.settings.budget is not None:
+            seconds = probe.fit_seconds if scope.views.look_ahead else probe.trial_seconds
+            after = max(0.0, self.resources.left(call) - probe.trial_seconds)
+            short = "" if seconds < after else ": too little, so the stored models would prove it"
+            record["proof"] = (
+                f"a proof trains it again for about {seconds:.3g} s; about {after:.3g} s are left after the "
+                f"trial{short}"
+            )
+        return record
 
     def scale(
         self,
@@ -430,6 +482,7 @@ class Harness:
             timeout=max(30.0, 4 * size.seconds),
         )
         spec = replace(spec, reduced=size.why)
+        self._emit(results.PROBE, self._probed(call, scope, probe))
         if background:
             return self._background(f"full-size {spec.candidate.key}", call, scope, spec)
         return self._run_trial(call, scope, spec, call.cancelled)
@@ -460,8 +513,11 @@ class Harness:
     def submit(self, call: Call, what: str | None = None, force: bool = False) -> Result[results.Submission]:
         """Predict the test rows with the selected (or named) trial or blend; check and write the file.
 
-        With `force` it is written even if it says nothing about the rows and something better stands."""
+        What is clearly worse than the present submission, or says nothing about the rows, replaces it only by
+        `force`. Raises ValueError, SubmissionError."""
         scope = self.scope
+        if what is not None and not force and self._solution and self._solution["protocol"] == scope.number:
+            scope.finalists.refuse_worse(what, self._solution["what"])
         if what is None:
             if self.decisions.of(call).take("choose", lambda: scope.finalists.selection is None):
                 self._select(call, scope)
@@ -469,10 +525,19 @@ class Harness:
             what = scope.finalists.selected.chosen
         admit = partial(self._admit, what, force)
         later = "the test rows are later than the train rows" if scope.views.time_ordered else ""
-        written = scope.finalists.submit(what, call.cancelled, self.drift or later, admit)
+        plan = self._training(call, scope, what)
+        written = scope.finalists.submit(what, plan, call.cancelled, self.drift or later, admit)
         record: results.Submission = {**written, **scope.judgement()}
         self.restore_submission(record)
         return self._publish(results.SUBMISSION, record)
+
+    def _training(self, call: Call, scope: ProtocolScope, what: str) -> Training:
+        """Decide how the models of a submission are trained; a replay decides as the original did."""
+        seconds = self.resources.seconds_left * self.resources.slots
+        decided = self.decisions.of(call).take(
+            "training", lambda: asdict(scope.finalists.training(what, seconds))
+        )
+        return Training(**decided)
 
     def _admit(self, what: str, force: bool, suspect: Sequence[Suspicion]) -> None:
         """Raise SubmissionError if it says nothing about the rows and a better submission stands."""
@@ -486,6 +551,7 @@ class Harness:
     def restore_submission(self, record: results.Submission) -> None:
         """Register a submission as the latest."""
         self.placeholder.over, self._submitted = True, record
+        self.scopes[record["protocol"]].finalists.restore_submission(record)
         self._solution = self.scopes[record["protocol"]].described(record, self._reading)
         self.resources.to_prove = record["cost"]
         self.resources.overhead = self._solution["overhead"] + record["seconds"]
@@ -548,12 +614,14 @@ class Harness:
             deciding.note("audit", clock.answers)
         known = scope.protocol.leave_out if scope else ()
         leaking = list(dict.fromkeys([*known, *audit.leaking_columns(found)]))
+        leaking = [name for name in leaking if name not in self.let_in]
         findings = [each.record() for each in audit.ordered(found)]
+        record = results.Audit(findings=findings, probed=candidate, leaking=leaking)
         if candidate is None:
-            self.leaking, self.drift = leaking, audit.drifting(findings)
-        return self._publish(
-            results.AUDIT, results.Audit(findings=findings, probed=candidate, leaking=leaking)
-        )
+            self.leaking, self.findings, self.drift = leaking, findings, audit.drifting(findings)
+            if scope:
+                record["answers"] = audit.answers(findings, scope.protocol, self.let_in)
+        return self._publish(results.AUDIT, record)
 
     def jobs_(self, call: Call) -> Result[results.Jobs]:
         return _result(results.JOBS, results.Jobs(jobs=self._job_records(call, self.jobs.all())))
@@ -667,6 +735,17 @@ PUBLIC = (
 
 def _result(kind: Kind[T], data: T) -> Result[T]:
     return {"kind": kind, "data": data}
+
+
+def _left_out(leaks: Sequence[results.Finding], answers: Sequence[results.Answer]) -> list[str]:
+    """Return the card's notes about columns that look like leaks, with the scores with and without them."""
+    known = {(each["check"], tuple(each["columns"])): each for each in answers}
+    return [
+        f"{', '.join(leak['columns'])} looks like a leak ({leak['check']}): "
+        f"{known[leak['check'], tuple(leak['columns'])]['reason']}; "
+        f"--set use={leak['columns'][0]} lets it in"
+        for leak in leaks
+    ]
 
 
 def _table_hashes(competition: competitions.Competition) -> dict[str, str]:

@@ -41,6 +41,7 @@ def prepare(
     leave_out: Sequence[str],
     number: int,
     seed: int,
+    own: protocol.Own | None = None,
 ) -> ProtocolInputs:
     """Split units and test the metric. `request` overrides the competition. Raises NotReady, ValueError."""
     competition = _judged_by(competition, custom, request["metric"])
@@ -56,8 +57,10 @@ def prepare(
         repeats=request["repeats"],
         groups=request["groups"] or competition.groups,
         time=request["time"] or competition.time,
+        gap=request.get("gap"),
         vault=request["vault"],
         leave_out=list(leave_out),
+        own=own,
     )
     metric = custom.metric if custom else partly.of(metrics.get(frozen.metric), truth)
     sanity = metrics.sanity(metric, truth, competition.task, competition.classes, seed)

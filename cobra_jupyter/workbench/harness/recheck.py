@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.ensemble import mixing
 from cobra_jupyter.workbench.harness.restore import Restoring
 from cobra_jupyter.workbench.rebuild import Line, takes
 from cobra_jupyter.workbench.rpc import Call
@@ -113,9 +114,23 @@ class _Verifying(Restoring):
         scorer, blend = scope.scorer, scope.finalists.blends[data["id"]]
         assert blend.oof is not None
         self._compare_score("blends", data["id"], data, scorer.score(blend.oof))
+        if scope.finalists.decodes_itself(blend.id):
+            return
         weights = [weight for _, weight in blend.members]
+        task = scorer.protocol.task
         mixed = [
-            np.sum([w * t.oof.raw[r] for w, t in zip(weights, blend.trials, strict=True) if t.oof], axis=0)
+            mixing.gathered(
+                np.sum(
+                    [
+                        w * mixing.spread_folds(t.oof, r, task, blend.rule)
+                        for w, t in zip(weights, blend.trials, strict=True)
+                        if t.oof
+                    ],
+                    axis=0,
+                ),
+                task,
+                blend.rule,
+            )
             for r in range(len(blend.oof.raw))
         ]
         in_sample = scorer.score(OutOfFold(tuple(mixed), blend.oof.fold), with_se=False).value

@@ -89,7 +89,8 @@ class Restoring(Rebuilt):
     @takes(results.AUDIT)
     def take_audit(self, data: results.Audit, line: Line) -> None:
         if data["probed"] is None:
-            self.harness.leaking, self.harness.drift = list(data["leaking"]), audit.drifting(data["findings"])
+            self.harness.leaking, self.harness.findings = list(data["leaking"]), list(data["findings"])
+            self.harness.drift = audit.drifting(data["findings"])
 
     @takes(results.METRIC)
     def take_metric(self, data: results.Metric, line: Line) -> None:

@@ -29,7 +29,7 @@ from cobra_jupyter.workbench.search.ablation import Ablation
 from cobra_jupyter.workbench.search.candidates import Candidates
 from cobra_jupyter.workbench.search.shared import Artefacts
 from cobra_jupyter.workbench.search.studies import Studies
-from cobra_jupyter.workbench.search.trials import Spec, Trial, Trials
+from cobra_jupyter.workbench.search.trials import Fit, Spec, Trial, Trials
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Pool
 
@@ -239,10 +239,12 @@ class ProtocolScope:
         return scaling.predict(known, n, folds, resources.slots, resources.memory_mb)
 
     def effects(self) -> results.Effects:
-        """Return all effects measured so far, strongest first."""
+        """Return all effects measured so far, strongest first; confirmed against all comparisons so far."""
+        compared = sum(table.comparisons for table in self.ablations)
         rows: list[results.PlacedEffect] = [
             {
                 **effect.record(),
+                "confirmed": effect.confirmed and effect.still_confirmed(compared),
                 "candidate": table.candidate,
                 "fidelity": table.fidelity,
                 "ablation": table.id,
@@ -284,6 +286,7 @@ class ProtocolScope:
     def described(self, submitted: results.Submission, reading: float) -> results.Solution:
         """Return what `solution.ipynb` needs of a submission; `reading`: seconds that the tables take."""
         c, what = self.competition, submitted["what"]
+        used = self.finalists.used(what)
         members, score = self.finalists.members(what)
         return {
             "what": what,
@@ -293,7 +296,7 @@ class ProtocolScope:
             "id": c.id,
             "sha256": submitted["sha256"],
             "context": self.context(),
-            "members": [self._member(trial, weight) for trial, weight in members],
+            "members": [self._member(trial, weight, used.of(trial)) for trial, weight in members],
             "layout": c.layout,
             "outputs": list(c.outputs),
             "class_places": submission.class_places(c),
@@ -305,10 +308,11 @@ class ProtocolScope:
             + self.artefacts.seconds([n for t, _ in members for n in t.spec.shared or ()]),
             "time_ordered": self.views.time_ordered,
             "time": self.protocol.time,
+            "rule": self.finalists.rule(what),
             **self.judgement(),
         }
 
-    def _member(self, trial: Trial, weight: float) -> results.SolutionMember:
+    def _member(self, trial: Trial, weight: float, fits: Sequence[Fit]) -> results.SolutionMember:
         candidate, spec = trial.spec.candidate, trial.spec
         return {
             "trial": trial.id,
@@ -320,15 +324,15 @@ class ProtocolScope:
             "repeats": spec.repeats,
             "fraction": spec.fraction,
             "seed": spec.seed,
-            "cost": trial.cost,
-            "seconds_given": max(f.seconds_given for f in trial.fits),
+            "cost": sum(f.seconds for f in fits),
+            "seconds_given": max(f.seconds_given for f in fits),
             "label": trial.label,
             "functions": list(candidate.functions),
             "shared": self.artefacts.sources(self.trials.shared_of(spec)),
             "threads": spec.threads,
             "models": [
                 {"repeat": f.repeat, "fold": f.fold, "path": f"trials/{Path(f.folder).name}/model.pkl"}
-                for f in trial.fits
+                for f in fits
             ],
         }
 

@@ -28,8 +28,9 @@ from cobra_jupyter.workbench.harness.journal import Answered, Journal
 from cobra_jupyter.workbench.harness.ownership import LEAD, Owners
 from cobra_jupyter.workbench.rpc import Call, Listener, Peer, words
 from cobra_jupyter.workbench.turns import CALL, CallError
+from cobra_jupyter.workbench.workers.environment import limit_threads
 from cobra_jupyter.workbench.workers.pool import MakePool
-from cobra_jupyter.workbench.workers.processes import ProcessPool, limit_threads
+from cobra_jupyter.workbench.workers.processes import ProcessPool
 
 RUNNER_CALLS = ("listen", "turn_begins", "hold", "restore", "verify", "shutdown")
 AGENT_CALLS = ("delegate", "recall", "finish")  # the runner must know which agent makes these calls

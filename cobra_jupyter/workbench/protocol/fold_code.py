@@ -9,6 +9,7 @@ import pandas as pd
 
 from cobra_jupyter.workbench.protocol.dates import date_code
 from cobra_jupyter.workbench.protocol.groups import group_code
+from cobra_jupyter.workbench.protocol.windows import Window, window_code
 
 
 def _splitter_code(protocol: dict[str, Any], strata: str) -> list[str]:
@@ -53,20 +54,20 @@ def strata_code(train: pd.DataFrame, targets: Sequence[str]) -> str:
     return f"train[{targets[0]!r}].astype(str)"
 
 
-def write_code(protocol: dict[str, Any], strata: str, when: str = "") -> str:
+def write_code(protocol: dict[str, Any], strata: str, when: str = "", windows: Sequence[Window] = ()) -> str:
     """Returns the code that makes `units`, `vault` and `folds[repeat][k]` from `train` and `test`.
 
-    `strata` is the code of what stratified folds share out evenly; `when` is the code of the times, for a
-    split by time."""
+    `strata` is the code of what stratified folds share out evenly. For a split by time, `when` is the code of
+    the times, and each of the `windows` is a fold."""
     imports = {
         "kfold": "KFold",
         "stratified": "StratifiedKFold",
         "group": "GroupKFold",
         "stratified_group": "StratifiedGroupKFold",
-        "time": "TimeSeriesSplit",
     }
-    extra = ", GroupShuffleSplit" if protocol["vault_rows"] else ""
-    lines = [f"from sklearn.model_selection import {imports[protocol['split']]}{extra}", ""]
+    names = [imports[protocol["split"]]] if protocol["split"] in imports else []
+    names += ["GroupShuffleSplit"] if protocol["vault_rows"] else []
+    lines = [f"from sklearn.model_selection import {', '.join(names)}", ""] if names else []
     if protocol["groups"]:
         values = group_code(protocol["groups"])
         lines += [
@@ -87,12 +88,7 @@ def write_code(protocol: dict[str, Any], strata: str, when: str = "") -> str:
         "folds = []  # folds[repeat][k] = positions of the training rows, positions of the held-out rows"
     )
     if protocol["split"] == "time":
-        lines += [
-            f"when = {when}",
-            'order = rows[np.argsort(when.to_numpy()[rows], kind="stable")]',
-            f"splits = TimeSeriesSplit({protocol['folds']}).split(order)",
-            "folds.append([(np.sort(order[a]), np.sort(order[b])) for a, b in splits])",
-        ]
+        lines += window_code(windows, when)
         if protocol["groups"]:  # drop training rows whose units occur again among the later rows
             lines.append("folds = [[(a[~np.isin(units[a], units[b])], b) for a, b in folds[0]]]")
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import typing
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +23,11 @@ from cobra_jupyter.workbench.protocol.choice import Choice, choose
 from cobra_jupyter.workbench.protocol.errors import ProtocolError
 from cobra_jupyter.workbench.protocol.fold_code import leave_out_code, strata_code, time_code, write_code
 from cobra_jupyter.workbench.protocol.groups import group_code
+from cobra_jupyter.workbench.protocol.windows import Window, windows
 
 VAULT_FROM = 20_000  # units; with fewer, a vault costs more than it shows
 VAULT_SHARE, VAULT_MOST = 0.05, 10_000
+ALL = -1  # as a fold's number: all rows train, none is held out
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -67,10 +70,29 @@ class Folds:
     vault: Positions
 
     def held_out(self, repeat: int, fold: int) -> Positions:
-        return self.splits[repeat][fold][1]
+        return self.splits[repeat][fold][1] if fold != ALL else np.arange(0)
 
     def training(self, repeat: int, fold: int) -> Positions:
-        return self.splits[repeat][fold][0]
+        return self.splits[repeat][fold][0] if fold != ALL else np.arange(len(self.units))
+
+    @property
+    def look_ahead(self) -> bool:
+        """Whether a fold trains on fewer rows than it could, because they are later or too near.
+
+        Then no fold's model knows what a model of all rows knows about the rows that come next."""
+        used = [len(training) + len(held_out) for repeat in self.splits for training, held_out in repeat]
+        return min(used) < len(self.units) - len(self.vault)
+
+
+class Own(typing.Protocol):
+    """Folds that a `%%protocol` cell made: their name, and the code that makes them again."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def folds(self) -> Folds: ...
+
+    def code(self, targets: Sequence[str]) -> str: ...
 
 
 def make_folds(code: str, train: pd.DataFrame, test: pd.DataFrame, key: str) -> Folds:
@@ -105,10 +127,16 @@ def freeze(
     repeats: int | None = None,
     groups: str | None = None,
     time: str | None = None,
+    gap: float | None = None,
     vault: bool | None = None,
     leave_out: Sequence[str] = (),
+    own: Own | None = None,
 ) -> tuple[Protocol, Folds]:
-    """Chooses, builds and hashes a protocol. `folds` default to 5; `repeats` and `vault` depend on size."""
+    """Chooses, builds and hashes a protocol. `folds` default to 5; `repeats` and `vault` depend on size.
+
+    `gap` is for a split by time: training rows are more than so many days (of numbers: units) earlier."""
+    if own:
+        split, groups, time, vault, folds, repeats = "kfold", None, None, False, len(own.folds.splits[0]), 1
     unknown = [name for name in leave_out if name not in train.columns]
     if unknown:
         raise ProtocolError(f"leave_out={unknown}: the train table has no such column")
@@ -126,6 +154,8 @@ def freeze(
     if choice.groups:
         scope |= {"np": np, "pd": pd, "test": test, "ID": competition.id}
         units = int(pd.Series(eval(group_code(choice.groups), scope)).nunique(dropna=False))
+    if gap and choice.split != "time":
+        raise ProtocolError(f"gap={gap:g}: only a split by time has gaps; add time=COLUMN")
     requested, folds = folds, _fold_count(folds, units)
     if requested is None and choice.split == "stratified":
         folds = min(folds, max(2, largest))  # the largest class must reach every fold
@@ -135,6 +165,12 @@ def freeze(
         repeats = 4 if units < 700 else 2 if units < 4_000 else 1
     elif repeats < 1:
         raise ProtocolError("repeats must be 1 or more")
+    chosen: tuple[Window, ...] = ()
+    reason = choice.reason
+    if choice.time:
+        asked = test[choice.time] if choice.time in test.columns else None
+        chosen, how = windows(train[choice.time], asked, requested, gap)
+        folds, reason = len(chosen), f"{reason}; {how}"
     use_vault = choice.split != "time" and (vault if vault is not None else units >= VAULT_FROM)
     needed = (competition.id, choice.time, competition.weights, *competition.targets)
     facts: dict[str, Any] = {
@@ -151,18 +187,21 @@ def freeze(
         "rows": len(train),
         "units": units,
         "vault_rows": min(VAULT_MOST, int(len(train) * VAULT_SHARE)) if use_vault else 0,
-        "reason": choice.reason,
+        "reason": reason,
         "leave_out": tuple(column for column in leave_out if column not in needed),
         "weights": competition.weights,
     }
     when = time_code(train, choice.time) if choice.time else ""
-    code = write_code(facts, strata, when)
+    if own:
+        facts |= {"split": "own", "reason": f"the cell %%protocol {own.name} makes the folds"}
+    code = own.code(competition.targets) if own else write_code(facts, strata, when, chosen)
     if facts["leave_out"]:
         code += f"\n\n{leave_out_code(facts['leave_out'])}"
-    made = make_folds(code, train, test, competition.id)
+    made = own.folds if own else make_folds(code, train, test, competition.id)
     facts["vault_rows"] = len(made.vault)
     stamp = json.dumps({**facts, "code": code}, sort_keys=True, default=str).encode()
     assignment = b"".join(b.tobytes() for repeat in made.splits for _, b in repeat)
+    assignment += b"".join(a.tobytes() for a, _ in own.folds.splits[0]) if own else b""
     digest = hashlib.sha256(stamp + assignment + made.vault.tobytes()).hexdigest()
     return Protocol(**facts, code=code, digest=digest), made
 

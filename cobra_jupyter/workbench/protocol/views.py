@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from cobra_jupyter.workbench.protocol.dates import timestamps
-from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol, subsample
+from cobra_jupyter.workbench.protocol.keys import key_codes
+from cobra_jupyter.workbench.protocol.protocol import ALL, Folds, Positions, Protocol, subsample
 from cobra_jupyter.workbench.workers.frames import write_frame
 
-Key = tuple[int, int]  # (repeat, fold)
+Key = tuple[int, int]  # (repeat, fold); fold ALL: a refit on all rows, by its number
 
 
 class Views:
@@ -41,20 +43,37 @@ class Views:
         self._protocol, self._folds = protocol, folds
         self._lock = threading.RLock()
         self.time_ordered = protocol.split == "time"
+        self.look_ahead = folds.look_ahead
         # shared artefacts may be reused only for the same rows
         self.rows = f"{train.shape} {test.shape} {list(train)} {competition.targets}"
         self._unit_codes = self._time_ranks() if self.time_ordered else folds.units
 
+    @cached_property
+    def keys(self) -> Positions | None:
+        """The code of each row's key, where rows that share one must stay together in a sample, or None."""
+        if self.time_ordered or self._protocol.groups:
+            return None  # a sample of these keeps the latest rows, or whole units
+        return key_codes(self._train, self._competition.columns, self._competition.id)
+
+    def known(self, key: Key, fraction: float, seed: int) -> Positions:
+        """Returns the held-out rows that a small-data trial can judge: keys of theirs are in its sample."""
+        held_out = self._folds.held_out(*key)
+        positions = self.positions(key, fraction, seed)
+        if positions is None or self.keys is None:
+            return held_out
+        chosen = self._folds.training(*key)[np.load(positions)]
+        return held_out[np.isin(self.keys[held_out], self.keys[chosen])]
+
     def _time_ranks(self) -> Positions:
         when = timestamps(self._train[self._protocol.time])
-        return np.asarray(when.rank(method="first", na_option="bottom"), np.int64)
+        return np.asarray(when.rank(method="dense", na_option="top"), np.int64)
 
     def train(self, key: Key) -> Path:
         """Returns the labelled training rows of a fold."""
-        return self._frame(f"train-{key[0]}-{key[1]}", lambda: self._train.iloc[self._folds.training(*key)])
+        return self._frame(f"train-{_name(key)}", lambda: self._train.iloc[self._folds.training(*key)])
 
     def units(self, key: Key) -> Path:
-        return self._array(f"units-{key[0]}-{key[1]}", lambda: self._unit_codes[self._folds.training(*key)])
+        return self._array(f"units-{_name(key)}", lambda: self._unit_codes[self._folds.training(*key)])
 
     def positions(self, key: Key, fraction: float, seed: int) -> Path | None:
         """Returns the positions of the training rows that a small-data trial uses; None for all."""
@@ -64,19 +83,26 @@ class Views:
         def choose() -> Any:
             training = self._folds.training(*key)
             if self.time_ordered:  # the most recent rows
-                order = training[np.argsort(self._unit_codes[training])]
+                order = training[np.argsort(self._unit_codes[training], kind="stable")]
                 chosen = np.sort(order[-max(2, round(fraction * len(order))) :])
             else:
-                chosen = subsample(self._folds.units, training, self._truth, fraction, seed)
+                units = self._folds.units if self.keys is None else self.keys
+                chosen = subsample(units, training, self._truth, fraction, seed)
             return np.searchsorted(training, chosen) if _sorted(training) else _locate(training, chosen)
 
         return self._array(f"positions-{key[0]}-{key[1]}-{fraction:g}-{seed}", choose)
 
-    def held_out(self, key: Key) -> Path:
-        """Returns the rows that a fold predicts, without labels."""
+    def asked(self, key: Key) -> Path:
+        """Returns the rows that a fit predicts, without labels: held-out rows, or test's of a refit."""
+        if key[1] == ALL:
+            return self.test()
         return self._frame(
             f"rows-{key[0]}-{key[1]}", lambda: self._unlabelled(self._train).iloc[self._folds.held_out(*key)]
         )
+
+    def count_asked(self, key: Key) -> int:
+        """Returns the number of rows that a fit predicts."""
+        return len(self._test) if key[1] == ALL else len(self._folds.held_out(*key))
 
     def vault(self) -> Path:
         return self._frame("vault", lambda: self._unlabelled(self._train).iloc[self._folds.vault])
@@ -89,7 +115,7 @@ class Views:
         return self._frame("all", lambda: self._unlabelled(self._train))
 
     def data_path(self, key: Key | None) -> Path:
-        return self.folder / ("data-unlabelled" if key is None else f"data-{key[0]}-{key[1]}")
+        return self.folder / f"data-{'unlabelled' if key is None else _name(key)}"
 
     def data(self, key: Key | None) -> Path:
         """Returns the competition folder as a fold may see it.
@@ -109,6 +135,8 @@ class Views:
         """Returns the data folder at a `data_path`; makes it if necessary."""
         if path == self.data_path(None):
             return self.data(None)
+        if path == self.data_path((0, ALL)):
+            return self.data((0, ALL))
         _, repeat, fold = path.name.split("-")
         return self.data((int(repeat), int(fold)))
 
@@ -142,6 +170,10 @@ class Views:
                 np.save(part, make())
                 part.replace(path)
         return path
+
+
+def _name(key: Key) -> str:
+    return "all" if key[1] == ALL else f"{key[0]}-{key[1]}"
 
 
 def _sorted(values: Positions) -> bool:

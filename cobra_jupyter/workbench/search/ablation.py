@@ -19,25 +19,18 @@ import numpy as np
 
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.kind import as_record
-from cobra_jupyter.workbench.scoring.scorer import Scorer
+from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Scorer
+from cobra_jupyter.workbench.search import confirmation
 from cobra_jupyter.workbench.search.candidates import Candidate
+from cobra_jupyter.workbench.search.confirmation import SeedNoise
+from cobra_jupyter.workbench.search.fidelity import Fidelity, affordable
 from cobra_jupyter.workbench.search.trials import Spec, Trial, Trials, config_key
 from cobra_jupyter.workbench.timed_decisions import Deciding
 
+LEAST_JUDGED = 50  # held-out rows
 SMALL_ROWS = 2_000  # rows of the first fit, which measures a candidate's cost
-FRACTIONS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02)
-
-
-@dataclass(frozen=True)
-class Fidelity:
-    """The size of the data: share of the training rows, and folds."""
-
-    fraction: float
-    folds: tuple[int, ...]
-
-    def __str__(self) -> str:
-        rows = "all rows" if self.fraction >= 1 else f"{self.fraction:.0%} of the rows"
-        return f"{rows}, {len(self.folds)} fold{'s' * (len(self.folds) != 1)}"
+TWINS = (1000, 2000)  # seeds of the baseline's twins, added to its own
+REPEATED = 3  # effects, the largest, that are measured again with the first twin's seed
 
 
 @dataclass(frozen=True)
@@ -54,9 +47,16 @@ class Effect:
     cost_ratio: float | None
     trial: str | None
     note: str = ""
+    freedom: float | None = None  # degrees of freedom of `se`
 
     def record(self) -> results.Effect:
         return as_record(results.Effect, self)
+
+    def still_confirmed(self, comparisons: int) -> bool:
+        """Whether it is confirmed after so many comparisons of the run."""
+        if self.gain is None or self.se is None:
+            return False
+        return confirmation.confirmed(self.gain, self.se, self.freedom, comparisons)
 
 
 @dataclass(frozen=True)
@@ -113,15 +113,17 @@ class Ablate:
         publish: Callable[[Ablation], None],
         slots: int,
         deciding: Deciding,
+        compared: int = 0,
     ) -> None:
-        """`slots`: assumed number of parallel trials; `deciding` records decisions that depend on time."""
+        """`slots`: assumed number of parallel trials; `deciding` records decisions that depend on time;
+        `compared`: comparisons that the run made before."""
         self.trials, self.candidate, self.factors, self.seed = trials, candidate, factors, seed
         self.base = candidate.config(base)
         self.begun, self.seconds, self.trial_seconds = time.monotonic(), seconds, trial_seconds
         self.cancelled, self.publish, self.id = cancelled, publish, id
         self._stop = threading.Event()  # set at the end of the time
         self._small: dict[str, Trial] = {}  # by config: trials of the size that measures effects
-        self.comparisons = 0
+        self.comparisons, self._compared = 0, compared
         self.slots, self._deciding = slots, deciding
         self._known: dict[str, Any] = deciding.known("course") or {}
         self._course: dict[str, Any] = {"fidelity": None, "twin": False, "rungs": 0, "tried": {}}
@@ -147,7 +149,8 @@ class Ablate:
         ]
         self.comparisons = len(singles)
         self._course["twin"] = self._known.get("twin", self.left > 0)
-        twin = self._trial(self.base, fidelity, self.seed + 1000) if self._course["twin"] else None
+        seeds = TWINS if self._course["twin"] else ()
+        twins = [self._trial(self.base, fidelity, self.seed + seed) for seed in seeds]
         running = {
             (f, config_key({f: level})): self._trial({**self.base, f: level}, fidelity)
             for f, level in singles
@@ -156,14 +159,11 @@ class Ablate:
         by_key: dict[int, Trial] = {}
         for index, (factor, level) in enumerate(singles):
             trial = self._wait(running[factor, config_key({factor: level})])
-            effects[index] = self._effect(baseline, trial, factor, level, None)
+            effects[index] = self._effect(baseline, trial, factor, level)
             if trial:
                 by_key[index] = trial
             self.publish(self._table(fidelity, baseline, effects, [], baseline, None, None))
-        seed_sd = self._seed_sd(baseline, self._wait(twin) if twin else None)
-        effects = [
-            self._effect(baseline, by_key.get(i), e.factor, e.level, seed_sd) for i, e in enumerate(effects)
-        ]
+        effects, seed_sd = self._judged(fidelity, baseline, twins, effects, by_key)
         combos, best, agreement = self._combine(fidelity, baseline, effects, by_key)
         table = self._table(fidelity, baseline, effects, combos, best, agreement, seed_sd)
         self.publish(table)
@@ -192,19 +192,17 @@ class Ablate:
 
     def _affordable(self, first: Trial, small: float) -> list[Any]:
         """Return the share of the rows and the folds."""
-        protocol = self.trials.scorer.protocol
         levels = sum(len(levels) - 1 for levels in self.factors.values())
-        planned = 1.6 * (levels + 4)  # levels cost more than the baseline on average; combinations follow
-        folds = list(range(protocol.folds))
-        for fraction in FRACTIONS:
-            cost = first.cost * (fraction / small) ** 1.1
-            for count in sorted({protocol.folds, 2, 1}, reverse=True):
-                if fraction == 1 and count == 1 and protocol.folds > 2:
-                    continue  # two folds of fewer rows are better
-                wall = planned * max(cost * count / self.slots, 0.02)
-                if wall <= 0.8 * self.left and cost <= self.trial_seconds:
-                    return [fraction, folds[-count:]]
-        return [FRACTIONS[-1], folds[-1:]]
+        return affordable(
+            first,
+            small,
+            count=self.trials.scorer.protocol.folds,
+            trials=1.6 * (levels + 1 + len(TWINS) + REPEATED + 2),  # levels cost more than the baseline
+            slots=self.slots,
+            left=self.left,
+            longest=self.trial_seconds,
+            keyed=self.trials.views.keys is not None,
+        )
 
     def _trial(self, config: dict[str, Any], fidelity: Fidelity, seed: int | None = None) -> _Running:
         seed = self.seed if seed is None else seed
@@ -237,9 +235,49 @@ class Ablate:
     def _untried(self, factor: str, level: Any, note: str) -> Effect:
         return Effect(factor, level, self.base[factor], None, None, "not tried", False, None, None, note)
 
+    def _judged(
+        self,
+        fidelity: Fidelity,
+        baseline: Trial,
+        twins: Sequence[_Running],
+        effects: Sequence[Effect],
+        trials: dict[int, Trial],
+    ) -> tuple[list[Effect], float | None]:
+        """Judge the effects by the noise of seeds: of the baseline's twins, and of the largest effects, which
+        are measured with another seed too. Returns them and the SD that seeds cause in a difference."""
+        others = [trial for trial in (self._wait(each) for each in twins) if trial and trial.oof]
+        noise = SeedNoise().with_twins([self._value(trial) for trial in (baseline, *others)])
+        largest = sorted(trials, key=lambda i: -(effects[i].gain or -math.inf))[:REPEATED]
+        again: dict[int, Trial] = {}
+        if others and others[0].spec.seed == self.seed + TWINS[0]:
+            started = {i: self._trial(trials[i].spec.config, fidelity, others[0].spec.seed) for i in largest}
+            for i, running in started.items():
+                trial = self._wait(running)
+                if trial and trial.oof and trials[i].oof:
+                    again[i] = trial
+                    noise = noise.with_twins([self._value(trials[i]), self._value(trial)])
+        return [
+            self._effect(
+                baseline,
+                trials.get(i),
+                effect.factor,
+                effect.level,
+                noise,
+                (others[0], again[i]) if i in again else None,
+            )
+            for i, effect in enumerate(effects)
+        ], noise.of_difference
+
     def _effect(
-        self, baseline: Trial, trial: Trial | None, factor: str, level: Any, seed_sd: float | None
+        self,
+        baseline: Trial,
+        trial: Trial | None,
+        factor: str,
+        level: Any,
+        noise: SeedNoise = SeedNoise(),  # noqa: B008 (frozen)
+        again: tuple[Trial, Trial] | None = None,
     ) -> Effect:
+        """The effect of a level; `again`: baseline and level with another seed, which count as much."""
         if trial is None:
             return self._untried(factor, level, "no time left in this ablation")
         if trial.oof is None or baseline.oof is None:
@@ -247,9 +285,13 @@ class Ablate:
             return Effect(
                 factor, level, self.base[factor], None, None, "failed", False, None, trial.id, why[:200]
             )
-        found = self.scorer.difference(baseline.oof, trial.oof)
-        if seed_sd:
-            found = replace(found, se=math.hypot(found.se, seed_sd))
+        found, pairs = self._difference(baseline, trial), 1
+        if again:
+            second, pairs = self._difference(*again), 2
+            gain, se = (found.gain + second.gain) / 2, (found.se + second.se) / 2
+            found = replace(found, gain=gain, se=se)  # the same rows, so the SE does not shrink
+        sure = confirmation.uncertainty(found.se, noise, pairs)
+        found = replace(found, se=sure.se)
         return Effect(
             factor,
             level,
@@ -257,26 +299,34 @@ class Ablate:
             found.gain,
             found.se,
             found.verdict,
-            self.confirmed(found.gain, found.se),
+            bool(noise.freedom)
+            and confirmation.confirmed(found.gain, found.se, sure.freedom, self._compared + self.comparisons),
             trial.cost / max(baseline.cost, 1e-9),
             trial.id,
+            freedom=sure.freedom,
         )
 
-    def confirmed(self, gain: float, se: float) -> bool:
-        """Whether an effect is larger than the largest expected of m null effects."""
-        return abs(gain) > se * math.sqrt(2 * math.log(self.comparisons + 1))
+    def _difference(self, a: Trial, b: Trial) -> Difference:
+        return self.scorer.difference(self._judgeable(a), self._judgeable(b))
 
-    def _seed_sd(self, baseline: Trial, twin: Trial | None) -> float | None:
-        """Estimate the SD that the seed alone causes in a difference of two trials, from one pair."""
-        if twin is None or twin.oof is None or baseline.oof is None:
-            return None
-        return abs(self._value(twin) - self._value(baseline))
+    def _judgeable(self, trial: Trial) -> OutOfFold:
+        """Out-of-fold predictions without the rows whose key the trial's sample lacks, if any remain."""
+        assert trial.oof
+        spec, views = trial.spec, self.trials.views
+        if spec.fraction >= 1 or views.keys is None:
+            return trial.oof
+        known = np.concatenate([views.known((0, fold), spec.fraction, spec.seed) for fold in spec.folds])
+        if len(known) < LEAST_JUDGED:
+            return trial.oof
+        fold = np.full_like(trial.oof.fold[0], -1)
+        fold[known] = trial.oof.fold[0][known]
+        return replace(trial.oof, fold=(fold,))
 
     def _value(self, trial: Trial) -> float:
         """Return a trial's score by the ablation's scorer; the worst possible if it has none."""
         if trial.oof is None:
             return -self.scorer.sign * math.inf
-        return self.scorer.score(trial.oof, with_se=False).value
+        return self.scorer.score(self._judgeable(trial), with_se=False).value
 
     def _combine(
         self, fidelity: Fidelity, baseline: Trial, effects: Sequence[Effect], singles: dict[int, Trial]
@@ -301,7 +351,7 @@ class Ablate:
             trial = self._wait(each)
             if trial is not None and trial.oof is not None and baseline.oof is not None:
                 pool.append(trial)
-                gain = self.scorer.difference(baseline.oof, trial.oof)
+                gain = self._difference(baseline, trial)
                 combos.append(
                     {"change": change, "gain": gain.gain, "se": gain.se, "trial": trial.id, "rung": 0}
                 )
@@ -367,7 +417,7 @@ class Ablate:
         seed_sd: float | None,
     ) -> Ablation:
         small = self._small.get(config_key(best.spec.config), baseline)  # at the size of the effects
-        found = self.scorer.difference(baseline.oof, small.oof) if baseline.oof and small.oof else None
+        found = self._difference(baseline, small) if baseline.oof and small.oof else None
         spread: dict[str, float] = {}
         for factor in self.factors:
             gains = [e.gain for e in effects if e.factor == factor and e.gain is not None]

@@ -85,6 +85,7 @@ def predict(trials: Sequence[Trial], rows: int, folds: int, slots: int, memory_m
     fits: list[Fit] = [fit for trial in trials for fit in trial.fits if fit.status == "ok"]
     if not fits:
         raise TooExpensive("no fit of this candidate succeeded, so its cost is unknown")
+    fits = [fit for fit in fits if not fit.beside] or fits  # times beside background work forecast nothing
     fitting, exponent = extrapolate([(f.rows, f.fit_seconds) for f in fits], rows, 0.5, 2.0)
     predicting = max(f.predict_seconds for f in fits)
     starting = sum(f.seconds - f.fit_seconds - f.predict_seconds for f in fits) / len(fits)

@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.hashing import sha256
+from cobra_jupyter.workbench.protocol.protocol import ALL
 from cobra_jupyter.workbench.protocol.views import Key, Views
 from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
@@ -83,10 +84,12 @@ class Fit:
     sha256: str = ""  # of the raw prediction's file
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
+    beside: bool = False  # other trials ran in the background, or it did: its time forecasts nothing
 
     def record(self) -> results.FoldFit:
         """JSON for the ledger, from which the fit can be restored."""
-        return {
+        beside: dict[str, Any] = {"beside": True} if self.beside else {}
+        record: results.FoldFit = {
             "repeat": self.repeat,
             "fold": self.fold,
             "digest": self.digest,
@@ -104,6 +107,7 @@ class Fit:
             "raw": f"trials/{Path(self.folder).name}/raw0.npy",
             "sha256": self.sha256,
         }
+        return cast("results.FoldFit", {**record, **beside})
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,11 @@ class Trial:
     def cost(self) -> float:
         """Seconds of worker time, summed over all fits."""
         return sum(fit.seconds for fit in self.fits)
+
+    @property
+    def alone(self) -> float:
+        """The cost without what background work beside it added: CPU seconds of such fits."""
+        return sum(fit.cpu_seconds if fit.beside and fit.cpu_seconds else fit.seconds for fit in self.fits)
 
     @property
     def rss_mb(self) -> float:
@@ -331,7 +340,7 @@ class Trials:
         return fit
 
     def _fit_now(self, spec: Spec, key: Key, digest: str, out: Path, cancelled: threading.Event) -> Fit:
-        work = self.work("fit", spec, key, out, rows=(self.views.held_out(key),))
+        work = self.work("fit", spec, key, out, rows=(self.views.asked(key),))
         outcome = self.pool.run(work, spec.timeout, cancelled, spec.background)
         facts: dict[str, Any] = {
             "digest": digest,
@@ -341,6 +350,7 @@ class Trials:
             "seed": self.seed(spec, key),
             "seconds": round(outcome.seconds, 3),
             "seconds_given": spec.timeout,
+            "beside": outcome.beside,
         }
         if outcome.failure is None:
             if broken := self._broken(out / "raw0.npy", key):
@@ -348,7 +358,7 @@ class Trials:
             return Fit(status="ok", **facts, **_facts(outcome.answer), sha256=sha256(out / "raw0.npy"))
         if outcome.failure.kind == "timeout" and (out / "snapshot.pkl").exists():
             (out / "snapshot.pkl").replace(out / "model.pkl")
-            work = self.work("predict", spec, key, out, rows=(self.views.held_out(key),))
+            work = self.work("predict", spec, key, out, rows=(self.views.asked(key),))
             predicted = self.pool.run(replace(work, model=out / "model.pkl"), 120, cancelled)
             if predicted.failure is None:
                 return Fit(
@@ -370,7 +380,7 @@ class Trials:
 
     def _broken(self, raw: Path, key: Key) -> Failure | None:
         """Check the prediction file here, because an agent's code runs in the worker."""
-        context, rows = self._make_context(), len(self.scorer.folds.held_out(*key))
+        context, rows = self._make_context(), self.views.count_asked(key)
         try:
             array = np.load(raw, allow_pickle=False)
             check_raw(array, rows, context["task"], len(context["classes"]), len(context["targets"]))
@@ -386,7 +396,7 @@ class Trials:
 
     def seed(self, spec: Spec, key: Key) -> int:
         """Return a different seed for each fit, so that a trial averages over seeds."""
-        return spec.seed + 100 * key[0] + key[1]
+        return spec.seed + 100 * key[0] + key[1] % 100
 
     def work(self, kind: str, spec: Spec, key: Key, out: Path, rows: tuple[Path, ...]) -> Work:
         data = self.views.data_path(key)
@@ -453,9 +463,7 @@ class Trials:
             whole: Array | None = None
             for fit in (f for f in fits if f.repeat == repeat):
                 key = (fit.repeat, fit.fold)
-                parts = self.decode(
-                    spec, key, Path(fit.folder) / "raw0.npy", self.views.held_out(key), "decode"
-                )
+                parts = self.decode(spec, key, Path(fit.folder) / "raw0.npy", self.views.asked(key), "decode")
                 if whole is None:
                     whole = np.zeros(
                         (len(settings), len(oof.fold[repeat]), *parts[0].shape[1:]), parts[0].dtype
@@ -494,15 +502,33 @@ class Trials:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "trial.json").write_text(json.dumps(trial.record(), indent=1, allow_nan=False))
 
-    def predict(self, trial: Trial, rows: Path, name: str, cancelled: threading.Event) -> Array:
+    def refit(self, trial: Trial, most: int, cancelled: threading.Event) -> tuple[Fit, ...]:
+        """Fit a trial's candidate on all rows, with at most so many seeds; one where seeds change nothing.
+
+        A refit predicts the test rows. Raises RuntimeError if one fails."""
+        fits: list[Fit] = []
+        for keys in ([(nth, ALL) for nth in range(min(2, most))], [(nth, ALL) for nth in range(2, most)]):
+            futures = [self._fit_future(trial.spec, key, cancelled) for key in keys]
+            fits += [future.result() for future in futures]
+            if failed := next((fit for fit in fits if fit.status != "ok"), None):
+                why = failed.failure.message if failed.failure else ""
+                raise RuntimeError(f"{trial.id}: the refit on all rows failed: {why}")
+            if len(fits) > 1 and fits[0].sha256 == fits[1].sha256:
+                return (fits[0],)
+        return tuple(fits)
+
+    def predict(
+        self, trial: Trial, rows: Path, name: str, cancelled: threading.Event, fits: Sequence[Fit] = ()
+    ) -> Array:
         """Predict other rows (test, vault): the mean raw prediction (n, width) of a trial's fold models.
 
-        Raises RuntimeError with the fold that failed."""
+        `fits`: take these instead; refits on all rows predict test only. Raises RuntimeError with the fold
+        that failed."""
         futures = [
             self._threads.submit(
                 self._predict_one, trial, (fit.repeat, fit.fold), Path(fit.folder), rows, name, cancelled
             )
-            for fit in trial.fits
+            for fit in fits or trial.fits
         ]
         raws = [future.result() for future in futures]
         return np.asarray(np.mean(raws, axis=0))
@@ -510,8 +536,8 @@ class Trials:
     def _predict_one(
         self, trial: Trial, key: Key, folder: Path, rows: Path, name: str, cancelled: threading.Event
     ) -> Array:
-        out = folder / name
-        if not (out / "done").exists():
+        out = folder if key[1] == ALL else folder / name
+        if key[1] != ALL and not (out / "done").exists():
             refit = not (folder / "model.pkl").exists()
             work = self.work("fit" if refit else "predict", trial.spec, key, out, (rows,))
             work = replace(work, model=folder / "model.pkl")  # even if artefacts were shared since

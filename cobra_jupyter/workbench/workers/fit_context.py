@@ -65,9 +65,11 @@ class Context:
 
         Units stay whole. With a split by time, the latest rows are for validation."""
         n = len(self._units)
-        if self._time_ordered:  # then units are ranks in time
-            order, cut = np.argsort(self._units, kind="stable"), max(1, int(n * (1 - share)))
-            return np.sort(order[:cut]), np.sort(order[cut:])
+        if self._time_ordered:  # then units are ranks in time: whole periods
+            first = np.sort(self._units)[max(1, int(n * (1 - share)))]
+            late = self._units >= max(first, self._units.min() + 1)
+            late = late if late.any() else np.arange(n) >= max(1, int(n * (1 - share)))  # all of one time
+            return np.flatnonzero(~late), np.flatnonzero(late)
         names = np.unique(self._units)
         held = np.random.default_rng(self.seed).permutation(names)[: max(1, round(share * len(names)))]
         valid = np.isin(self._units, held)

@@ -6,8 +6,9 @@ import bisect
 import itertools
 import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Outcome:
     failure: Failure | None
     answer: dict[str, Any]
     seconds: float
+    beside: bool = False  # work of the other sort, background or not, ran at its begin or end
 
 
 @dataclass(frozen=True, order=True)
@@ -58,6 +60,7 @@ class Queue:
     def __init__(self, slots: int) -> None:
         self._slots = self._free = slots
         self._gpu_free = True
+        self.running = Counter[bool]()  # work in the background (True) and other work
         self._changed = threading.Condition()
         self._waiting: list[Ticket] = []
         self._numbers = itertools.count()
@@ -76,6 +79,7 @@ class Queue:
                     self._changed.wait(0.2)
                 self._free -= ticket.cores
                 self._gpu_free = self._gpu_free and not gpu
+                self.running[background] += 1
                 return ticket
             finally:
                 self._waiting.remove(ticket)
@@ -90,6 +94,7 @@ class Queue:
         with self._changed:
             self._free += ticket.cores
             self._gpu_free = self._gpu_free or ticket.gpu
+            self.running[ticket.background] -= 1
             self._changed.notify_all()
 
 
@@ -137,6 +142,7 @@ class Pool(ABC):
         ticket = self._queue.enter(cancelled, background, work.threads, work.gpu)
         if ticket is None:
             return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
+        beside = self._queue.running[not background] > 0
         try:
             if cancelled.is_set():
                 return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
@@ -145,7 +151,7 @@ class Pool(ABC):
                 outcome = self._run(work, seconds - outcome.seconds, cancelled)
             if outcome.failure and outcome.failure.kind in ("error", "killed"):
                 disk.check(work.out.parent)
-            return outcome
+            return replace(outcome, beside=beside or self._queue.running[not background] > 0)
         finally:
             self._queue.leave(ticket)
 

@@ -31,13 +31,6 @@ PRELOAD = (
     "cobra_jupyter.workbench.workers.preload",
     "lightgbm",
 )
-THREAD_LIMITS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 MOST_WAITING = 8  # workers forked ahead
 
 
@@ -198,12 +191,6 @@ class ProcessPool(Pool):
 def _server() -> int | None:
     pid: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)
     return pid
-
-
-def limit_threads(environment: dict[str, str] | os._Environ[str]) -> None:
-    """One thread per worker, because trials run in parallel. Call before numerical libraries load."""
-    for name in THREAD_LIMITS:
-        environment[name] = "1"
 
 
 def _memory(pid: int, descendants: bool) -> int:

@@ -44,7 +44,7 @@ MODEL_BYTES = 2 * 2**30  # a larger model is not stored, so its test rows need a
 class Work:
     """The work of one worker. The harness sets the paths; `train` and `rows` are frame files."""
 
-    kind: str  # "fit" | "predict" | "make" | "decode" | "score"
+    kind: str  # "fit" | "predict" | "make" | "decode" | "score" | "split"
     out: Path
     source: Path
     context: dict[str, Any] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class Surroundings:
 
 def do(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, Any]:
     """Do the work by `deadline` (`time.monotonic`). → the answer; a failure is one too."""
-    doing = {"fit": _fit, "predict": _predict, "make": _make, "decode": _decode, "score": _score}[work.kind]
+    doing = DOING[work.kind]
     try:
         return doing(work, deadline, surroundings)
     except BaseException as error:  # SystemExit and KeyboardInterrupt of agent code included
@@ -211,6 +211,19 @@ def _make(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, 
     return {"status": "ok", "columns": [str(c) for c in frame.columns], "rows": len(frame)}
 
 
+def _split(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, Any]:
+    """Runs folds(units, test) of a protocol cell on rows without labels."""
+    units, test = (read_frame(path) for path in work.rows)
+    seed_everything(0)
+    surroundings.guard(work)
+    made = load_module(work.source).folds(units, test)
+    arrays: dict[str, Any] = {}
+    for number, (training, held_out) in enumerate(made):
+        arrays[f"a{number}"], arrays[f"b{number}"] = np.asarray(training), np.asarray(held_out)
+    np.savez(work.out / "folds.npz", **arrays)
+    return {"status": "ok"}
+
+
 def _decode(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, Any]:
     """Runs a candidate's decode(raw, rows, params) for every setting, without labels."""
     (rows,) = (read_frame(path) for path in work.rows)
@@ -258,6 +271,16 @@ def _resampled(metric: Callable[..., Any], *given: Any) -> float:
         return float(metric(*given))
     except Exception:  # for example a draw without positives; the harness skips it
         return float("nan")
+
+
+DOING: dict[str, Callable[[Work, float, Surroundings], dict[str, Any]]] = {
+    "fit": _fit,
+    "predict": _predict,
+    "make": _make,
+    "decode": _decode,
+    "score": _score,
+    "split": _split,
+}
 
 
 def load_module(path: Path) -> ModuleType:

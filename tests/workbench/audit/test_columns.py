@@ -96,8 +96,12 @@ def test_a_value_that_only_one_class_has_is_a_finding_if_test_has_it_too() -> No
         return frame.assign(giver=np.where(named, rng.choice(["ann", "bob"], len(frame)), "N/A"))
 
     found = audited(*tables(edit=plant))
-    assert only(found, "presence tells").severity == "warning"
-    assert audit.leaking_columns(found) == ()
+    leak = only(found, "presence tells")
+    assert (leak.severity, leak.columns) == ("leak", ("giver",))
+    assert leak.scores is not None
+    assert leak.scores["metric"] == "roc_auc"
+    assert leak.scores["with"] > leak.scores["without"]
+    assert audit.leaking_columns(found) == ("giver",)
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cobra_jupyter.workbench.ensemble.blending import greedy
+from cobra_jupyter.workbench.ensemble.weights import greedy
 from tests.conftest import Bench
 from tests.workbench.sources import LINEAR, body
 
@@ -158,7 +158,7 @@ def test_the_vault_does_not_choose(benches: Callable[..., Bench]) -> None:
 
 
 def test_a_new_protocol_compares_nothing_with_the_old(bench: Bench) -> None:
-    bench.submit(bench.trial("one")["id"])
+    bench.submit(bench.trial("one")["id"], force=True)
     before = bench.solution()
     bench.protocol(folds=4, repeats=1)
     with pytest.raises(ValueError, match="no trial has finished"):

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from cobra_jupyter.workbench.errors import TooExpensive
-from cobra_jupyter.workbench.search import ablation
 from cobra_jupyter.workbench.search.scaling import extrapolate
 from tests.conftest import Bench, FakeCall
 from tests.workbench.sources import LINEAR, body
@@ -160,13 +159,18 @@ def test_an_ablation_can_be_cancelled(bench: Bench) -> None:
     assert time.monotonic() - begun < 3
 
 
-def test_a_claim_must_exceed_what_the_best_of_many_null_effects_reaches() -> None:
-    table = ablation.Ablate.__new__(ablation.Ablate)
-    table.comparisons = 20
-    assert not table.confirmed(2.0, 1.0)
-    assert table.confirmed(2.5, 1.0)
-    assert table.confirmed(-2.5, 1.0)
-    assert not table.confirmed(0.0, 0.0)
+def test_more_comparisons_in_the_run_take_a_confirmation_back(bench: Bench) -> None:
+    before = bench.harness.scope.ablations
+    bench.harness.scope.ablations = []
+    try:
+        table = bench.ablate("planted", {"idle": [1, 2], "shift": [1.0, 0.9]}, fraction=1.0, seconds=60)
+        weak = by_level(table)["shift", 0.9]
+        (known,) = bench.harness.scope.ablations
+        (effect,) = [each for each in known.effects if each.factor == "shift"]
+        assert weak["confirmed"] == effect.still_confirmed(table["comparisons"])
+        assert not effect.still_confirmed(10**300)
+    finally:
+        bench.harness.scope.ablations = before
 
 
 # ---- what a full run costs

@@ -49,6 +49,7 @@ def blend_html(data: results.Blend) -> str:
         ),
         parts.line(describe.over_best(data)) if describe.over_best(data) else "",
         parts.table(("trial", "member", "weight", "cost"), rows, "llrr"),
+        parts.items(map(parts.soft, describe.dropped(data))) if data.get("dropped") else "",
         parts.line(parts.soft(describe.optimism(data), small=True)),
         weights(data, f"Weights of {data.get('id')}") if len(rows) > 1 else "",
     )
@@ -67,6 +68,7 @@ def blend_text(data: results.Blend) -> str:
     return parts.lines(
         f"blend {describe.blend(data)}",
         parts.columns(rows, "rllr"),
+        [f"  {line}" for line in describe.dropped(data)],
         f"  {describe.optimism(data)}",
     )
 
@@ -183,6 +185,7 @@ def submission_html(data: results.Submission) -> str:
             parts.soft("SHA-256"),
             parts.code(str(data.get("sha256", ""))),
         ),
+        parts.line(parts.soft(data.get("training", ""))) if data.get("training") else "",
         parts.table(("trial", "member", "weight"), rows, "llr"),
         *(parts.line(parts.coloured("suspect", "bad"), reason) for reason in data.get("suspect") or ()),
     )
@@ -194,6 +197,7 @@ def submission_text(data: results.Submission) -> str:
         f"submission of {describe.submission(data)}",
         f"  sha256 {data.get('sha256')}",
         f"  members: {members}" if members else None,
+        f"  training: {data['training']}" if data.get("training") else None,
         *(f"  SUSPECT: {reason}" for reason in data.get("suspect") or ()),
     )
 

@@ -198,6 +198,14 @@ def sanity(data: results.Protocol) -> str:
     return f"{tried}: {found.get('reason', '')}" if found else ""
 
 
+def answered(data: results.Protocol) -> str:
+    """What became of the audit's findings."""
+    return " · ".join(
+        f"{each['check']} {words.names(each['columns'])}: {each['answer']}, {words.cut(each['reason'], 300)}"
+        for each in data.get("answers") or ()
+    )
+
+
 def judged(data: results.Protocol) -> dict[str, str]:
     """The protocol's short facts."""
     units = f", {words.count(data.get('units'))} units" if data.get("units") != data.get("rows") else ""
@@ -214,6 +222,7 @@ def judged(data: results.Protocol) -> dict[str, str]:
         "metric tested": sanity(data),
         "rows": f"{words.count(data.get('rows'))}{units}",
         **({"left unused": words.names(data["leave_out"])} if data.get("leave_out") else {}),
+        **({"audit": answered(data)} if data.get("answers") else {}),
         "vault": vault,
         "seed": str(data.get("seed")),
         "digest": str(data.get("digest") or "")[:16],

@@ -155,11 +155,21 @@ def optimism(blend: results.Blend) -> str:
     return f"in-sample {inside}; the score is nested: each fold's weights come from the other folds"
 
 
+def averaged(data: results.Blend) -> str:
+    rule = data.get("rule") or "mean"
+    return "" if rule == "mean" else f", averaged by {rule}s"
+
+
+def dropped(data: results.Blend) -> list[str]:
+    """The trials that a blend does not use, each with the reason."""
+    return [f"without {each['trial']}: {each['why']}" for each in data.get("dropped") or ()]
+
+
 def blend(data: results.Blend) -> str:
     over = f"; {over_best(data)}" if over_best(data) else ""
     return (
         f"{data.get('id')} of {words.counted(len(data.get('members') or ()), 'trial')} "
-        f"({data.get('considered')} considered): score {score(data)} nested{over}; "
+        f"({data.get('considered')} considered){averaged(data)}: score {score(data)} nested{over}; "
         f"costs {words.seconds(data.get('cost'))} of worker time"
     )
 

@@ -101,6 +101,7 @@ def probe_html(data: results.Probe) -> str:
         parts.title(f"Probe of {data.get('candidate')}", words.cut(words.config(data.get("config")), 160)),
         parts.line(parts.strong("Predicted:"), _predicted(data)),
         parts.line(parts.coloured("●", look), _memory(data)),
+        parts.line(parts.soft(data["proof"])) if data.get("proof") else "",
         parts.table(("rows", "one fit", "memory"), rows, "rrr"),
     )
 
@@ -111,7 +112,10 @@ def probe_text(data: results.Probe) -> str:
         f"{words.seconds(m.get('seconds'))} {words.megabytes(m.get('rss_mb'))}"
         for m in data.get("measured") or ()
     ]
-    return parts.lines(f"probe of {data.get('candidate')}: {_predicted(data)}", f"  {_memory(data)}", rows)
+    proof = f"  {data['proof']}" if data.get("proof") else None
+    return parts.lines(
+        f"probe of {data.get('candidate')}: {_predicted(data)}", f"  {_memory(data)}", proof, rows
+    )
 
 
 # ---- jobs and status
