@@ -210,7 +210,7 @@ class Finalists:
             )
 
     def _out_of_fold(self, what: str) -> OutOfFold | None:
-        return self.blends[what].oof if what in self.blends else self.trials([what])[0].oof
+        return self.blends[what].oof if what in self.blends else self.members(what)[0][0][0].oof
 
     def used(self, what: str) -> Used:
         """The fits that predict the test rows for a trial or blend."""
