@@ -94,7 +94,7 @@ def test_a_restored_run_submits_the_same_without_fitting(
     solution = bench.solution()
     again = Bench(bench.run, growing, type(bench.harness.pool))
     restore(again.harness, bench.lines, FakeCall())
-    assert again.solution() == solution
+    assert {**again.solution(), "overhead": 0.0} == {**solution, "overhead": 0.0}  # seconds of reading
     made = again.harness.scope.finalists.submission(trial["id"], FakeCall().cancelled)
     assert made.equals(pd.read_csv(bench.run / "submission.csv"))
     again.close()

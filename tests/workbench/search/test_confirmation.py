@@ -135,6 +135,7 @@ def test_times_beside_a_background_job_are_marked_and_forecast_nothing() -> None
     def fit(rows: int, seconds: float, beside: bool) -> Any:
         return SimpleNamespace(
             rows=rows, status="ok", seconds=seconds, fit_seconds=seconds, predict_seconds=0.0, rss_mb=1.0,
+            base_mb=1.0, fit_mb=1.0, predict_mb=0.0,
             beside=beside,
         )  # fmt: skip
 
