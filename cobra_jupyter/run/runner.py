@@ -459,6 +459,8 @@ class Runner:
         if agent.name == LEAD and (why := self._not_yet(agent)):
             self._warned = True
             return why
+        if awaited := agent.hand_over():
+            return f"not yet: {awaited.said} and goes on from here; until then nothing runs but running jobs"
         self.ledger.append(kinds.FINISH, kinds.Finish(agent=agent.name, why=str(args.get("why") or "")))
         self._loop.call_soon_threadsafe(setattr, agent, "finished", args.get("why") or "the agent is done")
         if agent.name != LEAD:
