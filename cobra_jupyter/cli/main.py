@@ -50,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return OK
     except Exception as error:
-        return _refuse(error)
+        code = _refuse(error)
+        if getattr(chosen, "json", False):
+            print(json.dumps({"submission": None, "exit": code, "reason": str(error)}))
+        return code
 
 
 def _refuse(error: Exception) -> int:
@@ -228,10 +231,10 @@ def _print(result: dict[str, Any] | None, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result))
         return
-    if result["submission"]:
-        from cobra_jupyter.workbench.display.pages.describe import cross_validated
+    from cobra_jupyter.workbench.display.pages import describe
 
-        found = cross_validated(result["metric"], result["cv"], result["cv_se"])
+    if result["submission"]:
+        found = describe.cross_validated(result["metric"], result["cv"], result["cv_se"])
         print(f"{result['competition']}: {found}")
         print(f"proof       {result['proof']}")
     else:
@@ -239,6 +242,8 @@ def _print(result: dict[str, Any] | None, as_json: bool) -> None:
     for name in ("submission", "notebook", "solution", "report"):
         if result[name]:
             print(f"{name:<11} {result[name]}")
+    for assumption in result["assumed"]:
+        print(f"assumed     {describe.assumption(assumption)}")
     print(f"time        {result['seconds']:.0f} s")
 
 

@@ -9,10 +9,11 @@ from cobra_jupyter.competition.cards import card
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.loading import load, load_code
 from cobra_jupyter.competition.reading import read
-from cobra_jupyter.competition.record import Competition, Data, FileGroup
+from cobra_jupyter.competition.record import Assumption, Competition, Data, FileGroup
 from cobra_jupyter.competition.tables import Table
 
 __all__ = [
+    "Assumption",
     "Competition",
     "CompetitionError",
     "Data",

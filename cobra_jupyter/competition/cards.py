@@ -15,7 +15,8 @@ from cobra_jupyter.competition.record import Competition
 MOST_SHOWN = 30
 FIELDS = (
     "name", "id", "targets", "outputs", "task", "classes", "layout", "metric", "direction", "label_sources",
-    "kind", "columns", "split", "groups", "time", "evidence", "questions", "obstacles", "notes",
+    "kind", "columns", "split", "groups", "time", "evidence", "questions", "obstacles", "assumed",
+    "notes",
 )  # fmt: skip
 OPTIONAL = {
     "lightgbm": "lightgbm is not installed, so boosting uses scikit-learn's trees; pip install lightgbm"

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cobra_jupyter.competition import files, roles
+from cobra_jupyter.competition import files
 from cobra_jupyter.competition.columns import distinct, listed, some
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
-from cobra_jupyter.competition.loading import INFINITE
+from cobra_jupyter.competition.keys import Key, joined
+from cobra_jupyter.competition.loading import INFINITE, key_text
 from cobra_jupyter.competition.metric_words import wants
 from cobra_jupyter.competition.reader import Reader
 from cobra_jupyter.competition.record import FileGroup
@@ -36,56 +37,57 @@ def unique_names(
         )
 
 
-def same_ids(tables: Tables, key: roles.Key, found: Findings) -> None:
-    """Raises CompetitionError unless ids are unique and the same in sample and test."""
+def same_ids(tables: Tables, key: Key, found: Findings) -> None:
+    """Raises CompetitionError unless ids are unique, and the test table has those of the sample."""
     if not key.name:
         return
-    sample = tables.sample_frame[key.name]
-    _check_unique(sample, tables.sample.path, key.name)
+    sample = tables.sample_frame[key.sample_name]
+    _check_unique(sample, tables.sample.path, key.sample_name)
     _note_repeats(tables, key, found)
     test = tables.test_frame
     if test is None or tables.test is None:
         return
     if key.by_position:
-        if len(test) != len(sample):
-            raise CompetitionError(
-                f"{tables.test.path}: has {len(test)} rows, but {tables.sample.path} has {len(sample)};"
-                " put the same rows in both"
-            )
-        found.notes.append(
-            f"{tables.test.path} has no {key.name}: its rows are assumed to be in the sample submission's "
-            "order"
-        )
+        _assume_order(tables, test, key, found)
         return
-    ids = _key_values(test, key)
+    ids = joined(test, key.parts, key.separator) if key.parts else test[key.name]
     _check_unique(ids, tables.test.path, key.name)
-    extra, lacking = set(ids) - set(sample), set(sample) - set(ids)
-    if extra or lacking:
-        example = next(iter(sorted(map(str, lacking or extra))))
+    own, asked = set(key_text(ids)), set(key_text(sample))
+    extra, lacking = own - asked, asked - own
+    if lacking:
         raise CompetitionError(
             f"{tables.sample.path} and {tables.test.path}: the values of {key.name} differ"
             f" ({len(lacking)} only in the sample submission, {len(extra)} only in the test table,"
-            f" e.g. {example}); put the same rows in both, or give another key with --set id=…"
+            f" e.g. {min(lacking)}); put the same rows in both"
+        )
+    if extra:
+        found.notes.append(
+            f"{tables.test.path}: {_rows(len(extra))} that {tables.sample.path} does not ask for; not used"
         )
 
 
-def _key_values(frame: pd.DataFrame, key: roles.Key) -> pd.Series:
-    if not key.parts:
-        return frame[key.name]
-    return frame[key.parts[0]].astype(str) + key.separator + frame[key.parts[1]].astype(str)
+def _assume_order(tables: Tables, test: pd.DataFrame, key: Key, found: Findings) -> None:
+    assert tables.test is not None
+    if len(test) != len(tables.sample_frame):
+        raise CompetitionError(
+            f"{tables.test.path}: has {len(test)} rows, but {tables.sample.path} has"
+            f" {len(tables.sample_frame)}; put the same rows in both"
+        )
+    found.assume(
+        "id",
+        f"the rows of {tables.test.path} are in the order of {tables.sample.path}",
+        f"no column of {tables.test.path} holds the values of {key.sample_name}",
+    )
 
 
 def _check_unique(ids: pd.Series, path: str, name: str) -> None:
     if ids.isna().any():
-        raise CompetitionError(
-            f"{path}: {_rows(int(ids.isna().sum()))} without {name}; fill it in, or give another key with"
-            " --set id=…"
-        )
+        raise CompetitionError(f"{path}: {_rows(int(ids.isna().sum()))} without {name}; fill it in")
     repeated = ids[ids.duplicated()]
     if len(repeated):
         raise CompetitionError(
             f"{path}: {_rows(len(repeated))} with the {name} of an earlier row, e.g. {repeated.iloc[0]};"
-            " keep one of each, or give another key with --set id=…"
+            " keep one of each"
         )
 
 
@@ -93,15 +95,23 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
 
-def _note_repeats(tables: Tables, key: roles.Key, found: Findings) -> None:
+def _note_repeats(tables: Tables, key: Key, found: Findings) -> None:
     train = tables.train_frame
     if train is None or tables.train is None or key.name not in train.columns:
         return
-    repeats = int(train[key.name].duplicated().sum())
+    ids = train[key.name]
+    repeats = int(ids.duplicated().sum())
+    if len(ids) > 1 and ids.nunique() == 1:
+        raise CompetitionError(
+            f"{tables.train.path}: all {len(ids)} rows have the same {key.name}, so no fold could hold rows"
+            " out; give each row its own"
+        )
     if repeats:
-        found.notes.append(
-            f"{tables.train.path}: {_rows(repeats)} with the {key.name} of an earlier row; all are kept (if"
-            f" they belong together, groups={key.name} keeps them in one fold)"
+        found.assume(
+            "id",
+            f"all rows of {tables.train.path} are used, as different rows",
+            f"{_rows(repeats)} with the {key.name} of an earlier row",
+            f"groups={key.name}",
         )
 
 
@@ -158,16 +168,21 @@ def usable_labels(tables: Tables, targets: tuple[str, ...], found: Findings) -> 
     train, table = tables.train_frame, tables.labels or tables.train
     if train is None or table is None or not targets:
         return 0
-    absent = train[list(targets)].isna().any(axis=1)
-    endless = train[list(targets)].select_dtypes("float").isin(INFINITE).any(axis=1) & ~absent
-    missing, infinite = int(absent.sum()), int(endless.sum())
-    if missing:
-        found.notes.append(f"{table.path}: {_rows(missing)} without a label: dropped")
+    names = list(targets)
+    absent = train[names].isna().all(axis=1)
+    endless = train[names].select_dtypes("float").isin(INFINITE)
+    infinite = int((endless.any(axis=1) & ~absent).sum())
     if infinite:
         found.infinite_labels = True
+        train = train.assign(**{name: train[name].mask(endless[name]) for name in endless.columns})
         found.notes.append(f"{table.path}: {_rows(infinite)} with an infinite label: dropped")
-    if missing or infinite:
-        tables.train_frame = train = train[~(absent | endless)].reset_index(drop=True)
+    gone = train[names].isna().all(axis=1)
+    missing = int(absent.sum())
+    if missing:
+        found.notes.append(f"{table.path}: {_rows(missing)} without a label: dropped")
+    if gone.any() or infinite:
+        tables.train_frame = train = train[~gone].reset_index(drop=True)
+    _note_gaps(train, names, table.path, found)
     if len(train) == 0:
         raise CompetitionError(
             f"{table.path}: no row has a usable label in {listed(targets)}; fill the column, or give another"
@@ -191,12 +206,23 @@ def usable_labels(tables: Tables, targets: tuple[str, ...], found: Findings) -> 
         found.notes.append(
             f"more rows to predict ({len(tables.sample_frame)}) than to train on ({len(train)})"
         )
-    return missing + infinite
+    return int(gone.sum())
+
+
+def _note_gaps(train: pd.DataFrame, targets: list[str], path: str, found: Findings) -> None:
+    """Says how many rows have each of several labels, if some rows have only some."""
+    known = train[targets].notna()
+    if len(targets) > 1 and not known.all(axis=None):
+        counts = listed([f"{name} {known[name].sum():,}" for name in targets], 8)
+        whole = int(known.all(axis=1).sum())
+        said = f"rows count for the labels that they have ({counts} of {len(train):,}; {whole:,} have all)"
+        found.evidence["missing labels"] = said
+        found.notes.append(f"{path}: {said}")
 
 
 def has_features(
     tables: Tables,
-    key: roles.Key,
+    key: Key,
     targets: tuple[str, ...],
     features: Mapping[str, str],
     groups: tuple[FileGroup, ...],
@@ -217,9 +243,9 @@ def has_features(
     )
 
 
-def formulas(tables: Tables, key: roles.Key, targets: tuple[str, ...], found: Findings) -> None:
+def formulas(tables: Tables, key: Key, targets: tuple[str, ...], found: Findings) -> None:
     """Notes ids and labels that a spreadsheet would run as formulas; the submission has them unchanged."""
-    checked = [(tables.sample_frame, tables.sample, [key.name])]
+    checked = [(tables.sample_frame, tables.sample, [key.sample_name])]
     if tables.train_frame is not None and tables.train is not None:
         checked.append((tables.train_frame, tables.train, list(targets)))
     for frame, table, names in checked:

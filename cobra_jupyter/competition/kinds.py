@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cobra_jupyter.competition import columns, files, roles
+from cobra_jupyter.competition import columns, files
 from cobra_jupyter.competition.findings import Findings, Tables
+from cobra_jupyter.competition.keys import Key
 from cobra_jupyter.competition.labels import Labels
 from cobra_jupyter.competition.record import FileGroup
 
@@ -14,7 +15,7 @@ MANY_NUMBERS = 50
 FEW_NUMBERS = 20
 
 
-def of_columns(tables: Tables, key: roles.Key, targets: tuple[str, ...], found: Findings) -> dict[str, str]:
+def of_columns(tables: Tables, key: Key, targets: tuple[str, ...], found: Findings) -> dict[str, str]:
     """Returns the kinds of the feature columns: the columns of train that the test rows have too."""
     train = tables.train_frame
     if train is None:
@@ -54,11 +55,11 @@ def _parts_of_key(ids: pd.Series, name: str, found: Findings) -> None:
             )
 
 
-def keys_in_names(tables: Tables, key: roles.Key, groups: tuple[FileGroup, ...]) -> set[str]:
+def keys_in_names(tables: Tables, key: Key, groups: tuple[FileGroup, ...]) -> set[str]:
     """Returns the row keys that occur in the names of the groups' example files."""
     named = {word for group in groups for example in group.examples for word in files.words_of(example)}
-    frames = (tables.sample_frame, tables.train_frame)
-    values = [f[key.name].astype(str) for f in frames if f is not None and key.name in f.columns]
+    sides = ((tables.sample_frame, key.sample_name), (tables.train_frame, key.name))
+    values = [f[name].astype(str) for f, name in sides if f is not None and name in f.columns]
     return {text for column in values for text in column[column.isin(named)]}
 
 

@@ -32,41 +32,6 @@ class Labels:
     notes: tuple[str, ...] = ()
 
 
-def asked_targets(setting: str, columns: Sequence[str], path: str) -> tuple[str, ...]:
-    """Returns the columns of ``target=a,b``. Raises CompetitionError if the table lacks one."""
-    names = (
-        (setting,)
-        if setting in columns
-        else tuple(name.strip() for name in setting.split(",") if name.strip())
-    )
-    missing = [name for name in names if name not in columns]
-    if missing or not names:
-        raise CompetitionError(
-            f"target={setting}: {path} has no column {', '.join(missing) or 'of that name'};"
-            f" it has {', '.join(map(str, columns[:20]))}"
-        )
-    return names
-
-
-def find_targets(
-    train: pd.DataFrame, outputs: Sequence[str], leave: set[str], path: str
-) -> tuple[tuple[str, ...], str]:
-    """Returns (label columns, reason).
-
-    These are named like the outputs, or contain the outputs' names, or are the only column that test
-    lacks."""
-    if set(outputs) <= set(train.columns):
-        return tuple(outputs), f"the sample submission asks for {_few(outputs)}, which {path} has"
-    free = [str(c) for c in train.columns if c not in leave]
-    if len(outputs) > 1:
-        for name in [*free, *(str(c) for c in train.columns if c in leave)]:
-            if class_of_outputs(train[name], outputs) is not None:
-                return (name,), f"the values of {name} in {path} are the sample submission's columns"
-    if len(outputs) == 1 and len(free) == 1:
-        return (free[0],), f"{free[0]} is the only column of {path} that test rows lack"
-    return (), ""
-
-
 def class_of_outputs(values: pd.Series, outputs: Sequence[str]) -> tuple[Any, ...] | None:
     """Returns the class of each output (None if not in train), or None if the outputs are no classes."""
     if pd.api.types.is_float_dtype(values.dtype) and values.nunique() > MOST_CLASSES:

@@ -8,23 +8,29 @@ from cobra_jupyter.competition.record import Competition, Data
 from cobra_jupyter.competition.tables import Table, python
 
 INFINITE = [float("inf"), -float("inf")]
+KEY_TEXT = '''\
+def key_text(values):
+    """Keys as text; 7, 7.0 and 007 are the same, and so are a date and its midnight."""
+    text = values.astype(str).str.strip().str.lower()
+    return text.str.replace(r"^0+(?=\\d)|\\.0+$|[ t]00:00:00$", "", regex=True)
+'''
+
+
+def key_text(values: pd.Series) -> pd.Series:
+    """Returns keys as text: 7, 7.0 and 007 are the same, and so are a date and its midnight."""
+    text = values.astype(str).str.strip().str.lower()
+    return text.str.replace(r"^0+(?=\d)|\.0+$|[ t]00:00:00$", "", regex=True)
 
 
 def load(competition: Competition) -> Data:
     """Reads the tables. Drops train rows without a label and orders the test rows like the sample submission.
 
     ``train.index`` is 0..n-1 and ``test.index`` n..n+m-1. Without a test table, ``test`` has the sample's
-    columns except ``outputs``. Without a training table, ``train`` has no rows."""
+    columns except ``outputs``. Without a training table, ``train`` has no rows. A row that has some of
+    several labels stays; the others are NaN."""
     c = competition
     sample = _frame(c, c.sample)
-    if c.test is None:
-        test = sample.drop(columns=list(c.outputs))
-    else:
-        test = with_id(c, _frame(c, c.test))
-        if c.id and c.id not in test.columns:
-            test.insert(0, c.id, sample[c.id].to_numpy())
-        elif c.id:
-            test = test.set_index(c.id, drop=False).loc[sample[c.id]].reset_index(drop=True)
+    test = sample.drop(columns=list(c.outputs)) if c.test is None else _test(c, c.test, sample)
     train = pd.DataFrame() if c.train is None else _train(c, c.train)
     test.index = pd.RangeIndex(len(train), len(train) + len(test))
     return Data(train, test, sample)
@@ -36,15 +42,39 @@ def _frame(c: Competition, table: Table) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
+def _test(c: Competition, table: Table, sample: pd.DataFrame) -> pd.DataFrame:
+    test = with_id(c, _frame(c, table))
+    test = test.drop(columns=list(c.summary.get("test_drops", ())))
+    if c.id_columns:
+        return _ordered(test, sample, [b for _, b in c.id_columns], [a for a, _ in c.id_columns])
+    if c.id and c.id not in test.columns:
+        test.insert(0, c.id, sample[c.sample_id].to_numpy())
+        return test
+    if c.id and c.summary.get("key_as_text"):
+        return _ordered(test, sample, [c.id], [c.sample_id])
+    if c.id:
+        return test.set_index(c.id, drop=False).loc[sample[c.sample_id]].reset_index(drop=True)
+    return test
+
+
+def _ordered(test: pd.DataFrame, sample: pd.DataFrame, own: list[str], asked: list[str]) -> pd.DataFrame:
+    known = pd.MultiIndex.from_frame(test[own].apply(key_text))
+    wanted = pd.MultiIndex.from_frame(sample[asked].apply(key_text))
+    return test.iloc[known.get_indexer(wanted)].reset_index(drop=True)
+
+
 def _train(c: Competition, table: Table) -> pd.DataFrame:
     train = with_id(c, _frame(c, table))
+    targets = list(c.targets)
     if c.labels is not None:
-        train = train.merge(_frame(c, c.labels)[[c.id, *c.targets]], on=c.id)
-    train = train.dropna(subset=list(c.targets))
+        train = train.merge(_frame(c, c.labels)[[c.id, *targets]], on=c.id)
     if c.summary.get("infinite_labels"):
-        train = train[~train[list(c.targets)].isin(INFINITE).any(axis=1)]
+        train[targets] = train[targets].replace(INFINITE, float("nan"))
+    train = train.dropna(subset=targets, how="all")
     for name in c.summary.get("whole_labels", ()):
         train[name] = train[name].astype("int64")
+    for name, texts in c.summary.get("label_texts", {}).items():
+        train[name] = train[name].astype(str).map(texts)
     train = train.reset_index(drop=True)
     if c.id and c.id not in train.columns:
         train.insert(0, c.id, range(len(train)))
@@ -67,19 +97,13 @@ def load_code(competition: Competition) -> str:
     ``DATA`` is a pathlib.Path."""
     c = competition
     tables = [table for table in (c.sample, c.train, c.test, c.labels) if table is not None]
-    lines = ["import zipfile", ""] if any(table.member for table in tables) else []
+    parts = [part for table in tables for part in (table, *table.more)]
+    lines = ["import zipfile", ""] if any(table.member for table in parts) else []
     lines += ["import pandas as pd", "", *_frame_lines("sample", c.sample)]
     if c.test is None:
         lines.append(f"test = sample.drop(columns={python(c.outputs)})")
     else:
-        lines += [*_frame_lines("test", c.test), *_id_lines(c, "test", c.test)]
-        if c.id and c.summary.get("test_by_position"):
-            lines.append(f"test.insert(0, {python(c.id)}, sample[{python(c.id)}].to_numpy())")
-        elif c.id:
-            lines.append(
-                f"test = test.set_index({python(c.id)},"
-                f" drop=False).loc[sample[{python(c.id)}]].reset_index(drop=True)"
-            )
+        lines += _test_lines(c, c.test)
     lines += ["train = pd.DataFrame()"] if c.train is None else _train_lines(c, c.train)
     return "\n".join([*lines, "test.index = pd.RangeIndex(len(train), len(train) + len(test))", ""])
 
@@ -92,17 +116,49 @@ def _frame_lines(name: str, table: Table) -> list[str]:
     return lines
 
 
+def _test_lines(c: Competition, table: Table) -> list[str]:
+    lines = [*_frame_lines("test", table), *_id_lines(c, "test", table)]
+    if drops := c.summary.get("test_drops"):
+        lines.append(f"test = test.drop(columns={python(drops)})")
+    if c.id_columns:
+        return [*lines, *_order_lines([b for _, b in c.id_columns], [a for a, _ in c.id_columns])]
+    key, asked = python(c.id), python(c.sample_id)
+    if c.id and c.summary.get("test_by_position"):
+        lines.append(f"test.insert(0, {key}, sample[{asked}].to_numpy())")
+    elif c.id and c.summary.get("key_as_text"):
+        lines += _order_lines([c.id], [c.sample_id])
+    elif c.id:
+        lines.append(f"test = test.set_index({key}, drop=False).loc[sample[{asked}]].reset_index(drop=True)")
+    return lines
+
+
+def _order_lines(own: list[str], asked: list[str]) -> list[str]:
+    return [
+        "",
+        "",
+        KEY_TEXT,
+        "",
+        f"known = pd.MultiIndex.from_frame(test[{python(own)}].apply(key_text))",
+        f"wanted = pd.MultiIndex.from_frame(sample[{python(asked)}].apply(key_text))",
+        "test = test.iloc[known.get_indexer(wanted)].reset_index(drop=True)  # in the order of the sample",
+    ]
+
+
 def _train_lines(c: Competition, table: Table) -> list[str]:
     lines = [*_frame_lines("train", table), *_id_lines(c, "train", table)]
+    targets = python(c.targets)
     if c.labels is not None:
         lines += _frame_lines("labels", c.labels)
         lines.append(f"train = train.merge(labels[{python([c.id, *c.targets])}], on={python(c.id)})")
-    lines.append(f"train = train.dropna(subset={python(c.targets)}).reset_index(drop=True)")
     if c.summary.get("infinite_labels"):
-        infinite = f'train[{python(c.targets)}].isin([float("inf"), -float("inf")]).any(axis=1)'
-        lines.append(f"train = train[~{infinite}].reset_index(drop=True)")
+        endless = '[float("inf"), -float("inf")]'
+        lines.append(f'train[{targets}] = train[{targets}].replace({endless}, float("nan"))')
+    how = ', how="all"' if len(c.targets) > 1 else ""
+    lines.append(f"train = train.dropna(subset={targets}{how}).reset_index(drop=True)")
     for name in c.summary.get("whole_labels", ()):
         lines.append(f'train[{python(name)}] = train[{python(name)}].astype("int64")')
+    for name, texts in c.summary.get("label_texts", {}).items():
+        lines.append(f"train[{python(name)}] = train[{python(name)}].astype(str).map({python(texts)})")
     if c.id and c.summary.get("train_without_id"):
         lines.append(f"train.insert(0, {python(c.id)}, range(len(train)))")
     return lines

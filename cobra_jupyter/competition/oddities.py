@@ -10,9 +10,9 @@ import pandas as pd
 
 from cobra_jupyter.competition.columns import listed, some
 from cobra_jupyter.competition.findings import Tables
+from cobra_jupyter.competition.keys import Key
 from cobra_jupyter.competition.labels import Labels
 from cobra_jupyter.competition.loading import INFINITE
-from cobra_jupyter.competition.roles import Key
 from cobra_jupyter.competition.tables import Table
 
 WIDE = 1000
@@ -36,10 +36,10 @@ def notes(tables: Tables, key: Key, labels: Labels, kinds: Mapping[str, str]) ->
 
 
 def _ids(tables: Tables, key: Key) -> Iterator[str]:
-    ids = tables.sample_frame[key.name].astype(str) if key.name else pd.Series(dtype=str)
+    ids = tables.sample_frame[key.sample_name].astype(str) if key.sample_name else pd.Series(dtype=str)
     if ids.str.contains(r"\s").any() or not ids.map(str.isascii).all():
         yield (
-            f"{tables.sample.path}: values of {key.name} hold spaces or letters beyond ASCII; "
+            f"{tables.sample.path}: values of {key.sample_name} hold spaces or letters beyond ASCII; "
             "they stay unchanged"
         )
 

@@ -7,16 +7,24 @@ import re
 import warnings
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from cobra_jupyter.competition import sniffing
+from cobra_jupyter.competition import longer, marks, sniffing, types
+from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
-from cobra_jupyter.competition.tables import READ_ERRORS, Table
+from cobra_jupyter.competition.record import Assumption
+from cobra_jupyter.competition.tables import READ_ERRORS, Table, head
 
 _RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 _UNCLOSED = re.compile(r"EOF inside string starting at row (\d+)")
+
+
+def clean(name: str) -> str:
+    """Returns a column name without blanks and byte order marks around it."""
+    return name.strip().strip("\ufeff").strip()
 
 
 class Reader:
@@ -25,6 +33,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.notes: list[str] = []
+        self.assumed: list[Assumption] = []
         self.repeated: dict[str, list[str]] = {}  # repeated column names by path
         self._frames: dict[str, tuple[Table, pd.DataFrame]] = {}
 
@@ -34,7 +43,7 @@ class Reader:
             for encoding in self._encodings(table):
                 try:
                     part = table.having(nrows=0, **encoding).read(self.folder)
-                    return [str(name) for name in part.columns]
+                    return [clean(str(name)) for name in part.columns]
                 except UnicodeDecodeError:
                     continue
                 except READ_ERRORS as error:
@@ -43,10 +52,23 @@ class Reader:
 
     def frame(self, table: Table) -> tuple[Table, pd.DataFrame]:
         """Returns the table, with the options that it needed, and its frame. Raises CompetitionError."""
-        key = f"{table.path}\0{table.member}\0{sorted(table.options.items(), key=str)}"
+        key = f"{table.path}\0{table!r}"
         if key not in self._frames:
-            self._frames[key] = self._read(table)
+            self._frames[key] = self._folded(table) if table.fold else self._unfolded(table)
         return self._frames[key]
+
+    def _folded(self, table: Table) -> tuple[Table, pd.DataFrame]:
+        assert table.fold
+        settled, frame = self.frame(replace(table, fold=None))
+        return replace(settled, fold=table.fold), table.fold.of(frame)
+
+    def _unfolded(self, table: Table) -> tuple[Table, pd.DataFrame]:
+        return self._stacked(table) if table.more else self._read(table)
+
+    def _stacked(self, table: Table) -> tuple[Table, pd.DataFrame]:
+        (first, frame), *others = [self.frame(part) for part in (replace(table, more=()), *table.more)]
+        stacked = replace(first, more=tuple(part for part, _ in others))
+        return stacked, pd.concat([frame, *(rows for _, rows in others)], ignore_index=True)
 
     def forget(self, table: Table) -> None:
         """Drops the frames of a table's file."""
@@ -71,25 +93,92 @@ class Reader:
                 ) from error
             except READ_ERRORS as error:
                 raise self._error(table, error) from error
+            if attempt.options.get("skipinitialspace"):
+                self._note(f"{table.path}: the blank after each delimiter is left out")
             if "encoding" in attempt.options:
                 self._note(f"{table.path}: read as {attempt.options['encoding']}")
-            if attempt.options.get("decimal"):
-                self._note(f"{table.path}: its numbers are written with a decimal comma")
+            attempt, frame = self._with_plain_types(attempt, frame)
+            attempt, frame = self._with_numbers(attempt, frame)
             frame.columns = [str(name) for name in frame.columns]
             self._check_header(attempt, frame)
-            return attempt, frame
+            return self._with_clean_names(attempt, frame)
         raise CompetitionError(f"{table.path}: its text encoding is unknown; save it as UTF-8")
 
     def _consistent(self, table: Table) -> tuple[Table, pd.DataFrame]:
         # pandas infers the types of long columns in chunks and warns if they differ: then read in one chunk
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            frame = table.read(self.folder)
+            table, frame = self._whole_rows(table)
         if any(issubclass(item.category, pd.errors.DtypeWarning) for item in caught):
             table = table.having(low_memory=False)
             frame = table.read(self.folder)
             self._note(f"{table.path}: some columns have mixed types; their values are read as text")
         return table, frame
+
+    def _whole_rows(self, table: Table) -> tuple[Table, pd.DataFrame]:
+        """Reads the table; where rows are longer than the header, with the options that read them rightly."""
+        if not self._begins_longer(table):
+            try:
+                return table, table.read(self.folder)
+            except pd.errors.ParserError as error:
+                if not _RAGGED.search(str(error)):
+                    raise
+        table, note = longer.repaired(self.folder, table)
+        self._note(note)
+        return table, table.read(self.folder)
+
+    def _begins_longer(self, table: Table) -> bool:
+        """Whether the first row is longer than the header: pandas would take its first fields as an index."""
+        settled = {"names", "index_col", "header"} & set(table.options)
+        if table.call != "pd.read_csv" or settled:
+            return False
+        text = head(self.folder, table).decode(table.options.get("encoding", "utf-8-sig"), "replace")
+        lines = text.splitlines()[table.options.get("skiprows", 0) :][:20]
+        return sniffing.begins_longer(lines, table.options.get("sep", ","))
+
+    def _with_plain_types(self, table: Table, frame: pd.DataFrame) -> tuple[Table, pd.DataFrame]:
+        """Turns an index into columns, and uncommon types into plain ones."""
+        if table.call != "pd.read_parquet":
+            return table, frame
+        if not isinstance(frame.index, pd.RangeIndex):
+            table, frame = replace(table, indexed=True), frame.reset_index()
+        ways = types.plain_types(frame)
+        if ways:
+            durations = [name for name, way in ways.items() if way == types.SECONDS]
+            if durations:
+                self._note(f"{table.path}: {listed(durations, 5)} are durations; used as seconds")
+            table, frame = replace(table, types=ways), types.converted(frame, ways)
+        return table, frame
+
+    def _with_numbers(self, table: Table, frame: pd.DataFrame) -> tuple[Table, pd.DataFrame]:
+        """Reads the table again if its numbers have decimal commas or thousands marks."""
+        if table.call != "pd.read_csv" or "dtype" in table.options or len(frame) == 0:
+            return table, frame
+        found = marks.of_table(frame, table.options.get("sep", ","))
+        if found.unread:
+            self._note(
+                f"{table.path}: {listed(found.unread, 5)} look like numbers but are written in ways that do"
+                " not fit the other columns; used as text"
+            )
+        if not found.options():
+            return table, frame
+        said = "a decimal comma" if found.decimal == "," else "decimal points"
+        said += f" and {found.thousands!r} between thousands" if found.thousands else ""
+        if found.doubt:
+            what = f"{table.path}: its numbers have {said}"
+            why = f"each comma of {found.doubt} stands before three digits, so it may be either mark"
+            self.assumed.append(Assumption("numbers", what, why))
+        self._note(f"{table.path}: its numbers are written with {said}")
+        table = table.having(**found.options())
+        return table, table.read(self.folder)
+
+    def _with_clean_names(self, table: Table, frame: pd.DataFrame) -> tuple[Table, pd.DataFrame]:
+        """Takes blanks and invisible marks off the column names, unless two would become one."""
+        names = {name: clean(name) for name in frame.columns if clean(name) != name}
+        if not names or len({clean(name) for name in frame.columns}) < frame.shape[1]:
+            return table, frame
+        self._note(f"{table.path}: blanks around column names are left out ({listed(names.values(), 5)})")
+        return replace(table, renamed={**table.renamed, **names}), frame.rename(columns=names)
 
     def _check_header(self, table: Table, frame: pd.DataFrame) -> None:
         """Raises CompetitionError without columns or with an unknown delimiter. Records repeated names."""
@@ -110,7 +199,9 @@ class Reader:
             name != plain and plain in frame.columns
             for name, plain in zip(frame.columns, mangled, strict=True)
         ):
-            raw = table.having(header=None, nrows=1, dtype="str", keep_default_na=False).read(self.folder)
+            plain_table = replace(table, as_written=(), renamed={}, more=())
+            first = {"header": None, "nrows": 1, "dtype": "str", "keep_default_na": False}
+            raw = plain_table.having(**first).read(self.folder)
             names = raw.iloc[0].astype(str)
             self.repeated[table.path] = list(dict.fromkeys(names[names.duplicated()]))
 

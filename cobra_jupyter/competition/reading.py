@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,26 @@ import pandas as pd
 from cobra_jupyter.competition import (
     cards,
     checks,
+    columns,
     description,
     files,
+    keys,
     kinds,
     metric,
     metric_words,
     oddities,
     roles,
+    training,
+    written,
 )
-from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
-from cobra_jupyter.competition.labels import Labels, asked_targets, describe, find_targets
+from cobra_jupyter.competition.labels import Labels, describe
 from cobra_jupyter.competition.reader import Reader
-from cobra_jupyter.competition.record import Competition, FileGroup
+from cobra_jupyter.competition.record import Competition
 from cobra_jupyter.competition.settings import check_columns, checked
 from cobra_jupyter.competition.tables import Table, table_stem
+from cobra_jupyter.competition.targets import find_outputs, settle_form, settle_outputs
 
 
 def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Competition:
@@ -57,13 +62,18 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
         raise CompetitionError(f"{sample.path}: has no rows; put a row there for each row to predict")
     checks.unique_names(tables, (), reader.repeated, found)
     key, outputs = _key_and_test(reader, tables, found)
-    targets = _train_and_targets(reader, tables, key, outputs, found, groups)
+    targets = training.find(reader, tables, key, outputs, found, groups)
+    outputs, targets = settle_outputs(tables, key, outputs, targets, found)
     checks.unique_names(tables, targets, reader.repeated, found)
     checks.same_ids(tables, key, found)
     named = metric_words.find(text)
-    checks.number_labels(reader, tables, targets, found.settings.get("metric", named.metric), found)
+    asked_metric = found.settings.get("metric", named.metric)
+    training.keep_classes(reader, tables, key, targets, outputs, asked_metric, found)
+    checks.number_labels(reader, tables, targets, asked_metric, found)
     dropped = checks.usable_labels(tables, targets, found)
     labels = _labels(tables, targets, outputs, named.metric, found)
+    labels = settle_form(tables, labels, outputs, found)
+    labels, texts = _as_asked(reader, tables, labels, outputs, found)
     metric_name, direction = metric.settle(labels, named, found)
     metric.check_values(metric_name, tables, labels)
     ids = kinds.keys_in_names(tables, key, groups)
@@ -79,20 +89,24 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     summary = cards.summarize(
         tables.train_frame, tables.test_frame, tables.sample_frame, labels.targets, labels.task
     )
-    summary |= _load_steps(tables, key, dropped, labels, found)
+    summary |= _load_steps(tables, key, dropped, labels, found) | {"label_texts": texts}
+    found.assumed += reader.assumed
+    sample, names = _with_own_names(tables.sample)
     return Competition(
         folder=public,
         name=_name(public),
         description=text,
-        sample=tables.sample,
+        sample=sample,
         train=tables.train,
         test=tables.test,
         labels=tables.labels,
         id=key.name,
         id_parts=key.parts,
         id_separator=key.separator,
+        sample_id=names.get(key.sample_name, key.sample_name),
+        id_columns=tuple((names.get(a, a), b) for a, b in key.pairs),
         targets=labels.targets,
-        outputs=outputs,
+        outputs=tuple(names.get(name, name) for name in outputs),
         task=labels.task,
         classes=labels.classes,
         layout=labels.layout,
@@ -108,6 +122,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
         evidence=found.evidence,
         questions=tuple(found.questions),
         obstacles=tuple(found.obstacles),
+        assumed=tuple(found.assumed),
         notes=tuple(dict.fromkeys([*listing.notes, *zip_notes, *reader.notes, *found.notes])),
         files=groups,
         summary=summary,
@@ -120,151 +135,22 @@ def _name(public: Path) -> str:
     return (folder.parent if folder.name == "prepared" else folder).name
 
 
-def _key_and_test(reader: Reader, tables: Tables, found: Findings) -> tuple[roles.Key, tuple[str, ...]]:
+def _key_and_test(reader: Reader, tables: Tables, found: Findings) -> tuple[keys.Key, tuple[str, ...]]:
     """Finds the test table and the row key. Returns the key and the submission's columns to fill."""
     sample = tables.sample_frame
-    tables.test = roles.find_test(tables.headers, list(sample.columns))
-    if tables.test is not None:
-        tables.test, tables.test_frame = _read(reader, tables.test, tables.headers)
-        if tables.test_frame.empty:
-            raise CompetitionError(f"{tables.test.path}: has no rows; put the test rows there")
+    test = roles.find_test(tables.headers, list(sample.columns))
+    if test is not None:
+        tables.test = test
+        tables.put("test", *reader.frame(test))
+        if tables.test_frame is not None and tables.test_frame.empty:
+            raise CompetitionError(f"{test.path}: has no rows; put the test rows there")
     names = (tables.sample.path, tables.test.path if tables.test else "")
-    key = roles.find_key(sample, tables.test_frame, names, found.settings.get("id"))
-    both = [t for t in (tables.sample, tables.test) if t is not None]
-    if key.name and not key.parts and not key.by_position and roles.textual(reader, both, key.name):
-        _as_text(reader, tables, key.name, found)
+    key = keys.find_key(sample, tables.test_frame, names, found.settings.get("id"))
+    outputs = find_outputs(tables, key)
+    written.keep_sample(reader, tables, outputs)
+    written.keep_ids(reader, tables, key, found)
     found.evidence["id"] = f"{key.name or 'no key'}: {key.why}"
-    known = {key.name} | (set(tables.test_frame.columns) if tables.test_frame is not None else set())
-    outputs = [name for name in sample.columns if name not in known] or [
-        name for name in sample.columns if name != key.name
-    ]
-    if not outputs:
-        raise CompetitionError(
-            f"{tables.sample.path}: has no column to predict besides {key.name}; add the columns to submit"
-        )
-    return key, tuple(outputs)
-
-
-def _read(reader: Reader, table: Table, headers: dict[Table, list[str]]) -> tuple[Table, pd.DataFrame]:
-    settled, frame = reader.frame(table)
-    if settled is not table:
-        headers[settled] = headers.pop(table)
-    return settled, frame
-
-
-def _as_text(reader: Reader, tables: Tables, key: str, found: Findings) -> None:
-    """Reads the tables again with the key as text, to keep leading zeros."""
-    for role in ("sample", "test", "train", "labels"):
-        table = getattr(tables, role)
-        if table is None or table.call != "pd.read_csv" or key in table.options.get("dtype", {}):
-            continue
-        header = tables.headers.pop(table, None)
-        if header is not None and key not in header:
-            tables.headers[table] = header
-            continue
-        reader.forget(table)
-        settled, frame = reader.frame(table.as_text(key))
-        if header is not None:
-            tables.headers[settled] = header
-        setattr(tables, role, settled)
-        if role != "labels":
-            setattr(tables, f"{role}_frame", frame)
-    note = f"{key} is read as text: its leading zeros or letters matter"
-    if note not in found.notes:
-        found.notes.append(note)
-
-
-def _train_and_targets(
-    reader: Reader,
-    tables: Tables,
-    key: roles.Key,
-    outputs: tuple[str, ...],
-    found: Findings,
-    groups: tuple[FileGroup, ...],
-) -> tuple[str, ...]:
-    """Finds the training table and the label columns."""
-    setting = found.settings.get("target")
-    wanted = outputs if setting is None else tuple(name.strip() for name in setting.split(","))
-    train, labels = roles.find_train(tables.headers, wanted, tables.test, key.name)
-    if train is None:
-        _no_train(reader, tables, groups, found)
-        return ()
-    tables.train, tables.train_frame = _read(reader, train, tables.headers)
-    if labels is not None:
-        tables.labels, _ = _read(reader, labels, tables.headers)
-    if tables.train_frame.empty:
-        raise CompetitionError(f"{train.path}: has no rows; put the training rows there")
-    have = [t for t in (tables.sample, tables.test, tables.train, tables.labels) if t is not None]
-    if key.name and not key.parts and not key.by_position and roles.textual(reader, have, key.name):
-        _as_text(reader, tables, key.name, found)
-    if tables.labels is not None:
-        _join_labels(reader, tables, key, wanted, found)
-    frame = tables.train_frame
-    if setting is not None:
-        if key.name and key.name in wanted:
-            raise CompetitionError(
-                f"target={setting}: {key.name} is the row key; give the column with the labels"
-            )
-        found.evidence["target"] = "set by option"
-        return asked_targets(setting, list(frame.columns), train.path)
-    leave = {key.name} | (set(tables.test_frame.columns) if tables.test_frame is not None else set())
-    targets, why = find_targets(frame, outputs, leave, train.path)
-    gaps = not targets or bool(frame[list(targets)].isna().any(axis=None))
-    if gaps and any(map(_na_word, outputs)) and tables.train.call == "pd.read_csv":
-        # a class is called None or NA: treat only empty cells as missing
-        tables.train, frame = reader.frame(tables.train.having(keep_default_na=False, na_values=[""]))
-        tables.train_frame = frame
-        targets, why = find_targets(frame, outputs, leave, train.path)
-    if not targets:
-        many = len(outputs) > 1
-        raise CompetitionError(
-            f"{tables.sample.path}: its {'columns' if many else 'column'} {listed(outputs)}"
-            f" {'are' if many else 'is'} neither in {train.path} (which has {listed(frame.columns)})"
-            " nor a value of a column there; give the label column with --set target=…"
-        )
-    found.evidence["target"] = why
-    return targets
-
-
-def _na_word(name: str) -> bool:
-    return name.strip().lower().rpartition("_")[2] in {"na", "n/a", "nan", "null", "none"}
-
-
-def _no_train(reader: Reader, tables: Tables, groups: tuple[FileGroup, ...], found: Findings) -> None:
-    broken = [note for note in reader.notes if note.startswith("train")]
-    if broken:
-        raise CompetitionError(broken[0])
-    if not any("train" in group.pattern.lower() for group in groups):
-        names = ", ".join(group.pattern for group in groups[:10])
-        raise CompetitionError(
-            f"{reader.folder}: no training data (the folder contains {names}); add train.csv with the label"
-            " column"
-        )
-    found.block(
-        "target: no table contains labels; they may be in file names or files (see the listing): write"
-        " a candidate that reads them, or add a train.csv with the row key and the label and give --set "
-        "target=…"
-    )
-
-
-def _join_labels(
-    reader: Reader, tables: Tables, key: roles.Key, wanted: tuple[str, ...], found: Findings
-) -> None:
-    if tables.labels is None or tables.train is None or tables.train_frame is None:
-        return
-    _, frame = reader.frame(tables.labels)
-    if frame[key.name].duplicated().any() or tables.train_frame[key.name].duplicated().any():
-        found.notes.append(
-            f"{tables.train.path}: not joined to {tables.labels.path}, because values of {key.name} repeat"
-        )
-        tables.train, tables.train_frame, tables.labels = tables.labels, frame, None
-        return
-    tables.train_frame = tables.train_frame.merge(frame[[key.name, *wanted]], on=key.name)
-    found.notes.append(f"{tables.train.path} and the labels of {tables.labels.path} are joined on {key.name}")
-    if tables.train_frame.empty:
-        raise CompetitionError(
-            f"{tables.labels.path}: shares no {key.name} with {tables.train.path}; repair one of them"
-        )
+    return key, outputs
 
 
 def _labels(
@@ -282,8 +168,43 @@ def _labels(
     return result
 
 
-def _other_tables(tables: Tables, key: roles.Key, targets: tuple[str, ...], found: Findings) -> None:
-    used = {t.path for t in (tables.train, tables.test, tables.labels, tables.sample) if t is not None}
+def _as_asked(
+    reader: Reader, tables: Tables, labels: Labels, outputs: tuple[str, ...], found: Findings
+) -> tuple[Labels, dict[str, dict[str, str]]]:
+    """Writes the classes as the sample does (``true`` for True), if it writes them in another way."""
+    train, sample = tables.train_frame, tables.sample
+    if labels.layout != "label" or not labels.classes or train is None or len(outputs) != 1:
+        return labels, {}
+    name = outputs[0]
+    csv = sample.call == "pd.read_csv"
+    asked = (
+        sample.as_it_stands(reader.folder, name) if csv else tables.sample_frame[name].dropna().astype(str)
+    )
+    texts = written.like_sample(labels.classes, asked)
+    if not texts:
+        return labels, {}
+    target = labels.targets[0]
+    column = train[target].dropna()
+    by_value = {str(value): texts[str(columns.plain(value))] for value in column.unique()}
+    tables.train_frame = train.assign(**{target: train[target].astype(str).map(by_value)})
+    found.notes.append(
+        f"{sample.path}: classes are written as there ({next(iter(texts.values()))} for {next(iter(texts))})"
+    )
+    return replace(labels, classes=tuple(texts[str(value)] for value in labels.classes)), {target: by_value}
+
+
+def _with_own_names(sample: Table) -> tuple[Table, dict[str, str]]:
+    """Returns the sample table with the column names of its file, and these names by the cleaned ones."""
+    names = {clean: raw for raw, clean in sample.renamed.items()}
+    header = sample.options.get("names") is None and sample.call == "pd.read_csv"
+    nameless = {f"Unnamed: {i}": "" for i in range(1) if header}
+    kept = tuple(names.get(name, name) for name in sample.as_written)
+    return replace(sample, renamed=nameless, as_written=kept), names | nameless
+
+
+def _other_tables(tables: Tables, key: keys.Key, targets: tuple[str, ...], found: Findings) -> None:
+    own = (tables.train, tables.test, tables.labels, tables.sample)
+    used = {path for table in own if table is not None for path in table.paths}
     for table, header in tables.headers.items():
         if table.path not in used and key.name and key.name in header:
             others = ", ".join(name for name in header if name != key.name)
@@ -295,7 +216,7 @@ def _label_sources(tables: Tables, targets: tuple[str, ...], found: Findings) ->
     if tables.train is None:
         return ()
     test = tables.test.path if tables.test else ""
-    paths = {(tables.labels or tables.train).path} | {
+    paths = {*(tables.labels or tables.train).paths} | {
         table.path
         for table, header in tables.headers.items()
         if set(targets) & set(header) and table.path != test
@@ -305,10 +226,11 @@ def _label_sources(tables: Tables, targets: tuple[str, ...], found: Findings) ->
 
 
 def _load_steps(
-    tables: Tables, key: roles.Key, dropped: int, labels: Labels, found: Findings
+    tables: Tables, key: keys.Key, dropped: int, labels: Labels, found: Findings
 ) -> dict[str, Any]:
     """Returns the steps of `load`, for `load_code` and the card."""
     train, test = tables.train_frame, tables.test_frame
+    drops = [] if test is None else [name for name in labels.targets if name in test.columns]
     lacking = [
         (table.path, set(key.parts) <= set(frame.columns) if key.parts else False)
         for table, frame in ((tables.train, train), (tables.test, test))
@@ -318,10 +240,21 @@ def _load_steps(
         "rows_without_label": dropped,
         "id_made": [path for path, made in lacking if made],
         "test_by_position": bool(key.name and key.by_position),
+        "test_drops": drops,
+        "key_as_text": _key_as_text(tables, key),
         "train_without_id": bool(tables.train and (tables.train.path, False) in lacking),
         "infinite_labels": found.infinite_labels,
         "whole_labels": [name for name in labels.targets if _written_as_fractions(train, name, labels.task)],
     }
+
+
+def _key_as_text(tables: Tables, key: keys.Key) -> bool:
+    """Whether sample and test write the row key in different ways, so that texts must be compared."""
+    test, sample = tables.test_frame, tables.sample_frame
+    if not key.name or key.by_position or test is None or key.name not in test.columns:
+        return bool(key.parts) and test is not None and not key.by_position
+    own, asked = test[key.name], sample[key.sample_name]
+    return own.dtype.kind != asked.dtype.kind or not bool(asked.isin(own).all())
 
 
 def _written_as_fractions(train: pd.DataFrame | None, name: str, task: str) -> bool:

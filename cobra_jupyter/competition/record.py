@@ -28,8 +28,23 @@ class FileGroup:
 
 
 @dataclass(frozen=True)
+class Assumption:
+    """The safest reading of something undecided, taken until somebody decides it.
+
+    `about` is what it is about ("id", "target", "metric" …), `taken` what is assumed, `reason` why it had to
+    be assumed, `option` the setting that decides it (``id=COLUMN``), "" if there is none."""
+
+    about: str
+    taken: str
+    reason: str
+    option: str = ""
+
+
+@dataclass(frozen=True)
 class Competition:
-    """Everything that was found in a competition folder. ``id`` is "" if rows are matched by position."""
+    """Everything that was found in a competition folder.
+
+    ``id`` is the row key's name in train and test, "" if no single column tells the rows apart."""
 
     folder: Path
     name: str
@@ -61,9 +76,15 @@ class Competition:
     id_parts: tuple[str, ...] = ()
     """If the tables lack ``id``: the columns that are joined with ``id_separator`` to make it."""
     id_separator: str = "_"
+    sample_id: str = ""
+    """The row key's name in the sample submission."""
+    id_columns: tuple[tuple[str, str], ...] = ()
+    """Columns of sample and test that only together tell the rows apart; else ()."""
     files: tuple[FileGroup, ...] = ()
     obstacles: tuple[str, ...] = ()
     """The questions that must be answered before a protocol can be frozen."""
+    assumed: tuple[Assumption, ...] = ()
+    """What was assumed, since nobody decided it: questions that have an answer for now."""
     links: tuple[str, ...] = ()
     """Links in the folder that are not followed: they lead outside, to folders, or nowhere."""
     summary: dict[str, Any] = field(default_factory=dict)
@@ -72,7 +93,8 @@ class Competition:
     def csv_options(self) -> dict[str, dict[str, Any]]:
         """Returns the options of ``pd.read_csv`` for the csv tables of train and test, by path."""
         tables = [table for table in (self.train, self.test) if table is not None]
-        return {t.path: dict(t.options) for t in tables if t.call == "pd.read_csv" and not t.member}
+        plain = [t for t in tables if t.call == "pd.read_csv" and not t.member and "names" not in t.options]
+        return {t.path: dict(t.options) for t in plain}
 
 
 @dataclass(frozen=True)

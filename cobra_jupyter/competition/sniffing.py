@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
+from typing import Any
 
 MARKS = ",;\t|"
 _MAGIC = {
@@ -13,8 +15,8 @@ _MAGIC = {
 }
 _PAGE = re.compile(rb"\s*<(?:!doctype html|html|head|body)", re.I)
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1a\x1b"))
-_COMMA_NUMBER = re.compile(r"-?\d+,\d+")
-_POINT_NUMBER = re.compile(r"-?\d+\.\d+")
+_SAID = re.compile(r"sep=(.)", re.I)
+MOST_LINES = 200
 
 
 def encoding_of(first: bytes) -> str:
@@ -45,19 +47,59 @@ def why_no_text(first: bytes) -> str:
     return ""
 
 
-def separator(text: str) -> str:
-    """Returns the delimiter of a table from the beginning of its text; a comma if there is none."""
-    line = text.partition("\n")[0]
-    best = max(MARKS, key=line.count)
-    return "," if "," in line or best not in line else best
+def dialect(text: str, suffix: str = ".csv") -> dict[str, Any]:
+    """Returns the options of ``pd.read_csv`` that a table's first characters ask for."""
+    lines = text.splitlines()[:MOST_LINES]
+    options: dict[str, Any] = {}
+    if lines and (said := _SAID.fullmatch(lines[0].strip())):  # "sep=;", a line that spreadsheets write
+        options |= {"sep": said[1]} if said[1] != "," else {}
+        options["skiprows"] = 1
+        lines = lines[1:]
+        mark = said[1]
+    else:
+        mark = "\t" if suffix == ".tsv" else separator(lines)
+        options |= {"sep": mark} if mark != "," else {}
+    if _blanks_follow(lines, mark):
+        options["skipinitialspace"] = True
+    return options
 
 
-def decimal_comma(text: str, delimiter: str) -> bool:
-    """Whether numbers have a decimal comma (1,5). The delimiter must not be a comma."""
-    if delimiter == ",":
+def separator(lines: Sequence[str]) -> str:
+    """Returns the delimiter: one that splits header and rows into equally many fields; else a comma."""
+    header = lines[0] if lines else ""
+    best, most = "", 0
+    for mark in MARKS:
+        counts = [len(fields) for fields in _fields(lines[:30], mark) if fields]
+        even = len(set(counts)) == 1 and counts[0] > 1
+        if even and counts[0] > most:
+            best, most = mark, counts[0]
+    if best:
+        return best
+    likely = max(MARKS, key=header.count)
+    return "," if "," in header or likely not in header else likely
+
+
+def begins_longer(lines: Sequence[str], mark: str) -> bool:
+    """Whether the first row has more fields than the header."""
+    rows = [fields for fields in _fields(lines, mark) if fields]
+    return len(rows) > 1 and len(rows[1]) > len(rows[0])
+
+
+def _fields(lines: Sequence[str], mark: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, delimiter=mark, skipinitialspace=True))
+    except csv.Error:
+        return []
+
+
+def _blanks_follow(lines: Sequence[str], mark: str) -> bool:
+    """Whether a blank follows the delimiters of nearly all rows."""
+    if not mark.strip():
         return False
-    fields = [field for line in text.split("\n")[1:200] for field in line.rstrip("\r").split(delimiter)]
-    return any(map(_COMMA_NUMBER.fullmatch, fields)) and not any(map(_POINT_NUMBER.fullmatch, fields))
+    rows = [line for line in lines[1:] if mark in line]
+    after = re.compile(re.escape(mark) + r"(?=[^\s" + re.escape(mark) + r"])")
+    blank = [line for line in rows if mark + " " in line and not after.search(line)]
+    return len(blank) > 0.95 * len(rows) > 0
 
 
 def odd_delimiter(header: str, values: Sequence[str]) -> str:

@@ -7,13 +7,14 @@ import gzip
 import lzma
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 import pandas as pd
 
-from cobra_jupyter.competition import sniffing
+from cobra_jupyter.competition import sniffing, types
 from cobra_jupyter.competition.errors import CompetitionError
 
 FORMATS = {
@@ -34,6 +35,28 @@ READ_ERRORS = (
 
 
 @dataclass(frozen=True)
+class Fold:
+    """How a table with a row per unit and label becomes one with a row per unit."""
+
+    unit: str
+    label: str
+    value: str
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Returns one row per unit, with a column per label."""
+        wide = frame.pivot(index=self.unit, columns=self.label, values=self.value).rename(columns=str)
+        features = frame.drop(columns=[self.label, self.value]).drop_duplicates(self.unit)
+        return features.merge(wide.reset_index(), on=self.unit)
+
+    def code(self) -> str:
+        """Returns a call of ``pipe`` that does the same."""
+        unit, label, value = python(self.unit), python(self.label), python(self.value)
+        wide = f"t.pivot(index={unit}, columns={label}, values={value}).rename(columns=str).reset_index()"
+        features = f"t.drop(columns=[{label}, {value}]).drop_duplicates({unit})"
+        return f".pipe(lambda t: {features}.merge({wide}, on={unit}))"
+
+
+@dataclass(frozen=True)
 class Table:
     """A table, read with ``call(path, **options)``. ``member`` is a file in a zip archive with several."""
 
@@ -41,32 +64,99 @@ class Table:
     call: str
     options: dict[str, Any] = field(default_factory=dict, hash=False)
     member: str = ""
+    as_written: tuple[str, ...] = ()
+    """Columns of a csv file that are kept as text, as they are written; only empty cells are missing."""
+    renamed: dict[str, str] = field(default_factory=dict, hash=False)
+    """Cleaned column names by those in the file. ``as_written`` has cleaned names."""
+    types: dict[str, str] = field(default_factory=dict, hash=False)
+    """The plain types that columns are used as, see `types.plain_types`."""
+    indexed: bool = False
+    """Whether the file holds columns as an index, as parquet files may."""
+    more: tuple[Table, ...] = ()
+    """Tables with the same columns whose rows follow."""
+    fold: Fold | None = None
+    """How its rows are folded, if each is of a unit and a label."""
 
     def read(self, folder: Path) -> pd.DataFrame:
         """Reads the whole table. Raises what pandas raises."""
+        frame = self._call(folder, self.options)
+        if self.as_written:
+            frame = frame.assign(**self._call(folder, self._text_options()))
+        if self.indexed:
+            frame = frame.reset_index()
+        if self.types:
+            frame = types.converted(frame, self.types)
+        if self.renamed:
+            frame = frame.rename(columns=self.renamed)
+        if self.more:
+            frame = pd.concat([frame, *(table.read(folder) for table in self.more)], ignore_index=True)
+        return self.fold.of(frame) if self.fold else frame
+
+    def _call(self, folder: Path, options: dict[str, Any]) -> pd.DataFrame:
         reader = getattr(pd, self.call.removeprefix("pd."))
         if not self.member:
-            return reader(folder / self.path, **self.options)
+            return reader(folder / self.path, **options)
         with zipfile.ZipFile(folder / self.path) as archive, archive.open(self.member) as file:
-            return reader(file, **self.options)
+            return reader(file, **options)
+
+    def _text_options(self) -> dict[str, Any]:
+        raw = {name: old for old, name in self.renamed.items()}
+        columns = [raw.get(name, name) for name in self.as_written]
+        kept = ("sep", "encoding", "skiprows", "skipinitialspace", "index_col", "names", "header", "nrows")
+        options = {name: self.options[name] for name in kept if name in self.options}
+        return {**options, "usecols": columns, "dtype": "str", "keep_default_na": False, "na_values": [""]}
 
     def code(self, data: str = "DATA") -> str:
         """Returns Python code that reads the same frame with ``pd``, and ``zipfile`` if `member` is set."""
+        source = self._call_code(data, self.options)
+        if self.as_written:
+            source += f".assign(**{self._call_code(data, self._text_options())})"
+        source += ".reset_index()" if self.indexed else ""
+        source += "".join(self._type_code())
+        if self.renamed:
+            source += f".rename(columns={python(self.renamed)})"
+        if self.more:
+            parts = ", ".join([source, *(table.code(data) for table in self.more)])
+            source = f"pd.concat([{parts}], ignore_index=True)"
+        return source + (self.fold.code() if self.fold else "")
+
+    def _type_code(self) -> Iterator[str]:
+        others = {name: way for name, way in self.types.items() if way != types.SECONDS}
+        if others:
+            yield f".astype({python(others)})"
+        for name in (name for name in self.types if name not in others):
+            seconds = f't[{python(name)}].astype("timedelta64[ns]").dt.total_seconds()'
+            yield f".assign(**{{{python(name)}: lambda t: {seconds}}})"
+
+    def _call_code(self, data: str, options: dict[str, Any]) -> str:
         source = f"{data} / {python(self.path)}"
         if self.member:
             source = f"zipfile.ZipFile({source}).open({python(self.member)})"
-        options = "".join(f", {key}={python(value)}" for key, value in self.options.items())
-        return f"{self.call}({source}{options})"
+        written = "".join(f", {key}={python(value)}" for key, value in options.items())
+        return f"{self.call}({source}{written})"
+
+    def as_it_stands(self, folder: Path, column: str) -> pd.Series:
+        """Returns a column of a csv file as it is written; only empty cells are missing."""
+        parts = [replace(table, as_written=(column,)) for table in (self, *self.more)]
+        frames = [part._call(folder, part._text_options()).rename(columns=part.renamed) for part in parts]
+        return pd.concat([frame[column] for frame in frames], ignore_index=True)
 
     def having(self, **options: Any) -> Table:
-        """Returns the table with additional options."""
-        return replace(self, options={**self.options, **options})
+        """Returns the table with additional options, for the tables that follow it too."""
+        more = tuple(table.having(**options) for table in self.more)
+        return replace(self, options={**self.options, **options}, more=more)
 
-    def as_text(self, column: str) -> Table:
-        """Returns the table with `column` read as strings, which keeps leading zeros."""
-        if self.call != "pd.read_csv":
+    def written(self, column: str) -> Table:
+        """Returns the table with `column` as it is written; formats other than csv have their own types."""
+        if self.call != "pd.read_csv" or column in self.as_written:
             return self
-        return self.having(dtype={**self.options.get("dtype", {}), column: "str"})
+        more = tuple(table.written(column) for table in self.more)
+        return replace(self, as_written=(*self.as_written, column), more=more)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that it is read from."""
+        return (self.path, *(table.path for table in self.more))
 
     @property
     def stem(self) -> str:
@@ -158,7 +248,8 @@ def _zipped(folder: Path, path: str) -> list[Table]:
     return tables
 
 
-def _open(folder: Path, table: Table) -> IO[bytes]:
+def opened(folder: Path, table: Table) -> IO[bytes]:
+    """Opens the unpacked file."""
     path = folder / table.path
     suffix = path.suffix.lower()
     if suffix == ".zip":
@@ -174,7 +265,7 @@ def _open(folder: Path, table: Table) -> IO[bytes]:
 def head(folder: Path, table: Table) -> bytes:
     """Returns the first bytes of the unpacked file, b"" if it cannot be opened."""
     try:
-        with _open(folder, table) as file:
+        with opened(folder, table) as file:
             return file.read(SNIFF_BYTES)
     except READ_ERRORS:
         return b""
@@ -193,10 +284,7 @@ def _sniffed(folder: Path, table: Table, suffix: str) -> Table:
         options = {}  # pandas drops the mark itself
     text = first.decode(encoding or "utf-8", errors="replace")
     if table.call == "pd.read_csv":
-        separator = "\t" if suffix == ".tsv" else sniffing.separator(text)
-        options |= {"sep": separator} if separator != "," else {}
-        options |= {"decimal": ","} if sniffing.decimal_comma(text, separator) else {}
-        return table.having(**options)
+        return table.having(**options, **sniffing.dialect(text, suffix))
     # JSON has its own types: pandas must not guess dates or turn keys into numbers
     if suffix != ".json" or sniffing.is_lines(text):
         options["lines"] = True

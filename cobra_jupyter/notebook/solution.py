@@ -57,6 +57,10 @@ class Context:
     def shared(self, name):
         return SHARED[name]
 
+    def table(self, side):
+        """All rows of "train" or "test" without labels."""
+        return train.drop(columns=self.targets) if side == "train" else test.copy()
+
 
 def seed_everything(seed):
     random.seed(seed)

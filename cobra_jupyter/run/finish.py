@@ -44,6 +44,7 @@ class Result:
     report: str
     proof: Proof
     seconds: float
+    assumed: tuple[results.Assumption, ...] = ()
 
     def record(self) -> dict[str, Any]:
         return {**asdict(self), "proof": self.proof.outcome, "seconds": round(self.seconds, 1)}
@@ -131,6 +132,7 @@ class Finisher:
             report=str(out / "report.html"),
             proof=proof,
             seconds=self.budget.used,
+            assumed=tuple(card.get("assumed", ())) if card else (),
         )
         state = "failed" if failed else "stopped" if end == "interrupted" else "finished"
         run = self._run_json(state, end, result)

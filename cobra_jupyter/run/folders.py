@@ -20,6 +20,8 @@ from cobra_jupyter.run.status import RunStatus
 from cobra_jupyter.workbench.display.pages.describe import best as best_score
 from cobra_jupyter.workbench.display.pages.describe import cross_validated
 
+REFUSED_LEAVES = {"run.json", "ledger.jsonl", "logs", "pack", "code", "trials", "studies.db", "control.sock"}
+CELLS = ("reply", "execution", "trial", "submission")
 LONGEST = 200  # bytes of a competition's name in the name of a run's folder
 
 
@@ -92,6 +94,19 @@ def load(run: str) -> dict[str, Any]:
     if found.get("state") in LIVE and not is_locked(folder):
         found["state"] = "died"
     return {**found, "folder": str(folder.resolve())}
+
+
+def was_refused(folder: Path) -> bool:
+    """Whether a folder holds a run that was refused before any cell ran, and nothing else."""
+    if not (folder / "run.json").is_file() or not (folder / "ledger.jsonl").is_file() or is_locked(folder):
+        return False
+    if {path.name for path in folder.iterdir()} - REFUSED_LEAVES:
+        return False
+    try:
+        state = _run_json(folder).get("state")
+        return state == "failed" and not any(line.kind in CELLS for line in read(folder / "ledger.jsonl"))
+    except (OSError, ValueError, AttributeError, LedgerError):
+        return False
 
 
 def _checked(found: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,7 @@ from cobra_jupyter.notebook.file import NotebookWriteError
 from cobra_jupyter.records import kinds
 from cobra_jupyter.records.latest import Latest
 from cobra_jupyter.records.ledger import Ledger, Record
+from cobra_jupyter.run import folders
 from cobra_jupyter.run.errors import BadInput
 from cobra_jupyter.run.finish import CLOSING, UNPROVEN, Finisher, Result
 from cobra_jupyter.run.machinery import PROCESSES, Machinery
@@ -318,6 +320,8 @@ class Runner:
 
     def _prepare_folder(self) -> None:
         out = self.options.out
+        if folders.was_refused(out):
+            shutil.rmtree(out)  # it holds nothing but the refusal, and the command was mended
         if (out / "ledger.jsonl").exists() or (out.is_dir() and any(out.iterdir())):
             raise BadInput(f"{out} is not empty: give another folder with --out")
         if out.resolve().is_relative_to(self.options.folder.resolve()):

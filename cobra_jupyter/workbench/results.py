@@ -54,6 +54,15 @@ class Files(TypedDict):
     bytes: Count
 
 
+class Assumption(TypedDict):
+    """The safest reading of something undecided, taken until somebody decides it."""
+
+    about: str
+    taken: str
+    reason: str
+    option: Annotated[str, "The setting that decides it, or nothing."]
+
+
 class Card(TypedDict):
     """Facts about the competition, with evidence."""
 
@@ -75,6 +84,7 @@ class Card(TypedDict):
     evidence: dict[str, str]
     questions: list[str]
     obstacles: NotRequired[list[str]]
+    assumed: NotRequired[list[Assumption]]
     notes: list[str]
     folder: str
     tables: dict[str, str | None]

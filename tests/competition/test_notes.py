@@ -82,11 +82,14 @@ def test_decimal_commas_are_read_as_numbers(tmp_path: Path) -> None:
     same_frames(c)
 
 
-def test_repeated_ids_in_train_are_noted(tmp_path: Path) -> None:
+def test_rows_with_repeated_ids_are_assumed_to_be_different_rows(tmp_path: Path) -> None:
     folder = competition(tmp_path)
     train = rows(60)[["id", "width", "y"]]
     put(folder, "train.csv", pd.concat([train, train.head(3)]))
-    assert any("3 rows with the id of an earlier row" in note for note in read(folder).notes)
+    (assumed,) = read(folder).assumed
+    assert (assumed.about, assumed.option) == ("id", "groups=id")
+    assert assumed.reason == "3 rows with the id of an earlier row"
+    assert len(load(read(folder, {"groups": "id"})).train) == 63
 
 
 def test_mixed_types_of_a_long_column_are_text(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cobra_jupyter.competition import card, kinds, read
+from cobra_jupyter.competition import Assumption, card, kinds, read
 from cobra_jupyter.competition.findings import Findings
 from tests.competition.folders import competition, put, rows
 
@@ -33,6 +33,16 @@ def test_the_record_is_frozen_and_the_card_complete(tmp_path: Path) -> None:
     assert (shown["train_rows"], shown["test_rows"], shown["train_columns"]) == (60, 20, 5)
     assert shown["target_distribution"]["y"]["counts"] == {"0": 30, "1": 30}
     assert shown["tables"]["train"] == 'pd.read_csv(DATA / "train.csv")'
+
+
+def test_an_assumption_is_kept_once_and_is_no_open_question() -> None:
+    found = Findings({})
+    for _ in range(2):
+        found.assume("id", "rows are in order", "no column has the same values", "id=COLUMN")
+    assert found.assumed == [
+        Assumption("id", "rows are in order", "no column has the same values", "id=COLUMN")
+    ]
+    assert found.questions == []
 
 
 def test_the_hint_for_a_key_in_parts_works_in_cells_and_on_the_command_line() -> None:

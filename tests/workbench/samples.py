@@ -175,6 +175,9 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "time": None,
             "evidence": {"task": f"{name} has two values"},
             "questions": [f"which is {name}? --set target=…"],
+            "assumed": [
+                {"about": "id", "taken": f"{name} is it", "reason": "none fits", "option": "id=COLUMN"}
+            ],
             "notes": [f"{name} was skipped"],
             "folder": f"/data/{name}",
             "tables": {"train": "pd.read_csv(DATA / 'train.csv')", "labels": None},

@@ -11,7 +11,7 @@ import numpy as np
 
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.kind import as_record
-from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring import metrics, partly
 from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
 from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.trials import Trial
@@ -184,7 +184,7 @@ def _loss(scorer: Scorer) -> Callable[[Array, Array], float]:
         proper = {"regression": "rmse", "multilabel": "multi_column_log_loss"}.get(
             scorer.protocol.task, "log_loss"
         )
-        metric = metrics.get(proper)
+        metric = partly.of(metrics.get(proper), scorer.truth)
     sign, task = metrics.sign(metric), scorer.protocol.task
     params = metrics.decode_grid(metric, task)[0]
 

@@ -11,7 +11,7 @@ from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.errors import NotReady
 from cobra_jupyter.workbench.protocol import protocol
 from cobra_jupyter.workbench.protocol.protocol import Folds, Protocol
-from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring import metrics, partly
 from cobra_jupyter.workbench.scoring.custom import CustomMetric
 from cobra_jupyter.workbench.scoring.metrics import Metric
 
@@ -58,7 +58,7 @@ def prepare(
         vault=request["vault"],
         leave_out=list(leave_out),
     )
-    metric = custom.metric if custom else metrics.get(frozen.metric)
+    metric = custom.metric if custom else partly.of(metrics.get(frozen.metric), truth)
     sanity = metrics.sanity(metric, truth, competition.task, competition.classes, seed)
     if not sanity["holds"]:
         raise NotReady(

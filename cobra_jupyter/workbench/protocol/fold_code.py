@@ -46,10 +46,18 @@ def time_code(train: pd.DataFrame, time: str) -> str:
     return f"{date_code(train[time]).format(column)}.dt.tz_localize(None)"
 
 
-def write_code(protocol: dict[str, Any], target: str, when: str = "") -> str:
+def strata_code(train: pd.DataFrame, targets: Sequence[str]) -> str:
+    """Returns code for what folds share out evenly: classes, or which of several labels a row has."""
+    if len(targets) > 1 and train[list(targets)].isna().to_numpy().any():
+        return f"train[{list(targets)!r}].notna().astype(str).agg(' '.join, axis=1)"
+    return f"train[{targets[0]!r}].astype(str)"
+
+
+def write_code(protocol: dict[str, Any], strata: str, when: str = "") -> str:
     """Returns the code that makes `units`, `vault` and `folds[repeat][k]` from `train` and `test`.
 
-    `when` is the code of the times, for a split by time."""
+    `strata` is the code of what stratified folds share out evenly; `when` is the code of the times, for a
+    split by time."""
     imports = {
         "kfold": "KFold",
         "stratified": "StratifiedKFold",
@@ -58,7 +66,6 @@ def write_code(protocol: dict[str, Any], target: str, when: str = "") -> str:
         "time": "TimeSeriesSplit",
     }
     extra = ", GroupShuffleSplit" if protocol["vault_rows"] else ""
-    strata = f"train[{target!r}].astype(str)"
     lines = [f"from sklearn.model_selection import {imports[protocol['split']]}{extra}", ""]
     if protocol["groups"]:
         values = group_code(protocol["groups"])

@@ -20,7 +20,7 @@ from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.kind import as_record
 from cobra_jupyter.workbench.protocol.choice import Choice, choose
 from cobra_jupyter.workbench.protocol.errors import ProtocolError
-from cobra_jupyter.workbench.protocol.fold_code import leave_out_code, time_code, write_code
+from cobra_jupyter.workbench.protocol.fold_code import leave_out_code, strata_code, time_code, write_code
 from cobra_jupyter.workbench.protocol.groups import group_code
 
 VAULT_FROM = 20_000  # units; with fewer, a vault costs more than it shows
@@ -112,12 +112,18 @@ def freeze(
     if unknown:
         raise ProtocolError(f"leave_out={unknown}: the train table has no such column")
     choice = choose(competition, train, test, split, groups, time)
-    largest = int(train[competition.targets[0]].astype(str).value_counts().max())
+    strata = strata_code(train, competition.targets)
+    if choice.split == "kfold" and not split and train[list(competition.targets)].isna().to_numpy().any():
+        choice = Choice(
+            "stratified", None, None, f"{choice.reason}; rows lack some labels, shared out evenly"
+        )
+    scope: dict[str, Any] = {"train": train}
+    largest = int(eval(strata, scope).value_counts().max())  # our own code, from strata_code
     if choice.split == "stratified" and largest < 2 and not split:
         choice = Choice("kfold", None, None, "no class has two rows, so folds cannot keep class shares")
     units = len(train) if not choice.groups else 0
     if choice.groups:
-        scope = {"np": np, "pd": pd, "train": train, "test": test, "ID": competition.id}
+        scope |= {"np": np, "pd": pd, "test": test, "ID": competition.id}
         units = int(pd.Series(eval(group_code(choice.groups), scope)).nunique(dropna=False))
     requested, folds = folds, _fold_count(folds, units)
     if requested is None and choice.split == "stratified":
@@ -148,7 +154,7 @@ def freeze(
         "leave_out": tuple(column for column in leave_out if column not in needed),
     }
     when = time_code(train, choice.time) if choice.time else ""
-    code = write_code(facts, competition.targets[0], when)
+    code = write_code(facts, strata, when)
     if facts["leave_out"]:
         code += f"\n\n{leave_out_code(facts['leave_out'])}"
     made = make_folds(code, train, test, competition.id)

@@ -18,6 +18,7 @@ import numpy as np
 from cobra_jupyter.competition.metrics import ALIASES, METRICS, Array, Metric, MetricUndefined
 from cobra_jupyter.competition.metrics.arithmetic import matrix, one_hot
 from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench.scoring import partly
 
 __all__ = [
     "ALIASES",
@@ -192,6 +193,7 @@ def _perfect_and_constant(metric: Metric, truth: Array, n_classes: int) -> tuple
         values, counts = np.unique(truth, return_counts=True)
         return truth, np.full_like(truth, values[counts.argmax()])
     perfect = one_hot(truth, n_classes) if metric.wants == "probability" else matrix(truth)
+    perfect = partly.filled(perfect)
     mean = perfect.mean(axis=0, keepdims=True)
     if metric.wants == "label":
         perfect, mean = perfect.astype(int), (mean > 0.5).astype(int)

@@ -75,13 +75,21 @@ class Artefacts:
         path = self._folder / f"{name}_{digest}.py"
         path.write_text(source, encoding="utf-8")
         made, took = [], 0.0
-        for side, rows in (("train", self._views.all_rows()), ("test", self._views.test())):
+        tables = {"train": self._views.all_rows(), "test": self._views.test()}
+        for side, rows in tables.items():
             out = self._folder / f"{name}_{digest}_{side}"
             if not (out / "columns.json").exists():  # the last file to be written
                 data = self._views.data(None)
                 context = {**self._context(), "config": {}, "seed": 0, "side": side}
                 work = Work(
-                    "make", out, path, context, rows=(rows,), forbidden=self._forbidden, allowed=(str(data),)
+                    "make",
+                    out,
+                    path,
+                    context,
+                    rows=(rows,),
+                    tables=tables,
+                    forbidden=self._forbidden,
+                    allowed=(str(data),),
                 )
                 done = self._pool.run(work, seconds, cancelled)
                 if done.failure:

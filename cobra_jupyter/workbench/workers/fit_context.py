@@ -39,8 +39,9 @@ class Context:
     _units: Any = None
     _time_ordered: bool = False
     _data: Callable[[], Path] | None = None
+    _tables: dict[str, Path] = field(default_factory=dict)
     _shared: dict[str, list[Path]] = field(default_factory=dict)
-    _read_shared: Callable[[Path], Any] | None = None
+    _read_frame: Callable[[Path], Any] | None = None
     _cache: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -76,15 +77,21 @@ class Context:
         part.write_bytes(pickle.dumps(model, protocol=5))
         part.replace(self.out / "snapshot.pkl")
 
+    def table(self, side: str) -> pd.DataFrame:
+        """Returns all rows of "train" or "test" as they were loaded, without labels; in `make` only."""
+        if side not in self._tables or self._read_frame is None:
+            raise KeyError(f"there is no table {side!r} here; in make(rows, ctx), there are train and test")
+        return self._read_frame(self._tables[side])
+
     def shared(self, name: str) -> pd.DataFrame:
         """Returns a `%%shared` artefact, indexed by row number: `ctx.shared("x").loc[rows.index]`."""
         if name not in self._cache:
-            if name not in self._shared or self._read_shared is None:
+            if name not in self._shared or self._read_frame is None:
                 known = ", ".join(self._shared) or "none"
                 raise KeyError(
                     f"there is no shared artefact {name!r} (known: {known}); make it with a %%shared cell"
                 )
-            self._cache[name] = pd.concat([self._read_shared(path) for path in self._shared[name]])
+            self._cache[name] = pd.concat([self._read_frame(path) for path in self._shared[name]])
         return self._cache[name]
 
 

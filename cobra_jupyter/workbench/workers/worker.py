@@ -50,6 +50,7 @@ class Work:
     positions: Path | None = None  # rows of `train` for a small-data trial; None for all rows
     units: Path | None = None
     rows: tuple[Path, ...] = ()
+    tables: dict[str, Path] = field(default_factory=dict)  # all rows of "train" and "test", for "make"
     model: Path | None = None
     arrays: Path | None = None  # the input of "score" and "decode"
     keep_model: bool = True
@@ -131,9 +132,10 @@ def do(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, Any
 def _context(work: Work, deadline: float, surroundings: Surroundings, units: Any) -> Context:
     seed_everything(work.context["seed"])
     ctx = Context(**work.context, out=work.out, deadline=deadline, _units=units, _data=surroundings.data)
-    opened = {str(path): read_frame(path) for paths in work.shared.values() for path in paths}
-    ctx._shared = work.shared
-    ctx._read_shared = lambda path: opened[str(path)]
+    paths = [*work.tables.values(), *(path for paths in work.shared.values() for path in paths)]
+    opened = {str(path): read_frame(path) for path in paths}
+    ctx._shared, ctx._tables = work.shared, work.tables
+    ctx._read_frame = lambda path: opened[str(path)]
     if ctx.n_jobs != 1:
         from threadpoolctl import threadpool_limits
 

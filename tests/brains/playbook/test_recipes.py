@@ -108,6 +108,7 @@ def context(task: str, train: pd.DataFrame, data: Path, **config: Any) -> Any:
         out=data,
         inner=inner,
         side="train",
+        table=lambda side: table(120, 0, 1) if side == "train" else table(40, 500, 2, new=True),
     )
 
 
@@ -209,6 +210,33 @@ def test_one_label_or_few_rows_do_not_crash(recipe, task, folder, made):
     code = RECIPE_MODULES[recipe.name]
     model = code.fit(train[train["y"] == first], ctx)
     check(code.predict(model, table(40, 500, 2, new=True), ctx), task)
+
+
+@pytest.mark.parametrize(
+    "recipe", [r for r in RECIPES if "regression" in r.tasks], ids=lambda recipe: recipe.name
+)
+def test_each_target_is_fitted_on_the_rows_that_have_it(recipe, folder, made):
+    """With labels missing, a target's prediction is that of a fit on its own rows alone."""
+    train = labelled(table(120, 0, 1), "regressions")
+    train.loc[train.index % 3 != 0, "y"] = np.nan
+    train.loc[train.index % 3 == 0, "z"] = np.nan
+    test, code = table(40, 500, 2, new=True), RECIPE_MODULES[recipe.name]
+
+    def predicted(task: str, rows: pd.DataFrame, targets: list[str]) -> np.ndarray:
+        defaults = {name: levels[0] for name, levels in recipe.factors.items()}
+        ctx = context(task, rows, folder, **defaults)
+        ctx.targets, ctx.shared = targets, made.__getitem__
+        held = np.flatnonzero(rows.index % 5 == 0)  # the same rows, whatever the table holds
+        ctx.inner = lambda share=0.2: (np.setdiff1d(np.arange(len(rows)), held), held)
+        model = pickle.loads(pickle.dumps(code.fit(rows, ctx)))
+        return code.predict(model, test, ctx)
+
+    both = predicted("regressions", train, ["y", "z"])
+    assert both.shape == (40, 2)
+    for column, target in enumerate(["y", "z"]):
+        own = train[train[target].notna()].drop(columns=["z" if target == "y" else "y"])
+        alone = predicted("regression", own, [target])
+        np.testing.assert_array_equal(both[:, [column]], alone)
 
 
 @pytest.mark.parametrize(

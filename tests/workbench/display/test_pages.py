@@ -112,6 +112,15 @@ def test_the_bundle_has_all_three_forms() -> None:
     }
 
 
+def test_the_card_shows_what_was_assumed_and_why() -> None:
+    card = results()["card"]
+    card["assumed"] = [
+        {"about": "metric", "taken": "rmse", "reason": "none is named", "option": "metric=NAME"}
+    ]
+    for shown in (pages.text("card", card), Page(pages.html("card", card)).text):
+        assert "metric: rmse, because none is named; --set metric=NAME decides it" in shown
+
+
 def test_a_failed_trial_shows_kind_place_and_tail() -> None:
     for shown in (pages.text("trial", failed()), Page(pages.html("trial", failed())).text):
         for part in (

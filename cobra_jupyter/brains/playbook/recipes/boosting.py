@@ -15,6 +15,7 @@ import pandas as pd
 
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.boosters import boosted
+from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gaps
 from cobra_jupyter.brains.playbook.recipes.parts.tables import answers, features, learn_features
 
 RECIPE = Recipe(
@@ -73,6 +74,8 @@ def plan_of(rows: int, ctx: Any) -> dict[str, Any]:
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
+    if has_gaps(train, ctx):
+        return EachTarget(fit, train, ctx)
     fitted, X, Y = learn_features(train, ctx)
     coded = {feature for feature, *_ in fitted["codes"]} if ctx.config["categories"] == "native" else set()
     native = [i for i, name in enumerate(X.columns) if name in coded]
@@ -82,5 +85,7 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
+    if isinstance(model, EachTarget):
+        return model.predict(predict, rows, ctx)
     fitted, models = model
     return answers(models, features(rows, fitted, ctx).to_numpy(), fitted, ctx)

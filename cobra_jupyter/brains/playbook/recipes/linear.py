@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
 from cobra_jupyter.brains.playbook.recipes.parts.expansion import expand
+from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gaps
 from cobra_jupyter.brains.playbook.recipes.parts.tables import answers, features, learn_features
 
 RECIPE = Recipe(
@@ -72,12 +73,16 @@ def loss(model: Any, X: Array, y: Array) -> float:
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
+    if has_gaps(train, ctx):
+        return EachTarget(fit, train, ctx)
     fitted, X, Y = learn_features(train, ctx)
     expanded = expand(X, fitted, ctx, learn=True)
     return fitted, [fit_weights(expanded, y, ctx) for y in Y.T]
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
+    if isinstance(model, EachTarget):
+        return model.predict(predict, rows, ctx)
     fitted, models = model
     X = features(rows, fitted, ctx)
     expanded = expand(X, fitted, ctx)

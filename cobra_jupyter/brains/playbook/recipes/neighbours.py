@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
+from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gaps
 from cobra_jupyter.brains.playbook.recipes.parts.ranks import ranking
 from cobra_jupyter.brains.playbook.recipes.parts.tables import answers, features, learn_features
 
@@ -83,6 +84,8 @@ def by_distance(distance: Array) -> Any:
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
+    if has_gaps(train, ctx):
+        return EachTarget(fit, train, ctx)
     fitted, X, Y = learn_features(train, ctx)
     fitted["middle"], fitted["steps"], points = X.median(), [], X.fillna(X.median()).to_numpy()
     ranks = ranking(len(X), ctx)
@@ -95,6 +98,8 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
+    if isinstance(model, EachTarget):
+        return model.predict(predict, rows, ctx)
     fitted, models = model
     X = features(rows, fitted, ctx)
     return answers(models, space(X, fitted, ctx), fitted, ctx)

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
+from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gaps
 from cobra_jupyter.brains.playbook.recipes.parts.labels import answers_within, folds_of, labels_of
 from cobra_jupyter.brains.playbook.recipes.parts.ngrams import apply_views, learn_views
 from cobra_jupyter.brains.playbook.recipes.parts.other_columns import Scale, other_columns
@@ -74,6 +75,8 @@ def calibrate(X: Array, y: Array, ctx: Any) -> Any:
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
+    if has_gaps(train, ctx):
+        return EachTarget(fit, train, ctx)
     views, tables = learn_views(train, NGRAMS, 1, ctx)
     Y, fold = labels_of(train, ctx), folds_of(len(train), ctx)
     members = memberships(Y, ctx)
@@ -86,6 +89,8 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
+    if isinstance(model, EachTarget):
+        return model.predict(predict, rows, ctx)
     views, bayes, scale, calibrated, limits = model
     tables = apply_views(rows, views, ctx)
     votes = [vote(t, m) for per_target in bayes for t, m in zip(tables, per_target, strict=True)]

@@ -18,6 +18,7 @@ from sklearn.decomposition import TruncatedSVD
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
 from cobra_jupyter.brains.playbook.recipes.parts.boosters import boosted
+from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gaps
 from cobra_jupyter.brains.playbook.recipes.parts.labels import answers_within, folds_of, labels_of
 from cobra_jupyter.brains.playbook.recipes.parts.ngrams import apply_views, learn_views
 from cobra_jupyter.brains.playbook.recipes.parts.other_columns import other_columns
@@ -61,6 +62,8 @@ NOTES = {
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
+    if has_gaps(train, ctx):
+        return EachTarget(fit, train, ctx)
     ctx.config = {"model": "multinomial", "frequent": "kept", **ctx.config}
     views, tables = learn_views(train, NGRAMS, 1, ctx)
     Y, fold = labels_of(train, ctx), folds_of(len(train), ctx)
@@ -93,6 +96,8 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
+    if isinstance(model, EachTarget):
+        return model.predict(predict, rows, ctx)
     ctx.config = {"model": "multinomial", "frequent": "kept", **ctx.config}
     fitted, models, limits = model
     tables = apply_views(rows, fitted["views"], ctx)

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.calibration import probabilities
+from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gaps
 from cobra_jupyter.brains.playbook.recipes.parts.labels import labels_of, with_all_classes
 from cobra_jupyter.brains.playbook.recipes.parts.ngrams import apply_views, learn_views
 from cobra_jupyter.brains.playbook.recipes.parts.other_columns import Scale, other_columns
@@ -59,6 +60,8 @@ NOTES = {
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
+    if has_gaps(train, ctx):
+        return EachTarget(fit, train, ctx)
     views, tables = learn_views(train, NGRAMS, 2, ctx)
     Y, others = labels_of(train, ctx), other_columns(train, ctx)
     others = others[[]] if ctx.config["beside"] == "none" else others
@@ -74,6 +77,8 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
+    if isinstance(model, EachTarget):
+        return model.predict(predict, rows, ctx)
     views, scale, models, maps, classes, (low, high) = model
     S = scores(together(apply_views(rows, views, ctx), scale, other_columns(rows, ctx)), models)
     if ctx.task == "regression":

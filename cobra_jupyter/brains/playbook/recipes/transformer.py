@@ -17,6 +17,7 @@ import pandas as pd
 
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.fine_tuning import Training
+from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gaps
 from cobra_jupyter.brains.playbook.recipes.parts.network import (
     joined_texts,
     network,
@@ -44,6 +45,8 @@ NOTES = {
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
+    if has_gaps(train, ctx):
+        return EachTarget(fit, train, ctx)
     import torch
 
     torch.set_num_threads(max(1, ctx.n_jobs))
@@ -51,6 +54,8 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
+    if isinstance(model, EachTarget):
+        return model.predict(predict, rows, ctx)
     import torch
 
     torch.set_num_threads(max(1, ctx.n_jobs))

@@ -21,6 +21,7 @@ from sklearn.ensemble import (
 
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
+from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gaps
 from cobra_jupyter.brains.playbook.recipes.parts.tables import answers, features, learn_features
 
 RECIPE = Recipe(
@@ -75,11 +76,15 @@ def filled(X: pd.DataFrame, fitted: dict[str, Any]) -> Any:
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:
+    if has_gaps(train, ctx):
+        return EachTarget(fit, train, ctx)
     fitted, X, Y = learn_features(train, ctx)
     fitted["missing"] = X.min() - 1 - X.std().fillna(0)
     return fitted, [fit_forest(filled(X, fitted), y, ctx) for y in Y.T]
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
+    if isinstance(model, EachTarget):
+        return model.predict(predict, rows, ctx)
     fitted, models = model
     return answers(models, filled(features(rows, fitted, ctx), fitted), fitted, ctx)

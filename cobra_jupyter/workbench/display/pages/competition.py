@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 from cobra_jupyter.workbench import results
-from cobra_jupyter.workbench.display.pages import parts, words
+from cobra_jupyter.workbench.display.pages import describe, parts, words
 
 WANTS = {"probability": "probabilities", "label": "labels", "value": "values"}
 MOST_SHOWN = 12
@@ -124,9 +124,11 @@ def card_html(data: results.Card) -> str:
         for f in data.get("files") or ()
     ]
     asked = [parts.join([parts.coloured("?", "bad"), q], " ") for q in data.get("questions") or ()]
+    assumed = [describe.assumption(a) for a in data.get("assumed") or ()]
     return parts.page(
         parts.title(data.get("name", "Competition"), data.get("kind"), data.get("task")),
         parts.join([parts.heading("To decide"), parts.items(asked)]) if asked else "",
+        parts.join([parts.heading("Assumed, as nobody decided it"), parts.items(assumed)]) if assumed else "",
         parts.facts(facts(data)),
         parts.fold("Evidence for what was decided", parts.table(("", ""), evidence), shown=True)
         if evidence
@@ -168,6 +170,7 @@ def card_text(data: results.Card) -> str:
             for name, said in (data.get("evidence") or {}).items()
         ],
         [f"  to decide: {words.cut(q, 400)}" for q in data.get("questions") or ()],
+        [f"  assumed: {words.cut(describe.assumption(a), 500)}" for a in data.get("assumed") or ()],
         [f"  note: {words.cut(n, 400)}" for n in data.get("notes") or ()],
         f"  enforced: {data['enforced']}" if data.get("enforced") else None,
     )

@@ -37,6 +37,15 @@ def metric_and_protocol(data: results.Judgement) -> str:
     return ", ".join(str(each) for each in (data.get("metric"), protocol) if each)
 
 
+# ---- competition
+
+
+def assumption(data: results.Assumption) -> str:
+    """id: rows are matched by position, because no column fits; --set id=COLUMN decides it"""
+    cure = f"; --set {data['option']} decides it" if data.get("option") else ""
+    return f"{data['about']}: {data['taken']}, because {data['reason']}{cure}"
+
+
 # ---- trials
 
 

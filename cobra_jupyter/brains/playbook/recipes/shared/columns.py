@@ -17,7 +17,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from cobra_jupyter.brains.playbook.recipes.parts.values import is_missing, labelled
+from cobra_jupyter.brains.playbook.recipes.parts.values import is_missing
 
 SEPARATOR = r"[/_|:;,\s-]+"
 TRUTH = {"true": 1, "yes": 1, "false": 0, "no": 0}
@@ -143,21 +143,15 @@ def together(numbers: pd.DataFrame, sets: dict[str, list[str]]) -> dict[str, pd.
     return made
 
 
-def largest_table(names: list[str], ctx: Any) -> pd.DataFrame:
-    """The larger of the folder's train and test tables; empty if it has neither."""
-    tables = [pd.DataFrame(columns=names)]
-    for path, options in ctx.tables.items():
-        if (ctx.data / path).exists():
-            table = labelled(pd.read_csv(ctx.data / path, **options), ctx)
-            tables += [table[names]] if set(names) <= set(table) else []
-    return max(tables, key=len)
+def larger_table(names: list[str], ctx: Any) -> pd.DataFrame:
+    """The larger of the train and test tables, with the columns `names`."""
+    return max((ctx.table(side) for side in ("train", "test")), key=len)[names]
 
 
 def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
     """The features, one row per row of `rows`."""
     kinds = {n: k for n, k in ctx.columns.items() if n in rows and k != "id" and n != ctx.id}
-    sample = largest_table(list(kinds), ctx)  # the largest table: the same for train and test
-    sample = sample if len(sample) else rows[list(kinds)]
+    sample = larger_table(list(kinds), ctx)  # the same for train and test
     made: dict[str, pd.Series] = {} if kinds else {"number: nothing": pd.Series(0.0, rows.index)}
     plain: dict[str, pd.Series] = {}
     for name, kind in kinds.items():

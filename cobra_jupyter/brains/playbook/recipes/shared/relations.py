@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from cobra_jupyter.brains.playbook.recipes.parts.values import is_missing, labelled
+from cobra_jupyter.brains.playbook.recipes.parts.values import is_missing
 
 
 def text(column: pd.Series) -> pd.Series:
@@ -24,12 +24,8 @@ def text(column: pd.Series) -> pd.Series:
 
 
 def all_rows(rows: pd.DataFrame, names: list[str], ctx: Any) -> pd.DataFrame:
-    """`rows`, followed by the other rows of the folder's train and test tables, without duplicates."""
-    frames = [rows[names].apply(text)]
-    for path, options in ctx.tables.items():
-        if (ctx.data / path).exists():
-            table = labelled(pd.read_csv(ctx.data / path, **options), ctx)
-            frames += [table[names].apply(text)] if set(names) <= set(table) else []
+    """`rows`, followed by the other rows of train and test, without duplicates."""
+    frames = [rows[names].apply(text), *(ctx.table(side)[names].apply(text) for side in ("train", "test"))]
     everything = pd.concat(frames, ignore_index=True).astype(object)
     twice = everything.duplicated().to_numpy() & (np.arange(len(everything)) >= len(rows))
     return everything[~twice].reset_index(drop=True)

@@ -1,0 +1,61 @@
+"""Types that only some file formats have, and the plain type that each is used as."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+SECONDS = "seconds"
+
+
+def plain_types(frame: pd.DataFrame) -> dict[str, str]:
+    """Returns how columns of uncommon types are used: as "seconds" of a duration, else as a dtype.
+
+    Categories become their values, whether a row has them or not; decimals become floats; nullable and Arrow
+    types become those of NumPy."""
+    found = {str(name): _plain(frame[name]) for name in frame.columns}
+    return {name: way for name, way in found.items() if way}
+
+
+def _plain(column: pd.Series) -> str:
+    dtype: Any = column.dtype
+    gaps = bool(column.isna().any())
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _of_kind(dtype.categories.dtype, gaps)
+    if dtype.kind == "m":
+        return SECONDS
+    if dtype.kind == "O":
+        decimal = pd.api.types.infer_dtype(column, skipna=True) == "decimal"
+        return "float64" if decimal else "object" if isinstance(dtype, pd.ArrowDtype) else ""
+    if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
+        return "str"
+    if isinstance(dtype, pd.DatetimeTZDtype | np.dtype):
+        return ""
+    if isinstance(dtype, pd.StringDtype) and dtype.na_value is np.nan:
+        return ""  # the usual type of strings
+    return _of_kind(dtype, gaps)
+
+
+def _of_kind(dtype: Any, gaps: bool) -> str:
+    """The NumPy type for values of a type. Where values are missing, whole numbers become floats."""
+    if dtype.kind in "iu":
+        return "float64" if gaps else "int64"
+    if dtype.kind == "f":
+        return "float64"
+    if dtype.kind == "b":
+        return "object" if gaps else "bool"
+    if dtype.kind == "M":
+        zone = getattr(getattr(dtype, "pyarrow_dtype", dtype), "tz", None)
+        return f"datetime64[ns, {zone}]" if zone else "datetime64[ns]"
+    return "object"
+
+
+def converted(frame: pd.DataFrame, ways: dict[str, str]) -> pd.DataFrame:
+    """Returns the frame with its columns in the types of `plain_types`."""
+    durations = [name for name, way in ways.items() if way == SECONDS]
+    frame = frame.astype({name: way for name, way in ways.items() if way != SECONDS})
+    return frame.assign(
+        **{name: frame[name].astype("timedelta64[ns]").dt.total_seconds() for name in durations}
+    )
