@@ -158,7 +158,9 @@ def _recent(turns: Sequence[Turn], share: float) -> Iterator[str]:
     if turns:
         yield "# Latest turns"
     for turn in turns:
-        code, output = trim(turn.code, int(share * CODE)), trim(turn.output, int(share * OUTPUT))
+        failed = turn is turns[-1] and turn.status == "error"  # it is repaired: the whole cell is needed
+        code = turn.code if failed else trim(turn.code, int(share * CODE))
+        output = trim(turn.output, int(share * OUTPUT))
         yield (
             f"## Turn {turn.number} ({turn.role}{by(turn)}): {turn.status}\n{trim(turn.markdown, WORDS)}\n\n"
             f"```python\n{code}\n```\nOutput:\n{output or '(none)'}"

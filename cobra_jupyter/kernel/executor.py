@@ -18,6 +18,7 @@ from cobra_jupyter.kernel.errors import KernelDied
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 
 REPLAY_SECONDS = 600.0  # limit for running all accepted cells again
+LOAD = "__import__('cobra_jupyter').load_ipython_extension(get_ipython())"
 CURE = "This cell did not run: define again what it needs from that cell"
 RESTARTED = "a person restarted the kernel during this cell; the variables of earlier cells are restored"
 
@@ -42,6 +43,7 @@ class Executor:
         self.harness, self.kernel, self.agent = harness, kernel, agent
         self._ledger, self._on_event = ledger, on_event
         self._accepted: list[tuple[int, str]] = []
+        self._prepares = False  # whether the workbench is loaded before the first cell
         self._missing = ""  # why the kernel lacks variables of accepted cells, until the brain is told
         self._restarting = asyncio.Lock()
         self._restarts = 0  # by people
@@ -103,6 +105,11 @@ class Executor:
             await self.mend()
         return not self._missing
 
+    async def prepare(self) -> None:
+        """Load the workbench into the kernel, now and whenever it is restored."""
+        self._prepares = True
+        await self.kernel.execute(LOAD, lambda output: None, timeout=REPLAY_SECONDS)
+
     def visited(self, code: str) -> None:
         """Note a person's successful cell; it is run again too when the kernel is restored, for its
         variables."""
@@ -135,6 +142,9 @@ class Executor:
         """Run accepted cells again for their variables, within `seconds`; ignore their outputs, which the
         notebook already has. If one does not end well, the next cell does not run, and says so."""
         self._accepted, end, self._missing = list(accepted), time.monotonic() + seconds, ""
+        if self._prepares and self.whole:
+            with contextlib.suppress(KernelDied):
+                await self.prepare()
         for place, (number, code) in enumerate(accepted):
             left = end - time.monotonic()
             ended = await self._again(number, code, left) if left > 0 and self.whole else "no time was left"
