@@ -27,6 +27,7 @@ WORKBENCH_KINDS = frozenset(
         "blend",
         "selection",
         "submission",
+        "placeholder",
         "audit",
         "job",
         "idea",
@@ -157,7 +158,7 @@ class Context:
                 same
                 and trial["score"] is not None
                 and name in (None, trial["name"])
-                and (trial["full"] or not full)
+                and (trial["full"] or trial.get("reduced") or not full)
             ):
                 yield trial
 

@@ -237,8 +237,12 @@ def _print(result: dict[str, Any] | None, as_json: bool) -> None:
     from cobra_jupyter.workbench.display.pages import describe
 
     if result["submission"]:
+        scored = result["cv"] is not None
         found = describe.cross_validated(result["metric"], result["cv"], result["cv_se"])
+        found = found if scored else "no model"
         print(f"{result['competition']}: {found}")
+        for reason in result["suspect"]:
+            print(f"suspect     {reason}")
         print(f"proof       {result['proof']}")
     else:
         print(f"{result['competition']}: no valid submission")
@@ -290,11 +294,21 @@ def _verify(chosen: argparse.Namespace) -> int:
     holds = all(check.holds is not False for check in checks)
     if chosen.json:
         print(
-            json.dumps({"run": run["folder"], "holds": holds, "checks": [check.record() for check in checks]})
+            json.dumps(
+                {
+                    "run": run["folder"],
+                    "holds": holds,
+                    "checks": [check.record() for check in checks],
+                    "proves": verify.PROVES,
+                    "proves_not": verify.PROVES_NOT,
+                }
+            )
         )
     else:
         print(*checks, sep="\n")
         print(f"{run['run']}: everything holds" if holds else f"{run['run']}: NOT verified, see ✗")
+        if holds:
+            print(f"This proves {verify.PROVES}.\nIt does not prove {verify.PROVES_NOT}.")
     return OK if holds else NOT_VERIFIED
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cobra_jupyter.competition.cards import card
 from cobra_jupyter.competition.errors import CompetitionError
+from cobra_jupyter.competition.glimpse import sample
 from cobra_jupyter.competition.loading import load, load_code
 from cobra_jupyter.competition.reading import read
 from cobra_jupyter.competition.record import Assumption, Competition, Data, FileGroup
@@ -23,4 +24,5 @@ __all__ = [
     "load",
     "load_code",
     "read",
+    "sample",
 ]

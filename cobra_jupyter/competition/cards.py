@@ -15,7 +15,7 @@ from cobra_jupyter.competition.record import Competition
 MOST_SHOWN = 30
 FIELDS = (
     "name", "id", "targets", "outputs", "task", "classes", "layout", "metric", "direction", "label_sources",
-    "kind", "columns", "split", "groups", "time", "evidence", "questions", "obstacles", "assumed",
+    "kind", "columns", "split", "groups", "time", "weights", "evidence", "questions", "obstacles", "assumed",
     "notes",
 )  # fmt: skip
 OPTIONAL = {

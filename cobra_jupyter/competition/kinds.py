@@ -27,6 +27,12 @@ def of_columns(tables: Tables, key: Key, targets: tuple[str, ...], found: Findin
         shown = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
         found.notes.append(f"columns of train that the test rows lack are not used as features: {shown}")
     _mixed(train, kinds, found)
+    names = [name for name, kind in kinds.items() if kind == "id" and name not in absent]
+    if names:
+        found.notes.append(
+            f"{columns.listed(names, 8)}: nearly each row has its own value, as with keys; the playbook uses"
+            " only what rows share"
+        )
     if key.name and key.name in train.columns:
         _parts_of_key(train[key.name], key.name, found)
     return {name: kind for name, kind in kinds.items() if name not in absent}

@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
+from cobra_jupyter.competition import positive
 from cobra_jupyter.competition.columns import distinct, plain
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.metric_words import wants
-from cobra_jupyter.competition.record import TASKS
+from cobra_jupyter.competition.record import TASKS, Assumption
 
 MOST_CLASSES = 1000
 FEW_NUMBERS = 20
-POSITIVE = {"1", "true", "yes", "y", "t", "positive", "pos"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class Labels:
     output_classes: tuple[Any, ...] = ()
     evidence: dict[str, str] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
+    assumed: tuple[Assumption, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -66,6 +67,7 @@ def describe(
     outputs: Sequence[str],
     metric: str | None,
     settings: Mapping[str, str],
+    text: str = "",
 ) -> Labels:
     """Finds task, classes and layout from the label columns, the sample's columns and the metric."""
     asked = settings.get("task")
@@ -86,7 +88,7 @@ def describe(
         return Labels(
             targets=targets, task="unknown", layout="label", evidence={"task": why}, questions=(question,)
         )
-    return _classes(values, targets, task, why, sample, outputs, metric)
+    return _classes(values, targets, task, why, sample, outputs, metric, settings.get("positive"), text)
 
 
 def _several(train: pd.DataFrame, targets: tuple[str, ...], asked: str | None) -> Labels:
@@ -130,7 +132,10 @@ def _task_of(values: pd.Series, metric: str | None) -> tuple[str, str]:
     whole = numbers and bool((values % 1 == 0).all())
     if numbers and wants(metric) == "value":
         return "regression", f"{values.name} is a number and {metric} compares numbers"
-    if numbers and not whole:
+    classes = (
+        wants(metric) in ("label", "probability") and several <= MOST_CLASSES and 2 * several <= len(values)
+    )
+    if numbers and not whole and not classes:
         return "regression", f"{values.name} contains fractions"
     if several == 2:
         return "binary", f"{values.name} has two values"
@@ -180,17 +185,25 @@ def _classes(
     sample: pd.DataFrame,
     outputs: Sequence[str],
     metric: str | None,
+    asked: str | None,
+    text: str,
 ) -> Labels:
     classes = sorted_classes(values)
     if task == "binary" and len(classes) != 2:
         raise CompetitionError(f"task=binary: {targets[0]} has {len(classes)} values; try task=multiclass")
     evidence = {"task": why}
-    notes: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    assumed: tuple[Assumption, ...] = ()
     probability, evidence["layout"] = _probability(sample[outputs[0]], metric, classes)
     if task == "binary":
-        classes, known = positive_last(classes, outputs[0])
-        if probability and not known:
-            notes = (f"{classes[1]!r} of {classes} is the positive class (the last in order)",)
+        decided = positive.order(classes, outputs[0], text, values, sample[outputs[0]], asked)
+        classes = decided.classes
+        evidence["positive"] = f"{classes[1]}: {decided.why}"
+        if not decided.sure and (probability or _one_sided(metric)):
+            unclear = f"which of {classes[0]} and {classes[1]} is the positive class is not said"
+            questions = (f"positive: {unclear}; give it with --set positive={classes[0]} or {classes[1]}",)
+            reason = f"{unclear}; {decided.why}"
+            assumed = (Assumption("positive", str(classes[1]), reason, f"positive={classes[0]}"),)
     if probability and task == "multiclass":
         why = f"{targets[0]} has {len(classes)} classes, the submission one column; {metric} needs more"
         return Labels(
@@ -202,7 +215,24 @@ def _classes(
             questions=(f"metric: {why}; check --set metric and task",),
         )
     layout = "probability" if probability else "label"
-    return Labels(targets=targets, task=task, classes=classes, layout=layout, evidence=evidence, notes=notes)
+    return Labels(
+        targets=targets,
+        task=task,
+        classes=classes,
+        layout=layout,
+        evidence=evidence,
+        questions=questions,
+        assumed=assumed,
+    )
+
+
+def _one_sided(metric: str | None) -> bool:
+    """Whether a metric of labels depends on which class is the positive one."""
+    return (
+        metric is not None
+        and metric.removeprefix("one_minus_").startswith(("f1", "f_beta"))
+        and "_m" not in metric
+    )
 
 
 def _probability(given: pd.Series, metric: str | None, classes: tuple[Any, ...]) -> tuple[bool, str]:
@@ -212,19 +242,6 @@ def _probability(given: pd.Series, metric: str | None, classes: tuple[Any, ...])
         return False, f"{metric} scores labels"
     fractions = pd.api.types.is_float_dtype(given.dtype) and not set(given.dropna()) <= set(classes)
     return fractions, "the sample submission contains " + ("fractions" if fractions else "labels")
-
-
-def positive_last(classes: tuple[Any, ...], output: str) -> tuple[tuple[Any, ...], bool]:
-    """Returns the two classes, the positive one last, and whether it is known.
-
-    It is known from 0/1, yes/no or the output's name."""
-    for first, last in (classes, classes[::-1]):
-        if _word(last) == _word(output):
-            return (first, last), True
-    for first, last in (classes, classes[::-1]):
-        if _word(last) in POSITIVE and _word(first) not in POSITIVE:
-            return (first, last), True
-    return classes, False
 
 
 def _few(names: Sequence[str]) -> str:

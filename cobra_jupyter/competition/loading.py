@@ -78,6 +78,8 @@ def _train(c: Competition, table: Table) -> pd.DataFrame:
     train = train.reset_index(drop=True)
     if c.id and c.id not in train.columns:
         train.insert(0, c.id, range(len(train)))
+    for one in c.joined:
+        train = one.add(train, _frame(c, one.table))
     return train
 
 
@@ -105,6 +107,7 @@ def load_code(competition: Competition) -> str:
     else:
         lines += _test_lines(c, c.test)
     lines += ["train = pd.DataFrame()"] if c.train is None else _train_lines(c, c.train)
+    lines += [line for one in c.joined for line in one.code()]
     return "\n".join([*lines, "test.index = pd.RangeIndex(len(train), len(train) + len(test))", ""])
 
 

@@ -50,9 +50,10 @@ def of_table(frame: pd.DataFrame, separator: str) -> Marks:
         return Marks(unread=tuple(decimals))
     thousands = {mark for name, (_, mark, _) in read.items() if mark and not (comma and mark == ",")}
     mark = next(iter(thousands)) if len(thousands) == 1 else ""
-    if mark and _harmed(texts, read, mark):
-        mark = ""
-    unread = tuple(name for name, values in texts.items() if name not in read and _odd_numbers(values))
+    safe = bool(mark) and not _harmed(texts, read, mark)
+    left = [] if safe else [name for name, (_, own, _) in read.items() if own in thousands]
+    odd = [name for name, values in texts.items() if name not in read and _odd_numbers(values)]
+    unread, mark = (*left, *odd), mark if safe else ""
     doubt = doubts[0] if doubts and not decimals and len(doubts) == len(read) else ""
     return Marks("," if comma else ".", mark, doubt, unread)
 

@@ -15,6 +15,7 @@ from cobra_jupyter.competition import (
     columns,
     description,
     files,
+    joining,
     keys,
     kinds,
     metric,
@@ -22,8 +23,10 @@ from cobra_jupyter.competition import (
     oddities,
     roles,
     training,
+    weights,
     written,
 )
+from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.labels import Labels, describe
@@ -38,8 +41,8 @@ def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Compe
     """Reads a competition folder: MLE-bench's ``public/``, its parents, or any folder with one competition.
 
     `settings` override what is found: id, target (``a,b`` for several), metric, direction, split, groups,
-    time, kind, task. ``questions`` lists what cannot be decided, with the ``--set`` option for each;
-    ``notes`` lists what was repaired or skipped. Raises CompetitionError."""
+    time, kind, task, weights, positive. ``questions`` lists what cannot be decided, with the ``--set`` option
+    for each; ``notes`` lists what was repaired or skipped. Raises CompetitionError."""
     try:
         return _read_folder(Path(folder), Findings(checked(settings or {})))
     except OSError as error:
@@ -66,24 +69,31 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     outputs, targets = settle_outputs(tables, key, outputs, targets, found)
     checks.unique_names(tables, targets, reader.repeated, found)
     checks.same_ids(tables, key, found)
+    joined = joining.settle(reader, tables, key.name, found)
     named = metric_words.find(text)
-    asked_metric = found.settings.get("metric", named.metric)
-    training.keep_classes(reader, tables, key, targets, outputs, asked_metric, found)
-    checks.number_labels(reader, tables, targets, asked_metric, found)
+    said = found.settings.get("metric", named.metric or named.nearest)
+    training.keep_classes(reader, tables, key, targets, outputs, said, found)
+    checks.number_labels(reader, tables, targets, said, found)
     dropped = checks.usable_labels(tables, targets, found)
-    labels = _labels(tables, targets, outputs, named.metric, found)
+    labels = _labels(tables, targets, outputs, said, text, found)
     labels = settle_form(tables, labels, outputs, found)
     labels, texts = _as_asked(reader, tables, labels, outputs, found)
-    metric_name, direction = metric.settle(labels, named, found)
+    weighing = weights.settle(tables, labels.targets, named, found)
+    metric_name, direction = metric.settle(labels, named, weighing, tables, found)
     metric.check_values(metric_name, tables, labels)
     ids = kinds.keys_in_names(tables, key, groups)
     groups = files.named_by(groups, ids)
     features = kinds.of_columns(tables, key, targets, found)
+    for name in (weighing, *(one.name for one in joined)):
+        features.pop(name or "", None)
     checks.has_features(tables, key, targets, features, groups)
     kind = kinds.of_competition(tables, labels, features, groups, ids, found)
     _other_tables(tables, key, targets, found)
     if tables.train is not None and tables.train_frame is not None:
         check_columns(found.settings, tables.train_frame.columns, tables.train.path, targets, features)
+    if tables.train is not None and tables.train.types:
+        ways = [f"{name} as {way}" for name, way in tables.train.types.items()]
+        found.evidence["types"] = f"columns of {tables.train.path} of types of their own: {listed(ways, 12)}"
     checks.formulas(tables, key, targets, found)
     found.notes += oddities.notes(tables, key, labels, features)
     summary = cards.summarize(
@@ -119,6 +129,8 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
         split=found.settings.get("split"),
         groups=found.settings.get("groups"),
         time=found.settings.get("time"),
+        weights=weighing,
+        joined=joined,
         evidence=found.evidence,
         questions=tuple(found.questions),
         obstacles=tuple(found.obstacles),
@@ -154,17 +166,22 @@ def _key_and_test(reader: Reader, tables: Tables, found: Findings) -> tuple[keys
 
 
 def _labels(
-    tables: Tables, targets: tuple[str, ...], outputs: tuple[str, ...], metric: str | None, found: Findings
+    tables: Tables,
+    targets: tuple[str, ...],
+    outputs: tuple[str, ...],
+    metric: str | None,
+    text: str,
+    found: Findings,
 ) -> Labels:
     if not targets or tables.train_frame is None:
         found.evidence["task"] = "no table contains labels"
         return Labels(targets=(), task="unknown", layout="label" if len(outputs) == 1 else "values")
-    metric = found.settings.get("metric", metric)
-    result = describe(tables.train_frame, targets, tables.sample_frame, outputs, metric, found.settings)
+    result = describe(tables.train_frame, targets, tables.sample_frame, outputs, metric, found.settings, text)
     found.evidence |= result.evidence
     for question in result.questions:
         (found.block if result.task == "unknown" else found.questions.append)(question)
     found.notes += result.notes
+    found.assumed += result.assumed
     return result
 
 

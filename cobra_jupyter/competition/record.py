@@ -9,12 +9,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cobra_jupyter.competition.joined import Joined
     from cobra_jupyter.competition.tables import Table
 
 TASKS = ("binary", "multiclass", "multilabel", "regression")
 LAYOUTS = ("values", "probability", "class_probabilities", "label")
 KINDS = ("tabular", "text", "image", "other")
-SETTINGS = ("id", "target", "metric", "direction", "split", "groups", "time", "kind", "task")
+SETTINGS = (
+    "id",
+    "target",
+    "metric",
+    "direction",
+    "split",
+    "groups",
+    "time",
+    "kind",
+    "task",
+    "weights",
+    "positive",
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,10 @@ class Competition:
     split: str | None = None
     groups: str | None = None
     time: str | None = None
+    weights: str | None = None
+    """The column of train that says how much each row weighs; None if all weigh the same."""
+    joined: tuple[Joined, ...] = ()
+    """Columns of other tables that are joined to train."""
     evidence: dict[str, str] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

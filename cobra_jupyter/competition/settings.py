@@ -6,15 +6,22 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 
+from cobra_jupyter.competition import metrics
 from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
-from cobra_jupyter.competition.metric_words import METRICS, best_match
+from cobra_jupyter.competition.metric_words import best_match
 from cobra_jupyter.competition.record import KINDS, SETTINGS, TASKS
 
 SPLITS = ("kfold", "stratified", "group", "stratified_group", "time")
 DIRECTIONS = ("maximize", "minimize")
 DUPLICATES = "duplicates"
-_CHOICES = {"metric": METRICS, "direction": DIRECTIONS, "split": SPLITS, "kind": KINDS, "task": TASKS}
+_CHOICES = {
+    "metric": metrics.listed(),
+    "direction": DIRECTIONS,
+    "split": SPLITS,
+    "kind": KINDS,
+    "task": TASKS,
+}
 
 
 def checked(settings: Mapping[str, str]) -> dict[str, str]:
@@ -27,7 +34,8 @@ def checked(settings: Mapping[str, str]) -> dict[str, str]:
             )
         if not value:
             raise CompetitionError(f"{key}=: the value is empty; give {key}=VALUE or leave it out")
-        if key in _CHOICES and value not in _CHOICES[key]:
+        known = metrics.known(value) is not None if key == "metric" else value in _CHOICES.get(key, (value,))
+        if not known:
             hint = "; write a %%metric cell for a custom metric" if key == "metric" else ""
             raise CompetitionError(
                 f"{key}={value}: there is no such {key}{_near(key, value)}; known are "

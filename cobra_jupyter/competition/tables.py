@@ -104,7 +104,9 @@ class Table:
         columns = [raw.get(name, name) for name in self.as_written]
         kept = ("sep", "encoding", "skiprows", "skipinitialspace", "index_col", "names", "header", "nrows")
         options = {name: self.options[name] for name in kept if name in self.options}
-        return {**options, "usecols": columns, "dtype": "str", "keep_default_na": False, "na_values": [""]}
+        words = self.options.get("na_values")  # by column, if there are any
+        missing = {name: ["", *words.get(name, [])] for name in columns} if words else [""]
+        return {**options, "usecols": columns, "dtype": "str", "keep_default_na": False, "na_values": missing}
 
     def code(self, data: str = "DATA") -> str:
         """Returns Python code that reads the same frame with ``pd``, and ``zipfile`` if `member` is set."""

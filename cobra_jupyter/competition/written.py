@@ -107,6 +107,8 @@ def keep_classes(
     _write(reader, tables, role, target)
     if classes:
         found.notes.append(f"{table.path}: {listed(classes, 5)} in {target} is a class, not a missing value")
+    else:
+        found.notes.append(f"{table.path}: {target} is kept as it is written, e.g. {text.dropna().iloc[0]}")
     if words and set(words) - set(classes):  # a missing value in a column of classes
         gone = sorted(set(words) - set(classes))
         settled, frame = reader.frame(getattr(tables, role).having(na_values={target: gone}))

@@ -9,6 +9,7 @@ from typing import Any
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import words
 
+GIVEN = ("name", "weight", "config", "folds", "repeats", "fraction", "seed", "seconds_given", "threads")
 SMALL = 30.0  # worker seconds of training; below it, saved models predict faster in one process
 
 SETTINGS = """\
@@ -43,9 +44,10 @@ class Context:
 
     def __init__(self, member, seed, units, side="train"):
         self.__dict__.update(self.facts, config=member["config"], seed=seed, side=side)
+        self.n_jobs = member.get("threads", 1)
         self.out, self.data = Path.cwd(), DATA
         self.seconds_left = member["seconds_given"]
-        self.units = units
+        self.units, self.weights = units, None
 
     def inner(self, share=0.2):
         """Split the training rows for early stopping; units stay whole."""
@@ -81,9 +83,13 @@ FIT = '''\
 def predict_test(member, repeat, fold):
     """The raw prediction of one fold's model for the test rows."""
     training, _ = folds[repeat][fold]
+    if member["fraction"] < 1:
+        training = part(training, member["fraction"], member["seed"])
     seed = member["seed"] + 100 * repeat + fold
     module = importlib.import_module(member["name"])
     ctx = Context(member, seed, units[training])
+    if ctx.weight_column:
+        ctx.weights = train[ctx.weight_column].to_numpy(float)[training]
     seed_everything(seed)
     if hasattr(module, "fit_predict"):
         raw = module.fit_predict(train.iloc[training], test, ctx)
@@ -110,6 +116,27 @@ def standard(raw):
 
 jobs = [(m, repeat, fold) for m in MEMBERS for repeat in range(m["repeats"]) for fold in m["folds"]]
 raws = Parallel(n_jobs=PROCESSES)(delayed(predict_test)(*job) for job in jobs)'''
+
+PART = """\
+def part(training, fraction, seed):
+    \"\"\"A share of the training rows: whole units, or rows with equal shares of the classes.\"\"\"
+    rng, names = np.random.default_rng([seed, len(training)]), np.unique(units[training])
+    if len(names) < len(training):
+        chosen = rng.permutation(names)[: max(2, round(fraction * len(names)))]
+        return training[np.isin(units[training], chosen)]
+    if codes is None:
+        chosen = rng.permutation(training)[: max(2, round(fraction * len(training)))]
+    else:
+        classes = [training[codes[training] == code] for code in np.unique(codes[training])]
+        drawn = [rng.permutation(rows)[: max(2, round(fraction * len(rows)))] for rows in classes]
+        chosen = np.concatenate(drawn)
+    return training[np.isin(training, chosen)]"""
+
+PART_LATEST = """\
+def part(training, fraction, seed):
+    \"\"\"The latest of the training rows.\"\"\"
+    order = training[np.argsort(units[training])]
+    return training[np.isin(training, order[-max(2, round(fraction * len(order))) :])]"""
 
 BLEND = """\
 blend = np.sum([
@@ -173,6 +200,9 @@ def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iter
     if shared:
         yield _code(SHARED.format(names=shared, targets=s["context"]["targets"]))
     yield _code(_members(s))
+    if any(member["fraction"] < 1 for member in members):
+        yield _text("## A share of the rows\nFitting all rows did not fit the time or the memory of the run.")
+        yield _code(_part(s))
     yield _text("## Fit every fold, predict the test rows")
     yield _code(FIT)
     yield _text("## Blend, decode, write")
@@ -182,7 +212,7 @@ def _cells(s: results.Solution, retrain: bool, facts: Mapping[str, Any]) -> Iter
 
 def _processes(s: results.Solution, retrain: bool) -> int:
     small = not retrain and sum(member["cost"] for member in s["members"]) < SMALL
-    return 1 if small else int(s["slots"])
+    return 1 if small else max(1, int(s["slots"]) // max(m["threads"] for m in s["members"]))
 
 
 def _title(s: results.Solution, facts: Mapping[str, Any]) -> str:
@@ -210,6 +240,19 @@ def _protocol(s: results.Solution) -> str:
     return "\n".join(lines)
 
 
+def _part(s: results.Solution) -> str:
+    """The code that draws the rows of a member that was trained on a share of them."""
+    if s["time_ordered"]:
+        return PART_LATEST
+    context = s["context"]
+    if context["task"] not in ("binary", "multiclass"):
+        return f"codes = None\n\n\n{PART}"
+    if len(context["targets"]) > 1:
+        return f"codes = train[{context['targets']!r}].to_numpy(float).argmax(axis=1)\n\n\n{PART}"
+    known = {str(value): code for code, value in enumerate(context["classes"])}
+    return f"codes = train[{context['targets'][0]!r}].astype(str).map({known!r}).to_numpy()\n\n\n{PART}"
+
+
 def _modules(members: list[results.SolutionMember]) -> Iterator[tuple[str, str]]:
     seen = set()
     for member in members:
@@ -227,7 +270,7 @@ def _context(s: results.Solution) -> str:
 def _members(s: results.Solution) -> str:
     rows = []
     for m in s["members"]:
-        row = {k: m[k] for k in ("name", "weight", "config", "folds", "repeats", "seed", "seconds_given")}
+        row: dict[str, Any] = {name: value for name, value in m.items() if name in GIVEN}
         row["models"] = {f"{p['repeat']}-{p['fold']}": p["path"] for p in m["models"]}
         rows.append(pprint.pformat(row, width=100, sort_dicts=False, compact=True))
     listed = ",\n".join(rows)
@@ -238,6 +281,11 @@ def _write(s: results.Solution) -> str:
     """The code that decodes the blend and writes the submission, by layout."""
     params, outputs, classes = s["params"], list(s["outputs"]), s["context"]["classes"]
     lines = ["submission = sample.copy()"]
+    if "weights" in params and s["wants"] == "probability":
+        lines += [
+            f"blend = blend * np.array({params['weights']!r})  # chosen out of fold",
+            "blend = blend / blend.sum(axis=1, keepdims=True)",
+        ]
     if s["layout"] == "class_probabilities":
         places = list(s["class_places"])
         if -1 in places:
@@ -263,6 +311,8 @@ def _write(s: results.Solution) -> str:
         lines.append(f"submission[{outputs!r}] = np.asarray({_own_decode(s)}).reshape(len(sample), -1)")
     elif s["wants"] == "label":
         lines.append(f"submission[{outputs!r}] = {_codes(s)}.reshape(len(sample), -1)")
+    elif "shift" in params:
+        lines.append(f"submission[{outputs!r}] = blend + np.array({params['shift']!r})  # chosen out of fold")
     elif "minimum" in params:
         lines.append(f"submission[{outputs!r}] = np.maximum(blend, {params['minimum']!r})")
     else:
@@ -276,8 +326,14 @@ def _codes(s: results.Solution) -> str:
     if task in ("binary", "multilabel"):
         column = "blend[:, -1]" if task == "binary" else "blend"
         return f"({column} > {params.get('threshold', 0.5)!r}).astype(int)"
+    if "weights" in params:
+        weighted = f"blend * np.array({params['weights']!r})"
+        return f"({weighted} / ({weighted}).sum(axis=1, keepdims=True)).argmax(axis=1)"
+    mean = "blend @ np.arange(blend.shape[1]) / blend.sum(axis=1)"
+    if params.get("rule") == "cuts":
+        return f"np.searchsorted({params['cuts']!r}, {mean})"
     if params.get("rule") == "expectation":
-        return "np.clip(np.rint(blend @ np.arange(blend.shape[1])), 0, blend.shape[1] - 1).astype(int)"
+        return f"np.clip(np.rint({mean}), 0, blend.shape[1] - 1).astype(int)"
     return "blend.argmax(axis=1)"
 
 

@@ -26,11 +26,13 @@ from cobra_jupyter.workbench.hashing import sha256
 
 CLOSING = 4.0  # seconds for the report, the last writes and the exit
 UNPROVEN = Proof("not run", "nothing was submitted", 0.0, False)
+UNTRAINED = "no trial was submitted: submission.csv is a placeholder, {why}"
 
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a run. `submission` is None if there is none; scores are cross-validated."""
+    """The result of a run. `submission` is None if there is none; scores are cross-validated. `suspect`: the
+    reasons to doubt the submission."""
 
     run: str
     competition: str
@@ -40,6 +42,7 @@ class Result:
     cv: float | None
     cv_se: float | None
     submission: str | None
+    suspect: tuple[str, ...]
     notebook: str
     solution: str | None
     report: str
@@ -70,23 +73,35 @@ class Finisher:
 
     async def prove(self, described: results.Solution) -> Proof:
         """Write `solution.ipynb`, run it in a fresh kernel, compare. It trains the models again; if that
-        takes too long, it predicts with the saved models."""
+        takes too long, it predicts with the saved models; if that does too, there is no proof."""
         left = self.budget.left - CLOSING
+        quick = 1.3 * (described["overhead"] + self.latest[results.SUBMISSION]["seconds"])  # saved models
+        second_proof = max(SECOND_PROOF, quick + CLOSING)
+        if quick > left and not self.recording:
+            return self._unproven(f"it would take about {quick:.0f} s and {max(left, 0):.0f} s are left")
         cost = sum(member["cost"] for member in described["members"]) / described["slots"]
         saved = all(
             (self.options.out / model["path"]).exists()
             for member in described["members"]
             for model in member["models"]
         )
-        retrain = not saved or cost * 1.3 + 8 + SECOND_PROOF < left
+        retrain = not saved or cost * 1.3 + described["overhead"] + 8 + second_proof < left
         if self.recording and self.recording.retrained is not None:
             retrain = self.recording.retrained
-        second = SECOND_PROOF if retrain and saved else 0.0
+        second = second_proof if retrain and saved else 0.0
         limit = left - second
         proof = await self._prove(described, retrain, limit)
         if second and proof.outcome == "failed" and proof.seconds >= limit:
             again = await self._prove(described, False, self.budget.left - CLOSING)
             proof = replace(again, detail=f"{again.detail}; training anew did not end within {limit:.0f} s")
+        if proof.outcome == "failed" and self.budget.left - CLOSING <= 1:
+            return self._unproven(f"it did not end within {limit:.0f} s")
+        self.ledger.append(kinds.PROOF, proof.record())
+        return proof
+
+    def _unproven(self, why: str) -> Proof:
+        """There was no time: that is no failure of the notebook."""
+        proof = Proof("not run", f"{why}; `cobra verify --rerun` makes up for it", 0.0, False)
         self.ledger.append(kinds.PROOF, proof.record())
         return proof
 
@@ -117,12 +132,14 @@ class Finisher:
         """Write the last records, the report and run.json. `agents`: names of the delegated agents."""
         out = self.options.out
         names = [*map(notebook_of, (LEAD, *agents)), "studies.db"]
-        names += ["submission.csv", "solution.ipynb"] if described else []
+        submitted, placeholder = self.latest.get(results.SUBMISSION), self.latest.get(results.PLACEHOLDER)
+        names += ["submission.csv"] if submitted or placeholder else []
+        names += ["solution.ipynb"] if described else []
         for name in names:
             if (out / name).exists():
                 self.ledger.append(kinds.FILE, kinds.File(path=name, sha256=sha256(out / name)))
         card, protocol = self.latest.get(results.CARD), self.latest.get(results.PROTOCOL)
-        submitted, scored_by = self.latest.get(results.SUBMISSION), protocol or card
+        scored_by = protocol or card
         result = Result(
             run=str(out),
             competition=self._competition,
@@ -131,7 +148,8 @@ class Finisher:
             protocol=protocol["digest"] if protocol else None,
             cv=submitted["score"] if submitted else None,
             cv_se=submitted["se"] if submitted else None,
-            submission=str(out / "submission.csv") if submitted else None,
+            submission=str(out / "submission.csv") if submitted or placeholder else None,
+            suspect=self.suspect,
             notebook=str(out / "agent.ipynb"),
             solution=str(out / "solution.ipynb") if (out / "solution.ipynb").exists() else None,
             report=str(out / "report.html"),
@@ -158,6 +176,11 @@ class Finisher:
         write_json(self.options.out / "run.json", self._run_json(state, why, result))
 
     @property
+    def suspect(self) -> tuple[str, ...]:
+        """The reasons to doubt the submission that stands."""
+        return suspicions(self.latest.get(results.SUBMISSION), self.latest.get(results.PLACEHOLDER))
+
+    @property
     def _competition(self) -> str:
         card = self.latest.get(results.CARD)
         return card["name"] if card else self.options.folder.name
@@ -182,3 +205,12 @@ class Finisher:
             "result": result.record() if result else None,
             "proof": result.proof.record() if result else None,
         }
+
+
+def suspicions(
+    submitted: results.Submission | None, placeholder: results.Placeholder | None
+) -> tuple[str, ...]:
+    """The reasons to doubt what stands in submission.csv."""
+    if submitted is not None:
+        return tuple(submitted["suspect"])
+    return (UNTRAINED.format(why=placeholder["why"]),) if placeholder is not None else ()

@@ -199,10 +199,11 @@ def describe(run: dict[str, Any]) -> str:
     result = run.get("result")
     if run["state"] in LIVE[1:]:
         lines += _progress_lines(Path(run["folder"]))
-    elif result and result["cv"] is not None:
-        lines.append(
-            f"{cross_validated(result['metric'], result['cv'], result['cv_se'])}, proof {result['proof']}"
-        )
+    elif result and result["submission"]:
+        if result["cv"] is not None:
+            found = cross_validated(result["metric"], result["cv"], result["cv_se"])
+            lines.append(f"{found}, proof {result['proof']}")
+        lines += [f"suspect     {reason}" for reason in result.get("suspect") or ()]
         lines += [
             f"{name:<11} {result[name]}"
             for name in ("submission", "notebook", "solution", "report")

@@ -230,6 +230,9 @@ class Runner:
                 return "interrupted", await self._describe(agent.executor)
             end = self._end_of(work)
             await self._submit_at_last(end)
+            if suspect := self._finisher.suspect:
+                reasons = "\n".join(f"- {reason}" for reason in suspect)
+                await agent.say(f"## The submission is suspect\n{reasons}")
             await agent.say(self._last_words(end))
             return end, await self._describe(agent.executor)
 
@@ -299,10 +302,12 @@ class Runner:
     async def _submit_at_last(self, end: str) -> None:
         """Select and submit by the rule if the agent did not submit its latest results."""
         trials = [r for r in self._results if r.kind == "trial"]
-        full = [r for r in trials if r.data["full"] and r.data["score"] is not None]
+        scored = [r for r in trials if r.data["score"] is not None]
+        full = [r for r in scored if r.data["full"] or r.data["reduced"]]
         last = self._latest.get(results.SUBMISSION)
         decided = max((r.seq for r in self._results if r.kind == "submission"), default=-1)
-        due = bool(full) and (last is None or full[-1].seq > decided) and self.budget.left > CLOSING
+        due = bool(scored) if last is None else bool(full) and full[-1].seq > decided
+        due = due and self.budget.left > CLOSING
         if self._recording and self._recording.closing is not None:
             due = self._recording.closing
         if due:

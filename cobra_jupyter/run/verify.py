@@ -29,6 +29,14 @@ ANSWERS_AND_MEDALS = re.compile(
     r"\b(?:gold|silver|bronze|median)_threshold\b|\bany_medal\b|\babove_median\b"
 )
 VALID = re.compile(r"Submission is valid\.|Submission invalid! ")
+PROVES = (
+    "that the record is whole, that the harness computed every score from the stored predictions, and that "
+    "the submission follows from them"
+)
+PROVES_NOT = (
+    "that the submission is good: whether the tables were read as they were meant, whether this is the "
+    "competition's metric, and whether the test rows are like the train rows"
+)
 TITLES = {
     "inputs": ("inputs", "competition, folds, code and features are those recorded"),
     "trials": ("trials", "scores computed again from stored predictions"),
@@ -62,7 +70,7 @@ async def verify(folder: Path, rerun: bool = False, machinery: Machinery = PROCE
         return [Check("record", False, f"{error}; nothing that follows could be trusted")]
     checks = [*_record(folder, records), *_files(folder, records), _observations(folder, records)]
     checks += await _scores(folder, records, machinery)
-    checks.append(_proof(records))
+    checks += [_proof(records), *_doubts(records)]
     if rerun:
         checks.append(await _rerun(folder, records, machinery))
     return checks
@@ -122,7 +130,7 @@ def _files(folder: Path, records: list[Record]) -> Iterator[Check]:
         data = record.data
         if record.kind == "file" and record.seq > resumed:
             expected[data["path"]] = data["sha256"]
-        elif record.kind == "submission":
+        elif record.kind in ("submission", "placeholder"):
             expected["submission.csv"] = data["sha256"]
         elif record.kind in ("candidate", "metric"):
             expected[data["path"]] = data["digest"]
@@ -232,12 +240,24 @@ def _proof(records: list[Record]) -> Check:
     if not proofs:
         return Check("proof", None, "solution.ipynb was not run yet")
     last = proofs[-1]
+    if last["outcome"] == "not run":
+        return Check("proof", None, f"solution.ipynb was not run: {last['detail']}")
     how = "trained anew" if last["retrained"] else "from the saved models"
     return Check(
         "proof",
         last["outcome"] in ("identical", "equal"),
         f"{last['outcome']} when it was made ({how}): {last['detail']}",
     )
+
+
+def _doubts(records: list[Record]) -> Iterator[Check]:
+    """What made the last submission suspect. A proof says nothing about that."""
+    last = next((r for r in reversed(records) if r.kind in ("submission", "placeholder")), None)
+    if last is None:
+        return
+    reasons = ["no trial was submitted"] if last.kind == "placeholder" else last.data["suspect"]
+    if reasons:
+        yield Check("suspect", None, "; ".join(reasons))
 
 
 async def _rerun(folder: Path, records: list[Record], machinery: Machinery) -> Check:

@@ -103,7 +103,8 @@ class Cobra:
 
         In a run the folder is known; elsewhere name it. The card gives evidence for each decision and lists
         open questions. Options correct it: `cobra.open("data/x", target="price", metric="rmse")`. They are
-        id, target, metric, direction, split, groups, time, kind and task."""
+        id, target, metric, direction, split, groups, time, kind, task, weights and positive. `metric` may
+        be the name of a `%%metric` cell; `groups` and `weights` may come from a table: `owners.csv:owner`."""
         self._connect(folder)
         return self._call("open", folder=str(Path(folder).resolve()) if folder else None, options=options)
 
@@ -123,7 +124,8 @@ class Cobra:
 
         By default the split is derived from the data, with a reason. `split` is kfold, stratified, group,
         stratified_group or time. Rows with equal values in the column `groups` stay together (`column[0]`:
-        the part before the first separator; "duplicates": rows with equal features). The column `time` orders
+        the part before the first separator; "owners.csv:owner": a column of another table, by the key;
+        "duplicates": rows with equal features). The column `time` orders
         rows. The metric is tested first: the truth itself must beat shuffled truth and a constant. No
         candidate sees the columns in `leave_out` (default: those that the audit found leaking). A second call
         makes protocol 2, and so on; trials of different protocols are never compared."""
@@ -256,10 +258,20 @@ class Cobra:
         seed: int = 0,
         repeats: int | None = None,
         background: bool = False,
+        seconds: float | None = None,
     ) -> Result:
-        """Run the full-size trial: all rows and folds, the protocol's repeats. Refused if time is short."""
+        """Run the full-size trial: all rows and folds, the protocol's repeats.
+
+        Time and memory are predicted first. If they do not suffice (or not within `seconds`), the trial runs
+        on fewer repeats, folds or rows; `reduced` says why. Refused if not even a small one fits."""
         return self._call(
-            "scale", candidate=candidate, config=config, seed=seed, repeats=repeats, background=background
+            "scale",
+            candidate=candidate,
+            config=config,
+            seed=seed,
+            repeats=repeats,
+            background=background,
+            seconds=seconds,
         )
 
     def blend(self, trials: list[str] | None = None, *, seconds: float | None = None) -> Result:
@@ -273,11 +285,13 @@ class Cobra:
         """Choose the trial or blend to submit: best cross-validated score; of tied ones, the cheapest."""
         return self._call("select")
 
-    def submit(self, what: str | None = None) -> Result:
+    def submit(self, what: str | None = None, *, force: bool = False) -> Result:
         """Predict the test rows, check the format and write `submission.csv`.
 
-        `what` is the id of a trial or blend; by default the selected one."""
-        return self._call("submit", what=what)
+        `what` is the id of any trial with a score, or of a blend; by default the selected one.
+        `suspect` lists reasons to doubt it. One that equals the sample or is the same for all rows does not
+        replace a better one without `force`."""
+        return self._call("submit", what=what, force=force)
 
     def oof(self, id: str) -> pd.DataFrame:
         """Return the out-of-fold predictions of a trial or blend as a DataFrame, for the analysis of errors.

@@ -81,6 +81,7 @@ class Card(TypedDict):
     split: str | None
     groups: str | None
     time: str | None
+    weights: NotRequired[str | None]
     evidence: dict[str, str]
     questions: list[str]
     obstacles: NotRequired[list[str]]
@@ -100,8 +101,11 @@ class Card(TypedDict):
     rows_without_label: NotRequired[Count]
     id_made: NotRequired[Annotated[list[str], "Tables with a row key made from the order of rows."]]
     test_by_position: NotRequired[bool]
+    test_drops: NotRequired[Annotated[list[str], "Columns to predict that the test table has."]]
+    key_as_text: NotRequired[Annotated[bool, "Sample and test write the row key in different ways."]]
     train_without_id: NotRequired[bool]
     infinite_labels: NotRequired[bool]
+    label_texts: NotRequired[Annotated[dict[str, dict[str, str]], "How the sample writes classes."]]
     whole_labels: NotRequired[Annotated[list[str], "Targets of whole numbers, written as fractions."]]
     enforced: str
     settings: Annotated[dict[str, str], "Settings given as options."]
@@ -151,6 +155,7 @@ class ProtocolTerms(TypedDict):
     code: str
     digest: Digest
     leave_out: Annotated[list[str], "Columns that no candidate sees."]
+    weights: NotRequired[Annotated[str | None, "The column with the weights of rows."]]
 
 
 class Protocol(ProtocolTerms):
@@ -167,6 +172,7 @@ class MetricFacts(TypedDict):
     direction: Direction
     wants: Wants
     best: float
+    takes_rows: NotRequired[Annotated[bool, "It gets the rows without labels as a third argument."]]
 
 
 class Metric(MetricFacts):
@@ -244,6 +250,9 @@ class FoldFit(TypedDict):
     fit_seconds: Positive
     predict_seconds: Positive
     rss_mb: Positive
+    base_mb: Annotated[float, "MiB held before the fit; the next two come on top of it."]
+    fit_mb: float
+    predict_mb: float
     raw: str
     sha256: Annotated[
         str, "SHA-256 of the raw prediction's file; empty if it failed.", Limit(pattern="^([0-9a-f]{64})?$")
@@ -265,6 +274,8 @@ class Trial(TypedDict):
     protocol: Count
     status: FitStatus
     full: bool
+    threads: Annotated[int, "Threads of each fit.", Limit(minimum=1)]
+    reduced: Annotated[str, "Why it is smaller than the full-size trial that was asked for, else empty."]
     score: float | None
     se: Positive | None
     fold_scores: list[float | None]
@@ -326,7 +337,12 @@ class Probe(TypedDict):
     measured: list[Measured]
     rows: Count
     exponent: float
-    fit_seconds: Positive
+    fit_seconds: Annotated[float, "One fit on all rows, without prediction.", Limit(minimum=0)]
+    predict_seconds: Annotated[float, "Prediction of one fold's held-out rows.", Limit(minimum=0)]
+    start_seconds: Annotated[float, "Start of a fit, and reading its rows.", Limit(minimum=0)]
+    base_mb: Positive
+    fit_mb: Positive
+    predict_mb: Positive
     rss_mb: Positive
     trial_seconds: Positive
     memory_mb: Positive
@@ -538,10 +554,21 @@ class Written(TypedDict):
     cost: Positive
     seconds: Positive
     members: list[Member]
+    suspect: Annotated[list[str], "The reasons to doubt it; empty if there are none."]
 
 
 class Submission(Written, Judgement):
     """A submission file, checked and written."""
+
+
+class Placeholder(TypedDict):
+    """A submission without a model, the same for all rows. It stands until a trial is submitted."""
+
+    path: str
+    sha256: Sha256
+    rows: Count
+    values: Annotated[dict[str, str], "Column → value; empty for a copy of the sample submission."]
+    why: str
 
 
 # ---- audit
@@ -590,6 +617,7 @@ class JobAsked(TypedDict):
     args: dict[str, Any]
     protocol: NotRequired[Annotated[int, "The trial's protocol.", Limit(minimum=1)]]
     shared: NotRequired[Annotated[dict[str, list[str]], "The artefacts that the trial reads."]]
+    reduced: NotRequired[Annotated[str, "Why the trial is smaller than full size."]]
 
 
 class Job(TypedDict):
@@ -673,11 +701,13 @@ class SolutionMember(TypedDict):
     weight: Share
     folds: list[Count]
     repeats: Count
+    fraction: Annotated[float, Limit(above=0, maximum=1)]
     seed: int
     cost: Positive
     seconds_given: Positive
     functions: list[str]
     shared: dict[str, str]
+    threads: Number
     models: list[SavedModel]
 
 
@@ -699,6 +729,7 @@ class Solution(Judgement):
     params: Config
     own_decode: bool
     slots: Count
+    overhead: Annotated[float, "Seconds to read the tables and make shared features.", Limit(minimum=0)]
     time_ordered: bool
     time: str | None
 
@@ -726,6 +757,7 @@ IDEA: Kind[Idea] = Kind("idea")
 BLEND: Kind[Blend] = Kind("blend")
 SELECTION: Kind[Selection] = Kind("selection")
 SUBMISSION: Kind[Submission] = Kind("submission")
+PLACEHOLDER: Kind[Placeholder] = Kind("placeholder")
 AUDIT: Kind[Audit] = Kind("audit")
 JOB: Kind[Job] = Kind("job")
 JOBS: Kind[Jobs] = Kind("jobs")

@@ -22,7 +22,16 @@ from cobra_jupyter.workbench.turns import CLOCK, Clock
 
 Data = dict[str, Any]
 PATIENCE = 20.0  # work in a replay may take this many times as long: the machine may be slower
-MEASURED = ("seconds", "seconds_given", "fit_seconds", "predict_seconds", "rss_mb")
+MEASURED = (
+    "seconds",
+    "seconds_given",
+    "fit_seconds",
+    "predict_seconds",
+    "rss_mb",
+    "base_mb",
+    "fit_mb",
+    "predict_mb",
+)
 LOST = ("timeout", "out_of_memory")  # failures that depend on the machine
 
 

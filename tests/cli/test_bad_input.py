@@ -171,6 +171,28 @@ def test_a_folder_that_cannot_be_worked_on_is_refused(
         assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "failed"
 
 
+def test_a_refusal_is_told_as_json_and_the_mended_command_may_use_the_same_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], in_process: None
+) -> None:
+    folder = make_competition(tmp_path / "competition", rows=40)
+    description = (folder / "description.md").read_text()
+    (folder / "description.md").write_text("# Evaluation\nThe jury decides.\n")
+    command = ["run", str(folder), "--budget", "30s", "--out", str(tmp_path / "run"), "--json"]
+
+    def reason(*more: str) -> str:
+        assert cli.main([*command, *more]) == 2
+        told = json.loads(capsys.readouterr().out)
+        assert (told["submission"], told["exit"]) == (None, 2)
+        return str(told["reason"])
+
+    assert "give it with --set metric=" in reason()
+    (folder / "description.md").write_text(description)
+    assert "groups=nowhere" in reason("--set", "groups=nowhere"), "the folder of the first run is no obstacle"
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    assert "is not empty" in reason("--set", "groups=nowhere")
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [

@@ -34,8 +34,8 @@ HEAVY = (
 )
 COBRA = [sys.executable, "-m", "cobra_jupyter.cli"]
 KEYS = {
-    "run", "competition", "metric", "direction", "protocol", "cv", "cv_se", "submission", "notebook",
-    "solution", "report", "proof", "seconds",
+    "run", "competition", "metric", "direction", "protocol", "cv", "cv_se", "submission", "suspect",
+    "notebook", "solution", "report", "proof", "seconds",
 }  # fmt: skip
 
 

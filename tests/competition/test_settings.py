@@ -54,7 +54,7 @@ def test_several_targets_can_be_set(tmp_path: Path) -> None:
         ({"groups": "widht"}, ["groups=widht", "did you mean width"]),
         ({"time": "when"}, ["time=when", "width"]),
         ({"metric": ""}, ["metric=", "empty"]),
-        ({"metric": "AUC"}, ["metric=AUC", "did you mean roc_auc"]),
+        ({"metric": "big AUC"}, ["metric=big AUC", "did you mean roc_auc"]),
         (
             {"task": "regression", "target": "colour"},
             ["train.csv", "colour", "needs numbers", "--set target"],

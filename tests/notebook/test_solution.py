@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cobra_jupyter.notebook import solution
 from cobra_jupyter.run.proof import compare
+from cobra_jupyter.workbench.scoring import metrics
 from tests.conftest import Bench
 from tests.fakes.solutions import reproduced, run_alone, run_in_fork
 
@@ -103,6 +105,29 @@ def test_blend_is_reproduced_byte_for_byte(
     assert compare(bench.run / "submission.csv", reproduced(bench, tmp_path, run_in_fork))[0] == "identical"
 
 
+@pytest.mark.parametrize(
+    ("task", "protocol", "options"),
+    [
+        ("binary", {}, {}),
+        ("multiclass", {"groups": "colour"}, {"change": grouped}),
+        ("multilabel", {}, {}),
+        ("regression", {"time": "when"}, {"change": dated}),
+    ],
+    ids=["binary", "multiclass-groups", "multilabel", "regression-time"],
+)
+def test_a_trial_on_a_share_of_the_rows_and_folds_is_reproduced(
+    benches: Callable[..., Bench],
+    tmp_path: Path,
+    task: str,
+    protocol: dict[str, Any],
+    options: dict[str, Any],
+) -> None:
+    bench = benches(task=task, **options).ready(**protocol)
+    bench.candidate("straight", LINEAR.format(power=1))
+    bench.submit(bench.trial("straight", folds=[1, 3], fraction=0.4, seed=3)["id"])
+    assert compare(bench.run / "submission.csv", reproduced(bench, tmp_path, run_in_fork))[0] == "identical"
+
+
 def test_shared_tables_and_fit_predict_are_reproduced(benches: Callable[..., Bench], tmp_path: Path) -> None:
     bench = benches(task="regression").ready()
     bench.shared("doubled", DOUBLED)
@@ -158,3 +183,38 @@ def test_labels_are_compared_exactly(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("id,y\n1,yes\n2,yes\n")
     assert compare(tmp_path / "a.csv", tmp_path / "b.csv") == ("different", "1 values of y differ")
     assert compare(tmp_path / "a.csv", tmp_path / "nothing.csv")[0] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("task", "wants", "params"),
+    [
+        ("binary", "label", {"threshold": 0.3}),
+        ("multiclass", "label", {"rule": "argmax"}),
+        ("multiclass", "label", {"rule": "expectation"}),
+        ("multiclass", "label", {"rule": "cuts", "cuts": [0.7, 1.2]}),
+        ("multiclass", "label", {"weights": [0.5, 2.0, 1.0]}),
+        ("multiclass", "probability", {"weights": [0.5, 2.0, 1.0]}),
+        ("regression", "value", {"shift": [1.5]}),
+        ("regression", "value", {"minimum": 0.4}),
+    ],
+)
+def test_plain_code_decodes_as_the_run_does(task: str, wants: str, params: dict[str, Any]) -> None:
+    width = {"binary": 2, "multiclass": 3, "regression": 1}[task]
+    blend = np.random.default_rng(0).dirichlet(np.ones(max(width, 2)), 40)[:, :width]
+    outputs = [f"c{i}" for i in range(1 if wants == "label" else width)]
+    layout = {"label": "label", "probability": "class_probabilities", "value": "values"}[wants]
+    described: Any = {
+        "params": params,
+        "outputs": outputs,
+        "context": {"classes": list(range(width)), "task": task},
+        "layout": layout,
+        "class_places": list(range(width)),
+        "own_decode": False,
+        "wants": wants,
+    }
+    lines = [line for line in solution._write(described).splitlines() if "to_csv" not in line]
+    names: dict[str, Any] = {"np": np, "blend": blend, "sample": pd.DataFrame({"id": range(40)})}
+    exec("\n".join(lines), names)
+    made = names["submission"][outputs].to_numpy()
+    expected = metrics.decode(blend, wants, task, params).reshape(40, -1)
+    assert (made == expected).all()

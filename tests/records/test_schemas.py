@@ -123,7 +123,9 @@ def test_the_json_of_every_display_matches_the_schema(
     session: tuple[Any, list[tuple[str, dict[str, Any]]]],
 ) -> None:
     _, shown = session
-    assert set(pages.KINDS) - {"job", "finish", "brief"} <= {kind for kind, _ in shown} | {"candidate"}
+    assert set(pages.KINDS) - {"job", "finish", "brief", "placeholder"} <= {kind for kind, _ in shown} | {
+        "candidate"
+    }
     for kind, data in shown:
         bundle = json.loads(json.dumps(rendering.bundle(kind, data), allow_nan=False))
         assert errors("results.json", kind, bundle[f"application/vnd.cobra.{kind}+json"]) == []

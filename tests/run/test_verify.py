@@ -113,8 +113,10 @@ def test_the_list_reads_as_a_list(recorded: RecordedRun, capsys: pytest.CaptureF
     """With a harness in its own process."""
     assert cli.main(["verify", str(recorded.whole)]) == cli.OK
     said = capsys.readouterr().out.splitlines()
-    assert all(line.startswith("✓ ") for line in said[:-1])
-    assert said[-1] == f"{recorded.whole.name}: everything holds"
+    assert all(line.startswith("✓ ") for line in said[:-3])
+    assert said[-3] == f"{recorded.whole.name}: everything holds"
+    assert said[-2].startswith("This proves that the record is whole")
+    assert said[-1].startswith("It does not prove that the submission is good")
 
 
 @pytest.mark.parametrize("damage", ["drop a line", "cut the tail", "edit a score", "add a line"])

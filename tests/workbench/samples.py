@@ -39,6 +39,9 @@ def trial(name: str = "ridge", **changes: Any) -> dict[str, Any]:
         "fit_seconds": 3.0,
         "predict_seconds": 0.1,
         "rss_mb": 167.8,
+        "base_mb": 120.4,
+        "fit_mb": 47.4,
+        "predict_mb": 3.1,
     }
     return {
         "id": "t001",
@@ -53,6 +56,8 @@ def trial(name: str = "ridge", **changes: Any) -> dict[str, Any]:
         "protocol": 1,
         "status": "ok",
         "full": True,
+        "reduced": "",
+        "threads": 1,
         "score": 0.806979419,
         "se": 0.004508112,
         "fold_scores": [0.80958, 0.81022],
@@ -280,6 +285,11 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "rows": 6258,
             "exponent": 0.79,
             "fit_seconds": 2.1,
+            "predict_seconds": 0.4,
+            "start_seconds": 0.1,
+            "base_mb": 120.0,
+            "fit_mb": 80.0,
+            "predict_mb": 12.0,
             "rss_mb": 200.0,
             "trial_seconds": 6.3,
             "memory_mb": 4096.0,
@@ -325,7 +335,15 @@ def results(name: str = "ridge") -> dict[str, dict[str, Any]]:
             "cost": 13.3,
             "seconds": 5.5,
             "members": [member, {**member, "trial": "t007", "weight": 0.25}],
+            "suspect": [f"every row has the same prediction: {name}"],
             **JUDGED,
+        },
+        "placeholder": {
+            "path": "submission.csv",
+            "sha256": SHA,
+            "rows": 870,
+            "values": {"survived": "0.384"},
+            "why": f"the class shares of {name} in every row",
         },
         "audit": {
             "findings": [

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cobra_jupyter.brains.context import Context
+from cobra_jupyter.brains.playbook import large
 from cobra_jupyter.brains.playbook.recipes import Recipe
 from cobra_jupyter.brains.playbook.recovery import recovery
 from cobra_jupyter.brains.playbook.step import (
@@ -80,6 +81,9 @@ def _beginning(view: View) -> Iterator[Step]:
         yield opened
     if view.protocol:
         return
+    if view.large:  # a model comes before the look at the data
+        yield PROTOCOL
+        return
     folder = 'card["folder"]' if _done(view, opened) else repr(view.card.get("folder"))
     table = (view.card.get("tables") or {}).get("train")
     look = (
@@ -101,6 +105,9 @@ def _beginning(view: View) -> Iterator[Step]:
 
 
 def _fallback(view: View) -> Iterator[Step]:
+    if view.large:
+        yield from large.begin(view)
+        return
     if view.context.last(results.SUBMISSION):
         return
     simple = min(view.recipes, key=lambda recipe: recipe.cost)
@@ -136,6 +143,8 @@ def _no_recipe(view: View) -> Iterator[Step]:
 
 
 def _prior(view: View) -> Iterator[Step]:
+    if view.large:
+        return
     strongest = view.recipes[0]
     yield from shared(view, strongest.needs)
     yield from candidate(view, strongest)
@@ -187,7 +196,7 @@ def _ablations(view: View) -> Iterator[Step]:
         yield from candidate(view, recipe)
         seconds = round(max(SHORTEST_ABLATION, recipe.share * view.budget), 1)
         factors = recipe.factors_with(view.made, view.card["task"])
-        start = differing(recipe, recipe.start(view.made))
+        start = differing(recipe, recipe.start(view.made, view.large))
         yield Step(
             f"Ablation: {recipe.name}",
             "Each level against the default on small data, then the winners together.",
@@ -209,11 +218,9 @@ def _full_size(view: View) -> Iterator[Step]:
             and fits(view, view.cost(recipe), view.blending)
         ):
             yield from candidate(view, recipe)
-            yield Step(title, _why(view, recipe), scale(recipe, config) + "\nblend = cobra.blend()")
+            yield Step(title, _why(view, recipe), scale(recipe, config) + view.blend)
     if view.context.running_jobs():
-        yield Step(
-            "The background job", "Its result is needed for the blend.", "cobra.wait()\nblend = cobra.blend()"
-        )
+        yield Step("The background job", "Its result is needed for the blend.", f"cobra.wait(){view.blend}")
 
 
 def _why(view: View, recipe: Recipe) -> str:
@@ -244,7 +251,7 @@ def _refinement(view: View) -> Iterator[Step]:
     for recipe, config, seed, why in _ideas(view):
         if not view.tried_full(recipe, config, seed) and fits(view, view.cost(recipe), view.blending):
             title = f"Refinement {rounds + 1}: {recipe.name}"
-            yield Step(title, why, scale(recipe, config, seed) + "\nblend = cobra.blend()")
+            yield Step(title, why, scale(recipe, config, seed) + view.blend)
             return
 
 
@@ -322,10 +329,11 @@ def _near(
 def _ending(view: View) -> Step:
     choose = "Choose and submit"
     if choose not in view.titles:
-        blend = "cobra.blend()\n" if len(view.full()) > 1 and not view.context.all(results.BLEND) else ""
+        several = len(view.full()) > 1 and bool(view.blend)
+        blend = "cobra.blend()\n" if several and not view.context.all(results.BLEND) else ""
         code = (
             f"{blend}selection = cobra.select()\ncobra.submit()\ncobra.effects()"
-            if view.full()
+            if next(view.context.trials(), None)  # without full-size trials, the best of the others
             else "cobra.status()"
         )
         return Step(choose, "The choice follows cross-validation alone; the result states the rule.", code)

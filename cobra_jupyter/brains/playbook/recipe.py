@@ -28,6 +28,8 @@ class Recipe:
     its factor "more" too, joined by "+"; `libraries` must be installed; `weights` are folders of pretrained
     weights: None if it needs none, () if it needs some and none are given yet.
 
+    Large data: `large` has the levels to begin with there.
+
     Factors: `numbers_only` are factors tested for regression only; `classes_only` maps factors to levels that
     are left out for regression."""
 
@@ -44,6 +46,7 @@ class Recipe:
     weights: tuple[str, ...] | None = None
     numbers_only: tuple[str, ...] = ()
     classes_only: Mapping[str, tuple[str, ...]] | None = None
+    large: Mapping[str, Any] | None = None
     name: str = ""
     cell: str = ""
 
@@ -101,10 +104,11 @@ class Recipe:
                 useful[name] = possible
         return useful
 
-    def start(self, made: Iterable[str]) -> dict[str, Any]:
+    def start(self, made: Iterable[str], large: bool = False) -> dict[str, Any]:
         """The first config: the defaults, plus per-id files if they are available, since these nearly always
         help; "relations" has to prove its use in the ablation."""
         config = {name: levels[0] for name, levels in self.factors.items()}
+        config |= dict(self.large or {}) if large else {}
         return config | ({"more": "files"} if "files" in made and "files" in self.shared else {})
 
 

@@ -144,7 +144,7 @@ def _far(view: View, recipe: Recipe) -> dict[str, Any]:
     """A config that differs from the best known one in every factor, if possible."""
     task = view.context.task
     draw = random.Random(task.agent if task else "")
-    known, base = view.best_config(recipe), recipe.start(view.made)
+    known, base = view.best_config(recipe), recipe.start(view.made, view.large)
     for factor, levels in recipe.factors_with(view.made, view.card["task"]).items():
         others = [level for level in levels if level != known.get(factor)]
         base[factor] = draw.choice(others) if others else base[factor]

@@ -52,10 +52,11 @@ def config_words(config: Mapping[str, Any]) -> str:
     return f" config={literal(dict(config))}," if config else ""
 
 
-def scale(recipe: Recipe, config: Mapping[str, Any], seed: int = 0) -> str:
+def scale(recipe: Recipe, config: Mapping[str, Any], seed: int = 0, seconds: float | None = None) -> str:
     changed = differing(recipe, config)
     second = f", {literal(changed)}" if changed else ""
-    return f'cobra.scale("{recipe.name}"{second}{f", seed={seed}" if seed else ""})'
+    limit = f", seconds={seconds}" if seconds is not None else ""
+    return f'cobra.scale("{recipe.name}"{second}{f", seed={seed}" if seed else ""}{limit})'
 
 
 def fits(view: View, cost: float, blend: float = 0.0) -> bool:

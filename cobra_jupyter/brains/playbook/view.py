@@ -12,6 +12,7 @@ from cobra_jupyter.brains.playbook.recipes import RECIPES, Recipe
 from cobra_jupyter.workbench import results
 
 Json = Mapping[str, Any]
+LARGE = 4_000_000  # cells of the train table's features
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,12 @@ class View:
         suited = [recipe.given(facts) for recipe in RECIPES if recipe.when(facts)]
         return sorted(suited, key=lambda recipe: self.card.get("kind", "tabular") not in recipe.kinds)
 
+    @property
+    def large(self) -> bool:
+        """Whether the data is so large that a look at all of it takes a notable part of the time."""
+        columns = len(self.card.get("columns") or ())
+        return int(self.card.get("train_rows") or 0) * columns > LARGE
+
     @cached_property
     def made(self) -> set[str]:
         """Names of the shared artefacts that exist."""
@@ -86,7 +93,7 @@ class View:
         return found[-1] if found else None
 
     def full(self, name: str | None = None) -> list[results.Trial]:
-        """Full-size trials, best first."""
+        """Full-size trials, or as large as could be afforded, best first."""
         trials = {trial["id"]: trial for trial in self.context.trials(name, full=True)}
         return sorted(trials.values(), key=lambda trial: -self.sign * results.score_of(trial))
 
@@ -96,6 +103,12 @@ class View:
         return sorted(
             (t for t in found if t["score"] is not None), key=lambda t: -self.sign * results.score_of(t)
         )
+
+    @property
+    def blend(self) -> str:
+        """A line that blends the trials, if a blend is possible: its nested weights need several folds."""
+        several = [trial for trial in self.full() if len(trial.get("folds") or (0, 1)) > 1]
+        return "" if self.large and not several else "\nblend = cobra.blend()"
 
     def blends(self) -> list[results.Blend]:
         """Blends under the protocol in force."""
@@ -118,7 +131,7 @@ class View:
 
     def best_config(self, recipe: Recipe) -> dict[str, Any]:
         found = self.ablation(recipe)
-        return dict(found["best"]) if found else recipe.start(self.made)
+        return dict(found["best"]) if found else recipe.start(self.made, self.large)
 
     def tried_full(self, recipe: Recipe, config: Mapping[str, Any], seed: int = 0) -> bool:
         return any(t["config"] == dict(config) and t["seed"] == seed for t in self.full(recipe.name))
@@ -127,7 +140,10 @@ class View:
         return self.cost_of(recipe.name)
 
     def cost_of(self, name: str) -> float:
-        """Wall seconds of a full-size trial, estimated from the fits on record; 0 if unknown."""
+        """Wall seconds of a full-size trial, estimated from the fits on record; 0 if unknown. One that was
+        made smaller takes what it took."""
+        if self.large and (reduced := [t for t in self.full(name) if t.get("reduced")]):
+            return max(t["seconds"] for t in reduced)
         fits = int(self.protocol.get("folds", 5)) * int(self.protocol.get("repeats", 1))
         slots = max(1, min(int(self.context.resources.get("cores", 1)), fits))
         whole = [t["cost"] / len(t["fits"]) for t in self.context.trials(name) if t["fraction"] >= 1]

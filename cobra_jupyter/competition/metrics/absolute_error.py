@@ -8,6 +8,7 @@ import numpy as np
 
 from cobra_jupyter.competition.metrics.arithmetic import absolutes, row_mean
 from cobra_jupyter.competition.metrics.definition import DOWN, NUMBERS, VALUE, Array, mean_loss, same, scored
+from cobra_jupyter.competition.metrics.phrases import COLUMNS, MAE, OVER_COLUMNS
 
 
 def median_absolute(truth: Array, prediction: Array) -> float:
@@ -23,7 +24,12 @@ METRICS = (
         partial(row_mean, absolutes),
         same,
         synonyms="mean_absolute_error l1",
-        words=(r"(?:mean|average) absolute (?:error|deviation)s?(?: \(?mae\)?)?", r"\bmae\b"),
+        words=(
+            rf"{MAE}(?: \(?mae\)?)?",
+            r"mae",
+            rf"(?:mean )?{COLUMNS}(?:{MAE}|mae)",  # equal to the mean over all values
+            rf"(?:{MAE}|mae)(?: \(?mae\)?)? {OVER_COLUMNS}",
+        ),
     ),
     scored(
         "median_absolute_error",
@@ -32,6 +38,6 @@ METRICS = (
         NUMBERS,
         median_absolute,
         synonyms="medae",
-        words=(r"median absolute error",),
+        words=(r"median absolute (?:error|deviation)",),
     ),
 )

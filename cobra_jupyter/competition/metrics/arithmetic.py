@@ -8,10 +8,21 @@ of its time on input checks; tests compare both."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from cobra_jupyter.competition.metrics.definition import Array
+from cobra_jupyter.competition.metrics.definition import (
+    LABEL,
+    ONE_CLASS,
+    UP,
+    Array,
+    Metric,
+    MetricUndefined,
+    Weights,
+    scored,
+)
 
 
 def matrix(values: Array) -> Array:
@@ -33,10 +44,15 @@ def one_hot(truth: Array, width: int) -> Array:
     array = np.asarray(truth)
     if array.ndim == 2:
         return array.astype(float)
-    codes = array.astype(int)
+    return np.asarray(class_codes(array, width)[:, None] == np.arange(width), dtype=float)
+
+
+def class_codes(truth: Array, width: int) -> Array:
+    """Class codes (n,) as integers. Raises ValueError for one that has no column."""
+    codes = np.asarray(truth).astype(int)
     if len(codes) and (codes.min() < 0 or codes.max() >= width):
         raise ValueError(f"class code outside 0..{width - 1}: the prediction has {width} columns")
-    return np.asarray(codes[:, None] == np.arange(width), dtype=float)
+    return codes
 
 
 def labels(truth: Array, prediction: Array) -> tuple[Array, Array]:
@@ -49,19 +65,59 @@ def labels(truth: Array, prediction: Array) -> tuple[Array, Array]:
     return left, right
 
 
-def confusion(truth: Array, prediction: Array) -> Array:
-    """Confusion matrix (true class, predicted class) of the classes that occur in either."""
-    found, codes = np.unique(np.concatenate([truth, prediction]), return_inverse=True)
-    k, codes = len(found), codes.reshape(-1)
-    return np.bincount(codes[: len(truth)] * k + codes[len(truth) :], minlength=k * k).reshape(k, k)
+def confusion(truth: Array, prediction: Array, weights: Weights = None) -> Array:
+    """Count (true class, called class): a table (C, C). Codes keep their places, other labels are sorted."""
+    left, right = labels(truth, prediction)
+    both = np.concatenate([left, right])
+    if both.dtype.kind in "biuf" and both.min() >= 0 and (both == np.floor(both)).all():
+        codes, k = both.astype(int), int(both.max()) + 1
+    else:
+        found, codes = np.unique(both, return_inverse=True)
+        k, codes = len(found), codes.reshape(-1)
+    k = max(k, 2)
+    cells = codes[: len(left)] * k + codes[len(left) :]
+    return np.bincount(cells, weights=weights, minlength=k * k).reshape(k, k).astype(float)
 
 
-def tied_counts(y: Array, p: Array) -> tuple[Array, Array]:
-    """Numbers of positives and of rows for each distinct prediction, ascending."""
+def counted(name: str, of_counts: Callable[[Array], Array], lack: str, **facts: Any) -> Metric:
+    """Build a metric of labels that follows from the counts of (true class, called class)."""
+    facts = {"direction": UP, "tasks": ONE_CLASS, **facts}
+    score = partial(score_of_counts, of_counts, lack)
+    return scored(name, wants=LABEL, score=score, of_counts=of_counts, takes_weights=True, **facts)
+
+
+def score_of_counts(
+    of_counts: Callable[[Array], Array], lack: str, truth: Array, prediction: Array, weights: Weights
+) -> float:
+    value = float(of_counts(confusion(truth, prediction, weights)))
+    if not np.isfinite(value):
+        raise MetricUndefined(lack)
+    return value
+
+
+def ratio(above: Array, below: Array) -> Array:
+    """above / below, nan where below is 0."""
+    whole = np.asarray(below, dtype=float)
+    return np.asarray(np.divide(above, whole, out=np.full(np.shape(whole), np.nan), where=whole != 0))
+
+
+def mean_known(values: Array) -> Array:
+    """Mean over the last axis of the values that are not nan; nan without any."""
+    known = np.isfinite(values)
+    return ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
+
+
+def diagonal(tables: Array) -> Array:
+    return np.asarray(np.diagonal(tables, axis1=-2, axis2=-1))
+
+
+def tied_counts(y: Array, p: Array, weights: Weights = None) -> tuple[Array, Array]:
+    """Sums of labels and of rows (or of their weights) for each distinct prediction, ascending."""
     order = np.argsort(p)
     ranked = p[order]
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    return np.add.reduceat(y[order], starts), np.diff(np.r_[starts, len(p)]).astype(float)
+    w = np.ones(len(p)) if weights is None else np.asarray(weights, float)[order]
+    return np.add.reduceat(y[order] * w, starts), np.add.reduceat(w, starts)
 
 
 def squares(truth: Array, prediction: Array) -> Array:
@@ -80,15 +136,23 @@ def mean_root(means: Array) -> Array:
     return np.asarray(np.sqrt(means).mean(axis=-1))
 
 
-def columnwise(score: Callable[[Array, Array], float], truth: Array, prediction: Array) -> Array:
+def columnwise(
+    score: Callable[..., float], truth: Array, prediction: Array, weights: Weights = None
+) -> Array:
     """Scores of the columns (T,), nan if undefined; for codes, each class against the rest."""
     p = probabilities(truth, prediction)
     y = one_hot(truth, p.shape[1])
     if np.ndim(truth) == 1 and p.shape[1] == 2:
         y, p = y[:, 1:], p[:, 1:]
-    return np.array([score(y[:, j], p[:, j]) for j in range(y.shape[1])])
+    return _each(score, y, p, weights)
 
 
-def value_columns(score: Callable[[Array, Array], float], truth: Array, prediction: Array) -> Array:
-    y, p = matrix(truth), matrix(prediction)
-    return np.array([score(y[:, j], p[:, j]) for j in range(y.shape[1])])
+def value_columns(
+    score: Callable[..., float], truth: Array, prediction: Array, weights: Weights = None
+) -> Array:
+    return _each(score, matrix(truth), matrix(prediction), weights)
+
+
+def _each(score: Callable[..., float], y: Array, p: Array, weights: Weights) -> Array:
+    more = () if weights is None else (weights,)
+    return np.array([score(y[:, j], p[:, j], *more) for j in range(y.shape[1])])

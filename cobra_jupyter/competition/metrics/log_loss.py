@@ -1,14 +1,30 @@
-"""The logarithmic loss of probabilities."""
+"""The logarithmic loss of probabilities: the mean over rows, over columns, or over classes (balanced)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from cobra_jupyter.competition.metrics.arithmetic import matrix, probabilities
-from cobra_jupyter.competition.metrics.definition import CLASSES, DOWN, PROBABILITY, Array, mean_loss, same
+from cobra_jupyter.competition.metrics.arithmetic import (
+    class_codes,
+    matrix,
+    mean_known,
+    one_hot,
+    probabilities,
+    ratio,
+)
+from cobra_jupyter.competition.metrics.definition import (
+    CLASSES,
+    DOWN,
+    ONE_CLASS,
+    PROBABILITY,
+    Array,
+    mean_loss,
+    same,
+)
 from cobra_jupyter.competition.metrics.phrases import LOG_LOSS
 
 TINY = 1e-15  # Kaggle's clip of probabilities
+CLASSWISE = r"(?:within|per|for|over|across|by) (?:each |every |the |all |both )?class(?:es)?"
 
 
 def log_losses(truth: Array, prediction: Array) -> Array:
@@ -17,15 +33,24 @@ def log_losses(truth: Array, prediction: Array) -> Array:
     p = np.clip(probabilities(truth, prediction), 0, None)
     total = p.sum(axis=1, keepdims=True)
     p = np.clip(p / np.where(total > 0, total, 1), TINY, 1 - TINY)
-    codes = np.asarray(truth).astype(int)
-    if len(codes) and (codes.min() < 0 or codes.max() >= p.shape[1]):
-        raise ValueError(f"class code outside 0..{p.shape[1] - 1}: the prediction has {p.shape[1]} columns")
-    return np.asarray(-np.log(p[np.arange(len(p)), codes]))
+    return np.asarray(-np.log(p[np.arange(len(p)), class_codes(truth, p.shape[1])]))
 
 
 def binary_log_losses(truth: Array, prediction: Array) -> Array:
     y, p = matrix(truth), np.clip(matrix(prediction), TINY, 1 - TINY)
     return np.asarray(-(y * np.log(p) + (1 - y) * np.log1p(-p)))
+
+
+def losses_by_class(truth: Array, prediction: Array) -> Array:
+    """Columns (n, 2C): the loss in the column of the row's class, then 1 in the column of its class."""
+    own = one_hot(truth, probabilities(truth, prediction).shape[1])
+    return np.hstack([own * log_losses(truth, prediction)[:, None], own])
+
+
+def mean_of_class_means(means: Array) -> Array:
+    """The mean over the classes that have rows."""
+    half = means.shape[-1] // 2
+    return mean_known(ratio(means[..., :half], means[..., half:]))
 
 
 def mean_last(means: Array) -> Array:
@@ -42,10 +67,26 @@ METRICS = (
         same,
         columnwise="multi_column_log_loss",
         synonyms="logloss multi_class_log_loss multiclass_log_loss multiclass_logloss binary_log_loss "
-        "binary_logloss cross_entropy crossentropy logarithmic_loss",
+        "binary_logloss cross_entropy crossentropy logarithmic_loss negative_log_likelihood",
         words=(
-            rf"(?:binary |average |multi ?class |mean )*{LOG_LOSS}(?: \({LOG_LOSS}\))?",
-            r"negative log likelihood",
+            rf"(?:binary |average |multi ?class |multinomial |mean |categorical )*{LOG_LOSS}"
+            rf"(?: \((?:{LOG_LOSS})\))?",
+            r"(?:mean |average )?negative log ?likelihood(?: \(nll\))?",
+        ),
+    ),
+    mean_loss(
+        "balanced_log_loss",
+        DOWN,
+        PROBABILITY,
+        ONE_CLASS,
+        losses_by_class,
+        mean_of_class_means,
+        balanced=True,
+        synonyms="balanced_logarithmic_loss class_balanced_log_loss macro_log_loss",
+        words=(
+            rf"(?:class )?balanced (?:binary |multi ?class |average |mean )*{LOG_LOSS}",
+            rf"(?:macro averaged|class averaged) {LOG_LOSS}",
+            rf"{LOG_LOSS} (?:is )?averaged (?:first )?{CLASSWISE}",
         ),
     ),
     mean_loss(

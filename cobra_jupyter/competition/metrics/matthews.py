@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from cobra_jupyter.competition.metrics.arithmetic import confusion, labels
-from cobra_jupyter.competition.metrics.definition import LABEL, ONE_CLASS, UP, Array, MetricUndefined, scored
+from cobra_jupyter.competition.metrics.arithmetic import counted, diagonal
+from cobra_jupyter.competition.metrics.definition import Array
 
 
-def matthews(truth: Array, prediction: Array) -> float:
-    left, right = labels(truth, prediction)
-    if (left == left[0]).all():
-        raise MetricUndefined("the Matthews correlation needs at least two classes in the truth")
-    table = confusion(left, right).astype(float)
-    n, occurs, called = table.sum(), table.sum(axis=1), table.sum(axis=0)
-    scale = np.sqrt(n**2 - occurs @ occurs) * np.sqrt(n**2 - called @ called)
-    return float((n * table.trace() - occurs @ called) / scale) if scale > 0 else 0.0
+def matthews(tables: Array) -> Array:
+    n, occurs, called = tables.sum(axis=(-2, -1)), tables.sum(axis=-1), tables.sum(axis=-2)
+    spread = n**2 - (occurs**2).sum(axis=-1)
+    scale = np.sqrt(np.maximum(spread, 0)) * np.sqrt(np.maximum(n**2 - (called**2).sum(axis=-1), 0))
+    above = n * diagonal(tables).sum(axis=-1) - (occurs * called).sum(axis=-1)
+    score = np.where(scale > 0, above / np.where(scale > 0, scale, 1), 0.0)
+    return np.where(spread > 1e-9 * n**2, score, np.nan)
 
 
 METRICS = (
-    scored(
+    counted(
         "matthews_corrcoef",
-        UP,
-        LABEL,
-        ONE_CLASS,
         matthews,
+        "the Matthews correlation needs at least two classes in the truth",
         synonyms="mcc matthews matthews_correlation matthews_correlation_coefficient",
-        words=(r"matthews? (?:'s )?correlation(?: coefficient)?(?: \(mcc\))?", r"\bmcc\b"),
+        words=(r"matthews? (?:s )?correlation(?: coefficient)?(?: \(mcc\))?", r"mcc"),
     ),
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from cobra_jupyter.competition.metrics.arithmetic import mean_root, row_mean, squares
 from cobra_jupyter.competition.metrics.definition import DOWN, NUMBERS, VALUE, mean_loss, same
-from cobra_jupyter.competition.metrics.phrases import COLUMNS, RMSE
+from cobra_jupyter.competition.metrics.phrases import COLUMNS, MSE, OVER_COLUMNS, RMSE
 
 METRICS = (
     mean_loss(
@@ -20,7 +20,7 @@ METRICS = (
         np.sqrt,
         columnwise="mean_columnwise_rmse",
         synonyms="root_mean_squared_error root_mean_square_error",
-        words=(rf"{RMSE}(?: \(?rmse\)?)?", r"\brmse\b"),
+        words=(rf"{RMSE}(?: \(?rmse\)?)?", r"rmse"),
     ),
     mean_loss(
         "mean_columnwise_rmse",
@@ -30,7 +30,13 @@ METRICS = (
         squares,
         mean_root,
         synonyms="mcrmse mean_column_wise_rmse mean_columnwise_root_mean_squared_error",
-        words=(rf"(?:mean )?{COLUMNS}(?:mean )?(?:{RMSE}|rmse)", r"\bmcrmse\b"),
+        words=(
+            rf"(?:mean )?{COLUMNS}(?:mean )?(?:{RMSE}|rmse)(?: \(?mcrmse\)?)?",
+            rf"(?:mean |average )?(?:{RMSE}|rmse)(?: \(?rmse\)?)? {OVER_COLUMNS}",
+            rf"(?:mean|average) of (?:the )?(?:{RMSE}|rmses?)(?: \(?rmse\)?)? (?:of|{OVER_COLUMNS})"
+            r"(?: each (?:column|target))?",
+            r"mcrmse",
+        ),
     ),
     mean_loss(
         "mse",
@@ -40,6 +46,6 @@ METRICS = (
         partial(row_mean, squares),
         same,
         synonyms="mean_squared_error l2",
-        words=(r"mean squared? errors?(?: \(?mse\)?)?", r"\bmse\b"),
+        words=(rf"{MSE}(?: \(?mse\)?)?", r"mse"),
     ),
 )

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cobra_jupyter.workbench.audit import columns, drift, probes, splits, twins
-from cobra_jupyter.workbench.audit.finding import Finding, leaking_columns, ordered
+from cobra_jupyter.workbench.audit.finding import Finding, drifting, leaking_columns, ordered
 from cobra_jupyter.workbench.audit.permutation import permutation_probe
 from cobra_jupyter.workbench.audit.probes import vault
 from cobra_jupyter.workbench.audit.quick import Quick
@@ -25,6 +25,7 @@ from cobra_jupyter.workbench.scoring.scorer import Scorer
 __all__ = [
     "Clock",
     "Finding",
+    "drifting",
     "findings",
     "leaking_columns",
     "of_trials",

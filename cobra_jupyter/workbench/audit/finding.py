@@ -9,6 +9,7 @@ from typing import Any
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.kind import as_record
 
+DRIFT = ("adversarial validation", "unseen categories")  # checks that find differences of the test rows
 SEVERITIES = ("leak", "warning", "note")
 
 
@@ -36,6 +37,11 @@ class Finding:
 def ordered(found: Iterable[Finding]) -> list[Finding]:
     """Sorts findings by severity, the most severe first. Keeps the order within a severity."""
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def drifting(found: Iterable[results.Finding]) -> str:
+    """Returns the evidence that test rows differ from train rows; "" if there is none."""
+    return "; ".join(finding["evidence"] for finding in found if finding["check"] in DRIFT)
 
 
 def leaking_columns(found: Iterable[Finding]) -> tuple[str, ...]:

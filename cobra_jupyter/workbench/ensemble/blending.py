@@ -180,7 +180,7 @@ def _loss(scorer: Scorer) -> Callable[[Array, Array], float]:
     metric: Metric = scorer.metric
     known = metric.name in metrics.names()
     smooth = metric.row_loss is not None or metric.smooth
-    if not known or metric.wants == "label" or not smooth:
+    if not known or metric.wants == "label" or metric.balanced or not smooth:
         proper = {"regression": "rmse", "multilabel": "multi_column_log_loss"}.get(
             scorer.protocol.task, "log_loss"
         )

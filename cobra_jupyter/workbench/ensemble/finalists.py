@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import results
-from cobra_jupyter.workbench.ensemble import blending, submission
+from cobra_jupyter.workbench.ensemble import blending, submission, suspicion
 from cobra_jupyter.workbench.ensemble.blending import Blend
 from cobra_jupyter.workbench.ensemble.selection import Selection, rank
+from cobra_jupyter.workbench.ensemble.suspicion import Suspicion
 from cobra_jupyter.workbench.errors import NotReady
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.protocol.views import Views
@@ -48,26 +50,35 @@ class Finalists:
     # ---- trials and blends
 
     def trials(self, ids: Sequence[str] | None = None, among: Sequence[Trial] | None = None) -> list[Trial]:
-        """Return the finished full-size trials (of `among`, or those in `ids`). Raises NotReady if none."""
+        """Return the trials that stand for selection (of `among`), or those in `ids`. Raises NotReady.
+
+        Full-size trials stand for it, and those that scale made smaller; without any, every trial does."""
         finished = self._trials.finished() if among is None else among
-        full = [t for t in finished if t.full and t.oof is not None]
+        scored = [t for t in finished if t.oof is not None]
+        standing = [t for t in scored if t.final]
         if ids is not None:
-            missing = set(ids) - {t.id for t in full}
+            missing = set(ids) - {t.id for t in standing}
             if missing:
                 raise ValueError(
                     f"{', '.join(sorted(missing))}: not a finished full-size trial; "
-                    f"full-size are: {', '.join(t.id for t in full) or 'none'}"
+                    f"full-size are: {', '.join(t.id for t in standing) or 'none'}"
                 )
-            full = [t for t in full if t.id in ids]
-        if not full:
-            raise NotReady(
-                "no full-size trial has finished: run cobra.trial(name) or cobra.scale(name) first"
-            )
-        return full
+            return [t for t in standing if t.id in ids]
+        standing = standing or scored
+        if not standing:
+            raise NotReady("no trial has finished: run cobra.trial(name) or cobra.scale(name) first")
+        return standing
+
+    def count(self, trial: Trial) -> None:
+        """Forget the selection if it was made without this trial, which stands for it too."""
+        others = (known.final for known in self._trials.finished() if known.id != trial.id)
+        if trial.final or (trial.oof is not None and not any(others)):
+            self.selection = None
 
     def blend(self, id: str, pool: Sequence[Trial], cost_limit: float) -> Blend:
         """Blend full-size trials; the members cost at most `cost_limit` worker seconds together."""
         begun = time.monotonic()
+        pool = _with_shared_folds(pool)
         members, nested, in_sample = blending.find(self._scorer, pool, cost_limit)
         score = self._scorer.score(nested)
         best = min(pool, key=lambda t: -self._scorer.sign * t.score.value if t.score else np.inf)
@@ -144,12 +155,20 @@ class Finalists:
         """Return trials, weights and score of a blend or of a single trial."""
         if blend := self.blends.get(what):
             return [(t, w) for t, (_, w) in zip(blend.trials, blend.members, strict=True)], blend.score
-        (trial,) = self.trials([what])
-        assert trial.score
+        scored = {t.id: t for t in self._trials.finished() if t.score and t.oof is not None}
+        if (trial := scored.get(what)) is None or trial.score is None:
+            raise ValueError(
+                f"{what}: not a blend and not a finished trial with a score; "
+                f"these are: {', '.join(scored) or 'none'}"
+            )
         return [(trial, 1.0)], trial.score
 
     def submission(self, what: str, cancelled: threading.Event) -> Any:
         """Return the checked submission table of a trial or blend. Raises SubmissionError, RuntimeError."""
+        return self._made(what, cancelled)[0]
+
+    def _made(self, what: str, cancelled: threading.Event) -> tuple[pd.DataFrame, Array]:
+        """Return the checked table, and the predictions in the form of the metric."""
         members, score = self.members(what)
         test = self._views.test()
         raw, decoded = self._bag(members, test, "test", cancelled), None
@@ -158,13 +177,26 @@ class Finalists:
         sample, metric = self._data.sample, self._scorer.metric
         made = submission.table(self._competition, sample, raw, metric, score.params, decoded)
         submission.check(made, sample, self._competition.outputs)
-        return made
+        if decoded is None:
+            decoded = metrics.decode(raw, metric.wants, self._scorer.protocol.task, score.params)
+        return made, np.asarray(decoded)
 
-    def submit(self, what: str, cancelled: threading.Event) -> results.Written:
-        """Predict the test rows, decode, check and write. Returns the submission's record."""
+    def submit(
+        self,
+        what: str,
+        cancelled: threading.Event,
+        explained: str = "",
+        admit: Callable[[Sequence[Suspicion]], None] = lambda found: None,
+    ) -> results.Written:
+        """Predict the test rows, decode, check and write. Returns the submission's record.
+
+        `explained`: a finding that lets test rows differ, or "". `admit` raises if it must not be written."""
         begun = time.monotonic()
         members, score = self.members(what)
-        written = submission.write(self.submission(what, cancelled), self._folder / "submission.csv")
+        made, predicted = self._made(what, cancelled)
+        suspect = self._suspicions(what, made, predicted, explained)
+        admit(suspect)
+        written = submission.write(made, self._folder / "submission.csv")
         return {
             "what": what,
             "score": score.value,
@@ -175,7 +207,19 @@ class Finalists:
             "cost": round(sum(trial.cost for trial, _ in members), 3),
             "seconds": round(time.monotonic() - begun, 3),
             "members": [{"trial": t.id, "label": t.label, "weight": w} for t, w in members],
+            "suspect": [each.reason for each in suspect],
         }
+
+    def _suspicions(self, what: str, made: pd.DataFrame, predicted: Array, explained: str) -> list[Suspicion]:
+        """The reasons to doubt a submission: its form, and its distance from the out-of-fold predictions."""
+        c, blend = self._competition, self.blends.get(what)
+        oof = blend.oof if blend else self.members(what)[0][0][0].oof
+        assert oof is not None
+        before = self._scorer.decoded(oof).predictions[0][oof.rows(0)]
+        columns = predicted.shape[1] if predicted.ndim > 1 else 1
+        names = [str(name) for name in (c.outputs if columns == len(c.outputs) else c.classes)]
+        expected = suspicion.Expected(before, names, _varies(c, self._scorer.truth), explained)
+        return suspicion.of(made, self._data.sample, c.outputs, c.layout, predicted, expected)
 
     def decodes_itself(self, what: str) -> bool:
         """Whether it is a trial with its own decode; blends use the standard one."""
@@ -204,6 +248,24 @@ class Finalists:
         np.save(path, raw)
         parts = self._trials.decode(trial.spec, (0, trial.spec.folds[0]), path, rows, f"decode-{name}")
         return parts[decode_settings(trial.spec.candidate).index(score.params)]
+
+
+def _varies(competition: competitions.Competition, truth: Array) -> list[bool]:
+    """For each output, whether its labels differ."""
+    if truth.ndim > 1 and truth.shape[1] == len(competition.outputs):
+        return [bool(np.nanmin(column) < np.nanmax(column)) for column in truth.T]
+    varies = bool(len(truth)) and bool(np.nanmin(truth) < np.nanmax(truth))
+    if competition.layout == "class_probabilities":
+        return [varies and place >= 0 for place in submission.class_places(competition)]
+    return [varies] * len(competition.outputs)
+
+
+def _with_shared_folds(pool: Sequence[Trial]) -> list[Trial]:
+    """The trials that can be blended: those on two folds or more, and the same two. Raises NotReady."""
+    several = [trial for trial in pool if len(trial.spec.folds) > 1]
+    if not several or len(set.intersection(*(set(trial.spec.folds) for trial in several))) < 2:
+        raise NotReady("a blend needs trials that share two folds: nested weights of a fold need another")
+    return several
 
 
 def write_oof(path: Path, oof: OutOfFold) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.ensemble.blending import Blend
@@ -11,6 +14,7 @@ from cobra_jupyter.workbench.kind import as_record
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.trials import Trial
 
+Array = np.ndarray[Any, Any]
 TIE = 0.25  # paired standard errors
 RULE = (
     "best cross-validated score (blends: nested); "
@@ -44,11 +48,12 @@ class _Entry:
 
 
 def rank(scorer: Scorer, trials: Sequence[Trial], blends: Sequence[Blend]) -> Selection:
-    """Choose among full-size trials and blends of one protocol."""
+    """Choose among trials and blends of one protocol, by the rows that all of them predicted."""
     entries = [_Entry(t.id, t.label, t.score, t.cost, t.oof) for t in trials if t.score and t.oof]
     entries += [_Entry(b.id, f"blend of {len(b.members)}", b.score, b.cost, b.oof) for b in blends if b.oof]
     repeats = min(len(entry.oof.raw) for entry in entries)
-    entries = [_on(scorer, entry, repeats) for entry in entries]
+    rows = [np.logical_and.reduce([e.oof.fold[r] >= 0 for e in entries]) for r in range(repeats)]
+    entries = [_on(scorer, entry, rows) for entry in entries]
     entries.sort(key=lambda entry: -scorer.sign * entry.score.value)
     best = entries[0]
     table: list[results.Entry] = []
@@ -82,12 +87,15 @@ def rank(scorer: Scorer, trials: Sequence[Trial], blends: Sequence[Blend]) -> Se
     return Selection(chosen.id, others[0] if others else None, RULE, why, tuple(table))
 
 
-def _on(scorer: Scorer, entry: _Entry, repeats: int) -> _Entry:
-    """Score an entry on the repeats that all entries have: only scores on equal folds are comparable."""
-    oof = entry.oof
-    if len(oof.raw) == repeats:
+def _on(scorer: Scorer, entry: _Entry, rows: Sequence[Array]) -> _Entry:
+    """Score an entry on the repeats and rows that all entries have: only scores on equal rows are comparable.
+
+    `rows`: one mask per repeat."""
+    oof, repeats = entry.oof, len(rows)
+    whole = all(np.array_equal(fold >= 0, mask) for fold, mask in zip(oof.fold[:repeats], rows, strict=True))
+    if len(oof.raw) == repeats and whole:
         return entry
+    folds = tuple(np.where(mask, fold, -1) for fold, mask in zip(oof.fold[:repeats], rows, strict=True))
     decoded = oof.decoded[:repeats] if oof.decoded is not None else None
-    return replace(
-        entry, score=scorer.score(OutOfFold(oof.raw[:repeats], oof.fold[:repeats], decoded, oof.settings))
-    )
+    shared = OutOfFold(oof.raw[:repeats], folds, decoded, oof.settings)
+    return replace(entry, score=scorer.score(shared), oof=shared)

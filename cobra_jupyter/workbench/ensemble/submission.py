@@ -42,6 +42,8 @@ def table(
     made = sample.copy()
     outputs = list(competition.outputs)
     classes = np.asarray(competition.classes)
+    if metric.wants == "probability":
+        raw = metrics.decode(raw, metric.wants, competition.task, params)
     if competition.layout == "class_probabilities":
         made[outputs] = _take(raw, class_places(competition))
     elif competition.layout == "probability":

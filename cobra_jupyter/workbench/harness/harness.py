@@ -9,13 +9,18 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from cobra_jupyter import competition as competitions
 from cobra_jupyter.workbench import audit, results
+from cobra_jupyter.workbench.ensemble.placeholder import Placeholder
+from cobra_jupyter.workbench.ensemble.submission import SubmissionError
+from cobra_jupyter.workbench.ensemble.suspicion import Suspicion
 from cobra_jupyter.workbench.errors import NotReady, TooExpensive
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
@@ -93,6 +98,9 @@ class Harness:
         self.jobs, self.numbers = Jobs(emit), Numbers(self.decisions)
         self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
         self.scopes: dict[int, ProtocolScope] = {}  # all protocols by number
+        self._reading = 0.0  # seconds that the tables took
+        self.drift = ""  # what the latest audit found that lets test rows differ
+        self._submitted: results.Submission | None = None
         self.leaking: list[str] = []  # columns that the latest audit found leaking
         self._in_force: ProtocolScope | None = None
         self._competition: competitions.Competition | None = None
@@ -100,6 +108,7 @@ class Harness:
         self._custom: CustomMetric | None = None
         self._all_views: list[Views] = []
         self._solution: results.Solution | None = None
+        self.placeholder = Placeholder(settings.folder, self._tell)
         self._options: dict[str, str] = {}
         threading.Thread(target=self.pool.warm, name="warm", daemon=True).start()
 
@@ -144,11 +153,32 @@ class Harness:
             if not options:
                 return _result(results.CARD, self._card(self._competition))
         self._options = {**self.settings.options, **dict(options or {})}
-        self._competition = competitions.read(where, self._options)
+        self.placeholder.copy_sample(where)
+        self._competition = self._read(where)
         self.table_hashes = _table_hashes(self._competition)
+        begun = time.monotonic()
         self._data = competitions.load(self._competition)
+        self._reading = time.monotonic() - begun
+        self.placeholder.write_constant(self._competition, self._data)
         self._in_force = None  # protocols belong to the card they were frozen for
         return self._publish(results.CARD, self._card(self._competition))
+
+    def _read(self, where: str) -> competitions.Competition:
+        """Read the folder with the options; the metric may be one that a cell defined."""
+        custom = self._custom
+        if custom is None or self._options.get("metric") != custom.name:
+            return competitions.read(where, self._options)
+        others = {name: value for name, value in self._options.items() if name != "metric"}
+        found = competitions.read(where, others)
+        return replace(
+            found,
+            metric=custom.name,
+            direction=custom.metric.direction,
+            evidence={**found.evidence, "metric": f"set by option: the cell %%metric {custom.name}"},
+            questions=tuple(each for each in found.questions if not each.startswith("metric:")),
+            obstacles=tuple(each for each in found.obstacles if not each.startswith("metric:")),
+            assumed=tuple(each for each in found.assumed if each.about != "metric"),
+        )
 
     def _card(self, competition: competitions.Competition) -> results.Card:
         facts = {"enforced": ENFORCED, "settings": self._options, "sha256": self.table_hashes}
@@ -171,6 +201,11 @@ class Harness:
         """Freeze split, folds and metric, after a test of the metric.
 
         Columns that the audit found leaking are left out, unless `leave_out` is given."""
+        if (
+            groups and ":" in groups and groups not in self._opened()[1].train
+        ):  # of another table: FILE:COLUMN
+            self.open(call, options={**self._options, "groups": groups})
+            groups = None
         (competition, data), custom = self._opened(), self._custom
         if metric and custom and custom.name != metric:
             custom = None
@@ -238,10 +273,11 @@ class Harness:
 
     def metric(self, call: Call, name: str, source: str) -> Result[results.Metric]:
         """Register a metric written in a cell; the next `protocol` uses it."""
-        folder, (competition, _) = self.settings.folder, self._opened()
+        folder, (competition, data) = self.settings.folder, self._opened()
         scores = folder / "views" / "scores"  # candidates cannot read this folder
         closed = forbidden(competition, folder)
-        self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, closed)
+        rows = data.train.drop(columns=list(competition.targets))
+        self._custom = CustomMetric(name, source, folder / "code", scores, self.pool, closed, rows)
         path = f"code/{self._custom.path.name}"
         digest = sha256(self._custom.path)
         record: results.Metric = {"name": name, **self._custom.facts, "path": path, "digest": digest}
@@ -274,7 +310,8 @@ class Harness:
         """Start a job again that ran before a restart, as `_background` recorded it. Raises ValueError."""
         scope = self.scopes[request["protocol"]]
         shared = scope.trials.recorded_shared(request["shared"])
-        spec = replace(scope.spec(call, **request["args"]), shared=shared)
+        reduced = request.get("reduced", "")
+        spec = replace(scope.spec(call, **request["args"]), shared=shared, reduced=reduced)
         self._background(f"trial of {spec.candidate.key}", call, scope, spec)
 
     def _background(self, what: str, call: Call, scope: ProtocolScope, spec: Spec) -> Result[results.Job]:
@@ -294,6 +331,7 @@ class Harness:
             "args": args,
             "protocol": scope.number,
             "shared": spec.shared_record(),
+            "reduced": spec.reduced,
         }
         id = self.decisions.of(call).take("id", self.jobs.new_id)
         job = self.jobs.start(id, what, request, lambda stop: self._run_trial(call, scope, spec, stop))
@@ -375,14 +413,26 @@ class Harness:
         seed: int = 0,
         repeats: int | None = None,
         background: bool = False,
+        seconds: float | None = None,
     ) -> Result[results.Trial] | Result[results.Job]:
-        """Run the full-size trial if its predicted cost fits the time and memory left."""
+        """Run the full-size trial, or the largest whose predicted cost fits the time and memory left."""
         scope = self.scope
-        repeats = repeats or scope.protocol.repeats
+        folds, repeats = scope.protocol.folds, repeats or scope.protocol.repeats
         probe = scope.probe(call, candidate, config, repeats)
-        probe, repeats = scaling.affordable(probe, repeats, self.resources.left(call))
-        timeout = max(30.0, 4 * probe.trial_seconds)
-        spec = scope.spec(call, candidate, config, seed=seed, repeats=repeats, timeout=timeout)
+        left = self.resources.left(call)
+        left = left if seconds is None else min(left, seconds)
+        size = scaling.affordable(probe, folds, repeats, self.resources.slots, left)
+        spec = scope.spec(
+            call,
+            candidate,
+            config,
+            folds=list(size.folds),
+            fraction=size.fraction,
+            seed=seed,
+            repeats=size.repeats,
+            timeout=max(30.0, 4 * size.seconds),
+        )
+        spec = replace(spec, reduced=size.why)
         if background:
             return self._background(f"full-size {spec.candidate.key}", call, scope, spec)
         return self._run_trial(call, scope, spec, call.cancelled)
@@ -410,22 +460,38 @@ class Harness:
         record: results.Selection = {**selection.record(), **scope.judgement()}
         return self._publish(results.SELECTION, record)
 
-    def submit(self, call: Call, what: str | None = None) -> Result[results.Submission]:
-        """Predict the test rows with the selected (or named) trial or blend; check and write the file."""
+    def submit(self, call: Call, what: str | None = None, force: bool = False) -> Result[results.Submission]:
+        """Predict the test rows with the selected (or named) trial or blend; check and write the file.
+
+        With `force` it is written even if it says nothing about the rows and something better stands."""
         scope = self.scope
         if what is None:
             if self.decisions.of(call).take("choose", lambda: scope.finalists.selection is None):
                 self._select(call, scope)
             assert scope.finalists.selected
             what = scope.finalists.selected.chosen
-        record: results.Submission = {**scope.finalists.submit(what, call.cancelled), **scope.judgement()}
+        admit = partial(self._admit, what, force)
+        later = "the test rows are later than the train rows" if scope.views.time_ordered else ""
+        written = scope.finalists.submit(what, call.cancelled, self.drift or later, admit)
+        record: results.Submission = {**written, **scope.judgement()}
         self.restore_submission(record)
         return self._publish(results.SUBMISSION, record)
 
+    def _admit(self, what: str, force: bool, suspect: Sequence[Suspicion]) -> None:
+        """Raise SubmissionError if it says nothing about the rows and a better submission stands."""
+        empty = [each.reason for each in suspect if each.empty]
+        if empty and not force and self._submitted and not self._submitted["suspect"]:
+            raise SubmissionError(
+                f"{what} is not written: {'; '.join(empty)}. That of {self._submitted['what']} stays; "
+                f"cobra.submit({what!r}, force=True) replaces it"
+            )
+
     def restore_submission(self, record: results.Submission) -> None:
         """Register a submission as the latest."""
+        self.placeholder.over, self._submitted = True, record
+        self._solution = self.scopes[record["protocol"]].described(record, self._reading)
         self.resources.to_prove = record["cost"]
-        self._solution = self.scopes[record["protocol"]].described(record)
+        self.resources.overhead = self._solution["overhead"] + record["seconds"]
 
     def solution(self, call: Call) -> Result[results.Solution]:
         """Return what `solution.ipynb` needs of the latest submission, whatever its protocol."""
@@ -485,9 +551,9 @@ class Harness:
             deciding.note("audit", clock.answers)
         known = scope.protocol.leave_out if scope else ()
         leaking = list(dict.fromkeys([*known, *audit.leaking_columns(found)]))
-        if candidate is None:
-            self.leaking = leaking
         findings = [each.record() for each in audit.ordered(found)]
+        if candidate is None:
+            self.leaking, self.drift = leaking, audit.drifting(findings)
         return self._publish(
             results.AUDIT, results.Audit(findings=findings, probed=candidate, leaking=leaking)
         )
@@ -554,10 +620,12 @@ class Harness:
     def silently(self) -> Iterator[None]:
         """Write nothing to the record in this context: its lines are there already."""
         emit, self._emit = self._emit, lambda kind, data: None
+        over, self.placeholder.over = self.placeholder.over, True  # the submission's file is there too
         try:
             yield
         finally:
             self._emit = emit
+            self.placeholder.over = over or self._solution is not None
 
     def close(self) -> None:
         self.jobs.cancel_all()

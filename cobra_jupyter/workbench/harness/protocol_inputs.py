@@ -30,6 +30,7 @@ class ProtocolInputs:
     metric: Metric
     evaluate: Callable[..., Any] | None
     sanity: results.Sanity
+    weights: Any = None  # (n,) of the rows; None if all weigh the same
 
 
 def prepare(
@@ -63,10 +64,14 @@ def prepare(
     if not sanity["holds"]:
         raise NotReady(
             f"the metric {metric.name} failed its sanity check: {sanity['reason']}. "
+            f"{metrics.given_in_check(metric, truth, len(competition.classes))}. "
             "Set another with metric=… or a %%metric cell."
         )
     evaluate = custom.evaluate if custom else None
-    return ProtocolInputs(competition, data, truth, frozen, folds, metric, evaluate, sanity)
+    weights = None if competition.weights is None else data.train[competition.weights].to_numpy(float)
+    if weights is not None and not custom and not metric.takes_weights:
+        raise NotReady(f"{metric.name} takes no weights: open with weights='none', or choose another metric")
+    return ProtocolInputs(competition, data, truth, frozen, folds, metric, evaluate, sanity, weights)
 
 
 def _judged_by(

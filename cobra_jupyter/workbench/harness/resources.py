@@ -12,7 +12,21 @@ from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 
 UNLIMITED = 7 * 86_400.0
 PROOF_OVERHEAD = 12.0  # seconds: a fresh kernel, imports, reading the tables, on a busy machine
+MOST_RESERVED = 0.3  # of the budget
+WORTH = 0.2  # of the budget: if even the quickest proof takes more, models are worth more
 SECOND_PROOF = 10.0  # seconds: with the saved models, on a busy machine, if training anew takes too long
+
+
+LEAST_ROWS = 5_000  # training rows per thread: with fewer, threads wait for each other
+
+
+def threads(cores: int, fits: int, rows: int, source: str) -> int:
+    """Threads of one fit, so that all cores work: the cores that the trial's `fits` leave to each.
+
+    A fit can use more than one only if its code reads `n_jobs`, and has rows enough."""
+    if "n_jobs" not in source:
+        return 1
+    return max(1, min(cores // max(1, min(cores, fits)), rows // LEAST_ROWS))
 
 
 class Resources:
@@ -27,6 +41,7 @@ class Resources:
         known = {**machine, **(decisions.recorded.machine if decisions.recorded else {})}
         self.slots, self.memory_mb = int(known["slots"]), float(known["memory_mb"])
         self.to_prove = 0.0  # worker seconds that the members of the latest submission cost
+        self.overhead = 0.0  # seconds to read the tables, make features and predict: the quickest proof
 
     @property
     def machine(self) -> dict[str, Any]:
@@ -52,10 +67,17 @@ class Resources:
     def reserve(self) -> float:
         """Seconds reserved to predict, decode, refit and prove the latest submission.
 
-        1.3 × the measured time, plus 1 % of the budget (at most 10 s) for a second proof; at least 3 %."""
+        1.3 × the measured time, plus 1 % of the budget (at most 10 s) for a second proof; at least 3 %, at
+        most 30 %. Nothing is reserved if even a proof with saved models takes too much of the budget."""
         budget = self.budget or 0.0
         second = min(SECOND_PROOF, 0.01 * budget)
-        return max(0.03 * budget, 1.3 * (self.to_prove / self.slots + PROOF_OVERHEAD) + second)
+        needed = 1.3 * (self.to_prove / self.slots + PROOF_OVERHEAD + self.overhead) + second
+        if not budget:
+            return needed
+        least = 0.03 * budget
+        if 1.3 * self.overhead > WORTH * budget:
+            return least
+        return max(least, min(needed, MOST_RESERVED * budget))
 
     def left(self, call: Call) -> float:
         """Seconds left for new work, before the reserve."""

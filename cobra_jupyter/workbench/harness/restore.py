@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from cobra_jupyter.workbench import results
+from cobra_jupyter.workbench import audit, results
 from cobra_jupyter.workbench.ensemble.selection import Selection
 from cobra_jupyter.workbench.rebuild import Line, Rebuilt, takes
 from cobra_jupyter.workbench.rpc import Call
@@ -89,7 +89,7 @@ class Restoring(Rebuilt):
     @takes(results.AUDIT)
     def take_audit(self, data: results.Audit, line: Line) -> None:
         if data["probed"] is None:
-            self.harness.leaking = list(data["leaking"])
+            self.harness.leaking, self.harness.drift = list(data["leaking"]), audit.drifting(data["findings"])
 
     @takes(results.METRIC)
     def take_metric(self, data: results.Metric, line: Line) -> None:
@@ -121,8 +121,8 @@ class Restoring(Rebuilt):
         self._count("t", data["id"])
         scope = self.harness.scopes[data["protocol"]]
         trial = scope.trials.restore(data, self.harness.candidates.get(data["candidate"]))
+        scope.finalists.count(trial)
         if data["full"]:
-            scope.finalists.selection = None
             scope.ideas.trial(trial)
 
     @takes(results.ABLATION)
@@ -149,6 +149,10 @@ class Restoring(Rebuilt):
     @takes(results.SUBMISSION)
     def take_submission(self, data: results.Submission, line: Line) -> None:
         self.harness.restore_submission(data)
+
+    @takes(results.PLACEHOLDER)
+    def take_placeholder(self, data: results.Placeholder, line: Line) -> None:
+        self.harness.placeholder.record = data
 
     @takes(results.JOB)
     def take_job(self, data: results.Job, line: Line) -> None:

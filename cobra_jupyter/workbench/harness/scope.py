@@ -20,7 +20,7 @@ from cobra_jupyter.workbench.ensemble.finalists import Finalists
 from cobra_jupyter.workbench.errors import TooExpensive
 from cobra_jupyter.workbench.harness.ideas import Ideas
 from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs
-from cobra_jupyter.workbench.harness.resources import Resources
+from cobra_jupyter.workbench.harness.resources import Resources, threads
 from cobra_jupyter.workbench.protocol.views import Views
 from cobra_jupyter.workbench.rpc import Call
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Scorer
@@ -66,6 +66,7 @@ class ProtocolScope:
             inputs.metric,
             inputs.competition.classes,
             inputs.evaluate,
+            inputs.weights,
         )
         self.views = _views(services.folder, inputs)
         closed = forbidden(inputs.competition, services.folder)
@@ -112,6 +113,7 @@ class ProtocolScope:
             "direction": c.direction,
             "n_jobs": 1,
             "device": self.services.device,
+            "weight_column": c.weights,
         }
 
     def judgement(self) -> results.Judgement:
@@ -149,7 +151,18 @@ class ProtocolScope:
         if not 1 <= repeats <= self.protocol.repeats:
             raise ValueError(f"the protocol has {self.protocol.repeats} repeats, {repeats} were asked for")
         found, limit = self.services.candidates.get(candidate), self.services.resources.limit(call, timeout)
-        return Spec(found, found.config(config), chosen, repeats, float(fraction), int(seed), limit)
+        rows = int(fraction * len(self.scorer.folds.training(0, chosen[-1])))
+        source = self.services.candidates.source(found)
+        return Spec(
+            candidate=found,
+            config=found.config(config),
+            folds=chosen,
+            repeats=repeats,
+            fraction=float(fraction),
+            seed=int(seed),
+            timeout=limit,
+            threads=threads(self.services.resources.slots, len(chosen) * repeats, rows, source),
+        )
 
     def folds(self, folds: int | list[int] | None) -> tuple[int, ...]:
         count = self.protocol.folds
@@ -172,8 +185,8 @@ class ProtocolScope:
         return [trial for trial in self.trials.finished() if trial.id in set(known)]
 
     def full(self, call: Call, ids: Sequence[str] | None = None) -> list[Trial]:
-        """Return the finished full-size trials, or those in `ids`. Raises NotReady if there are none."""
-        return self.finalists.trials(ids, self.finished(call, lambda t: t.full and t.oof is not None))
+        """Return the trials that stand for selection, or those in `ids`. Raises NotReady."""
+        return self.finalists.trials(ids, self.finished(call, lambda t: t.oof is not None))
 
     def out_of_fold(self, id: str) -> OutOfFold | None:
         """Return the out-of-fold predictions of a trial or blend, or None if this protocol has none by that
@@ -188,8 +201,7 @@ class ProtocolScope:
         return trial.oof if trial else None
 
     def _on_trial(self, trial: Trial) -> None:
-        if trial.full:
-            self.finalists.selection = None  # made without this one
+        self.finalists.count(trial)
         self.services.emit(results.TRIAL, trial.record())
         self.services.studies.add(trial, self.protocol.direction)
         if trial.full:
@@ -211,8 +223,11 @@ class ProtocolScope:
         sizes = {t.spec.fraction for t in known}
         last = self.protocol.folds - 1  # in a split by time, this fold has the most training rows
         n = len(self.scorer.folds.training(0, last))
-        small = {min(1.0, 1_000 / n), min(1.0, 4_000 / n)} - sizes if 1.0 not in sizes else set()
-        for fraction in sorted(small) if len(sizes) < 2 else ():
+        # on large data the second fit is large enough to tell its growth from the constant part of its cost
+        small = {min(1.0, max(1_000, n // 100) / n), min(1.0, max(4_000, n // 20) / n)}
+        lacking = [f for f in small if not any(0.7 * f < size < 1.4 * f for size in sizes)]
+        known_enough = len(sizes) > 1 or any(size >= 0.7 * max(small) for size in sizes)
+        for fraction in () if known_enough else sorted(lacking):
             trial = self.trials.run(replace(spec, folds=(last,), fraction=fraction), call.cancelled)
             if trial.score is None:
                 raise TooExpensive(
@@ -266,8 +281,8 @@ class ProtocolScope:
 
     # ---- the solution
 
-    def described(self, submitted: results.Submission) -> results.Solution:
-        """Return what `solution.ipynb` needs of a submission."""
+    def described(self, submitted: results.Submission, reading: float) -> results.Solution:
+        """Return what `solution.ipynb` needs of a submission; `reading`: seconds that the tables take."""
         c, what = self.competition, submitted["what"]
         members, score = self.finalists.members(what)
         return {
@@ -286,6 +301,8 @@ class ProtocolScope:
             "params": score.params,
             "own_decode": self.finalists.decodes_itself(what),
             "slots": self.services.pool.slots,
+            "overhead": reading
+            + self.artefacts.seconds([n for t, _ in members for n in t.spec.shared or ()]),
             "time_ordered": self.views.time_ordered,
             "time": self.protocol.time,
             **self.judgement(),
@@ -301,12 +318,14 @@ class ProtocolScope:
             "weight": weight,
             "folds": list(spec.folds),
             "repeats": spec.repeats,
+            "fraction": spec.fraction,
             "seed": spec.seed,
             "cost": trial.cost,
             "seconds_given": max(f.seconds_given for f in trial.fits),
             "label": trial.label,
             "functions": list(candidate.functions),
             "shared": self.artefacts.sources(self.trials.shared_of(spec)),
+            "threads": spec.threads,
             "models": [
                 {"repeat": f.repeat, "fold": f.fold, "path": f"trials/{Path(f.folder).name}/model.pkl"}
                 for f in trial.fits

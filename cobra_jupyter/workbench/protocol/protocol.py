@@ -49,6 +49,7 @@ class Protocol:
     leave_out: tuple[str, ...]  # columns that no candidate sees
     code: str
     digest: str
+    weights: str | None = None  # the column that says how much each row weighs
 
     def record(self) -> results.ProtocolTerms:
         return {**as_record(results.ProtocolTerms, self), "leave_out": list(self.leave_out)}
@@ -135,7 +136,7 @@ def freeze(
     elif repeats < 1:
         raise ProtocolError("repeats must be 1 or more")
     use_vault = choice.split != "time" and (vault if vault is not None else units >= VAULT_FROM)
-    needed = (competition.id, choice.time, *competition.targets)
+    needed = (competition.id, choice.time, competition.weights, *competition.targets)
     facts: dict[str, Any] = {
         "number": number,
         "metric": competition.metric,
@@ -152,6 +153,7 @@ def freeze(
         "vault_rows": min(VAULT_MOST, int(len(train) * VAULT_SHARE)) if use_vault else 0,
         "reason": choice.reason,
         "leave_out": tuple(column for column in leave_out if column not in needed),
+        "weights": competition.weights,
     }
     when = time_code(train, choice.time) if choice.time else ""
     code = write_code(facts, strata, when)

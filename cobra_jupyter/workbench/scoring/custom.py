@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cobra_jupyter.workbench import results, syntax
 from cobra_jupyter.workbench.protocol.protocol import Positions
-from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
+from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined, given
+from cobra_jupyter.workbench.workers.frames import write_frame
 from cobra_jupyter.workbench.workers.pool import Pool
 from cobra_jupyter.workbench.workers.worker import Work
 
@@ -24,13 +26,22 @@ SECONDS = 120  # limit of one call, bootstrap draws included
 
 class CustomMetric:
     """A metric cell, saved as a versioned file. Each call runs in a worker; `scores` holds its arrays
-    meanwhile. They contain the truth, so candidates must not be able to open that folder."""
+    meanwhile. They contain the truth, so candidates must not be able to open that folder. `rows` are the
+    train rows without labels; a metric with a third argument gets those it scores."""
 
     def __init__(
-        self, name: str, source: str, code: Path, scores: Path, pool: Pool, forbidden: tuple[str, ...]
+        self,
+        name: str,
+        source: str,
+        code: Path,
+        scores: Path,
+        pool: Pool,
+        forbidden: tuple[str, ...],
+        rows: pd.DataFrame,
     ) -> None:
         self.name, self.facts = name, metric_facts(name, source)
         self._scores, self._pool, self._forbidden = scores, pool, forbidden
+        self._rows = rows if self.facts.get("takes_rows") else None
         code.mkdir(parents=True, exist_ok=True)
         versions = sorted(code.glob(f"metric_{name}_v*.py"))
         same = [path for path in versions if path.read_text(encoding="utf-8") == source]
@@ -43,21 +54,29 @@ class CustomMetric:
         return self.evaluate(truth, [prediction], [])[0][0]
 
     def evaluate(
-        self, truth: Array, predictions: list[Array], draws: Sequence[Positions]
+        self,
+        truth: Array,
+        predictions: list[Array],
+        draws: Sequence[Positions],
+        rows: Positions | None = None,
     ) -> tuple[list[float], Array]:
-        """Scores of predictions, and of resampled rows: (predictions, draws on which all are defined)."""
+        """Scores of predictions, and of resampled rows: (predictions, draws on which all are defined).
+        `rows` are the scored rows' positions in train; None for all in order."""
         self._scores.mkdir(parents=True, exist_ok=True)
         out = Path(tempfile.mkdtemp(prefix=f"{self.path.stem}-", dir=self._scores))
         arrays = out / "arrays.npz"
         ends = np.cumsum([len(draw) for draw in draws])
-        rows = np.concatenate(draws) if len(draws) else np.empty(0, np.int64)
-        np.savez(arrays, truth=truth, predictions=np.stack(predictions), rows=rows, ends=ends)
-        done = self._pool.run(
-            Work("score", out, self.path, arrays=arrays, forbidden=self._forbidden), SECONDS
-        )
+        drawn = np.concatenate(draws) if len(draws) else np.empty(0, np.int64)
+        np.savez(arrays, truth=truth, predictions=np.stack(predictions), rows=drawn, ends=ends)
+        beside: tuple[Path, ...] = ()
+        if self._rows is not None:
+            beside = (out / "rows.frame",)
+            write_frame(self._rows if rows is None else self._rows.iloc[rows], beside[0])
+        work = Work("score", out, self.path, arrays=arrays, rows=beside, forbidden=self._forbidden)
+        done = self._pool.run(work, SECONDS)
         arrays.unlink()
         if done.failure:
-            raise MetricUndefined(f"{self.name}: {done.failure.message}")
+            raise MetricUndefined(f"{self.name}: {done.failure.message}. {given(truth, predictions[0])}")
         scores = [float(score) for score in done.answer["scores"]]
         if not np.isfinite(scores).all():
             raise MetricUndefined(f"{self.name} returned {scores}")
@@ -76,16 +95,27 @@ def metric_facts(name: str, source: str) -> results.MetricFacts:
         )
     tree = syntax.parse(name, source, ValueError)
     values: dict[str, Any] = {"WANTS": "value"}
+    arguments = 0
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             variable = node.targets[0].id
             if variable in ("DIRECTION", "WANTS", "BEST"):
                 values[variable] = ast.literal_eval(node.value)
-    if not any(isinstance(node, ast.FunctionDef) and node.name == "metric" for node in tree.body):
-        raise ValueError(f"{name}: define metric(truth, prediction) -> float")
+        if isinstance(node, ast.FunctionDef) and node.name == "metric":
+            arguments = len(node.args.args)
+    if arguments not in (2, 3):
+        raise ValueError(
+            f"{name}: define metric(truth, prediction) -> float; a third argument gets the"
+            " rows without labels"
+        )
     if values.get("DIRECTION") not in ("maximize", "minimize"):
         raise ValueError(f'{name}: set DIRECTION = "maximize" or "minimize"')
     if values["WANTS"] not in ("probability", "label", "value"):
         raise ValueError(f'{name}: WANTS is "probability", "label" or "value"')
     best = values.get("BEST", 1.0 if values["DIRECTION"] == "maximize" else 0.0)
-    return {"direction": values["DIRECTION"], "wants": values["WANTS"], "best": float(best)}
+    return {
+        "direction": values["DIRECTION"],
+        "wants": values["WANTS"],
+        "best": float(best),
+        "takes_rows": arguments == 3,
+    }

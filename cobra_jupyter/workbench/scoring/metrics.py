@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from cobra_jupyter.competition.metrics import ALIASES, METRICS, Array, Metric, MetricUndefined
+from cobra_jupyter.competition.metric import DEFAULTS
+from cobra_jupyter.competition.metrics import ALIASES, METRICS, Array, Metric, MetricUndefined, known, listed
 from cobra_jupyter.competition.metrics.arithmetic import matrix, one_hot
+from cobra_jupyter.competition.metrics.definition import spelled
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.scoring import partly
 
@@ -30,6 +32,8 @@ __all__ = [
     "decode_grid",
     "default_for",
     "get",
+    "given",
+    "known",
     "names",
     "sanity",
     "sign",
@@ -45,14 +49,6 @@ class MetricError(KeyError):
         return str(self.args[0]) if self.args else ""
 
 
-DEFAULTS = {
-    "binary": "roc_auc",
-    "multiclass": "log_loss",
-    "multilabel": "mean_columnwise_roc_auc",
-    "regression": "rmse",
-}
-
-
 def names() -> list[str]:
     """Return all metric names."""
     return list(METRICS)
@@ -60,13 +56,13 @@ def names() -> list[str]:
 
 def get(name: str) -> Metric:
     """Find a metric by its name or a synonym; case and spacing do not matter. Raises MetricError."""
-    key = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    key = ALIASES.get(key, key)
-    if key in METRICS:
-        return METRICS[key]
+    found = known(re.sub(r"^\s*1\s*-", "one_minus ", name))
+    if found is not None:
+        return found
+    key = spelled(name)
     close = difflib.get_close_matches(key, [*METRICS, *ALIASES], n=1, cutoff=0.5)
     hint = f" Did you mean {ALIASES.get(close[0], close[0])!r}?" if close else ""
-    raise MetricError(f"no metric {name!r}.{hint} Known: {', '.join(METRICS)}")
+    raise MetricError(f"no metric {name!r}.{hint} Known: {', '.join(listed())}")
 
 
 def default_for(task: str) -> str:
@@ -93,12 +89,18 @@ def _metric(metric: Metric | str) -> Metric:
 def decode(raw: Array, wants: str, task: str, params: Params | None = None) -> Array:
     """Convert a raw prediction to the form that a metric wants.
 
-    params: threshold (binary, multilabel; P above it is positive, default 0.5), rule (multiclass: "argmax" or
-    "expectation", the mean class code, rounded), minimum (values below are raised to it).
+    params: threshold (binary, multilabel; P above it is positive, default 0.5), weights (of classes; they
+    multiply the probabilities), rule (multiclass: "argmax", "expectation", the mean class code, rounded, or
+    "cuts", the mean class code cut at `cuts`), shift (of each column; it is added), minimum (values below are
+    raised to it).
     """
     params = params or {}
     array = np.asarray(raw)
+    if "weights" in params:
+        array = array * np.array(params["weights"])
+        array = array / array.sum(axis=1, keepdims=True)
     if wants == "value":
+        array = array + np.array(params["shift"]) if "shift" in params else array
         return np.asarray(np.maximum(array, params["minimum"])) if "minimum" in params else array
     if wants == "probability":
         return array
@@ -109,25 +111,28 @@ def decode(raw: Array, wants: str, task: str, params: Params | None = None) -> A
         return np.asarray(positive > params.get("threshold", 0.5), dtype=int)
     if task == "multiclass":
         if params.get("rule") == "expectation":
-            total = array.sum(axis=1)
-            mean = array @ np.arange(array.shape[1]) / np.where(total > 0, total, 1)
-            return np.asarray(np.clip(np.rint(mean), 0, array.shape[1] - 1), dtype=int)
+            return np.asarray(np.clip(np.rint(mean_code(array)), 0, array.shape[1] - 1), dtype=int)
+        if params.get("rule") == "cuts":
+            return np.asarray(np.searchsorted(params["cuts"], mean_code(array)), dtype=int)
         return np.asarray(array.argmax(axis=1))
     raise MetricError(f"labels cannot be made from raw predictions of task {task!r}")
 
 
-def decode_grid(metric: Metric | str, task: str, classes: Sequence[Any] | None = None) -> list[Params]:
-    """Return the params of `decode` to try for a metric, the default first. Choose on out-of-fold rows only.
+def mean_code(array: Array) -> Array:
+    """The mean class code of each row of probabilities (n, C)."""
+    return np.asarray(array @ np.arange(array.shape[1]) / array.sum(axis=1))
 
-    The rule "expectation" is not offered for classes that are not numbers.
-    """
+
+def decode_grid(metric: Metric | str, task: str, classes: Sequence[Any] | None = None) -> list[Params]:
+    """Return a few params of `decode` to try for a metric, the default first, where speed matters more than
+    the best choice (`decoding` has that). The rule "expectation" is for classes that are numbers."""
     metric = _metric(metric)
-    if metric.from_zero:
+    if metric.from_zero or metric.above_zero:
         return [{"minimum": 0.0}]
     if metric.wants != "label":
         return [{}]
     if task == "multiclass":
-        ordered = metric.ordered and (classes is None or _are_numbers(classes))
+        ordered = metric.ordered and (numbers(classes))
         return [{"rule": "argmax"}, *([{"rule": "expectation"}] if ordered else [])]
     if metric.fixed_threshold:
         return [{"threshold": 0.5}]
@@ -136,7 +141,10 @@ def decode_grid(metric: Metric | str, task: str, classes: Sequence[Any] | None =
     return [{"threshold": t} for t in [0.5, *low, *others]]
 
 
-def _are_numbers(classes: Sequence[Any]) -> bool:
+def numbers(classes: Sequence[Any] | None) -> bool:
+    """Whether these class labels are numbers, so that their order means something (None: codes)."""
+    if classes is None:
+        return True
     try:
         return bool(np.isfinite(np.array(list(classes), dtype=float)).all())
     except (TypeError, ValueError):
@@ -172,13 +180,29 @@ def sanity(
                 found.append(metric.constant_score)
             else:
                 return _verdict(f"the {what} prediction has no score: {problem}")
-    known = METRICS.get(metric.name) is metric  # the best score of a custom metric is unknown
-    if known and not metric.perfect_may_miss and abs(found[0] - metric.best) > 1e-6:
+    built_in = known(metric.name) is metric  # the best score of a custom metric is unknown
+    if built_in and not metric.perfect_may_miss and abs(found[0] - metric.best) > 1e-6:
         return _verdict(f"the perfect prediction scores {found[0]:.6g}, not {metric.best:g}", found)
     for what, score in zip(("shuffled", "constant"), found[1:], strict=True):
         if not better(metric, found[0], score):
             return _verdict(f"the perfect prediction is no better than the {what} one ({score:.6g})", found)
     return _verdict("the perfect prediction is best, above shuffled and constant ones", found, holds=True)
+
+
+def given(truth: Array, prediction: Array) -> str:
+    """What a metric was given, in words: types, shapes and the first values."""
+
+    def shown(array: Array) -> str:
+        first = " ".join(np.array2string(array[:3], threshold=12, precision=4, separator=", ").split())
+        return f"{array.dtype} {array.shape}, first {first}"
+
+    return f"It was given truth: {shown(np.asarray(truth))}; prediction: {shown(np.asarray(prediction))}"
+
+
+def given_in_check(metric: Metric, truth: Array, n_classes: int) -> str:
+    """What `sanity` gives a metric, in words."""
+    truth = np.asarray(truth)
+    return given(truth, _perfect_and_constant(metric, truth, n_classes)[0])
 
 
 def _verdict(

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter.competition.metrics import Array, Metric, MetricUndefined
-from cobra_jupyter.competition.metrics.definition import checked, mean_of_columns
+from cobra_jupyter.competition.metrics.definition import Weights, checked, mean_of_columns, score_of_means
 
-Score = Callable[[Array, Array], Any]
+Score = Callable[..., Any]
 
 
 def has_gaps(truth: Any) -> bool:
@@ -33,7 +33,7 @@ def of(metric: Metric, truth: Any) -> Metric:
     of all. Any other metric is the mean of its scores of the columns."""
     if not has_gaps(truth):
         return metric
-    if metric.row_loss is None or metric.reduce is None:
+    if metric.row_loss is None or metric.reduce is None or not _one_loss(metric.row_loss):
         scores = partial(_columns, metric.columns or metric.function)
         lack = "a column has no score on these rows"
         function = partial(checked, metric.name, partial(mean_of_columns, scores, lack))
@@ -41,19 +41,27 @@ def of(metric: Metric, truth: Any) -> Metric:
     row_loss = partial(_losses, metric.row_loss)
     pooled = metric.row_loss(np.zeros((1, 2)), np.zeros((1, 2))).ndim == 1
     reduce = partial(_reduced, metric.reduce, pooled)
-    function = partial(checked, metric.name, partial(_score, row_loss, reduce))
+    function = partial(checked, metric.name, partial(score_of_means, row_loss, reduce))
     return replace(metric, function=function, row_loss=row_loss, reduce=reduce)
 
 
-def _columns(score: Score, truth: Array, prediction: Array) -> Array:
+def _one_loss(row_loss: Score) -> bool:
+    """Whether a row of one column has one loss."""
+    return np.size(row_loss(np.ones((1, 1)), np.ones((1, 1)))) == 1
+
+
+def _columns(score: Score, truth: Array, prediction: Array, weights: Weights = None) -> Array:
     """Scores of the columns (T,) on the rows where each is known, nan if undefined."""
-    return np.array([_of_column(score, truth[:, [j]], prediction[:, [j]]) for j in range(truth.shape[1])])
+    columns = range(truth.shape[1])
+    return np.array([_of_column(score, truth[:, [j]], prediction[:, [j]], weights) for j in columns])
 
 
-def _of_column(score: Score, truth: Array, prediction: Array) -> float:
+def _of_column(score: Score, truth: Array, prediction: Array, weights: Weights) -> float:
     known = ~np.isnan(truth[:, 0])
+    more = () if weights is None else (weights[known],)
     try:
-        return float(np.ravel(score(truth[known], prediction[known]))[0]) if known.any() else float("nan")
+        found = score(truth[known], prediction[known], *more) if known.any() else np.nan
+        return float(np.ravel(found)[0])
     except MetricUndefined:
         return float("nan")
 
@@ -75,7 +83,3 @@ def _reduced(reduce: Callable[[Array], Array], pooled: bool, means: Array) -> Ar
         losses, known = losses.sum(axis=-1), known.sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(reduce(losses / known))
-
-
-def _score(row_loss: Score, reduce: Callable[[Array], Array], truth: Array, prediction: Array) -> float:
-    return float(reduce(row_loss(truth, prediction).mean(axis=0)))

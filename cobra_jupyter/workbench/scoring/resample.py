@@ -38,13 +38,14 @@ def bootstrap(
     draws: int = 200,
     seed: int = 0,
     max_units: int = 20_000,
+    weights: Array | None = None,
 ) -> Array:
     """Scores of resampled units: (len(predictions), at most draws). Every prediction gets the same resamples.
 
     predictions: in the form that the metric wants. units: (n,) codes; the rows of a unit are drawn together,
-    `drawn_units` units per draw. A metric without row losses gets at most 100 draws. Draws on which it is
-    undefined are left out; if fewer than two are defined, this raises `MetricUndefined`. Equal seeds and
-    units give equal draws.
+    `drawn_units` units per draw. weights: (n,), as in the metric's function. A metric without row losses gets
+    at most 100 draws. Draws on which it is undefined are left out; if fewer than two are defined, this raises
+    `MetricUndefined`. Equal seeds and units give equal draws.
     """
     truth, arrays = np.asarray(truth), [np.asarray(p) for p in predictions]
     _, codes, sizes = np.unique(np.asarray(units), return_inverse=True, return_counts=True)
@@ -57,24 +58,25 @@ def bootstrap(
     if metric.row_loss is not None and metric.reduce is not None:
         losses = [metric.row_loss(truth, p) for p in arrays]
         table = np.stack(losses, axis=1)  # (n, P) or (n, P, K)
-        means = _resampled_means(table.reshape(len(table), -1), codes, sizes, m, draws, rng)
+        weighed = np.ones(len(table)) if weights is None else np.asarray(weights, float)
+        means = _resampled_means(table.reshape(len(table), -1), weighed, codes, len(sizes), m, draws, rng)
         return np.asarray(metric.reduce(means.reshape(draws, *table.shape[1:]))).T
     return _resampled_scores(
-        metric, truth, arrays, codes, sizes, m=m, draws=min(draws, GENERIC_DRAWS), rng=rng
+        metric, truth, arrays, codes, sizes, weights, m=m, draws=min(draws, GENERIC_DRAWS), rng=rng
     )
 
 
 def _resampled_means(
-    losses: Array, codes: Array, sizes: Array, m: int, draws: int, rng: np.random.Generator
+    losses: Array, weights: Array, codes: Array, n_units: int, m: int, draws: int, rng: np.random.Generator
 ) -> Array:
-    """Mean losses per row (draws, K) over m units drawn with replacement, from losses (n, K)."""
-    n_units = len(sizes)
+    """Weighted mean losses (draws, K) over m units drawn with replacement, from losses (n, K)."""
+    columns = np.column_stack([losses * weights[:, None], weights])
     if n_units == len(codes):
-        sums = np.empty_like(losses)
-        sums[codes] = losses
+        table = np.empty_like(columns)
+        table[codes] = columns
     else:
-        sums = np.stack([np.bincount(codes, column, n_units) for column in losses.T], axis=1)
-    table = np.ascontiguousarray(np.hstack([sums, sizes[:, None].astype(float)]))
+        table = np.stack([np.bincount(codes, column, n_units) for column in columns.T], axis=1)
+    table = np.ascontiguousarray(table)
     totals = np.empty((draws, table.shape[1]))
     if m < n_units:  # a part of the units: gather their rows
         ones = np.ones(m)
@@ -96,6 +98,7 @@ def _resampled_scores(
     arrays: list[Array],
     codes: Array,
     sizes: Array,
+    weights: Array | None,
     *,
     m: int,
     draws: int,
@@ -109,7 +112,7 @@ def _resampled_scores(
         length = sizes[drawn]
         # rows of the drawn units: each unit's first position in `order`, then counting up
         first = np.repeat(ends[drawn] - np.cumsum(length), length)
-        scores = _scores(metric, truth, arrays, order[first + np.arange(length.sum())])
+        scores = _scores(metric, truth, arrays, weights, order[first + np.arange(length.sum())])
         if scores is not None:
             found.append(scores)
         if len(found) == draws:
@@ -119,16 +122,18 @@ def _resampled_scores(
     return np.stack(found, axis=1)
 
 
-def _scores(metric: Metric, truth: Array, arrays: list[Array], rows: Array) -> Array | None:
+def _scores(
+    metric: Metric, truth: Array, arrays: list[Array], weights: Array | None, rows: Array
+) -> Array | None:
     """Scores (P,) on these rows, or None if undefined. A mean of columns uses those defined for all P."""
-    sample = truth[rows]
+    sample, more = truth[rows], () if weights is None else (weights[rows],)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if metric.columns is not None:
-            table = np.stack([metric.columns(sample, p[rows]) for p in arrays])
+            table = np.stack([metric.columns(sample, p[rows], *more) for p in arrays])
             defined = np.isfinite(table).all(axis=0)
             return np.asarray(table[:, defined].mean(axis=1)) if defined.any() else None
         try:
-            return np.array([metric.function(sample, p[rows]) for p in arrays])
+            return np.array([metric.function(sample, p[rows], *more) for p in arrays])
         except MetricUndefined:
             return None

@@ -11,10 +11,12 @@ import numpy as np
 
 from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol
 from cobra_jupyter.workbench.scoring import metrics, resample
+from cobra_jupyter.workbench.scoring.decoding import Decoder, Labelled, joined
 from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
 
 Array = np.ndarray[Any, Any]
 DRAWS = 200
+REMEMBERED = 32  # decoded predictions that are kept
 CONFIRM = 0.75  # a difference beyond this many standard errors counts
 
 
@@ -60,6 +62,19 @@ class Difference:
         return "worse" if self.gain < -CONFIRM * self.se else "unclear"
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """Out-of-fold predictions of each repeat in the form that the metric wants, and the parameters for new
+    rows."""
+
+    predictions: tuple[Array, ...]
+    params: dict[str, Any]
+
+
+# scores of predictions of the rows, and of resampled rows: (truth, predictions, draws, rows of train)
+Evaluate = Callable[[Array, list[Array], list[Positions], Positions], tuple[list[float], Array]]
+
+
 class Scorer:
     """Scores raw predictions under one protocol. `evaluate` scores a metric that an agent wrote."""
 
@@ -70,13 +85,16 @@ class Scorer:
         truth: Array,
         metric: Metric,
         classes: Sequence[Any],
-        evaluate: Callable[[Array, list[Array], list[Positions]], tuple[list[float], Array]] | None = None,
+        evaluate: Evaluate | None = None,
+        weights: Array | None = None,
     ) -> None:
+        """`weights` (n,) of the rows of train; None if all weigh the same."""
         self.protocol, self.folds, self.truth, self.metric = protocol, folds, truth, metric
-        self.sign = metrics.sign(metric)
+        self.sign, self.weights = metrics.sign(metric), weights
         self._classes = classes
         self._evaluate = evaluate  # an agent's metric runs in a worker
-        self._grid = [{}] if evaluate else metrics.decode_grid(metric, protocol.task, classes)
+        self._decoder = Decoder(metric, protocol.task, classes)
+        self._known: dict[int, tuple[OutOfFold, Decoded]] = {}  # the latest decoded predictions, by identity
 
     @cached_property
     def smooth(self) -> Scorer:
@@ -85,7 +103,8 @@ class Scorer:
         protocol = self.protocol
         if self._evaluate or self.metric.wants != "label" or protocol.task not in ("binary", "multiclass"):
             return self
-        return Scorer(protocol, self.folds, self.truth, metrics.get("log_loss"), self._classes)
+        log_loss = metrics.get("log_loss")
+        return Scorer(protocol, self.folds, self.truth, log_loss, self._classes, weights=self.weights)
 
     def collect(self, parts: dict[tuple[int, int], Array]) -> OutOfFold:
         """Build out-of-fold predictions from raw predictions per (repeat, fold)."""
@@ -105,11 +124,10 @@ class Scorer:
     def score(self, oof: OutOfFold, with_se: bool = True) -> Score:
         """Score predictions. Raises MetricUndefined if their rows have no score (only one class, say)."""
         values, per_fold, samples = [], [], []
-        params: dict[str, Any] = {}
+        decoded = self.decoded(oof)
         units = m = 1
-        for repeat in range(len(oof.raw)):
+        for repeat, prediction in enumerate(decoded.predictions):
             rows = oof.rows(repeat)
-            prediction, params = self.decoded(oof, repeat)
             (value,), drawn = self._scores(rows, [prediction[rows]], with_se)
             values.append(value)
             if with_se:
@@ -121,7 +139,7 @@ class Scorer:
         if with_se:
             least = min(len(s) for s in samples)
             se = resample.standard_error(np.mean([s[:least] for s in samples], axis=0), units, m)
-        return Score(float(np.mean(values)), se, tuple(per_fold), len(oof.rows(0)), params)
+        return Score(float(np.mean(values)), se, tuple(per_fold), len(oof.rows(0)), decoded.params)
 
     def difference(self, a: OutOfFold, b: OutOfFold) -> Difference:
         """The paired difference on the rows that both predicted."""
@@ -131,7 +149,7 @@ class Scorer:
             rows = np.flatnonzero((a.fold[repeat] >= 0) & (b.fold[repeat] >= 0))
             if not len(rows):
                 continue
-            pair = [self.decoded(oof, repeat)[0][rows] for oof in (a, b)]
+            pair = [self.decoded(oof).predictions[repeat][rows] for oof in (a, b)]
             (va, vb), drawn = self._scores(rows, pair, True)
             gains.append(self.sign * (vb - va))
             samples.append(self.sign * (drawn[1] - drawn[0]))
@@ -152,35 +170,67 @@ class Scorer:
         units = len(np.unique(self.folds.units[rows]))
         return units, units if self._evaluate else resample.drawn_units(self.metric, units)
 
-    def decoded(self, oof: OutOfFold, repeat: int) -> tuple[Array, dict[str, Any]]:
+    def decoded(self, oof: OutOfFold) -> Decoded:
         """Predictions in the form that the metric wants, and the decoding parameters chosen on all rows.
 
         For the score, each fold's parameters are chosen on the rows of the other folds, so that it stays
-        out-of-fold.
-        """
-        options, settings = self._options(oof, repeat)
-        if len(options) == 1:
-            return options[0], settings[0]
-        owner = oof.fold[repeat]
-        predicted = np.flatnonzero(owner >= 0)
-        final = options[0].copy()
-        for fold in np.unique(owner[predicted]):
-            here, others = np.flatnonzero(owner == fold), predicted[owner[predicted] != fold]
-            if len(others):
-                final[here] = options[self._best(options, others)][here]
-        return final, settings[self._best(options, predicted)]
+        out-of-fold."""
+        known = self._known.get(id(oof))
+        if known is None or known[0] is not oof:
+            while len(self._known) >= REMEMBERED:
+                self._known.pop(next(iter(self._known)), None)
+            made = self._own(oof) if oof.decoded is not None else self._standard(oof)
+            known = self._known[id(oof)] = (oof, made)
+        return known[1]
 
-    def _options(self, oof: OutOfFold, repeat: int) -> tuple[list[Array], list[dict[str, Any]]]:
-        if oof.decoded is not None:
-            return list(oof.decoded[repeat]), list(oof.settings)
-        predicted = oof.fold[repeat] >= 0
-        options = []
-        for params in self._grid:
-            part = metrics.decode(oof.raw[repeat][predicted], self.metric.wants, self.protocol.task, params)
-            whole = np.zeros((len(predicted), *part.shape[1:]), part.dtype)
-            whole[predicted] = part
-            options.append(whole)
-        return options, list(self._grid)
+    def _standard(self, oof: OutOfFold) -> Decoded:
+        if self._decoder.fixed:
+            params = self._decoder.choose(self._labelled(oof, 0, oof.rows(0)))
+            return Decoded(tuple(self._decode(oof, r, {-1: params}) for r in range(len(oof.raw))), params)
+        predictions = []
+        for repeat, owner in enumerate(oof.fold):
+            seen = oof.rows(repeat)
+            params_of = {
+                int(fold): self._decoder.choose(self._labelled(oof, repeat, seen[owner[seen] != fold]))
+                for fold in np.unique(owner[seen])
+            }
+            predictions.append(self._decode(oof, repeat, params_of))
+        several = [self._labelled(oof, repeat, oof.rows(repeat)) for repeat in range(len(oof.raw))]
+        return Decoded(tuple(predictions), self._decoder.choose(joined(several)))
+
+    def _decode(self, oof: OutOfFold, repeat: int, params_of: dict[int, dict[str, Any]]) -> Array:
+        """Decode a repeat with each fold's parameters; the key -1 stands for all folds."""
+        owner, whole = oof.fold[repeat], None
+        for fold, params in params_of.items():
+            here = owner >= 0 if fold == -1 else owner == fold
+            raw = oof.raw[repeat][here]
+            part = (
+                raw if self._evaluate and self.metric.wants != "label" else self._decoder.apply(raw, params)
+            )
+            if whole is None:
+                whole = np.zeros((len(owner), *part.shape[1:]), part.dtype)
+            whole[here] = part
+        assert whole is not None
+        return whole
+
+    def _labelled(self, oof: OutOfFold, repeat: int, rows: Positions) -> Labelled:
+        weights = None if self.weights is None else self.weights[rows]
+        return Labelled(self.truth[rows], oof.raw[repeat][rows], oof.fold[repeat][rows], weights)
+
+    def _own(self, oof: OutOfFold) -> Decoded:
+        """The candidate's own decoding: the best of its settings."""
+        assert oof.decoded is not None
+        predictions, params = [], oof.settings[0]
+        for repeat, stacked in enumerate(oof.decoded):
+            options, owner, seen = list(stacked), oof.fold[repeat], oof.rows(repeat)
+            final = options[0].copy()
+            for fold in np.unique(owner[seen]) if len(options) > 1 else ():
+                here, others = np.flatnonzero(owner == fold), seen[owner[seen] != fold]
+                if len(others):
+                    final[here] = options[self._best(options, others)][here]
+            predictions.append(final)
+            params = oof.settings[self._best(options, seen) if len(options) > 1 else 0]
+        return Decoded(tuple(predictions), params)
 
     def _best(self, options: list[Array], rows: Positions) -> int:
         found = [self._one(rows, option) for option in options]
@@ -197,13 +247,16 @@ class Scorer:
         self, rows: Positions, predictions: list[Array], with_samples: bool
     ) -> tuple[list[float], Array]:
         truth, units = self.truth[rows], self.folds.units[rows]
+        weights = None if self.weights is None else self.weights[rows]
         if self._evaluate:
             draws = _draws(units) if with_samples else []
-            return self._evaluate(truth, predictions, draws)
-        values = [float(self.metric.function(truth, prediction)) for prediction in predictions]
+            return self._evaluate(truth, predictions, draws, rows)
+        more = () if weights is None else (weights,)
+        values = [float(self.metric.function(truth, prediction, *more)) for prediction in predictions]
         if not with_samples:
             return values, np.empty((len(values), 0))
-        return values, resample.bootstrap(self.metric, truth, predictions, units, draws=DRAWS)
+        drawn = resample.bootstrap(self.metric, truth, predictions, units, draws=DRAWS, weights=weights)
+        return values, drawn
 
 
 def _draws(units: Positions, draws: int = 60) -> list[Positions]:

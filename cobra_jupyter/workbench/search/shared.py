@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,19 @@ class Artefacts:
         self._folder, self._pool, self._views = folder, pool, views
         self._context, self._forbidden = context, forbidden
         self._paths: dict[str, list[Path]] = {}
+        self._seconds: dict[str, float] = {}
 
     def reuse(self, before: Artefacts) -> None:
         """Reuse an earlier protocol's artefacts for the same rows, including those in progress."""
         if before._views.rows == self._views.rows:
-            self._paths = before._paths
+            self._paths, self._seconds = before._paths, before._seconds
 
     def paths(self) -> dict[str, list[Path]]:
         return dict(self._paths)
+
+    def seconds(self, names: Iterable[str]) -> float:
+        """Return the seconds that it took to make these artefacts."""
+        return sum(self._seconds.get(name, 0.0) for name in set(names))
 
     def sources(self, shared: Mapping[str, list[Path]]) -> dict[str, str]:
         """Return the text of the cell that made each artefact."""
@@ -61,6 +66,7 @@ class Artefacts:
         if not all(file.exists() and sha256(file) == recorded for file, recorded in files.items()):
             return False
         self._paths[record["name"]] = [file for file in files if file.suffix == ".frame"]
+        self._seconds[record["name"]] = record["seconds"]
         return True
 
     def make(self, name: str, source: str, seconds: float, cancelled: threading.Event) -> results.Artefact:
@@ -79,7 +85,7 @@ class Artefacts:
         for side, rows in tables.items():
             out = self._folder / f"{name}_{digest}_{side}"
             if not (out / "columns.json").exists():  # the last file to be written
-                data = self._views.data(None)
+                data = self._views.data_path(None)  # written when it is first used
                 context = {**self._context(), "config": {}, "seed": 0, "side": side}
                 work = Work(
                     "make",
@@ -99,6 +105,7 @@ class Artefacts:
                 (out / "columns.json").write_text(json.dumps(done.answer["columns"][:200]))
             made.append(out / "made.frame")
         self._paths[name] = made
+        self._seconds[name] = max(took, self._seconds.get(name, 0.0))
         return {
             "files": {str(file.relative_to(self._folder.parent)): sha256(file) for file in [*made, path]},
             "name": name,

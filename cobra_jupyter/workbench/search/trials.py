@@ -47,6 +47,8 @@ class Spec:
     timeout: float
     shared: Mapping[str, list[Path]] | None = None  # artefacts it may read; None until `settled`
     background: bool = False
+    threads: int = 1  # of each fit
+    reduced: str = ""  # why it is smaller than the full-size trial that was asked for
 
     def shared_record(self) -> dict[str, list[str]]:
         """Return the artefacts by name, with paths relative to the run's folder."""
@@ -74,6 +76,9 @@ class Fit:
     predict_seconds: float = 0.0
     cpu_seconds: float = 0.0
     rss_mb: float = 0.0
+    base_mb: float = 0.0  # held before `fit`; the next two come on top of it
+    fit_mb: float = 0.0
+    predict_mb: float = 0.0
     seconds_given: float = 0.0
     sha256: str = ""  # of the raw prediction's file
     warnings: tuple[str, ...] = ()
@@ -93,6 +98,9 @@ class Fit:
             "fit_seconds": round(self.fit_seconds, 3),
             "predict_seconds": round(self.predict_seconds, 3),
             "rss_mb": round(self.rss_mb, 1),
+            "base_mb": round(self.base_mb, 1),
+            "fit_mb": round(self.fit_mb, 1),
+            "predict_mb": round(self.predict_mb, 1),
             "raw": f"trials/{Path(self.folder).name}/raw0.npy",
             "sha256": self.sha256,
         }
@@ -112,6 +120,11 @@ class Trial:
     failure: Failure | None = None
     oof: OutOfFold | None = field(default=None, repr=False, compare=False)
     full: bool = False  # every fold of at least one repeat, all data
+
+    @property
+    def final(self) -> bool:
+        """Whether it may stand for selection: a full-size trial, or as large as could be afforded."""
+        return self.oof is not None and (self.full or bool(self.spec.reduced))
 
     @property
     def cost(self) -> float:
@@ -144,6 +157,8 @@ class Trial:
             "protocol": self.protocol,
             "status": self.status,
             "full": self.full,
+            "reduced": spec.reduced,
+            "threads": spec.threads,
             "score": self.score.value if self.score else None,
             "se": self.score.se if self.score else None,
             "fold_scores": list(self.score.folds) if self.score else [],
@@ -363,6 +378,12 @@ class Trials:
             return Failure("invalid_prediction", str(error), rule=str(error).split(":")[0])
         return None
 
+    def _uses_gpu(self, candidate: Candidate) -> bool:
+        if self._make_context().get("device") != "cuda":
+            return False
+        source = Path(candidate.path).read_text(encoding="utf-8")
+        return "device" in source or "cuda" in source
+
     def seed(self, spec: Spec, key: Key) -> int:
         """Return a different seed for each fit, so that a trial averages over seeds."""
         return spec.seed + 100 * key[0] + key[1]
@@ -377,6 +398,7 @@ class Trials:
                 **self._make_context(),
                 "config": spec.config,
                 "seed": self.seed(spec, key),
+                "n_jobs": spec.threads,
                 "_time_ordered": self.views.time_ordered,
             },
             train=self.views.train(key),
@@ -384,7 +406,9 @@ class Trials:
             positions=self.views.positions(key, spec.fraction, spec.seed),
             rows=rows,
             model=self.folder / self._digest(spec, key) / "model.pkl",
-            keep_model=spec.fraction >= 1,
+            keep_model=spec.fraction >= 1 or bool(spec.reduced),
+            threads=spec.threads,
+            gpu=self._uses_gpu(spec.candidate),
             shared=self.shared_of(spec),
             forbidden=self._forbidden,
             allowed=(str(data),),
@@ -511,6 +535,8 @@ class Trials:
             seed=record["seed"],
             timeout=max(fit["seconds_given"] for fit in fits),
             shared=self.recorded_shared(record["shared"]),
+            reduced=record["reduced"],
+            threads=record["threads"],
         )
         failure = Failure(**record["failure"]) if record["failure"] else None
         restored = tuple(self.restore_fit(fit, spec, failure) for fit in fits)
@@ -612,7 +638,7 @@ def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
         "fit_seconds": float(answer.get("fit_seconds", 0)),
         "predict_seconds": float(answer.get("predict_seconds", 0)),
         "cpu_seconds": float(answer.get("cpu_seconds", 0)),
-        "rss_mb": float(answer.get("rss_mb", 0)),
+        **{name: float(answer.get(name, 0)) for name in ("rss_mb", "base_mb", "fit_mb", "predict_mb")},
         "warnings": tuple(answer.get("warnings", ())),
     }
 

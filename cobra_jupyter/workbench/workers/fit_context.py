@@ -19,7 +19,7 @@ class Context:
     """`ctx` in `fit(train, ctx)`, `predict(model, rows, ctx)` and `make(rows, ctx)`.
 
     `tables` has the options of ``pd.read_csv`` for the csv tables of train and test, by their names in
-    `data`."""
+    `data`. `weights` (n,) say how much each row of `fit` weighs; None if all weigh the same."""
 
     config: dict[str, Any]
     targets: list[str]
@@ -33,9 +33,11 @@ class Context:
     seed: int
     n_jobs: int
     device: str
+    weight_column: str | None
     out: Path
     deadline: float
     side: str = "train"
+    weights: np.ndarray[Any, Any] | None = None
     _units: Any = None
     _time_ordered: bool = False
     _data: Callable[[], Path] | None = None

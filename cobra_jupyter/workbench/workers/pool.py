@@ -41,39 +41,61 @@ class Outcome:
     seconds: float
 
 
+@dataclass(frozen=True, order=True)
+class Ticket:
+    """A place in the queue: work needs `cores`, and perhaps the GPU."""
+
+    background: bool
+    number: int
+    cores: int = 1
+    gpu: bool = False
+
+
 class Queue:
-    """Admits `slots` pieces of work at once, in order; work that a call waits for goes first."""
+    """Admits work in order, as long as cores are free; work that a call waits for goes first. One piece of
+    work has the GPU at a time: those that wait for it let others pass."""
 
     def __init__(self, slots: int) -> None:
-        self._free = slots
+        self._slots = self._free = slots
+        self._gpu_free = True
         self._changed = threading.Condition()
-        self._waiting: list[tuple[bool, int]] = []
+        self._waiting: list[Ticket] = []
         self._numbers = itertools.count()
 
-    def enter(self, cancelled: threading.Event, background: bool) -> bool:
-        """Wait for a slot. Returns False if cancelled first."""
+    def enter(
+        self, cancelled: threading.Event, background: bool, cores: int = 1, gpu: bool = False
+    ) -> Ticket | None:
+        """Wait for a place. Returns None if cancelled first."""
         with self._changed:
-            ticket = (background, next(self._numbers))
+            ticket = Ticket(background, next(self._numbers), min(cores, self._slots), gpu)
             bisect.insort(self._waiting, ticket)
             try:
-                while not (self._free and self._waiting[0] == ticket):
+                while self._next() != ticket:
                     if cancelled.is_set():
-                        return False
+                        return None
                     self._changed.wait(0.2)
-                self._free -= 1
-                return True
+                self._free -= ticket.cores
+                self._gpu_free = self._gpu_free and not gpu
+                return ticket
             finally:
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
 
-    def leave(self) -> None:
+    def _next(self) -> Ticket | None:
+        """The first that does not wait for the GPU, if there are cores enough for it."""
+        first = next((ticket for ticket in self._waiting if self._gpu_free or not ticket.gpu), None)
+        return first if first is not None and first.cores <= self._free else None
+
+    def leave(self, ticket: Ticket) -> None:
         with self._changed:
-            self._free += 1
+            self._free += ticket.cores
+            self._gpu_free = self._gpu_free or ticket.gpu
             self._changed.notify_all()
 
 
 class Pool(ABC):
-    """Runs at most `slots` pieces of work at once. Thread-safe. Subclasses implement where work runs.
+    """Runs work on `slots` cores; work takes as many as it has threads. Thread-safe. Subclasses implement
+    where work runs.
 
     Work may take `patience` times as long as it is told."""
 
@@ -112,7 +134,8 @@ class Pool(ABC):
 
         Work in the `background` lets other work go first. Raises DiskFull if a full disk made it fail."""
         cancelled = cancelled or threading.Event()
-        if not self._queue.enter(cancelled, background):
+        ticket = self._queue.enter(cancelled, background, work.threads, work.gpu)
+        if ticket is None:
             return Outcome(Failure("cancelled", "cancelled before it started"), {}, 0.0)
         try:
             if cancelled.is_set():
@@ -124,7 +147,7 @@ class Pool(ABC):
                 disk.check(work.out.parent)
             return outcome
         finally:
-            self._queue.leave()
+            self._queue.leave(ticket)
 
 
 MakePool = Callable[[int, int, Callable[[Work], Path], float], Pool]

@@ -207,14 +207,32 @@ def limit_threads(environment: dict[str, str] | os._Environ[str]) -> None:
 
 
 def _memory(pid: int, descendants: bool) -> int:
-    """Return the resident bytes of a process, optionally with its descendants (slow)."""
+    """Return the resident bytes of a process, optionally with its descendants."""
     total = 0
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for member in (process, *(process.children(recursive=True) if descendants else ())):
-            with contextlib.suppress(psutil.Error):
-                total += member.memory_info().rss
+    for member in (pid, *(_descendants(pid) if descendants else ())):
+        with contextlib.suppress(psutil.Error):
+            total += psutil.Process(member).memory_info().rss
     return total
+
+
+def _children(pid: int) -> list[int]:
+    """Return the children of a process. Linux lists them; elsewhere all processes are looked through."""
+    tasks = Path(f"/proc/{pid}/task")
+    try:
+        lists = [(task / "children").read_text() for task in tasks.iterdir()]
+    except OSError:
+        with contextlib.suppress(psutil.Error):
+            return [child.pid for child in psutil.Process(pid).children()]
+        return []
+    return [int(child) for listed in lists for child in listed.split()]
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the children of a process, their children and so on, parents first."""
+    found = _children(pid)
+    for child in found:
+        found.extend(_children(child))
+    return found
 
 
 def _adopt_orphans() -> None:
@@ -226,25 +244,23 @@ def _adopt_orphans() -> None:
 
 def _end(pid: int) -> None:
     """Kill a worker, its session and all its descendants."""
-    family: list[psutil.Process] = []
-    with contextlib.suppress(psutil.Error):
-        worker = psutil.Process(pid)
-        with contextlib.suppress(psutil.Error):
-            worker.suspend()  # so that it cannot fork meanwhile
-        family = [*worker.children(recursive=True), worker]
+    _send(pid, signal.SIGSTOP)  # so that it cannot fork meanwhile
+    family = [*_descendants(pid), pid]
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
     for member in family:
-        with contextlib.suppress(psutil.Error):
-            member.kill()
+        _send(member, signal.SIGKILL)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 def _end_orphans(known: set[int]) -> None:
     """Kill and reap orphans of ended workers."""
-    with contextlib.suppress(psutil.Error):
-        for child in psutil.Process().children():
-            if child.pid in known:
-                continue
-            with contextlib.suppress(psutil.Error, ChildProcessError):
-                _end(child.pid)
-                os.waitpid(child.pid, os.WNOHANG)
+    for child in _children(os.getpid()):
+        if child not in known:
+            _end(child)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, os.WNOHANG)

@@ -33,8 +33,10 @@ import pandas as pd
 
 from cobra_jupyter.workbench.workers.fit_context import Context, seed_everything
 from cobra_jupyter.workbench.workers.frames import read_frame, write_frame
+from cobra_jupyter.workbench.workers.memory import Peak
 from cobra_jupyter.workbench.workers.predictions import InvalidPrediction, check_raw
 
+LONG = 3.0  # seconds
 MODEL_BYTES = 2 * 2**30  # a larger model is not stored, so its test rows need a refit
 
 
@@ -54,6 +56,8 @@ class Work:
     model: Path | None = None
     arrays: Path | None = None  # the input of "score" and "decode"
     keep_model: bool = True
+    threads: int = 1
+    gpu: bool = False  # whether its code uses the GPU
     shared: dict[str, list[Path]] = field(default_factory=dict)
     forbidden: tuple[str, ...] = ()  # folders and files that agent code must not open
     allowed: tuple[str, ...] = ()
@@ -84,7 +88,7 @@ def main(work: Work, seconds: float, pipe: Connection) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     answer["seconds"] = time.monotonic() - started
     answer["cpu_seconds"] = usage.ru_utime + usage.ru_stime
-    answer["rss_mb"] = usage.ru_maxrss / 1024 if sys.platform == "linux" else usage.ru_maxrss / 2**20
+    answer["rss_mb"] = max(answer.get("rss_mb", 0.0), Peak().end())
     pipe.send_bytes(json.dumps(answer, default=str).encode())
     pipe.close()
     os._exit(0)  # no atexit handler or library thread may keep the slot
@@ -152,19 +156,26 @@ def _fit(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, A
         train, units = train.iloc[chosen], units[chosen]
     frames = [read_frame(path) for path in work.rows]
     ctx = _context(work, deadline, surroundings, units)
+    if ctx.weight_column:
+        ctx.weights = train[ctx.weight_column].to_numpy(float)
     surroundings.guard(work)
     module = load_module(work.source)
     answer: dict[str, Any] = {"status": "ok", "rows": len(train), "entered": time.time()}
-    started = time.monotonic()
+    peak, started = Peak(), time.monotonic()
+    answer["base_mb"] = before = peak.begin()
     if hasattr(module, "fit_predict"):
         raws = [module.fit_predict(train, rows, ctx) for rows in frames]
-        answer["fit_seconds"] = time.monotonic() - started
+        answer["fit_seconds"], answer["fit_mb"] = time.monotonic() - started, peak.end() - before
     else:
         model = module.fit(train, ctx)
-        answer["fit_seconds"] = time.monotonic() - started
-        answer["model"] = _store_model(model, work)
+        answer["fit_seconds"], answer["fit_mb"] = time.monotonic() - started, peak.end() - before
+        long = answer["fit_seconds"] >= LONG  # then fitting it again would be a waste
+        answer["model"] = _store_model(model, work) if work.keep_model or long else None
+        before = peak.begin()
         raws = [module.predict(model, rows, ctx) for rows in frames]
+        answer["predict_mb"] = peak.end() - before
     answer["predict_seconds"] = time.monotonic() - started - answer["fit_seconds"]
+    answer["rss_mb"] = peak.highest
     for number, (raw, rows) in enumerate(zip(raws, frames, strict=True)):
         answer["warnings"] = _write_raw(raw, rows, ctx, work.out / f"raw{number}.npy")
     return answer
@@ -227,19 +238,24 @@ def _score(work: Work, deadline: float, surroundings: Surroundings) -> dict[str,
     with np.load(work.arrays) as stored:
         truth, predictions = stored["truth"], stored["predictions"]
         draws = np.split(stored["rows"], stored["ends"][:-1]) if len(stored["ends"]) else []
+    beside = [read_frame(path) for path in work.rows]  # the rows without labels, if the metric takes them
     surroundings.guard(work)
     metric = load_module(work.source).metric
-    scores = [float(metric(truth, prediction)) for prediction in predictions]
+    scores = [float(metric(truth, prediction, *beside)) for prediction in predictions]
     samples = [
-        [_resampled(metric, truth[draw], prediction[draw]) for draw in draws] for prediction in predictions
+        [
+            _resampled(metric, truth[draw], prediction[draw], *(rows.iloc[draw] for rows in beside))
+            for draw in draws
+        ]
+        for prediction in predictions
     ]
     np.save(work.out / "samples.npy", np.asarray(samples, float).reshape(len(scores), len(draws)))
     return {"status": "ok", "scores": scores}
 
 
-def _resampled(metric: Callable[..., Any], truth: Any, prediction: Any) -> float:
+def _resampled(metric: Callable[..., Any], *given: Any) -> float:
     try:
-        return float(metric(truth, prediction))
+        return float(metric(*given))
     except Exception:  # for example a draw without positives; the harness skips it
         return float("nan")
 
@@ -284,8 +300,6 @@ def guard(work: Work) -> None:
 
 
 def _store_model(model: Any, work: Work) -> str | None:
-    if not work.keep_model:
-        return None
     path = work.out / "model.pkl"
     try:
         stored = pickle.dumps(model, protocol=5)

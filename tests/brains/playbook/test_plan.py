@@ -228,3 +228,38 @@ def test_nothing_in_the_package_knows_a_competition() -> None:
     for path in package.rglob("*.py"):
         text = path.read_text(encoding="utf-8").lower()
         assert not [name for name in names if name in text], path
+
+
+LARGE = {**CARD, "train_rows": 1_000_000, "columns": {f"c{n}": "number" for n in range(30)}}
+
+
+def titles_of(card: dict[str, Any], *records: tuple[str, dict[str, Any]]) -> list[str]:
+    start = replace(context(), records=(("card", card), *records))
+    return [step.title for step in play(start)]
+
+
+def test_large_data_has_a_model_of_few_rows_before_the_audit() -> None:
+    titles = titles_of(LARGE)
+    order = [
+        titles.index(title)
+        for title in (
+            "Protocol",
+            "A model of few rows",
+            "Audit",
+            "As many rows as possible: boosting",
+            "Finish",
+        )
+    ]
+    assert order == sorted(order)
+    assert "A look at the data" not in titles
+    small = titles_of({**LARGE, "train_rows": 10_000})
+    assert small.index("A look at the data") < small.index("Protocol")
+    assert "A model of few rows" not in small
+
+
+def test_what_the_audit_of_large_data_found_leaking_is_left_out_before_the_large_models() -> None:
+    audit = {"findings": [], "leaking": ["c3"], "probed": None}
+    titles = titles_of(LARGE, ("protocol", PROTOCOL), ("audit", audit))
+    assert titles.index("Protocol 2") < titles.index("As many rows as possible: boosting")
+    left_out = {**PROTOCOL, "leave_out": ["c3"]}
+    assert "Protocol 2" not in titles_of(LARGE, ("audit", audit), ("protocol", left_out))

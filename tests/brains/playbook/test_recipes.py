@@ -102,6 +102,7 @@ def context(task: str, train: pd.DataFrame, data: Path, **config: Any) -> Any:
         direction="minimize",
         seed=3,
         n_jobs=1,
+        weights=None,
         device="cpu",
         seconds_left=100.0,
         data=data,

@@ -82,18 +82,20 @@ def test_greedy_weights_are_those_of_least_loss() -> None:
     assert greedy(loss, truth, raws[:1], [9], 0.5).tolist() == [1]
 
 
-def test_only_full_size_trials_are_blended_and_chosen(bench: Bench) -> None:
-    bench.trial("one")
+def test_only_full_size_trials_are_blended_and_chosen_but_any_is_submitted(bench: Bench) -> None:
+    full = bench.trial("one")
     part = bench.trial("one", folds=[0, 1])
     with pytest.raises(ValueError, match=f"{part['id']}: not a finished full-size trial; full-size are: t"):
         bench.blend([part["id"]])
-    with pytest.raises(ValueError, match="not a finished full-size trial"):
-        bench.submit(part["id"])
+    assert bench.submit(part["id"])["what"] == part["id"]
+    assert part["id"] not in {entry["id"] for entry in bench.select()["table"]}
+    with pytest.raises(ValueError, match=f"t999: not a blend and not a finished trial.*{full['id']}"):
+        bench.submit("t999")
 
 
 def test_a_tie_goes_to_the_cheaper(benches: Callable[..., Bench]) -> None:
     bench = benches(task="regression").ready(repeats=1)
-    with pytest.raises(ValueError, match="no full-size trial has finished"):
+    with pytest.raises(ValueError, match="no trial has finished"):
         bench.select()
     bench.candidate("cheap", LINEAR)
     bench.candidate("dear", slower(LINEAR, 1.5).replace("rcond=None)[0]", "rcond=None)[0] + 1e-9"))
@@ -159,7 +161,7 @@ def test_a_new_protocol_compares_nothing_with_the_old(bench: Bench) -> None:
     bench.submit(bench.trial("one")["id"])
     before = bench.solution()
     bench.protocol(folds=4, repeats=1)
-    with pytest.raises(ValueError, match="no full-size trial has finished"):
+    with pytest.raises(ValueError, match="no trial has finished"):
         bench.blend()
     assert bench.effects()["effects"] == []
     assert bench.solution() == before, "what was submitted can still be proven"

@@ -250,14 +250,12 @@ def test_the_socket_is_its_owners_alone(runner: Runner) -> None:
 
 def test_an_interrupt_in_the_kernel_cancels_the_trial(runner: Runner) -> None:
     cobra = runner.cobra()
-    cobra.candidate("long", body("time.sleep(30); return None"))
+    cobra.candidate("long", body("time.sleep(3600); return None"))
     records = list(runner.records)
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-    begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         cobra.trial("long")
-    assert time.monotonic() - begun < 5
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while len(left := runner.family()) > 5 and time.monotonic() < end:
         time.sleep(0.05)
     assert len(left) <= 5, "the harness, its warm server and tracker, and two workers that wait"

@@ -84,12 +84,54 @@ BY_HAND: list[tuple[str, Any, Any, float]] = [
     ("r2", V[:, 0], W[:, 0], 1 - 6 / (21 - 49 / 3)),
     ("pearson", np.array([0.0, 1, 2]), np.array([0.0, 2, 1]), 1 / 2),
     ("spearman", np.array([1.0, 10, 100]), np.array([0.0, 7, 5]), 1 / 2),  # ranks 1 2 3 and 1 3 2
+    # ranks 1.5 1.5 3 4 and 1 2.5 2.5 4: covariance 3.75, variances 4.5 (over n)
+    ("spearman", np.array([0.0, 0, 1, 2]), np.array([0.0, 1, 1, 2]), 3.75 / 4.5),
+    ("error_rate", Y3, L3, 1 / 4),
+    ("balanced_error_rate", Y3, L3, 1 - (1 / 2 + 1 + 1) / 3),
+    ("geometric_mean_recall", np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), np.sqrt(1 / 2)),
+    # agree on 3 of 4; by chance 2·1/16 + 1·1/16 + 1·2/16
+    ("cohen_kappa", Y3, L3, (3 / 4 - 5 / 16) / (1 - 5 / 16)),
+    # Σ|t-p| = 2 over 4; expected: classes 2,1,1 and 1,1,2 of 4 → Σ|i-j|·n·m = 2(0+1+4)+(1+0+2)+(2+1+0) = 16
+    ("linear_weighted_kappa", Y3, L3, 1 - (2 / 4) / (16 / 16)),
+    ("f_beta_2", np.array([1, 1, 0, 0, 1]), np.array([1, 0, 0, 0, 0]), 5 * 1 / (4 * 3 + 1)),
+    # class 0: -ln .9, -ln .6 → mean; class 1: -ln .8, -ln .3 → mean; their mean is that of all rows
+    ("balanced_log_loss", Y2, PAIR2, -(ln(0.9) + ln(0.8) + ln(0.6) + ln(0.3)) / 4),
+    # class 0 has two rows (.5 and .3), classes 1 and 2 one each (.6, .8)
+    ("balanced_log_loss", Y3, P3, -((ln(0.5) + ln(0.3)) / 2 + ln(0.6) + ln(0.8)) / 3),
+    ("top_2_accuracy", Y3, P3, 3.5 / 4),  # the last row's class 0 ties for the second place
+    ("top_2_accuracy", Y3, np.array([[0.1, 0.3, 0.6]] * 4), 2 / 4),
+    ("gini", Y2, PAIR2, 2 * 3 / 4 - 1),
+    # labels 1, 2, 4 found in the order 4, 1, 2: shares 4/7, 5/7, 1 → (16/7 - 2) / 3; best 4/7, 6/7, 1
+    ("normalized_gini", V[:, 0], np.array([2.0, 1, 6]), (16 - 14) / (17 - 14)),
+    ("rmspe", V[:, 0], W[:, 0], np.sqrt((1 + 1 / 4 + 1 / 4) / 3)),
+    ("rmspe", np.array([0.0, 2]), np.array([5.0, 1]), 1 / 2),  # a true 0 is left out
+    ("wape", V[:, 0], W[:, 0], 4 / 7),
+    ("msle", np.array([0.0, np.e - 1]), np.array([0.0, 0.0]), 1 / 2),
+    ("log_rmse", np.array([1.0, np.e]), np.array([1.0, np.e**3]), np.sqrt(4 / 2)),
+    ("poisson_deviance", np.array([0.0, 1]), np.array([1.0, np.e]), 2 * (1 + (-1 - 1 + np.e)) / 2),
+    # errors 1 (too high), -1 (too low), 2 (too high)
+    ("pinball_0.9", V[:, 0], W[:, 0], (0.1 * 1 + 0.9 * 1 + 0.1 * 2) / 3),
+    ("kendall_tau", np.array([0.0, 1, 2]), np.array([0.0, 2, 1]), (2 - 1) / 3),
+    # covariance 2/3 · 1/2, variances 2/3 and 2/3, equal means
+    ("concordance_correlation", np.array([0.0, 1, 2]), np.array([0.0, 2, 1]), 1 / 2),
+    ("concordance_correlation", np.array([0.0, 1, 2]), np.array([1.0, 2, 3]), (4 / 3) / (4 / 3 + 1)),
+    ("one_minus_pearson", np.array([0.0, 1, 2]), np.array([0.0, 2, 1]), 1 / 2),
+    ("negative_mse", V, W, -15 / 6),
+    ("one_minus_roc_auc", Y2, PAIR2, 1 / 4),
 ]
 NAMES = list(dict.fromkeys(name for name, *_ in BY_HAND))
+FAMILY = {
+    "f_beta_2",
+    "top_2_accuracy",
+    "pinball_0.9",
+    "one_minus_pearson",
+    "negative_mse",
+    "one_minus_roc_auc",
+}
 
 
 def test_all_names_are_there_and_each_has_an_example() -> None:
-    assert sorted(metrics.names()) == sorted(NAMES)
+    assert sorted([*metrics.names(), *FAMILY]) == sorted(NAMES)
 
 
 @pytest.mark.parametrize(("name", "truth", "prediction", "score"), BY_HAND)
@@ -148,6 +190,21 @@ PEERS: dict[str, dict[str, Any]] = {
     "r2": {"": sk.r2_score},
     "pearson": {"": _each_column(lambda y, p: stats.pearsonr(y, p).statistic)},
     "spearman": {"": _each_column(lambda y, p: stats.spearmanr(y, p).statistic)},
+    "error_rate": {"multilabel": lambda y, p: sk.zero_one_loss(y, p), "": sk.zero_one_loss},
+    "balanced_error_rate": {"": lambda y, p: 1 - sk.balanced_accuracy_score(y, p)},
+    "cohen_kappa": {"": sk.cohen_kappa_score},
+    "linear_weighted_kappa": {"": lambda y, p: sk.cohen_kappa_score(y, p, weights="linear")},
+    "f_beta_2": {"": lambda y, p: sk.fbeta_score(y, p, beta=2)},
+    "balanced_log_loss": {
+        "": lambda y, p: sk.log_loss(y, p, sample_weight=1 / np.bincount(y)[y]),
+    },
+    "gini": {"binary": lambda y, p: 2 * sk.roc_auc_score(y, p[:, 1]) - 1},
+    "msle": {"": sk.mean_squared_log_error},
+    "poisson_deviance": {"": _each_column(sk.mean_poisson_deviance)},
+    "pinball_0.9": {"": lambda y, p: sk.mean_pinball_loss(y, p, alpha=0.9)},
+    "kendall_tau": {"": _each_column(lambda y, p: stats.kendalltau(y, p).statistic)},
+    "log_rmse": {"": lambda y, p: sk.root_mean_squared_error(np.log(y).ravel(), np.log(p).ravel())},
+    "wape": {"": lambda y, p: np.abs(y - p).sum() / np.abs(y).sum()},
 }
 
 
@@ -162,6 +219,61 @@ def test_score_equals_that_of_scikit_learn(name: str) -> None:
             assert metric.function(truth, prediction) == pytest.approx(peer(truth, prediction), rel=1e-9), (
                 task
             )
+
+
+def test_top_k_accuracy_without_ties_equals_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    truth, p = rng.integers(0, 6, 200), rng.random((200, 6))
+    for k in (2, 3, 5):
+        expected = sk.top_k_accuracy_score(truth, p, k=k)
+        assert metrics.get(f"top_{k}_accuracy").function(truth, p) == pytest.approx(expected)
+
+
+WEIGHTED_PEERS: dict[str, Any] = {
+    "accuracy": sk.accuracy_score,
+    "balanced_accuracy": sk.balanced_accuracy_score,
+    "roc_auc": lambda y, p, **w: sk.roc_auc_score(y, p[:, 1], **w),
+    "average_precision": lambda y, p, **w: sk.average_precision_score(y, p[:, 1], **w),
+    "log_loss": sk.log_loss,
+    "f1": sk.f1_score,
+    "f1_macro": lambda y, p, **w: sk.f1_score(y, p, average="macro", **w),
+    "matthews_corrcoef": sk.matthews_corrcoef,
+    "quadratic_weighted_kappa": lambda y, p, **w: sk.cohen_kappa_score(y, p, weights="quadratic", **w),
+    "mean_columnwise_rmse": sk.root_mean_squared_error,
+    "mae": sk.mean_absolute_error,
+    "r2": sk.r2_score,
+    "pinball_0.9": lambda y, p, **w: sk.mean_pinball_loss(y, p, alpha=0.9, **w),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTED_PEERS)
+def test_weighted_score_equals_that_of_scikit_learn_and_of_repeated_rows(name: str) -> None:
+    metric = metrics.get(name)
+    task = min(metric.tasks & {"binary", "regression"})
+    truth, raw, _ = _random(task)
+    prediction = metrics.decode(raw, metric.wants, task)
+    weights = np.random.default_rng(1).integers(1, 4, len(truth))
+    expected = WEIGHTED_PEERS[name](truth, prediction, sample_weight=weights)
+    score = metric.function(truth, prediction, weights)
+    assert score == pytest.approx(expected, rel=1e-9)
+    rows = np.repeat(np.arange(len(truth)), weights)
+    assert score == pytest.approx(metric.function(truth[rows], prediction[rows]), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_weight_is_a_number_of_equal_rows_in_every_metric_that_takes_weights(name: str) -> None:
+    metric = metrics.get(name)
+    for task in metric.tasks:
+        truth, raw, _ = _random(task, 60)
+        prediction = metrics.decode(raw, metric.wants, task)
+        weights = np.random.default_rng(1).integers(1, 4, len(truth))
+        if not metric.takes_weights:
+            with pytest.raises(MetricUndefined, match="takes no weights"):
+                metric.function(truth, prediction, weights)
+            continue
+        rows = np.repeat(np.arange(len(truth)), weights)
+        repeated = metric.function(truth[rows], prediction[rows])
+        assert metric.function(truth, prediction, weights) == pytest.approx(repeated, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -254,7 +366,12 @@ def test_metrics_are_found_by_synonym_and_else_the_close_one_is_named() -> None:
         "log loss": "log_loss",
         "multi-class log loss": "log_loss",
         "QWK": "quadratic_weighted_kappa",
-        "kappa": "quadratic_weighted_kappa",
+        "kappa": "cohen_kappa",
+        "pinball loss 0.9": "pinball_0.9",
+        "top-5 accuracy": "top_5_accuracy",
+        "F2": "f_beta_2",
+        "1 - AUC": "one_minus_roc_auc",
+        "normalized gini": "normalized_gini",
         "Macro-F1": "f1_macro",
         "MCRMSE": "mean_columnwise_rmse",
         "RMSLE": "rmsle",
@@ -264,6 +381,9 @@ def test_metrics_are_found_by_synonym_and_else_the_close_one_is_named() -> None:
     assert {synonym: metrics.get(synonym).name for synonym in pairs} == pairs
     assert set(metrics.ALIASES.values()) <= set(NAMES)
     assert not set(metrics.ALIASES) & set(NAMES)
+    for other in ("mean average precision", "weighted kappa", "pinball_0", "pinball", "top_1", "f_beta_0"):
+        with pytest.raises(MetricError):
+            metrics.get(other)
     with pytest.raises(MetricError) as caught:
         metrics.get("acuracy")
     assert "'accuracy'?" in str(caught.value)

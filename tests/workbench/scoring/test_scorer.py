@@ -11,7 +11,7 @@ import pytest
 import sklearn.metrics as sk
 from sklearn.linear_model import LinearRegression
 
-from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring import cuts, metrics
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Scorer
 from tests.conftest import Bench
 from tests.workbench.sources import CONSTANT, LINEAR, body
@@ -106,15 +106,20 @@ def test_threshold_is_chosen_on_the_other_folds(f1: Bench) -> None:
     trial = f1.trial("linear")
     assert f1.harness.scope.scorer.metric.name == "f1"
     raw, truth = pooled(f1, 0, classified, 2)[:, 1], f1.harness._data.train["y"].to_numpy()
-    grid = [p["threshold"] for p in metrics.decode_grid("f1", "binary")]
+
+    def exact(rows: Any) -> float:
+        return max(sk.f1_score(truth[rows], raw[rows] > t) for t in raw[rows])
+
     folds = [f1.harness.scope.scorer.folds.held_out(0, k) for k in range(5)]
     labels = np.zeros(len(truth), int)
     for held_out in folds:
         others = np.setdiff1d(np.arange(len(truth)), held_out)
-        best = max(grid, key=lambda t: sk.f1_score(truth[others], raw[others] > t))
+        best = cuts.threshold(f1.harness.scope.scorer._decoder._better, truth[others], raw[others])
+        assert sk.f1_score(truth[others], raw[others] > best) == pytest.approx(exact(others))
         labels[held_out] = raw[held_out] > best
     assert trial["score"] == pytest.approx(sk.f1_score(truth, labels))
-    assert trial["params"]["threshold"] == max(grid, key=lambda t: sk.f1_score(truth, raw > t))
+    chosen = trial["params"]["threshold"]
+    assert sk.f1_score(truth, raw > chosen) == pytest.approx(exact(np.arange(len(truth))))
     assert trial["score"] > sk.f1_score(truth, raw > 0.5)
 
 
@@ -250,6 +255,91 @@ def test_invalid_metric_cell_is_refused(f1: Bench, source: str, words: str) -> N
         f1.metric("odd", source)
     with pytest.raises(ValueError, match="not a valid metric name"):
         f1.metric("../odd", CUSTOM)
+
+
+SIDE = """
+import numpy as np
+DIRECTION = "minimize"
+
+
+def metric(truth, prediction, rows):
+    assert "y" not in rows
+    return float(np.average(np.abs(truth - prediction)[:, 0], weights=1 + (rows["a"] > 0)))
+"""
+
+
+def test_custom_metric_may_read_the_rows_without_labels(benches: Callable[..., Bench]) -> None:
+    bench = benches(task="regression").ready(repeats=1)
+    bench.candidate("linear", LINEAR)
+    bench.metric("side", SIDE)
+    bench.protocol(repeats=1)
+    trial = bench.trial("linear")
+    train = bench.harness._data.train
+    weights = 1 + (train["a"] > 0)
+    raw = pooled(bench, 0, regressed, 1)
+    assert trial["score"] == pytest.approx(sk.mean_absolute_error(train["y"], raw, sample_weight=weights))
+    assert trial["se"] > 0
+
+
+WEIGHTED = """
+from sklearn.linear_model import LinearRegression
+
+
+def fit(train, ctx):
+    return LinearRegression().fit(train[["a", "b"]], train[["y"]], sample_weight=ctx.weights)
+
+
+def predict(model, rows, ctx):
+    return model.predict(rows[["a", "b"]])
+"""
+
+
+def test_weights_of_rows_reach_fit_metric_and_bootstrap(benches: Callable[..., Bench]) -> None:
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        if "y" in frame:
+            frame["w"] = np.random.default_rng(1).choice([0.0, 0.1, 5.0], len(frame))
+        return frame
+
+    bench = benches(task="regression", change=change, metric="weighted MAE, with weights in column `w`")
+    bench.ready(repeats=1)
+    assert (bench.harness._competition.weights, bench.harness._competition.metric) == ("w", "mae")
+    assert "w" not in bench.harness._competition.columns
+    bench.candidate("weighted", WEIGHTED)
+    trial = bench.trial("weighted")
+    train, weights = bench.harness._data.train, bench.harness._data.train["w"]
+
+    def fitted(known: pd.DataFrame, rows: pd.DataFrame) -> Any:
+        model = LinearRegression().fit(known[["a", "b"]], known[["y"]], sample_weight=known["w"])
+        return model.predict(rows[["a", "b"]])
+
+    raw = pooled(bench, 0, fitted, 1)
+    assert trial["score"] == pytest.approx(sk.mean_absolute_error(train["y"], raw, sample_weight=weights))
+    losses = np.abs(train["y"].to_numpy() - raw[:, 0])
+    share = weights / weights.sum()
+    assert trial["se"] == pytest.approx(
+        float(np.sqrt((share**2 * (losses - share @ losses) ** 2).sum())), rel=0.3
+    )
+    bench.submit(trial["id"])
+    assert bench.solution()["context"]["weight_column"] == "w"
+
+
+def test_a_competition_can_be_opened_with_a_metric_of_a_cell(benches: Callable[..., Bench]) -> None:
+    bench = benches(task="regression", metric="a secret recipe")
+    assert bench.open()["assumed"][0]["about"] == "metric"
+    bench.metric("my_rmse", CUSTOM)
+    card = bench.open(options={"metric": "my_rmse"})
+    assert (card["metric"], card["direction"]) == ("my_rmse", "minimize")
+    assert not card["assumed"]
+    assert not any(question.startswith("metric:") for question in card["questions"])
+    assert bench.protocol(repeats=1)["metric"] == "my_rmse"
+
+
+def test_failing_check_of_a_metric_shows_what_it_was_given(benches: Callable[..., Bench]) -> None:
+    bench = benches(task="regression")
+    bench.open()
+    bench.metric("odd", CUSTOM.replace("return", "return truth.score #"))
+    with pytest.raises(ValueError, match=r"given truth: float64 \(\d+, 1\), first \[\[.*prediction: float64"):
+        bench.protocol()
 
 
 def test_metric_that_cannot_tell_truth_from_chance_is_refused(benches: Callable[..., Bench]) -> None:

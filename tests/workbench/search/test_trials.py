@@ -66,11 +66,9 @@ def test_every_exception_is_an_error(bench: Bench, source: str, words: str) -> N
 
 
 def test_running_out_of_time_is_said(bench: Bench) -> None:
-    begun = time.monotonic()
-    failure = failed(bench, body("time.sleep(30)"), timeout=1)
+    failure = failed(bench, body("time.sleep(3600)"), timeout=1)
     assert failure["kind"] == "timeout"
     assert "timeout=" in failure["message"]
-    assert time.monotonic() - begun < 5
 
 
 def test_a_snapshot_predicts_when_time_runs_out(bench: Bench) -> None:
@@ -343,27 +341,25 @@ def test_a_versions_source_is_kept(bench: Bench) -> None:
 def test_a_cancelled_trial_says_so_and_may_be_done_again(bench: Bench) -> None:
     bench.candidate(
         "sleeper",
-        body("time.sleep(2 - ctx.config['short'] * 1.9); return None", head="FACTORS = {'short': [0, 1]}"),
+        body("time.sleep(3600 * (1 - ctx.config['short'])); return None", head="FACTORS = {'short': [0, 1]}"),
     )
     call = FakeCall()
     threading.Timer(0.5, call.cancelled.set).start()
-    begun = time.monotonic()
     trial = bench.trial("sleeper", on=call)
-    assert time.monotonic() - begun < 1.9
     assert trial["failure"]["kind"] == "cancelled"
     assert trial["score"] is None
     assert bench.records[-1][0] != "trial", "cancelled work is no result"
     assert bench.trial("sleeper", {"short": 1})["failure"] is None
 
 
-def test_jobs_run_in_the_background(bench: Bench) -> None:
-    bench.candidate("napper", body("time.sleep(1.5); return None"))
-    begun = time.monotonic()
+def test_jobs_run_in_the_background(bench: Bench, tmp_path: Path) -> None:
+    wait = f"while not Path({str(tmp_path / 'go')!r}).exists(): time.sleep(0.02)"
+    bench.candidate("napper", body(wait))
     job = bench.trial("napper", folds=[0, 1], background=True)
-    assert time.monotonic() - begun < 1.5
     assert job["state"] == "running"
     assert bench.wait([job["id"]], 0.0)["jobs"][0]["state"] == "running"
     assert job["id"] in [j["id"] for j in bench.status()["jobs"]]
+    (tmp_path / "go").touch()
     (done,) = bench.wait([job["id"]])["jobs"]
     assert done["state"] == "done"
     assert bench.trial("napper", folds=[0, 1])["id"] == done["result"]
@@ -376,7 +372,7 @@ def test_jobs_run_in_the_background(bench: Bench) -> None:
 def test_a_job_that_fails_or_is_cancelled_says_so(bench: Bench) -> None:
     bench.candidate("breaking", body("raise ValueError('no')"))
     failing = bench.trial("breaking", folds=0, background=True)
-    bench.candidate("sleeping", body("time.sleep(30)"))
+    bench.candidate("sleeping", body("time.sleep(3600)"))
     cancelled = bench.trial("sleeping", folds=1, background=True)
     assert bench.wait([failing["id"]])["jobs"][0]["state"] == "failed"
     bench.harness.jobs.cancel_all()

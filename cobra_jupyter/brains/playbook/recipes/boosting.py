@@ -26,6 +26,7 @@ RECIPE = Recipe(
     shared=("relations", "files"),
     beside=("text",),
     numbers_only=("target",),
+    large={"leaves": 63},
 )
 FACTORS = {
     "more": ["none", "relations", "files", "relations+files"],
@@ -62,6 +63,8 @@ def plan_of(rows: int, ctx: Any) -> dict[str, Any]:
         own["bagging_fraction"] = 1.0
     if ctx.task == "regression" and ctx.metric == "mae":
         own["objective"] = "regression_l1"
+    if ctx.task == "regression" and str(ctx.metric).startswith("pinball_"):
+        own |= {"objective": "quantile", "alpha": float(ctx.metric.removeprefix("pinball_"))}
     return {
         "own": own,
         "models": ctx.config["bag"],

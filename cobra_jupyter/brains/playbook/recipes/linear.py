@@ -22,7 +22,13 @@ from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gap
 from cobra_jupyter.brains.playbook.recipes.parts.tables import answers, features, learn_features
 
 RECIPE = Recipe(
-    order=7, cost=1, share=0.04, needs=("columns",), shared=("relations", "files"), numbers_only=("target",)
+    order=7,
+    cost=1,
+    share=0.04,
+    needs=("columns",),
+    shared=("relations", "files"),
+    numbers_only=("target",),
+    large={"numbers": "standard", "interactions": "none", "strength": 1},
 )
 FACTORS = {
     "more": ["none", "relations", "files", "relations+files"],
@@ -41,6 +47,8 @@ NOTES = {
     "target": "regression: log1p for skewed positive labels; 'metric': only if the metric is logarithmic",
 }
 
+PART = 20_000  # rows
+
 
 def fit_weights(X: Array, y: Array, ctx: Any) -> Any:
     """Fit ridge or logistic regression. The strength "chosen" means the best of a few on held-out rows."""
@@ -48,22 +56,24 @@ def fit_weights(X: Array, y: Array, ctx: Any) -> Any:
     if len(np.unique(y)) < 2:
         return float(y[0])
     if ctx.task == "regression":
-        return RidgeCV([1, 10, 100, 1000, 10000]).fit(X, y) if chosen else Ridge(number(strength)).fit(X, y)
+        ridge = RidgeCV([1, 10, 100, 1000, 10000]) if chosen else Ridge(number(strength))
+        return ridge.fit(X, y, sample_weight=ctx.weights)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convergence warnings: an approximate fit is good enough
         inner, held = ctx.inner()
         if chosen and set(np.unique(y[held])) <= set(np.unique(y[inner])) and len(np.unique(y[inner])) > 1:
-            losses = {c: loss(logistic(X[inner], y[inner], c), X[held], y[held]) for c in (1, 10, 100)}
+            w = None if ctx.weights is None else ctx.weights[inner]
+            losses = {c: loss(logistic(X[inner], y[inner], c, w), X[held], y[held]) for c in (1, 10, 100)}
             strength = min(losses, key=lambda c: losses[c])
-        return logistic(X, y, number(strength))
+        return logistic(X, y, number(strength), ctx.weights)
 
 
 def number(strength: Any) -> float:
     return 10.0 if strength == "chosen" else float(strength)
 
 
-def logistic(X: Array, y: Array, strength: float) -> Any:
-    return LogisticRegression(C=1 / strength, max_iter=100).fit(X, y)
+def logistic(X: Array, y: Array, strength: float, weights: Array | None) -> Any:
+    return LogisticRegression(C=1 / strength, max_iter=100).fit(X, y, sample_weight=weights)
 
 
 def loss(model: Any, X: Array, y: Array) -> float:
@@ -81,9 +91,12 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
 
 
 def predict(model: Any, rows: pd.DataFrame, ctx: Any) -> Any:
+    """Predict in parts: expanded columns take much memory."""
     if isinstance(model, EachTarget):
         return model.predict(predict, rows, ctx)
     fitted, models = model
-    X = features(rows, fitted, ctx)
-    expanded = expand(X, fitted, ctx)
-    return answers(models, expanded, fitted, ctx)
+    parts = []
+    for start in range(0, len(rows), PART):
+        X = features(rows.iloc[start : start + PART], fitted, ctx)
+        parts.append(answers(models, expand(X, fitted, ctx), fitted, ctx))
+    return np.concatenate(parts)

@@ -67,7 +67,7 @@ def fit_forest(X: Array, y: Array, ctx: Any) -> Any:
         min_samples_leaf=ctx.config["leaf"],
         random_state=ctx.seed,
         n_jobs=ctx.n_jobs,
-    ).fit(X, y)
+    ).fit(X, y, sample_weight=ctx.weights)
     return forest.set_params(n_jobs=1)  # with threads, the order of summation and the last digits vary
 
 

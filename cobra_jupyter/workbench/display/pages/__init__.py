@@ -44,6 +44,7 @@ _PAGES: dict[str, tuple[Render, Render]] = {
     "blend": (choice.blend_html, choice.blend_text),
     "selection": (choice.selection_html, choice.selection_text),
     "submission": (choice.submission_html, choice.submission_text),
+    "placeholder": (choice.placeholder_html, choice.placeholder_text),
     "audit": (audit.audit_html, audit.audit_text),
 }
 KINDS = tuple(_PAGES)

@@ -184,6 +184,7 @@ def submission_html(data: results.Submission) -> str:
             parts.code(str(data.get("sha256", ""))),
         ),
         parts.table(("trial", "member", "weight"), rows, "llr"),
+        *(parts.line(parts.coloured("suspect", "bad"), reason) for reason in data.get("suspect") or ()),
     )
 
 
@@ -193,4 +194,17 @@ def submission_text(data: results.Submission) -> str:
         f"submission of {describe.submission(data)}",
         f"  sha256 {data.get('sha256')}",
         f"  members: {members}" if members else None,
+        *(f"  SUSPECT: {reason}" for reason in data.get("suspect") or ()),
+    )
+
+
+def placeholder_html(data: results.Placeholder) -> str:
+    return parts.page(parts.line(placeholder_text(data)))
+
+
+def placeholder_text(data: results.Placeholder) -> str:
+    values = words.config(dict(list((data.get("values") or {}).items())[:5]))
+    return (
+        f"{data.get('path')} holds a placeholder of {words.counted(data.get('rows'), 'row')}: "
+        f"{data.get('why')}{f' ({values})' if values else ''}"
     )

@@ -43,21 +43,25 @@ def boosted(X: Array, y: Array, native: list[int], plan: dict[str, Any], ctx: An
     classes = None if ctx.task == "regression" else np.unique(y)
     if lightgbm is None:
         return histogram_boosting(X, y, plan["fallback"], ctx)
-    codes = y if classes is None else np.searchsorted(classes, y)
+    codes, weights = y if classes is None else np.searchsorted(classes, y), ctx.weights
     params = common_parameters(classes, ctx) | plan["own"]
     settings: dict[str, Any] = {"categorical_feature": native, "params": {"verbose": -1, "max_bin": 127}}
     (inner, held), trees, fewest = ctx.inner(), plan["trees"], plan["fewest"]
     whole = classes is None or len(np.unique(codes[inner])) == len(classes)
     if fewest is not None and whole and len(held) >= fewest:
-        data = lightgbm.Dataset(X[inner], codes[inner], **settings)
-        valid = lightgbm.Dataset(X[held], codes[held], reference=data)
+        data = lightgbm.Dataset(X[inner], codes[inner], weight=some(weights, inner), **settings)
+        valid = lightgbm.Dataset(X[held], codes[held], weight=some(weights, held), reference=data)
         stop = lightgbm.early_stopping(plan["patience"], verbose=False)
         first = params | {"seed": ctx.seed}
         found = lightgbm.train(first, data, plan["most"], valid_sets=[valid], callbacks=[stop])
         trees = max(20, int(1.1 * found.best_iteration))  # all rows allow a few more rounds
-    data = lightgbm.Dataset(X, codes, free_raw_data=False, **settings)
+    data = lightgbm.Dataset(X, codes, weight=weights, free_raw_data=False, **settings)
     seeds = [ctx.seed + 1000 * i for i in range(plan["models"])]
     return Bag([lightgbm.train(params | {"seed": seed}, data, trees) for seed in seeds], classes, ctx.n_jobs)
+
+
+def some(weights: Array | None, rows: Array) -> Array | None:
+    return None if weights is None else weights[rows]
 
 
 def common_parameters(classes: Any, ctx: Any) -> dict[str, Any]:
@@ -82,4 +86,4 @@ def histogram_boosting(X: Array, y: Array, settings: dict[str, Any], ctx: Any) -
 
     kind = HistGradientBoostingRegressor if ctx.task == "regression" else HistGradientBoostingClassifier
     fixed = {"max_iter": 150, "max_leaf_nodes": ctx.config["leaves"], "early_stopping": False}
-    return kind(**fixed, **settings, random_state=ctx.seed).fit(X, y)
+    return kind(**fixed, **settings, random_state=ctx.seed).fit(X, y, sample_weight=ctx.weights)

@@ -27,6 +27,10 @@ class OneTarget:
         return getattr(self._ctx, name)
 
     @property
+    def weights(self) -> Array | None:
+        return None if self._ctx.weights is None else self._ctx.weights[self._rows]
+
+    @property
     def seconds_left(self) -> float:
         return float(self._share * self._ctx.seconds_left)
 

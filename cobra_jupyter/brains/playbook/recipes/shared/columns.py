@@ -3,8 +3,8 @@
 The prefix of a feature says what it is. `number: …`: a number, a flag, a part of a date, or a length of a
 text. `category: …`: a code for a string; equal strings have equal codes, and the order has no meaning.
 `sums: …` and `pairs: …`: combinations of similar columns. Missing and infinite values are NaN. Strings like
-"F/731/S" are split into parts, and numeric parts become numbers. The larger of the train and test tables
-decides which features are made.
+"F/731/S" are split into parts, and numeric parts become numbers. Rows of the larger of the train and test
+tables decide which features are made.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pandas as pd
 from cobra_jupyter.brains.playbook.recipes.parts.values import is_missing
 
 SEPARATOR = r"[/_|:;,\s-]+"
+MOST_ROWS = 50_000  # show what kind of column it is
 TRUTH = {"true": 1, "yes": 1, "false": 0, "no": 0}
 
 
@@ -144,8 +145,9 @@ def together(numbers: pd.DataFrame, sets: dict[str, list[str]]) -> dict[str, pd.
 
 
 def larger_table(names: list[str], ctx: Any) -> pd.DataFrame:
-    """The larger of the train and test tables, with the columns `names`."""
-    return max((ctx.table(side) for side in ("train", "test")), key=len)[names]
+    """Evenly spaced rows of the larger of the train and test tables, with the columns `names`."""
+    larger = max((ctx.table(side) for side in ("train", "test")), key=len)[names]
+    return larger.iloc[:: max(1, -(-len(larger) // MOST_ROWS))]
 
 
 def make(rows: pd.DataFrame, ctx: Any) -> pd.DataFrame:
