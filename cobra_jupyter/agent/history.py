@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cobra_jupyter.agent.loop import Pending, message_of
+from cobra_jupyter.agent.loop import Pending
 from cobra_jupyter.agent.reply import Parsed, parse
+from cobra_jupyter.agent.running import message_of
 from cobra_jupyter.brains.context import Turn
 from cobra_jupyter.kernel.executor import plain
 from cobra_jupyter.notebook import edits, overflow
@@ -116,13 +117,21 @@ class _AgentHistoryBuilder(Rebuilt):
                 turns.append(self._turn(number, reply, seq, parsed))
             else:
                 begun = number in self._begun
-                pending = Pending(number, parsed, reply["cells"]["code"], begun, reply["role"], reply["knew"])
+                pending = Pending(
+                    number,
+                    parsed,
+                    reply["cells"]["code"],
+                    begun,
+                    reply["role"],
+                    reply["knew"],
+                    reply["brain"],
+                )
         return AgentHistory(tuple(turns), pending, self._finished, tuple(self._person_cells))
 
     def _turn(self, number: int, reply: kinds.Reply, seq: int, parsed: Parsed) -> Turn:
-        role, knew = reply["role"], reply["knew"]
+        role, knew, brain = reply["role"], reply["knew"], reply["brain"]
         if parsed.code is None:
-            return Turn(number, parsed.markdown, "", "none", role=role, seq=seq, knew=knew)
+            return Turn(number, parsed.markdown, "", "none", role=role, seq=seq, knew=knew, brain=brain)
         end, seq = self._done[number]
         return Turn(
             number=number,
@@ -134,6 +143,7 @@ class _AgentHistoryBuilder(Rebuilt):
             role=role,
             seq=seq,
             knew=knew,
+            brain=brain,
         )
 
 
@@ -178,7 +188,7 @@ class NotebookCells(Rebuilt):
     @takes(kinds.REPLY)
     def take_reply(self, data: kinds.Reply, line: Line) -> None:
         parsed = parse(data["text"])
-        about = {"agent": self.agent, "role": data["role"], "turn": data["turn"]}
+        about = {"agent": self.agent, "role": data["role"], "turn": data["turn"], "brain": data["brain"]}
         self._insert(data["cells"], parsed.markdown, parsed.code, about)
 
     @takes(kinds.NOTE)

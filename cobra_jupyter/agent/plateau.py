@@ -18,7 +18,7 @@ from cobra_jupyter.workbench.kind import Kind
 
 IDEAS = 4
 STILL = 0.15  # of the budget
-SCOUTS_AT = (0.15, 0.45)  # of the budget: scouts start regardless
+SCOUTS_AT = (0.15, 0.45)  # of the budget: from then on a scout starts after the first idea without a gain
 JUDGE_AT, FINALISTS = 0.85, 3  # of the budget; full-size trials
 LEAST, LEAST_READING = 30.0, 180.0  # seconds that an agent needs: with rules, with a model
 MOST = 0.2  # of the free time
@@ -86,7 +86,7 @@ def due(progress: RunProgress) -> Rung | None:
 def _by_the_clock(progress: RunProgress, taken: Sequence[kinds.Rung]) -> Iterator[Rung]:
     reasons = {data["why"] for data in taken}
     passed = [share for share in SCOUTS_AT if progress.used >= share * progress.budget]
-    for share in passed[-1:]:
+    for share in passed[-1:] if _lull(progress) else ():
         why = f"{share:.0%} of the time is used"
         if why not in reasons:
             yield _rung("scout", why, progress, plateau=False)
@@ -94,6 +94,12 @@ def _by_the_clock(progress: RunProgress, taken: Sequence[kinds.Rung]) -> Iterato
         why = f"{JUDGE_AT:.0%} of the time is used"
         if why not in reasons:
             yield _rung("judge", why, progress, plateau=False)
+
+
+def _lull(progress: RunProgress) -> bool:
+    """Whether the latest new idea brought no gain: a scout does not interrupt what works."""
+    since = max((m.at for m in _best_records(progress)), default=0.0)
+    return _tried(progress, since) > 0
 
 
 def _on_a_plateau(progress: RunProgress, taken: Sequence[kinds.Rung]) -> Iterator[Rung]:

@@ -150,12 +150,19 @@ def _digest(context: Context, records: Records, role: str, until: int) -> Iterat
 
 
 def _recent(turns: Sequence[Turn], share: float) -> Iterator[str]:
+    mixed = len({turn.brain for turn in turns}) > 1
+
+    def by(turn: Turn) -> str:
+        return f", by {turn.brain}" if mixed and turn.brain else ""
+
     if turns:
         yield "# Latest turns"
     for turn in turns:
-        code, output = trim(turn.code, int(share * CODE)), trim(turn.output, int(share * OUTPUT))
+        failed = turn is turns[-1] and turn.status == "error"  # it is repaired: the whole cell is needed
+        code = turn.code if failed else trim(turn.code, int(share * CODE))
+        output = trim(turn.output, int(share * OUTPUT))
         yield (
-            f"## Turn {turn.number} ({turn.role}): {turn.status}\n{trim(turn.markdown, WORDS)}\n\n"
+            f"## Turn {turn.number} ({turn.role}{by(turn)}): {turn.status}\n{trim(turn.markdown, WORDS)}\n\n"
             f"```python\n{code}\n```\nOutput:\n{output or '(none)'}"
         )
 

@@ -10,7 +10,7 @@ from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import describe, words
 
 EFFECTS, BEST, RECENT, FAILED, BRIEFS, CANDIDATES = 20, 8, 8, 4, 5, 15  # lines
-LABEL, MESSAGE, REPORT, COLUMNS = 160, 160, 700, 1_200  # characters
+LABEL, MESSAGE, REPORT, COLUMNS, LEARNED = 160, 160, 700, 1_200, 240  # characters
 
 
 def trim(text: str, most: int) -> str:
@@ -86,11 +86,14 @@ def ideas(records: Records) -> Iterator[str]:
 
 
 def steps(turns: Sequence[Turn]) -> Iterator[str]:
-    """One line for each of the first and the latest turns."""
+    """One line for each of the first and the latest turns: what it did, and what it learned from its errors
+    or its output."""
     shown = list(turns) if len(turns) <= 16 else [*turns[:4], *turns[-12:]]
     for turn in shown:
         title = turn.markdown.partition("\n")[0].lstrip("# ").strip()
-        yield f"- turn {turn.number}: {trim(title, 100)} [{turn.status}]"
+        learned = turn.error or next((line for line in turn.output.splitlines() if line.strip()), "")
+        line = f"- turn {turn.number}: {trim(title, 100)} [{turn.status}] {words.cut(learned, LEARNED)}"
+        yield line.rstrip()
 
 
 def briefs(records: Records) -> Iterator[str]:

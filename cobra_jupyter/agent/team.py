@@ -102,6 +102,8 @@ class Team:
                     task=task,
                 )
                 workspace.agent, workspace.kernel = agent, kernel
+                if name != LEAD:  # it is called in when the competition is open
+                    await executor.prepare()
                 self.agents[name], self.workspaces[name] = agent, workspace
                 self.on_agent(workspace, agent)
                 tending = asyncio.create_task(workspace.tend())

@@ -12,8 +12,9 @@ from typing import Any
 
 from cobra_jupyter.agent.history import log_of, rebuild
 from cobra_jupyter.agent.interventions import Interventions
-from cobra_jupyter.agent.loop import Agent, digest, message_of
+from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.person_cells import PersonCells, PersonExecution
+from cobra_jupyter.agent.running import digest, message_of
 from cobra_jupyter.kernel.base import Kernel
 from cobra_jupyter.kernel.errors import KernelError
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost

@@ -71,6 +71,10 @@ class TimeOver(BrainGone):
     """The time for new work ended before the reply was complete."""
 
 
+class TooLate(BrainGone):
+    """The reply was not complete at `context.until`."""
+
+
 class Brain(Protocol):
     """The interface of brains. Brains know nothing about kernels, the agent nothing about providers."""
 
@@ -78,7 +82,8 @@ class Brain(Protocol):
     finish: Finish  # of the latest reply; set after its last piece
 
     def reply(self, context: Context) -> AsyncIterator[str]:
-        """Stream the next turn in pieces. Raises BrainGone, TimeOver.
+        """Stream the next turn in pieces, complete before `context.until`. Raises BrainGone, TimeOver,
+        TooLate.
 
         An empty piece means that the reply starts again, because the stream broke: drop the earlier
         pieces."""

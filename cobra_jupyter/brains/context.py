@@ -44,7 +44,7 @@ def every(records: Records, kind: Kind[T]) -> list[T]:
 @dataclass(frozen=True)
 class Turn:
     """One reply and the result of its cell. `status` is ok, error, interrupted, timeout, died or none (no
-    cell); `output` is the text output of the cell; `role` is the role that wrote it. `seq` is the line of the
+    cell); `output` is the text output of the cell; `role` and `brain` wrote it. `seq` is the line of the
     record at its end, `knew` the last line that its context contained."""
 
     number: int
@@ -56,6 +56,7 @@ class Turn:
     role: str = "lead"
     seq: int = 0
     knew: int = -1
+    brain: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ class Context:
 
     `description` is the competition's text. `corrections` are replies of this turn that could not be run,
     each with its error. `lines` are the line numbers of `records`. `task` is set for agents other than the
-    lead. `render` makes the prompt."""
+    lead. `until`: when the reply must be complete, by the monotonic clock. `returns` says which brain goes
+    before the one that is asked, and when it is asked again; empty if none is. `render` makes the prompt."""
 
     clock: Clock
     resources: dict[str, Any]
@@ -130,6 +132,8 @@ class Context:
     lines: tuple[int, ...] = field(default=(), repr=False)
     agent: str = "lead"
     task: Task | None = None
+    until: float = math.inf
+    returns: str = ""
     render: Callable[[Context], Prompt] | None = field(default=None, repr=False, compare=False)
 
     @cached_property

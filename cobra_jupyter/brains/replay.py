@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cobra_jupyter.brains.base import Brain, BrainGone, Finish
 from cobra_jupyter.records import kinds
+from cobra_jupyter.records.authors import GONE
 from cobra_jupyter.workbench.rebuild import Line, Rebuilt, replay, takes
 from cobra_jupyter.workbench.turns import EXECUTION, Execution
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PATIENT = 7 * 86_400.0  # seconds that a replay may take, since the record decides when time is up
 _PIECE = 200  # characters at a time
-_GONE = re.compile(r"(.+?) is gone(?: \((.+?)\))?(?:;|$)")  # in a decision: the brain, and its agent
 Json = Mapping[str, Any]
 Turn = tuple[str, int]  # agent, number
 
@@ -109,7 +108,7 @@ class Recording(Rebuilt):
 
     @takes(kinds.DECISION)
     def take_decision(self, data: kinds.Decision, line: Line) -> None:
-        if found := _GONE.match(data["what"]):
+        if found := GONE.match(data["what"]):
             self._gone[found[2] or "lead"].append(Said(found[1], "", Finish(), data["why"]))
         elif data["what"] == "closing submission":
             self._submitted_at_last = True
@@ -185,12 +184,13 @@ class Replay:
     def __init__(self, source: Path | Recording, name: str | None = None) -> None:
         """Raises OSError, ValueError."""
         self.recording = source if isinstance(source, Recording) else Recording(source)
-        self.name = name or (*self.recording.names, "replay")[0]
+        self.name = self._own = name or (*self.recording.names, "replay")[0]
         self.finish = Finish()
         self._asked: Counter[Turn] = Counter()
 
     async def reply(self, context: Context) -> AsyncIterator[str]:
         turn = (getattr(context, "agent", "lead"), len(context.turns) + 1)
+        self.name = self._own
         said = self.recording.said(turn, self.name, self._asked[turn])
         self._asked[turn] += 1
         if said is None:
@@ -200,7 +200,7 @@ class Replay:
             )
         if said.gone:
             raise BrainGone(said.gone)
-        self.finish = said.finish
+        self.finish, self.name = said.finish, said.brain  # of a brain that was set aside for a while
         for start in range(0, len(said.text), _PIECE):
             yield said.text[start : start + _PIECE]
             await asyncio.sleep(0)

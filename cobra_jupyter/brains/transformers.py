@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cobra_jupyter.brains.base import BrainGone, Finish, Usage
+from cobra_jupyter.brains.base import BrainGone, Finish, TooLate, Usage
 from cobra_jupyter.brains.thoughts import Thoughts
 
 if TYPE_CHECKING:
@@ -50,9 +50,11 @@ class LocalChat:
         await _in_thread(self._ready)
 
     async def reply(self, context: Context) -> AsyncIterator[str]:
-        """If the generator is closed or its task cancelled, generation stops after the current token."""
+        """If the generator is closed, its task cancelled, or `context.until` is over, the model stops before
+        its next layer."""
         began = time.monotonic()
-        loop, pieces, stop = asyncio.get_running_loop(), asyncio.Queue[str | _End](), threading.Event()
+        loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | _End]()
+        stop = _Stop(context.until)
 
         def hand_on(piece: str | _End) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -61,6 +63,7 @@ class LocalChat:
         def work() -> None:
             try:
                 with self.memory.busy:
+                    stop.check()  # an earlier reply, or loading the model, may have taken all the time
                     model = self._ready(locked=True)
                     hand_on(model.generate(context.prompt, self._most_output, hand_on, stop))
             except BaseException as error:  # raised where the reply is awaited
@@ -75,7 +78,12 @@ class LocalChat:
                 elif said := split.add(piece):
                     yield said
         finally:
-            stop.set()
+            stop.closed.set()
+        if isinstance(piece.error, _Stopped):
+            raise TooLate(
+                f"this machine is slow for {self.folder.name}: its reply was not complete after "
+                f"{time.monotonic() - began:.0f} s, with {piece.error.tokens} tokens written"
+            )
         if piece.error is not None:
             raise self._gone(piece.error) from piece.error
         if said := split.end():
@@ -130,6 +138,35 @@ class LocalChat:
         return BrainGone(f"{self.folder} {where} ({said})")
 
 
+class _Stopped(Exception):  # noqa: N818
+    """The reply is not needed any more."""
+
+    tokens = 0  # written before
+
+
+@dataclass
+class _Stop:
+    """When to stop a reply: at `until` by the monotonic clock, or once `closed` is set."""
+
+    until: float
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    def check(self, *_: Any) -> None:
+        """Raises _Stopped."""
+        if self.closed.is_set() or time.monotonic() >= self.until:
+            raise _Stopped
+
+    @contextlib.contextmanager
+    def within(self, model: Any) -> Iterator[None]:
+        """Check before each layer: reading a long prompt takes minutes on a processor, in one step."""
+        hooks = [module.register_forward_pre_hook(self.check) for module in model.modules()]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
 _BEGIN = "\0"  # begins the thread's first message, which says whether the reply begins within a thought
 
 
@@ -158,8 +195,8 @@ class _Model:
     def count(self, text: str) -> int:
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def generate(self, prompt: Prompt, most_output: int | None, say: Any, stop: threading.Event) -> _End:
-        """Call `say` with each piece of the reply. Runs in a thread."""
+    def generate(self, prompt: Prompt, most_output: int | None, say: Any, stop: _Stop) -> _End:
+        """Call `say` with each piece of the reply. Runs in a thread. Raises _Stopped."""
         import torch
 
         text, left_out = self._fitted(prompt)
@@ -169,17 +206,17 @@ class _Model:
         streamer = _streamer(self.tokenizer, say, skip=not self.specials)
         given = torch.tensor([ids], device=self.model.device)
 
-        def stopped(input_ids: Any, scores: Any, **_: Any) -> Any:
-            return torch.full((input_ids.shape[0],), stop.is_set(), device=input_ids.device)
-
-        with torch.inference_mode():
-            made = self.model.generate(
-                input_ids=given,
-                attention_mask=torch.ones_like(given),
-                max_new_tokens=room,
-                streamer=streamer,
-                stopping_criteria=[stopped],
-            )
+        try:
+            with torch.inference_mode(), stop.within(self.model):
+                made = self.model.generate(
+                    input_ids=given,
+                    attention_mask=torch.ones_like(given),
+                    max_new_tokens=room,
+                    streamer=streamer,
+                )
+        except _Stopped as stopped:
+            stopped.tokens = streamer.tokens
+            raise
         output = int(made.shape[1]) - len(ids)
         ended = int(made[0, -1]) in self._ends()
         return _End("max_tokens" if output >= room and not ended else "stop", len(ids), output, left_out)
@@ -254,7 +291,13 @@ def _streamer(tokenizer: Any, say: Any, skip: bool) -> Any:
     from transformers import TextStreamer
 
     class Streamer(TextStreamer):
-        """Passes text on as soon as it is final."""
+        """Passes text on as soon as it is final, and counts tokens."""
+
+        tokens = -1  # the prompt comes first
+
+        def put(self, value: Any) -> None:
+            self.tokens += 1
+            super().put(value)
 
         def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
             if text:

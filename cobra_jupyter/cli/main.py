@@ -156,6 +156,7 @@ def _live(options: Any, known: Mapping[str, str], resume: bool = False) -> tuple
     from cobra_jupyter.cli.progress import Progress
     from cobra_jupyter.run import folders
     from cobra_jupyter.run.runner import Runner
+    from cobra_jupyter.workbench import rebuild
 
     spent = folders.spent(options.out) if resume else (0, 0.0)
     request = BrainRequest(options.brain, **options.model)
@@ -181,6 +182,8 @@ def _live(options: Any, known: Mapping[str, str], resume: bool = False) -> tuple
         return result, runner.interrupted.is_set()
 
     with Progress() as progress:
+        if resume:
+            progress.take_up(rebuild.read(options.out / "ledger.jsonl"))
         result, interrupted = asyncio.run(run())
     return result.record(), _code(result, interrupted)
 
@@ -248,7 +251,8 @@ def _print(result: dict[str, Any] | None, as_json: bool) -> None:
             print(f"{name:<11} {result[name]}")
     for assumption in result["assumed"]:
         print(f"assumed     {describe.assumption(assumption)}")
-    print(f"time        {result['seconds']:.0f} s")
+    print(f"written by  {result['written_by']}")
+    print(f"time        {result['seconds']:.0f} s of {result['budget']:.0f} s, then: {result['ended']}")
 
 
 def _demo(chosen: argparse.Namespace) -> int:

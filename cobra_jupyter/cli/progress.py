@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from typing import TextIO
 
 from rich.console import Console
@@ -12,9 +13,11 @@ from rich.text import Text
 
 from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.records import describe
+from cobra_jupyter.records.authors import GONE
 from cobra_jupyter.records.ledger import Record
 from cobra_jupyter.run.status import RunStatus
 from cobra_jupyter.workbench.display.pages.describe import best as best_score
+from cobra_jupyter.workbench.rebuild import Line
 
 _PROGRESS_KINDS = ("reply", "trial", "blend", "proof")
 
@@ -43,6 +46,11 @@ class Progress:
         if self._live:
             self._live.stop()
 
+    def take_up(self, records: Iterable[Line]) -> None:
+        """Count the records of a run that is resumed."""
+        for record in records:
+            self._status.count(record)
+
     def record(self, record: Record, budget: Budget) -> None:
         data = record.data
         self._status.count(record)
@@ -51,7 +59,7 @@ class Progress:
             self.greeting = ""
         elif record.kind in _PROGRESS_KINDS:
             self._say(budget, force=record.kind != "trial")
-        elif record.kind == "state" and data["state"] in ("pausing", "paused", "human", "waiting"):
+        elif _is_told(record):
             self._console.print(Text(f"  {describe.line(record)}"))
         elif record.kind == "execution" and data["status"] not in ("ok",):
             self._console.print(Text(f"  cell of turn {data['turn']}: {describe.line(record)}"))
@@ -59,9 +67,17 @@ class Progress:
     def _say(self, budget: Budget, force: bool = False) -> None:
         status = self._status
         best = f"{best_score(status.best['score'], status.best['se'])} · " if status.best else ""
-        line = f"{status.phase} · {best}{status.trials} trials · {budget.said} left"
+        by = f" ({status.authors.latest})" if status.authors.mixed else ""
+        line = f"{status.phase}{by} · {best}{status.trials} trials · {budget.said} left"
         if self._live:
             self._live.update(Text(line))
         elif force or time.monotonic() - self._last > 10:
             self._console.print(Text(line))
         self._last = time.monotonic() if force or not self._live else self._last
+
+
+def _is_told(record: Record) -> bool:
+    """Whether the record is told whole: a person has the run, or a brain was set aside."""
+    if record.kind == "state":
+        return record.data["state"] in ("pausing", "paused", "human", "waiting")
+    return record.kind == "decision" and GONE.match(record.data["what"]) is not None

@@ -18,6 +18,8 @@ from cobra_jupyter.kernel.errors import KernelDied
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 
 REPLAY_SECONDS = 600.0  # limit for running all accepted cells again
+LOAD = "__import__('cobra_jupyter').load_ipython_extension(get_ipython())"
+CURE = "This cell did not run: define again what it needs from that cell"
 RESTARTED = "a person restarted the kernel during this cell; the variables of earlier cells are restored"
 
 
@@ -41,6 +43,8 @@ class Executor:
         self.harness, self.kernel, self.agent = harness, kernel, agent
         self._ledger, self._on_event = ledger, on_event
         self._accepted: list[tuple[int, str]] = []
+        self._prepares = False  # whether the workbench is loaded before the first cell
+        self._missing = ""  # why the kernel lacks variables of accepted cells, until the brain is told
         self._restarting = asyncio.Lock()
         self._restarts = 0  # by people
 
@@ -71,6 +75,9 @@ class Executor:
         """Run the cell of turn `number`. `again`: calls of an earlier attempt get the recorded answers."""
         async with self._restarting:  # wait until the kernel is restored
             pass
+        if self._missing and not await self._restored():
+            why, self._missing = self._missing, ""
+            return Execution("error", "", 0.0, None, "KernelNotRestored", f"{why}. {CURE}")
         await self.call("turn_begins", number=number, again=again, agent=self.agent)
         restarts = self._restarts
         try:
@@ -86,6 +93,22 @@ class Executor:
             with contextlib.suppress(CallError, ConnectionLost):
                 await self.harness.call("jobs")
         return done
+
+    async def _restored(self) -> bool:
+        """Try once more to restore the variables of the accepted cells. → whether all are there."""
+        accepted = list(self._accepted)
+        if self.whole:
+            async with self._restarting:
+                await self.kernel.restart()
+                await self.replay(accepted)
+        else:
+            await self.mend()
+        return not self._missing
+
+    async def prepare(self) -> None:
+        """Load the workbench into the kernel, now and whenever it is restored."""
+        self._prepares = True
+        await self.kernel.execute(LOAD, lambda output: None, timeout=REPLAY_SECONDS)
 
     def visited(self, code: str) -> None:
         """Note a person's successful cell; it is run again too when the kernel is restored, for its
@@ -117,13 +140,28 @@ class Executor:
 
     async def replay(self, accepted: list[tuple[int, str]], seconds: float = REPLAY_SECONDS) -> None:
         """Run accepted cells again for their variables, within `seconds`; ignore their outputs, which the
-        notebook already has."""
-        self._accepted, end = list(accepted), time.monotonic() + seconds
-        for number, code in accepted:
+        notebook already has. If one does not end well, the next cell does not run, and says so."""
+        self._accepted, end, self._missing = list(accepted), time.monotonic() + seconds, ""
+        if self._prepares and self.whole:
+            with contextlib.suppress(KernelDied):
+                await self.prepare()
+        for place, (number, code) in enumerate(accepted):
             left = end - time.monotonic()
-            if left <= 0 or not self.whole:
+            ended = await self._again(number, code, left) if left > 0 and self.whole else "no time was left"
+            if ended != "ok":
+                where = f"the cell of turn {number}" if number else "a person's cell"
+                self._missing = f"the kernel was started again, but {where} did not run again ({ended})"
+                self._on_event(f"kernel not restored: {where}, {ended}")
+                if self.whole and left > 0:
+                    del self._accepted[place]
                 return
-            with contextlib.suppress(ConnectionLost):
-                if number:
-                    await self.harness.call("turn_begins", number=number, again=True, agent=self.agent)
-                await self.kernel.execute(code, lambda output: None, timeout=left)
+
+    async def _again(self, number: int, code: str, seconds: float) -> str:
+        """Run an accepted cell again. → how it ended."""
+        try:
+            if number:
+                await self.harness.call("turn_begins", number=number, again=True, agent=self.agent)
+            done = await self.kernel.execute(code, lambda output: None, timeout=seconds)
+        except (ConnectionLost, KernelDied) as error:
+            return f"{type(error).__name__}: {error}"
+        return f"{done.status} {done.ename} {done.evalue}".strip()[:300]

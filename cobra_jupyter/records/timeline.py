@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 from cobra_jupyter.records import describe, kinds
+from cobra_jupyter.records.authors import Authors
 from cobra_jupyter.records.ledger import Record
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.charts import Point
 from cobra_jupyter.workbench.display.pages import words
 from cobra_jupyter.workbench.kind import Kind
-from cobra_jupyter.workbench.rebuild import all_of, last_of
+from cobra_jupyter.workbench.rebuild import all_of, last_of, replay
 
 T = TypeVar("T", bound=Mapping[str, Any])
 Interval = tuple[float, float]
@@ -42,6 +44,7 @@ class Turn:
     heading: str
     prose: str
     offset: float
+    brain: str = ""
     seconds: float = 0.0
     status: str = ""
     lines: list[TimelineEntry] = field(default_factory=list)
@@ -102,6 +105,13 @@ class Timeline:
     @property
     def sign(self) -> int:
         return -1 if self.judged and self.judged["direction"] == "minimize" else 1
+
+    @cached_property
+    def authors(self) -> Authors:
+        """Who wrote the run."""
+        authors = Authors()
+        replay(self.records, authors)
+        return authors
 
     # ---- trials
 
@@ -199,6 +209,7 @@ class Timeline:
                     describe.heading(text),
                     describe.prose(text),
                     offset,
+                    str(data.get("brain") or ""),
                 )
                 found.append(turn)
                 latest[agent] = turn

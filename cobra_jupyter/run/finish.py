@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.agent.team import notebook_of
 from cobra_jupyter.notebook import report, solution
 from cobra_jupyter.records import kinds
+from cobra_jupyter.records.authors import Authors
 from cobra_jupyter.records.files import write_json
 from cobra_jupyter.records.latest import Latest
 from cobra_jupyter.records.ledger import Ledger, read
@@ -47,6 +48,9 @@ class Result:
     report: str
     proof: Proof
     seconds: float
+    budget: float
+    written_by: str
+    ended: str  # why
     assumed: tuple[results.Assumption, ...] = ()
 
     def record(self) -> dict[str, Any]:
@@ -65,6 +69,7 @@ class Finisher:
     recording: Any = None
     id: str = ""  # of the run
     machinery: Machinery = PROCESSES
+    authors: Authors = field(default_factory=Authors)
 
     async def prove(self, described: results.Solution) -> Proof:
         """Write `solution.ipynb`, run it in a fresh kernel, compare. It trains the models again; if that
@@ -150,6 +155,9 @@ class Finisher:
             report=str(out / "report.html"),
             proof=proof,
             seconds=self.budget.used,
+            budget=self.options.budget,
+            written_by=self.authors.summary,
+            ended=end,
             assumed=tuple(card.get("assumed", ())) if card else (),
         )
         state = "failed" if failed else "stopped" if end == "interrupted" else "finished"

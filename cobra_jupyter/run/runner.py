@@ -118,6 +118,7 @@ class Runner:
             recording=self._recording,
             id=self._id,
             machinery=self.machinery,
+            authors=self._run_status.authors,
         )
         self._write_first_records(environment)
         self._finisher.state("starting", None)
@@ -232,6 +233,7 @@ class Runner:
             if suspect := self._finisher.suspect:
                 reasons = "\n".join(f"- {reason}" for reason in suspect)
                 await agent.say(f"## The submission is suspect\n{reasons}")
+            await agent.say(self._last_words(end))
             return end, await self._describe(agent.executor)
 
     def _end_of(self, work: asyncio.Future[str]) -> str:
@@ -291,9 +293,10 @@ class Runner:
         o, card = self.options, self._latest[results.CARD]
         return (
             f"# {card['name']}\n"
-            f"A run of Cobra, written by the {self.brain.name} within {spoken(o.budget)} "
-            f"(seed {o.seed}). Every score comes from the harness, which alone holds the labels; "
-            "`report.html` tells the story, `solution.ipynb` repeats the result."
+            f"A run of Cobra within {spoken(o.budget)} (seed {o.seed}); {self.brain.name} is asked to lead. "
+            "If another brain writes, a note says so, and the last cell sums it up. Every score comes from "
+            "the harness, which alone holds the labels; `report.html` tells the story, `solution.ipynb` "
+            "repeats the result."
         )
 
     async def _submit_at_last(self, end: str) -> None:
@@ -311,6 +314,12 @@ class Runner:
             self.ledger.append(kinds.DECISION, kinds.Decision(what="closing submission", why=end))
             note = f"## Closing\nThe agent stopped: {end}. The best by the rule is submitted."
             await self.agent.say(note, "cobra.select()\ncobra.submit()", max(1.0, 0.5 * self.budget.left))
+
+    def _last_words(self, end: str) -> str:
+        """Who wrote the run, and why it ends with time left."""
+        unused = self.budget.free - self.budget.patience
+        left = f"{spoken(unused)} for new work are left. " if unused > 0 else ""
+        return f"## The end\n{left}The run ends: {end}.\n\nWritten by: {self._run_status.authors.summary}."
 
     async def _describe(self, executor: Executor) -> results.Solution | None:
         """The submitted solution as the harness describes it; None if there is none."""
@@ -468,6 +477,8 @@ class Runner:
         if agent.name == LEAD and (why := self._not_yet(agent)):
             self._warned = True
             return why
+        if awaited := agent.hand_over():
+            return f"not yet: {awaited.said} and goes on from here; until then nothing runs but running jobs"
         self.ledger.append(kinds.FINISH, kinds.Finish(agent=agent.name, why=str(args.get("why") or "")))
         self._loop.call_soon_threadsafe(setattr, agent, "finished", args.get("why") or "the agent is done")
         if agent.name != LEAD:

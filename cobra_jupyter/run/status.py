@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 from cobra_jupyter.brains.base import taken
 from cobra_jupyter.records import describe, kinds
 from cobra_jupyter.records.age import RunAge
+from cobra_jupyter.records.authors import Authors
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.harness.ownership import LEAD
 from cobra_jupyter.workbench.rebuild import Line, Rebuilt, replay, takes
@@ -56,6 +57,7 @@ class RunStatus(Rebuilt):
     cost: float = 0.0
     log: deque[Json] = field(default_factory=lambda: deque(maxlen=MOST))
     agents: dict[str, str] = field(default_factory=lambda: {LEAD: LEAD})  # name → role
+    authors: Authors = field(default_factory=Authors)
     _age: RunAge = field(default_factory=RunAge)
 
     @classmethod
@@ -71,6 +73,7 @@ class RunStatus(Rebuilt):
     def count(self, record: Line) -> None:
         """Apply a record without a log entry."""
         self._age.take(record)
+        self.authors.take(record)
         super().take(record)
 
     def take(self, record: Line) -> Json | None:

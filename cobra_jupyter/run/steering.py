@@ -135,12 +135,13 @@ class Steering:
         )
 
     def _facts(self) -> dict[str, Any]:
-        """The constant part of the run's status."""
+        """What the run's status says about the run as a whole."""
         o = self._finisher.options
         return {
             "name": o.out.name,
             "competition": self._run_status.competition or o.folder.name,
             "folder": str(o.folder),
             "brain": self._brain,
+            "written_by": self._run_status.authors.summary,
             "approval": o.approval,
         }

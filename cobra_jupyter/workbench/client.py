@@ -35,8 +35,9 @@ class CobraError(Exception):
 class Result(Mapping[str, Any]):
     """The result of a call: a mapping with its keys as attributes (`result.score` is `result["score"]`)."""
 
-    def __init__(self, kind: str, data: Mapping[str, Any]) -> None:
-        self._kind, self._data = kind, dict(data)
+    def __init__(self, kind: str, data: Mapping[str, Any], is_shown: Callable[[], bool] = bool) -> None:
+        """`is_shown`: whether the call has shown it in the cell that runs."""
+        self._kind, self._data, self._is_shown = kind, dict(data), is_shown
 
     def __getitem__(self, key: str) -> Any:
         return self._data[key]
@@ -58,6 +59,11 @@ class Result(Mapping[str, Any]):
     def __repr__(self) -> str:
         return rendering.text(self._kind, self._data)
 
+    def _ipython_display_(self) -> None:
+        """Show it, once a cell: the call has shown it already if it stands at the end of the call's cell."""
+        if not self._is_shown():
+            rendering.Live().finish(self._kind, self._data)
+
 
 class Cobra:
     """The workbench: open a competition, freeze a protocol, try candidates, blend the best, submit.
@@ -76,10 +82,16 @@ class Cobra:
     Every call shows its result and returns it. Scores come from the harness; only the harness holds the
     labels. For help on a call type `cobra.trial?`."""
 
-    def __init__(self, show: Callable[..., Any] | None = None, socket: str = "") -> None:
-        """`socket`: the path of the harness's socket; by default taken from the environment."""
+    def __init__(
+        self,
+        show: Callable[..., Any] | None = None,
+        socket: str = "",
+        cell: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """`socket`: the path of the harness's socket; by default taken from the environment. `cell` returns
+        the number of the cell that runs, if it is known."""
         self._show = show or rendering.show
-        self._socket = socket
+        self._socket, self._cell = socket, cell
         self._peer: Peer | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stop: Callable[[], None] | None = None
@@ -201,7 +213,8 @@ class Cobra:
 
         `config` overrides factor defaults. For a small trial choose `folds` (`folds=0`, `folds=[0, 1]`;
         numbers start at 0) and `fraction` (of the training rows); held-out rows are always all scored. The
-        result has `id`, `score`, `se`, `fold_scores` and `seconds`. A failed trial has `failure` (kind,
+        result has `id`, `score`, `se`, `fold_scores` and `seconds`. `timeout` is in seconds and holds for the
+        whole trial, all its folds and repeats. A failed trial has `failure` (kind,
         message, place, tail) and no score. Equal work is done once: the same call returns the same trial.
         `background=True` returns a job at once; see `jobs` and `wait`."""
         return self._call(
@@ -371,7 +384,8 @@ class Cobra:
             raise CobraError(str(error)) from None
         except ConnectionLost as error:
             raise CobraError(f"the harness is gone ({error}); run the cell again") from None
-        result = Result(answer["kind"], answer["data"])
+        cell = self._cell()
+        result = Result(answer["kind"], answer["data"], lambda: cell is not None and cell == self._cell())
         live.finish(answer["kind"], answer["data"])
         return result
 

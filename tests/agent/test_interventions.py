@@ -36,12 +36,14 @@ class Stage:
 
     def begin(self) -> Page:
         self.turn += 1
-        return Page(self.document, {"cobra": {"agent": "lead", "role": "lead", "turn": self.turn}})
+        return Page(
+            self.document, {"cobra": {"agent": "lead", "role": "lead", "turn": self.turn, "brain": "b"}}
+        )
 
     def end(self, page: Page, text: str) -> None:
         page.show(parse(text))
         cells = {"markdown": page.markdown, "code": page.code}
-        about = {"agent": "lead", "turn": self.turn, "role": "lead", "knew": 0}
+        about = {"agent": "lead", "turn": self.turn, "role": "lead", "knew": 0, "brain": "b"}
         self.ledger.append("reply", {**about, "text": text, "cells": cells})
 
     def reply(self, text: str = "# Words\n\n```python\ncode\n```\n") -> Page:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from cobra_jupyter.agent import loop
+from cobra_jupyter.agent import loop, writers
 from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.brains.base import BrainGone, Finish, TimeOver, Usage
-from cobra_jupyter.brains.context import Context
+from cobra_jupyter.brains.context import Clock, Context, Turn
+from cobra_jupyter.brains.playbook import plan
+from cobra_jupyter.brains.playbook.view import View
 from cobra_jupyter.records.ledger import Record, read
 from cobra_jupyter.run.options import Options
 from cobra_jupyter.run.runner import Runner
@@ -111,7 +114,10 @@ def test_a_brain_with_a_defect_does_not_end_the_run(folder: Path, tmp_path: Path
     records = play(folder, tmp_path / "run", lead, Speaker("last", lambda context: END))
     assert [reply["brain"] for reply in replies(records)] == ["last"]
     decision = next(r.data for r in records if r.kind == "decision")
-    assert decision["why"] == "KeyError: 'candidates'. It is asked again in 10 min 00 s"
+    assert (
+        decision["why"]
+        == "KeyError: 'candidates'. The time for new work ends before it could be asked again, in 10 min 00 s"
+    )
 
 
 def test_after_six_failing_cells_the_last_brain_leads_for_a_while(folder: Path, tmp_path: Path) -> None:
@@ -119,7 +125,9 @@ def test_after_six_failing_cells_the_last_brain_leads_for_a_while(folder: Path, 
     records = play(folder, tmp_path / "run", lead, Speaker("last", lambda context: END))
     assert [reply["brain"] for reply in replies(records)] == ["lead"] * 6 + ["last"]
     decision = next(r.data for r in records if r.kind == "decision")
-    assert decision["why"] == "6 cells in a row failed. It is asked again in 10 min 00 s"
+    assert decision["why"] == (
+        "6 cells in a row failed. The time for new work ends before it could be asked again, in 10 min 00 s"
+    )
 
 
 def test_a_cells_time_limit_pauses_while_a_person_has_the_run(
@@ -147,8 +155,53 @@ def test_a_substitute_does_not_end_the_run_of_a_brain_that_returns(folder: Path,
     def say(context: Context) -> str | Exception:
         return END if context.turns else BrainGone("no answer", back=1.0)
 
-    records = play(folder, tmp_path / "run", Speaker("lead", say), Speaker("last", lambda context: END))
+    lead = Speaker("lead", say)
+    records = play(folder, tmp_path / "run", lead, Speaker("last", lambda context: END))
     assert [reply["brain"] for reply in replies(records)] == ["last", "lead"]
+    finishing, ended = [record.data["output"] for record in records if record.kind == "execution"]
+    assert "not yet: lead is asked again in" in finishing
+    assert "the run ends after this cell" in ended
+    assert len([record for record in records if record.kind == "finish"]) == 1
+
+
+class Silent(Speaker):
+    """Never replies."""
+
+    async def reply(self, context: Context) -> AsyncIterator[str]:
+        self.contexts.append(context)
+        await asyncio.Event().wait()
+        yield ""
+
+
+def test_a_silent_brain_is_replaced_when_its_time_for_a_reply_is_over(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "LEAST_REPLY", 0.05)
+    monkeypatch.setattr(writers, "REPLY_SHARE", 0.0)
+    monkeypatch.setattr(loop, "GRACE", 0.0)
+    lead = Silent("lead", lambda context: END)
+    records = play(folder, tmp_path / "run", lead, Speaker("last", lambda context: END))
+    decisions = [record.data for record in records if record.kind == "decision"]
+    assert [d["what"] for d in decisions] == ["lead is gone; last goes on"] * 2
+    assert decisions[0]["why"] == "its reply was not complete after 0 s. It is asked again in 0 s"
+    assert decisions[1]["why"].endswith("that was too late 2 times in a row")
+    assert len(lead.contexts) == 2
+    assert [reply["brain"] for reply in replies(records)][-1] == "last"
+
+
+def test_the_time_of_a_reply_follows_from_the_time_left() -> None:
+    assert [writers.longest_reply(left) for left in (10.0, 75.0, 600.0, 86_400.0)] == [10, 30, 200, 1_800]
+
+
+def test_the_playbook_hands_over_to_a_brain_that_returns() -> None:
+    asked = Clock(600.0, 500.0, 20.0)
+    card = ("card", {"kind": "tabular", "task": "regression", "train_rows": 9})
+    done = Turn(1, "## Choose and submit", "cobra.status()", "ok")
+    context = Context(asked, {}, (done,), (card,), returns="gemini is asked again in 40 s")
+    step = plan._ending(View(context))
+    assert step.title == "Hand over"
+    assert "gemini is asked again in 40 s and goes on from here." in step.text
+    assert plan._ending(View(replace(context, returns=""))).title == "Finish"
 
 
 def test_a_reply_cut_off_by_time_ends_the_run_without_asking_others(folder: Path, tmp_path: Path) -> None:

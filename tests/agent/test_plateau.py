@@ -185,9 +185,12 @@ def test_a_new_protocol_starts_anew_and_may_be_audited_again() -> None:
     assert rung.name == "audit"
 
 
-def test_scouts_start_at_15_and_45_per_cent_of_the_time_regardless() -> None:
+def test_scouts_start_from_15_and_45_per_cent_of_the_time_on_but_not_right_after_a_gain() -> None:
     tale = begun()
-    tale.now = 0.15 * tale.budget
+    tale.now = 0.15 * tale.budget - 1
+    tale.idea("trees", 0.6, progress=True)
+    assert due(tale.progress()) is None
+    tale.idea("trees", 0.1, progress=False)
     assert due(tale.progress()) == Rung("scout", "15% of the time is used", 0.08 * tale.budget, plateau=False)
     tale.rung("scout", plateau=False, why="15% of the time is used")
     assert due(tale.progress()) is None

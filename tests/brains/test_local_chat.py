@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from cobra_jupyter.agent.prompt import Prompt
-from cobra_jupyter.brains.base import BrainGone
+from cobra_jupyter.brains import transformers as local
+from cobra_jupyter.brains.base import BrainGone, TooLate
 from cobra_jupyter.brains.choice import BrainRefused, BrainRequest, choose
 from cobra_jupyter.brains.transformers import LocalChat
 
@@ -89,9 +91,9 @@ def make(tmp_path: Path) -> Make:
     return made
 
 
-def asked(**changes: Any) -> Any:
+def asked(until: float = math.inf, **changes: Any) -> Any:
     facts = {"system": "Rules.", "stable": "The card.", "changing": "Write the next cell.", **changes}
-    return SimpleNamespace(prompt=Prompt(**facts), turns=())
+    return SimpleNamespace(prompt=Prompt(**facts), turns=(), until=until)
 
 
 async def said(brain: LocalChat, context: Any) -> list[str]:
@@ -166,6 +168,50 @@ def test_a_task_that_is_cancelled_ends_the_generation(make: Make) -> None:
     while threads() and time.monotonic() < end:
         time.sleep(0.02)
     assert threads() == []
+
+
+class Clock:
+    """A monotonic clock that goes on by `step` seconds whenever it is read."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 0.0, step
+
+    def monotonic(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def test_a_reply_ends_at_its_deadline_and_says_how_far_it_came(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brain = make(["on", "and_"], endless=True, context=100_000)
+    monkeypatch.setattr(local, "time", Clock(1.0))
+    with pytest.raises(TooLate, match=r"not complete after \d+ s, with [1-9]\d* tokens written"):
+        asyncio.run(said(brain, asked(until=500.0)))
+    monkeypatch.setattr(local, "time", Clock(0.0))  # the same model replies again
+    pieces = brain.reply(asked(until=500.0))
+    assert asyncio.run(_first(pieces)) == "on"
+
+
+async def _first(pieces: Any) -> str:
+    piece = str(await anext(pieces))
+    await pieces.aclose()
+    return piece
+
+
+def test_a_long_prompt_is_left_before_the_next_layer_once_it_is_too_late(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brain, clock, layers = make(REPLY), Clock(0.0), list[int]()
+    asyncio.run(brain.check())
+    assert brain.memory.model
+    inner = brain.memory.model.model.model
+    inner.embed_tokens.register_forward_hook(lambda *_: setattr(clock, "now", 100.0))
+    inner.layers[0].register_forward_hook(lambda *_: layers.append(1))
+    monkeypatch.setattr(local, "time", clock)
+    with pytest.raises(TooLate, match="not complete after 100 s, with 0 tokens written"):
+        asyncio.run(said(brain, asked(until=50.0)))
+    assert layers == []
 
 
 def test_a_reply_that_is_cut_off_says_so(make: Make) -> None:

@@ -35,7 +35,7 @@ HEAVY = (
 COBRA = [sys.executable, "-m", "cobra_jupyter.cli"]
 KEYS = {
     "run", "competition", "metric", "direction", "protocol", "cv", "cv_se", "submission", "suspect",
-    "notebook", "solution", "report", "proof", "seconds",
+    "notebook", "solution", "report", "proof", "seconds", "budget", "written_by", "ended", "assumed",
 }  # fmt: skip
 
 

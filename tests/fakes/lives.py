@@ -31,8 +31,8 @@ from tests.fakes.scripted import Scripted
 ROOT = Path(__file__).parents[2]
 BUDGET = 2400.0
 MOMENTS = (
-    "state", "card", "protocol", "candidate", "cell:4", "trial", "trial:2", "trial:4", "ablation", "job",
-    "shared", "reply:9", "blend", "submission", "finish", "proof", "file",
+    "state", "card", "clock", "protocol", "candidate", "cell:4", "trial", "trial:2", "trial:4", "ablation",
+    "job", "shared", "reply:9", "blend", "submission", "finish", "proof", "file",
 )  # fmt: skip
 CELLS = [
     "%load_ext cobra_jupyter\ncobra.open()",

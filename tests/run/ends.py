@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ def of(out: Path, kind: str) -> list[dict[str, Any]]:
 def shown(out: Path) -> list[tuple[str, str, list[str]]]:
     """The notebook without parts that differ between runs: ids, times, the run's name."""
     notebook = nbformat.read(out / "agent.ipynb", as_version=4)
-    return [(c.cell_type, c.source, [o.output_type for o in c.get("outputs", ())]) for c in notebook.cells]
+    time_left = re.compile(r"^\S.* for new work are left\. ", re.MULTILINE)
+    return [
+        (c.cell_type, time_left.sub("", c.source), [o.output_type for o in c.get("outputs", ())])
+        for c in notebook.cells
+    ]
 
 
 def same_submission(out: Path, whole: Path) -> None:

@@ -180,7 +180,7 @@ def test_a_file_of_replies_replays_and_one_changed_reply_shows_in_its_cell(
     assert changed[0] == 2 * 4 + 2  # the title, four whole turns, then the fifth turn's code
     shown = [cell["outputs"][0]["data"]["text/plain"] for cell in (before["cells"][10], after["cells"][10])]
     assert shown[0] != shown[1]
-    assert "the time for new work is over" in after["cells"][-2]["source"]  # it ends with its recording
+    assert "the time for new work is over" in after["cells"][-3]["source"]  # it ends with its recording
     assert of(out, "submission")
 
 

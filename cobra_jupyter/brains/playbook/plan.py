@@ -343,4 +343,8 @@ def _ending(view: View) -> Step:
         if best
         else "nothing could be trained"
     )
-    return Step("Finish", "No further step fits the time, or none helps.", f"cobra.finish({json.dumps(why)})")
+    why = f"no further step fits the time, or none helps; {why}"
+    title, text = "Finish", "No further step fits the time, or none helps."
+    if view.context.returns:
+        title, text = "Hand over", f"{text} {view.context.returns} and goes on from here."
+    return Step(title, text, f"cobra.finish({json.dumps(why)})")

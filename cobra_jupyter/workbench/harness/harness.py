@@ -7,6 +7,7 @@ trusted."""
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -334,6 +335,8 @@ class Harness:
         """Run one trial."""
         scope = self.scope
         spec = scope.spec(call, candidate, config, folds, fraction, seed, repeats, timeout)
+        if timeout is not None:  # for the whole trial: fits that run one after the other share it
+            spec = replace(spec, timeout=round(spec.timeout / math.ceil(len(spec.keys) / self.pool.slots), 1))
         if background:
             return self._background(f"trial of {spec.candidate.key}", call, scope, spec)
         return self._run_trial(call, scope, spec, call.cancelled)

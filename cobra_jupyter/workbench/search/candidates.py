@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,17 @@ class Candidate:
         return f"{self.name}_v{self.version}"
 
     def config(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return a full config: the defaults of all factors, overridden by `chosen`; extra keys are kept."""
+        """Return a full config: the defaults of all factors, overridden by `chosen`.
+
+        Raises CandidateError for an unknown factor, and for a level of another type than the known ones."""
+        self._known(chosen or {})
+        for factor, level in (chosen or {}).items():
+            types = {_type_of(known) for known in self.factors[factor]}
+            if "none" not in types and _type_of(level) not in types:
+                raise CandidateError(
+                    f"{factor}={level!r}: no level of {self.key}; its levels are like "
+                    f"{', '.join(map(repr, self.factors[factor]))}"
+                )
         return {**{factor: levels[0] for factor, levels in self.factors.items()}, **dict(chosen or {})}
 
     def levels(self, request: Mapping[str, list[Any]] | list[str] | None) -> dict[str, list[Any]]:
@@ -56,16 +66,25 @@ class Candidate:
             chosen = {factor: list(levels) for factor, levels in request.items()}
         else:
             chosen = {factor: self.factors.get(factor, []) for factor in request}
-        strange = [factor for factor in chosen if factor not in self.factors]
-        if strange:
-            raise ValueError(
-                f"{', '.join(strange)}: not a factor of this candidate; "
+        self._known(chosen)
+        return chosen
+
+    def _known(self, factors: Iterable[str]) -> None:
+        """Raises CandidateError if a factor is unknown."""
+        if strange := [str(factor) for factor in factors if factor not in self.factors]:
+            raise CandidateError(
+                f"{', '.join(strange)}: not a factor of {self.key}; "
                 f"its factors are {', '.join(self.factors) or 'none'}"
             )
-        return chosen
 
     def record(self) -> results.SavedCandidate:
         return as_record(results.SavedCandidate, self)
+
+
+def _type_of(level: Any) -> str:
+    if isinstance(level, bool) or level is None:
+        return "none" if level is None else "bool"
+    return "number" if isinstance(level, int | float) else type(level).__name__
 
 
 def parse(name: str, source: str) -> dict[str, Any]:

@@ -276,13 +276,29 @@ def test_equal_work_is_done_once(bench: Bench, tmp_path: Path) -> None:
     assert (full["full"], twice["full"], one["full"]) == (True, True, False)
     for options in ({"seed": 1}, {"fraction": 0.5}):
         assert bench.trial("counted", folds=0, **options)["id"] not in (one["id"], full["id"])
-    assert bench.trial("counted", {"extra": 1}, folds=0)["id"] != one["id"]
-    assert runs(tmp_path) == 13
+    assert runs(tmp_path) == 12
     assert bench.candidate("counted", body(count))["version"] == 1
     bench.candidate("counted", body(count + "  # changed"))
     assert bench.trial("counted", folds=0)["id"] != one["id"]
     assert bench.trial("counted_v1", folds=0)["id"] == one["id"]
-    assert runs(tmp_path) == 14
+    assert runs(tmp_path) == 13
+
+
+def test_an_unknown_factor_or_level_is_refused_with_the_known_ones(bench: Bench) -> None:
+    bench.candidate("asking", body(head="FACTORS = {'depth': [3, 4], 'loss': ['l1', None]}"))
+    with pytest.raises(CandidateError, match="deep: not a factor of asking_v1; its factors are depth, loss"):
+        bench.trial("asking", {"deep": 4})
+    with pytest.raises(CandidateError, match="depth='4': no level of asking_v1; its levels are like 3, 4"):
+        bench.trial("asking", {"depth": "4"})
+    assert bench.trial("asking", {"depth": 5.5, "loss": 2}, folds=0)["failure"] is None
+
+
+def test_a_trials_timeout_holds_for_all_its_fits(bench: Bench) -> None:
+    bench.candidate("asking", body("return None"))
+    trial = bench.trial("asking", timeout=30)
+    fits, slots = len(trial["fits"]), bench.status()["slots"]
+    assert fits > slots
+    assert {fit["seconds_given"] for fit in trial["fits"]} == {round(30 / -(-fits // slots), 1)}
 
 
 def test_two_who_ask_at_once_share_the_work(bench: Bench, tmp_path: Path) -> None:
@@ -388,7 +404,7 @@ def test_a_fit_is_told_what_it_needs(bench: Bench) -> None:
             """
 assert ctx.targets == ["y"] and ctx.id == "id" and ctx.task == "binary", ctx
 assert ctx.classes == [0, 1] and ctx.metric == "log_loss" and ctx.direction == "minimize", ctx
-assert ctx.config == {"depth": 4, "more": 1} and ctx.n_jobs == 1 and ctx.device == "cpu", ctx
+assert ctx.config == {"depth": 4} and ctx.n_jobs == 1 and ctx.device == "cpu", ctx
 assert 5 < ctx.seconds_left <= 20 and ctx.side == "train", ctx
 assert os.environ["OMP_NUM_THREADS"] == "1"
 assert ctx.columns["colour"] == "category", ctx.columns
@@ -399,7 +415,7 @@ return ctx.seed, np.random.random()
             "FACTORS = {'depth': [3, 4]}",
         ),
     )
-    trial = bench.trial("asking", {"depth": 4, "more": 1}, folds=2, timeout=20)
+    trial = bench.trial("asking", {"depth": 4}, folds=2, timeout=20)
     assert trial["failure"] is None
 
 
