@@ -20,7 +20,10 @@ from cobra_jupyter.run.status import RunStatus
 from cobra_jupyter.workbench.display.pages.describe import best as best_score
 from cobra_jupyter.workbench.display.pages.describe import cross_validated
 
-REFUSED_LEAVES = {"run.json", "ledger.jsonl", "logs", "pack", "code", "trials", "studies.db", "control.sock"}
+REFUSED_LEAVES = {
+    *("run.json", "ledger.jsonl", "logs", "pack", "code", "trials", "studies.db", "control.sock"),
+    "submission.csv",  # a placeholder
+}
 CELLS = ("reply", "execution", "trial", "submission")
 LONGEST = 200  # bytes of a competition's name in the name of a run's folder
 

@@ -58,6 +58,7 @@ T = TypeVar("T")
 HARNESS_KINDS = WORKBENCH_KINDS | {"fit", "call", "clock"}
 BAD_INPUT = ("CompetitionError", "NotReady", "ProtocolError", "MetricError", "RestoreError")
 EARLY = 0.25  # of the budget: a model that finishes with more time left is asked to confirm it
+END = "## The end"  # title of the last cell
 BESIDE = 4  # cores needed for a scout to work beside the lead
 
 
@@ -230,10 +231,8 @@ class Runner:
                 return "interrupted", await self._describe(agent.executor)
             end = self._end_of(work)
             await self._submit_at_last(end)
-            if suspect := self._finisher.suspect:
-                reasons = "\n".join(f"- {reason}" for reason in suspect)
-                await agent.say(f"## The submission is suspect\n{reasons}")
-            await agent.say(self._last_words(end))
+            if not self._has_ended(agent):
+                await self._say_end(agent, end)
             return end, await self._describe(agent.executor)
 
     def _end_of(self, work: asyncio.Future[str]) -> str:
@@ -315,11 +314,21 @@ class Runner:
             note = f"## Closing\nThe agent stopped: {end}. The best by the rule is submitted."
             await self.agent.say(note, "cobra.select()\ncobra.submit()", max(1.0, 0.5 * self.budget.left))
 
-    def _last_words(self, end: str) -> str:
-        """Who wrote the run, and why it ends with time left."""
+    @staticmethod
+    def _has_ended(agent: Agent) -> bool:
+        """Whether a run that is resumed had written its last cell."""
+        last = [agent.document.source_of(cell) for cell in agent.document.last(1)]
+        return any(source.startswith(END) for source in last)
+
+    async def _say_end(self, agent: Agent, end: str) -> None:
+        """Say why to doubt the submission, who wrote the run, and why it ends with time left."""
+        if suspect := self._finisher.suspect:
+            reasons = "\n".join(f"- {reason}" for reason in suspect)
+            await agent.say(f"## The submission is suspect\n{reasons}")
         unused = self.budget.free - self.budget.patience
         left = f"{spoken(unused)} for new work are left. " if unused > 0 else ""
-        return f"## The end\n{left}The run ends: {end}.\n\nWritten by: {self._run_status.authors.summary}."
+        authors = self._run_status.authors.summary
+        await agent.say(f"{END}\n{left}The run ends: {end}.\n\nWritten by: {authors}.")
 
     async def _describe(self, executor: Executor) -> results.Solution | None:
         """The submitted solution as the harness describes it; None if there is none."""

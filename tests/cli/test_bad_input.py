@@ -71,10 +71,6 @@ REFUSED: dict[str, tuple[Change, list[str], list[str]]] = {
     "a description without words": (
         put("description.md", b" \n"), [], ["description.md is empty", "--set metric="],
     ),
-    "a description without a metric known": (
-        put("description.md", b"# Evaluation\nThe jury decides.\n"), [],
-        ["The jury decides", "--set metric="],
-    ),
     "no sample submission": (
         remove("sample_submission.csv"), [], ["no sample submission", "add sample_submission.csv"],
     ),
@@ -122,7 +118,7 @@ REFUSED: dict[str, tuple[Change, list[str], list[str]]] = {
     ),
     "an unknown setting": (lambda folder: None, ["--set", "metrik=rmse"], ["metrik", "did you mean metric"]),
     "an unknown value": (
-        lambda folder: None, ["--set", "metric=auc"], ["metric=auc", "did you mean roc_auc"],
+        lambda folder: None, ["--set", "metric=roc_auk"], ["metric=roc_auk", "did you mean roc_auc"],
     ),
     "a setting that does not fit": (
         lambda folder: None, ["--set", "groups=y"], ["groups=y", "to be predicted"],
@@ -175,8 +171,6 @@ def test_a_refusal_is_told_as_json_and_the_mended_command_may_use_the_same_folde
     tmp_path: Path, capsys: pytest.CaptureFixture[str], in_process: None
 ) -> None:
     folder = make_competition(tmp_path / "competition", rows=40)
-    description = (folder / "description.md").read_text()
-    (folder / "description.md").write_text("# Evaluation\nThe jury decides.\n")
     command = ["run", str(folder), "--budget", "30s", "--out", str(tmp_path / "run"), "--json"]
 
     def reason(*more: str) -> str:
@@ -185,8 +179,7 @@ def test_a_refusal_is_told_as_json_and_the_mended_command_may_use_the_same_folde
         assert (told["submission"], told["exit"]) == (None, 2)
         return str(told["reason"])
 
-    assert "give it with --set metric=" in reason()
-    (folder / "description.md").write_text(description)
+    assert "did you mean roc_auc" in reason("--set", "metric=roc_auk")
     assert "groups=nowhere" in reason("--set", "groups=nowhere"), "the folder of the first run is no obstacle"
     (tmp_path / "run" / "notes.txt").write_text("mine")
     assert "is not empty" in reason("--set", "groups=nowhere")

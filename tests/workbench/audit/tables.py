@@ -29,6 +29,7 @@ class Known:
     split: str | None = None
     groups: str | None = None
     time: str | None = None
+    weights: str | None = None
 
 
 def table(rows: int, task: str = "binary", seed: int = 0) -> pd.DataFrame:

@@ -101,7 +101,7 @@ def test_winners_are_tried_together(bench: Bench) -> None:
 def test_factors_may_be_named_and_must_exist(bench: Bench) -> None:
     table = bench.ablate("planted", ["idle"], seconds=20)
     assert [(e["factor"], e["level"]) for e in table["effects"]] == [("idle", 2)]
-    with pytest.raises(ValueError, match="nothing: not a factor of this candidate; its factors are use"):
+    with pytest.raises(ValueError, match="nothing: not a factor of planted_v1; its factors are use"):
         bench.ablate("planted", ["nothing"])
     for odd in ({"folds": [7]}, {"fraction": 3.0}):
         with pytest.raises(ValueError, match=r"folds are numbered|fraction is a share"):
