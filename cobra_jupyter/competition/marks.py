@@ -43,8 +43,7 @@ def of_table(frame: pd.DataFrame, separator: str) -> Marks:
     read = {name: found for name, values in texts.items() if (found := _of_column(values))}
     decimals = [name for name, (decimal, _, _) in read.items() if decimal == ","]
     doubts = [name for name, (_, _, doubt) in read.items() if doubt]
-    points = [name for name in frame.columns if pd.api.types.is_float_dtype(frame[name].dtype)]
-    with_points = [str(name) for name in points if bool((frame[name].dropna() % 1 != 0).any())]
+    with_points = bool(decimals or doubts) and _has_fractions(frame)
     comma = bool(decimals) or (bool(doubts) and separator != "," and not with_points)
     if comma and with_points:  # both ways in one table: the columns with commas stay text
         return Marks(unread=tuple(decimals))
@@ -56,6 +55,12 @@ def of_table(frame: pd.DataFrame, separator: str) -> Marks:
     unread, mark = (*left, *odd), mark if safe else ""
     doubt = doubts[0] if doubts and not decimals and len(doubts) == len(read) else ""
     return Marks("," if comma else ".", mark, doubt, unread)
+
+
+def _has_fractions(frame: pd.DataFrame) -> bool:
+    """Whether a column has numbers with a decimal point."""
+    numbers = frame.select_dtypes("float")
+    return any(bool((numbers[name].dropna() % 1 != 0).any()) for name in numbers.columns)
 
 
 def _is_text(column: pd.Series) -> bool:

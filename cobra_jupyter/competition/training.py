@@ -129,7 +129,7 @@ def _stack(reader: Reader, tables: Tables, chosen: roles.Training, found: Findin
     first, frame = tables.train, tables.train_frame
     if first is None or frame is None:
         return
-    known = _hashes(frame, list(frame.columns))
+    known = _hashes(frame, list(frame.columns)) if chosen.same else pd.Series(dtype="uint64")
     parts: list[tuple[Table, int]] = []
     for table in chosen.same:
         settled, rows = reader.frame(table)
