@@ -15,6 +15,8 @@ from cobra_jupyter.workbench.client import Cobra, default_facts
 CANDIDATE = """
 import resource, time
 
+FACTORS = {"until": [0.1, 0.5]}  # seconds of CPU
+
 def fit(train, ctx):
     while sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) < ctx.config["until"]:
         pass
