@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from cobra_jupyter.agent.loop import Agent
 from cobra_jupyter.agent.page import Page
+from cobra_jupyter.agent.prompt import render
 from cobra_jupyter.brains.context import Clock, Context
 from cobra_jupyter.brains.credentials import Credentials
 from cobra_jupyter.brains.gemini import Connection, Gemini
@@ -48,7 +49,7 @@ async def measure(url: str, folder: Path) -> list[float]:
     nothing = cast(Any, None)  # a reply alone runs no cell
     agent = Agent(brain, document, nothing, nothing, nothing)
     await brain.check()
-    await agent._stream(brain, Context(Clock(None, 0.0, 0.0), {}), Page(document, {}))
+    await agent._stream(brain, Context(Clock(None, 0.0, 0.0), {}, render=render), Page(document, {}), 600.0)
     await file.close()
     return list(seen.values())
 
