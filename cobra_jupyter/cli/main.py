@@ -237,9 +237,9 @@ def _print(result: dict[str, Any] | None, as_json: bool) -> None:
     from cobra_jupyter.workbench.display.pages import describe
 
     if result["submission"]:
-        scored = result["cv"] is not None
-        found = describe.cross_validated(result["metric"], result["cv"], result["cv_se"])
-        found = found if scored else "no model"
+        found = "no model"
+        if result["cv"] is not None:
+            found = describe.cross_validated(result["metric"], result["cv"], result["cv_se"])
         print(f"{result['competition']}: {found}")
         for reason in result["suspect"]:
             print(f"suspect     {reason}")

@@ -31,7 +31,7 @@ VERIFY = """\
 Check a run afterwards: the chain of the record, hashes of files, scores from stored predictions,
 the choice by its rule, and what the agent saw. Prints the result of each check; the exit code is
 4 if one fails."""
-SETTINGS = "id, target, metric, direction, split, groups, time, kind, task, use"
+SETTINGS = "id, target, metric, direction, split, groups, time, kind, task, weights, positive, use"
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -16,9 +16,10 @@ from typing import Any
 import nbformat
 import pytest
 
-from cobra_jupyter.cli import demo
+from cobra_jupyter.cli import demo, parser
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.cli.main import USER_ERRORS
+from cobra_jupyter.competition.record import SETTINGS
 from cobra_jupyter.records.ledger import read, verify
 
 HEAVY = (
@@ -278,6 +279,10 @@ def test_a_refusal_loads_no_heavy_library(tmp_path: Path) -> None:
 def test_every_error_that_a_person_can_mend_is_one() -> None:
     for module, name in USER_ERRORS.items():
         assert issubclass(getattr(importlib.import_module(module), name), Exception)
+
+
+def test_help_and_errors_name_every_setting() -> None:
+    assert parser.SETTINGS.split(", ") == list(SETTINGS)
 
 
 def test_help_teaches_with_examples_and_exit_codes(tmp_path: Path) -> None:
