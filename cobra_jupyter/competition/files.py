@@ -68,7 +68,7 @@ def public_folder(folder: Path) -> Path:
 
 def _public_of(folder: Path) -> Path | None:
     for candidate in (folder, folder / "public", folder / "prepared" / "public"):
-        if candidate.is_dir() and not _leaves(candidate, folder) and sample_names(_names(candidate)):
+        if candidate.is_dir() and not _leaves(candidate, folder) and sample_names(top_names(candidate)):
             return candidate
     return None
 
@@ -77,7 +77,8 @@ def _folders(folder: Path) -> list[Path]:
     return [child for child in sorted(folder.iterdir()) if child.is_dir() and not child.is_symlink()]
 
 
-def _names(folder: Path) -> list[str]:
+def top_names(folder: Path) -> list[str]:
+    """Returns the names of the files at the top of a folder, without links that lead out of it."""
     return sorted(child.name for child in folder.iterdir() if child.is_file() and not _leaves(child, folder))
 
 

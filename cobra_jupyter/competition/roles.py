@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.files import Listing, sample_names, table_paths
@@ -14,15 +15,7 @@ from cobra_jupyter.competition.tables import Table, table_stem, table_suffix, ta
 def find_tables(reader: Reader, found: Listing) -> tuple[Table, dict[Table, list[str]]]:
     """Returns the sample submission, and the other tables with their columns. Raises CompetitionError."""
     top = [path for path, _ in found.files if "/" not in path]
-    sample: Table | None = None
-    for name in sample_names(top):
-        tables = tables_at(reader.folder, name)
-        if tables:
-            sample = tables[0]
-            break
-    if sample is None:
-        names = ", ".join(sample_names(top))
-        raise CompetitionError(f"{names}: contains no table; put the sample submission there as a csv file")
+    sample = find_sample(reader.folder, top)
     headers: dict[Table, list[str]] = {}
     for path in table_paths(found):
         if path in sample_names(top):
@@ -35,6 +28,17 @@ def find_tables(reader: Reader, found: Listing) -> tuple[Table, dict[Table, list
                 raise
             reader.notes.append(str(error))
     return sample, headers
+
+
+def find_sample(folder: Path, names: list[str]) -> Table:
+    """Returns the sample submission among the files at the top of a folder. Raises CompetitionError."""
+    likely = sample_names(names)
+    for name in likely:
+        if tables := tables_at(folder, name):
+            return tables[0]
+    raise CompetitionError(
+        f"{', '.join(likely)}: contains no table; put the sample submission there as a csv file"
+    )
 
 
 def find_test(headers: dict[Table, list[str]], columns: list[str]) -> Table | None:
