@@ -124,13 +124,13 @@ def find(
     repeats = min(len(t.oof.raw) for t in usable if t.oof)
     scores = {trial.id: scorer.score(first_repeats(trial, repeats), with_se=False).value for trial in usable}
     best = max(singles, key=lambda trial: scorer.sign * scores[trial.id])
-    alone = Found([(best, 1.0)], mixing.MEAN, first_repeats(best, repeats), scores[best.id], [])
+    found = Found([(best, 1.0)], mixing.MEAN, first_repeats(best, repeats), scores[best.id], [])
     if len(within) > 1:
         blend = _best_rule(scorer, within, cost_limit, repeats)
         nested = scorer.score(blend.oof, with_se=False).value
         if len(blend.members) > 1 and scorer.sign * (nested - scores[best.id]) >= 0:
-            alone = blend
-    return replace(alone, dropped=_dropped(usable, alone, best, cost_limit))
+            found = blend
+    return replace(found, dropped=_dropped(usable, found, best, cost_limit))
 
 
 def first_repeats(trial: Trial, repeats: int) -> OutOfFold:

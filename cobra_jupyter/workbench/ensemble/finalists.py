@@ -28,8 +28,6 @@ from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Score,
 from cobra_jupyter.workbench.search.trials import Trial, Trials, decode_settings
 
 Array = np.ndarray[Any, Any]
-
-
 CLEARLY = 2.0  # paired standard errors
 
 
@@ -83,7 +81,7 @@ class Finalists:
     def blend(self, id: str, pool: Sequence[Trial], cost_limit: float) -> Blend:
         """Blend full-size trials; the members cost at most `cost_limit` worker seconds together."""
         begun = time.monotonic()
-        pool = _with_shared_folds(pool)
+        pool, apart = _with_shared_folds(pool)
         found = blending.find(self._scorer, pool, cost_limit, self._stored)
         members, nested = found.members, found.oof
         score = self._scorer.score(nested)
@@ -95,7 +93,7 @@ class Finalists:
             score=score,
             in_sample=found.in_sample,
             rule=found.rule,
-            dropped=tuple(found.dropped),
+            dropped=(*found.dropped, *apart),
             over_best=over,
             best_single=best.id,
             cost=sum(t.cost for t, _ in members),
@@ -344,12 +342,18 @@ def _varies(competition: competitions.Competition, truth: Array) -> list[bool]:
     return [varies] * len(competition.outputs)
 
 
-def _with_shared_folds(pool: Sequence[Trial]) -> list[Trial]:
-    """The trials that can be blended: those on two folds or more, and the same two. Raises NotReady."""
+def _with_shared_folds(pool: Sequence[Trial]) -> tuple[list[Trial], list[results.Dropped]]:
+    """The trials that can be blended: those on two folds or more, and the same two; and the others, with the
+    reason. Raises NotReady if no two folds are shared."""
     several = [trial for trial in pool if len(trial.spec.folds) > 1]
     if not several or len(set.intersection(*(set(trial.spec.folds) for trial in several))) < 2:
         raise NotReady("a blend needs trials that share two folds: nested weights of a fold need another")
-    return several
+    apart: list[results.Dropped] = [
+        {"trial": trial.id, "label": trial.label, "why": "it ran on one fold, and nested weights need two"}
+        for trial in pool
+        if trial not in several
+    ]
+    return several, apart
 
 
 def _member(trial: Trial, weight: float, used: Used) -> results.Member:

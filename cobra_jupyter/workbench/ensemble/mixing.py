@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -37,10 +37,15 @@ def gathered(mean: Array, task: str, rule: str) -> Array:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def mixed(weights: Sequence[float], raws: Sequence[Array], task: str, rule: str) -> Array:
+def mixed(weights: Iterable[float], raws: Iterable[Array], task: str, rule: str) -> Array:
     """Return the blend of raw predictions of the same rows."""
-    total = np.sum([w * spread(raw, task, rule) for w, raw in zip(weights, raws, strict=True)], axis=0)
-    return gathered(total, task, rule)
+    return blended(weights, (spread(raw, task, rule) for raw in raws), task, rule)
+
+
+def blended(weights: Iterable[float], members: Iterable[Array], task: str, rule: str) -> Array:
+    """Return the blend of spread predictions of the same rows. Members without a weight do not count."""
+    chosen = [w * member for w, member in zip(weights, members, strict=True) if w > 0]
+    return gathered(np.sum(chosen, axis=0), task, rule)
 
 
 def spread_folds(oof: OutOfFold, repeat: int, task: str, rule: str) -> Array:

@@ -58,9 +58,8 @@ class Search:
         return greedy(self._loss, truth, raws, self._costs, self._limit)
 
     def _mix(self, weights: Array, repeat: int, rows: Positions) -> Array:
-        chosen = [(w, raw[rows]) for w, raw in zip(weights, self._spread[repeat], strict=True) if w > 0]
-        total = np.sum([w * raw for w, raw in chosen], axis=0)
-        return np.asarray(mixing.gathered(total, self._task, self._rule))
+        members = (spread[rows] for spread in self._spread[repeat])
+        return mixing.blended(weights, members, self._task, self._rule)
 
     def whole(self) -> tuple[list[tuple[Trial, float]], OutOfFold]:
         """Fit the weights on all rows. Returns members (descending) and in-sample predictions."""

@@ -102,7 +102,6 @@ class Harness:
         self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
         self.scopes: dict[int, ProtocolScope] = {}  # all protocols by number
         self._reading = 0.0  # seconds that the tables took
-        self.drift = ""  # what the latest audit found that lets test rows differ
         self._submitted: results.Submission | None = None
         self.leaking: list[str] = []  # columns that the latest audit found leaking
         self.findings: list[results.Finding] = []  # of the latest audit
@@ -519,17 +518,20 @@ class Harness:
         What is clearly worse than the present submission, or says nothing about the rows, replaces it only by
         `force`. Raises ValueError, SubmissionError."""
         scope = self.scope
-        if what is not None and not force and self._solution and self._solution["protocol"] == scope.number:
-            scope.finalists.refuse_worse(what, self._solution["what"])
+        standing = self._submitted
+        if what is not None and not force and standing and standing["protocol"] == scope.number:
+            scope.finalists.refuse_worse(what, standing["what"])
         if what is None:
             if self.decisions.of(call).take("choose", lambda: scope.finalists.selection is None):
                 self._select(call, scope)
             assert scope.finalists.selected
             what = scope.finalists.selected.chosen
         admit = partial(self._admit, what, force)
-        later = "the test rows are later than the train rows" if scope.views.time_ordered else ""
+        explained = audit.drifting(self.findings)  # why test rows may differ
+        if not explained and scope.views.time_ordered:
+            explained = "the test rows are later than the train rows"
         plan = self._training(call, scope, what)
-        written = scope.finalists.submit(what, plan, call.cancelled, self.drift or later, admit)
+        written = scope.finalists.submit(what, plan, call.cancelled, explained, admit)
         record: results.Submission = {**written, **scope.judgement()}
         self.restore_submission(record)
         return self._publish(results.SUBMISSION, record)
@@ -621,7 +623,7 @@ class Harness:
         findings = [each.record() for each in audit.ordered(found)]
         record = results.Audit(findings=findings, probed=candidate, leaking=leaking)
         if candidate is None:
-            self.leaking, self.findings, self.drift = leaking, findings, audit.drifting(findings)
+            self.leaking, self.findings = leaking, findings
             if scope:
                 record["answers"] = audit.answers(findings, scope.protocol, self.let_in)
         return self._publish(results.AUDIT, record)

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.ensemble import mixing
 from cobra_jupyter.workbench.harness.restore import Restoring
@@ -118,20 +116,15 @@ class _Verifying(Restoring):
             return
         weights = [weight for _, weight in blend.members]
         task = scorer.protocol.task
+        oofs = [trial.oof for trial in blend.trials if trial.oof]
         mixed = [
-            mixing.gathered(
-                np.sum(
-                    [
-                        w * mixing.spread_folds(t.oof, r, task, blend.rule)
-                        for w, t in zip(weights, blend.trials, strict=True)
-                        if t.oof
-                    ],
-                    axis=0,
-                ),
+            mixing.blended(
+                weights,
+                (mixing.spread_folds(oof, repeat, task, blend.rule) for oof in oofs),
                 task,
                 blend.rule,
             )
-            for r in range(len(blend.oof.raw))
+            for repeat in range(len(blend.oof.raw))
         ]
         in_sample = scorer.score(OutOfFold(tuple(mixed), blend.oof.fold), with_se=False).value
         self._compare("blends", f"{data['id']}, in sample", data["in_sample"], in_sample)

@@ -15,8 +15,6 @@ PROOF_OVERHEAD = 12.0  # seconds: a fresh kernel, imports, reading the tables, o
 MOST_RESERVED = 0.3  # of the budget
 WORTH = 0.2  # of the budget: if even the quickest proof takes more, models are worth more
 SECOND_PROOF = 10.0  # seconds: with the saved models, on a busy machine, if training anew takes too long
-
-
 LEAST_ROWS = 5_000  # training rows per thread: with fewer, threads wait for each other
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from cobra_jupyter.workbench import audit, results
+from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.ensemble.selection import Selection
 from cobra_jupyter.workbench.rebuild import Line, Rebuilt, takes
 from cobra_jupyter.workbench.rpc import Call
@@ -90,7 +90,6 @@ class Restoring(Rebuilt):
     def take_audit(self, data: results.Audit, line: Line) -> None:
         if data["probed"] is None:
             self.harness.leaking, self.harness.findings = list(data["leaking"]), list(data["findings"])
-            self.harness.drift = audit.drifting(data["findings"])
 
     @takes(results.METRIC)
     def take_metric(self, data: results.Metric, line: Line) -> None:

@@ -77,6 +77,8 @@ def windows(
             "this split is impossible: no two windows with earlier training rows fit the times of train; "
             "ask for a smaller gap, or for another split"
         )
+    if len(found) < count:
+        why += f"; {count - len(found)} of them left out: no row of theirs, or no earlier training row"
     if gap:
         why += f"; training ends {gap:g} {'days' if dates else 'units'} before a window"
     return tuple(reversed(found)), why
