@@ -214,7 +214,7 @@ def _with_own_names(sample: Table) -> tuple[Table, dict[str, str]]:
     """Returns the sample table with the column names of its file, and these names by the cleaned ones."""
     names = {clean: raw for raw, clean in sample.renamed.items()}
     header = sample.options.get("names") is None and sample.call == "pd.read_csv"
-    nameless = {f"Unnamed: {i}": "" for i in range(1) if header}
+    nameless = {"Unnamed: 0": ""} if header else {}
     kept = tuple(names.get(name, name) for name in sample.as_written)
     return replace(sample, renamed=nameless, as_written=kept), names | nameless
 
