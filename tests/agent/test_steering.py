@@ -18,6 +18,7 @@ from cobra_jupyter.kernel.session import Execution
 from cobra_jupyter.notebook import edits
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.records.ledger import Ledger, read
+from tests.patience import PATIENCE
 
 REPLY = ["# Words\n\n", "```python\n", "one = 1\n", "```\n"]
 
@@ -94,7 +95,7 @@ def play(tmp_path: Path) -> Callable[..., Stage]:
     def run(scenario: Callable[[Stage], Awaitable[None]], waits: bool = False) -> Stage:
         async def inside() -> Stage:
             stage = Stage(tmp_path, waits)
-            await asyncio.wait_for(scenario(stage), 10)
+            await asyncio.wait_for(scenario(stage), PATIENCE)
             return stage
 
         return asyncio.run(inside())

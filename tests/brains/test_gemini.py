@@ -24,6 +24,7 @@ from cobra_jupyter.brains.spending import LEAST, Account, Caps
 from tests.fakes.gemini import KEY, FakeGemini
 from tests.fakes.script import Fault, Reply, Script, parse
 from tests.fakes.wire import Request
+from tests.patience import PATIENCE
 
 LEAD = "gemini-3.1-pro-preview"
 BRIEF = Patience(first_byte=3.0, stall=3.0, attempts=4, pause=0.01, longest=0.02)  # where silence is met
@@ -144,7 +145,7 @@ class Together(FakeGemini):
     both = threading.Barrier(2)
 
     def fate(self, request: Request) -> tuple[Fault | None, Reply]:
-        self.both.wait(30)
+        self.both.wait(PATIENCE)
         return super().fate(request)
 
 

@@ -18,6 +18,7 @@ from cobra_jupyter.brains import transformers as local
 from cobra_jupyter.brains.base import BrainGone, TooLate
 from cobra_jupyter.brains.choice import BrainRefused, BrainRequest, choose
 from cobra_jupyter.brains.transformers import LocalChat
+from tests.patience import PATIENCE
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -148,7 +149,7 @@ def test_pieces_arrive_while_it_generates_and_the_loop_goes_on(make: Make) -> No
     ticks, running = asyncio.run(listen())
     assert ticks
     assert len(running) == 1
-    running[0].join(20)
+    running[0].join(PATIENCE)
     assert not running[0].is_alive()
 
 

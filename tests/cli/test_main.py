@@ -21,6 +21,7 @@ from cobra_jupyter.cli import main as cli
 from cobra_jupyter.cli.main import USER_ERRORS
 from cobra_jupyter.competition.record import SETTINGS
 from cobra_jupyter.records.ledger import read, verify
+from tests.patience import PATIENCE
 
 HEAVY = (
     "numpy",
@@ -193,7 +194,7 @@ def test_an_interrupt_exits_130_with_the_submission_in_place_and_leaves_no_proce
         assert time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=90)
+    stdout, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, stderr
     assert json.loads(stdout)["submission"]
     import psutil

@@ -27,6 +27,7 @@ from typing import Any
 
 from cobra_jupyter.brains.base import Finish
 from cobra_jupyter.brains.context import Context
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 WAIT = "<!-- wait -->"
@@ -146,7 +147,7 @@ class Starter:
     def close(self) -> None:
         assert self._process.stdin
         self._process.stdin.close()  # the starter ends with its input; the runs it forked do not
-        self._process.wait(10)
+        self._process.wait(PATIENCE)
 
 
 def _serve() -> None:

@@ -14,6 +14,7 @@ from jupyter_client.asynchronous import AsyncKernelClient
 
 from cobra_jupyter.kernel.process import MARK, scrubbed
 from cobra_jupyter.kernel.session import Execution, KernelDied, KernelError, KernelSession
+from tests.patience import PATIENCE
 
 T = TypeVar("T")
 
@@ -39,11 +40,22 @@ class Bench:
         return session
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(asyncio.wait_for(work, 60))
+        return self.loop.run_until_complete(asyncio.wait_for(work, PATIENCE))
 
     def execute(self, code: str, timeout: float | None = None) -> tuple[Execution, list[dict[str, Any]]]:
+        """Run a cell. → its end; its outputs, where text that came in pieces is joined as a notebook does"""
         outputs: list[dict[str, Any]] = []
-        return self.run(self.session.execute(code, outputs.append, timeout)), outputs
+
+        def hear(output: dict[str, Any]) -> None:
+            before = outputs[-1] if outputs else {}
+            if output["output_type"] == before.get("output_type") == "stream" and (
+                output["name"] == before["name"]
+            ):
+                before["text"] += output["text"]
+            else:
+                outputs.append(output)
+
+        return self.run(self.session.execute(code, hear, timeout)), outputs
 
     def value(self, code: str) -> Any:
         ended, outputs = self.execute(code)
@@ -273,7 +285,7 @@ def test_a_cells_time_stands_still_with_the_sessions_clock(tmp_path: Path) -> No
             waits = session.execute("time.sleep(0.5)", timeout=0.05)
             assert (await waits).status == "ok"
 
-    asyncio.run(asyncio.wait_for(scenario(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
 
 
 def test_code_that_heeds_no_signal_is_killed_with_its_group(living: Bench) -> None:
@@ -349,7 +361,7 @@ def test_what_another_client_runs_is_seen(living: Bench) -> None:
         client.load_connection_file(str(living.session.connection_file))
         client.start_channels(stdin=False, hb=False, control=False)
         msg_id = client.execute("shared = 5\nprint('by hand')")
-        await client.get_shell_msg(timeout=10)
+        await client.get_shell_msg(timeout=PATIENCE)
         while (msg_id, {"output_type": "idle"}) not in living.foreign:
             await asyncio.sleep(0.02)
         client.stop_channels()
@@ -513,4 +525,4 @@ def test_a_kernel_is_asked_to_end_only_where_no_cell_was_left_running_in_it(
             assert not session.busy
         return asked
 
-    assert asyncio.run(asyncio.wait_for(scenario(), 60)) == ([] if left else ["polite"])
+    assert asyncio.run(asyncio.wait_for(scenario(), PATIENCE)) == ([] if left else ["polite"])

@@ -94,7 +94,7 @@ def record_has(run: Live, *words: str) -> None:
 
 def no_dialog(page: Tab) -> None:
     """No dialog is open."""
-    until(lambda: page.dialog() is None, f"no dialog: {page.dialog()!r}", 10)
+    until(lambda: page.dialog() is None, f"no dialog: {page.dialog()!r}")
 
 
 def printed_lines(first: int, last: int) -> list[str]:

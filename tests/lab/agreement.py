@@ -15,7 +15,7 @@ from tests.lab.waiting import until
 Cell = dict[str, Any]
 
 
-def agree(going: Live, *tabs: Tab, seconds: float = 30) -> list[Cell]:
+def agree(going: Live, *tabs: Tab) -> list[Cell]:
     """Wait until the tabs, the file and the record hold the same cells with the same outputs, and the tabs
     have nothing to save. Returns the cells."""
     seen: dict[str, Any] = {}
@@ -30,7 +30,7 @@ def agree(going: Live, *tabs: Tab, seconds: float = 30) -> list[Cell]:
         return bool(seen["record"] == seen["file"]) and not any(tab.dirty() for tab in tabs)
 
     try:
-        until(equal, "tabs, file and record agree", seconds)
+        until(equal, "tabs, file and record agree")
     except AssertionError as error:
         raise AssertionError(f"{error}\n{_differences(seen, tabs)}") from None
     ids = [cell["id"] for cell in seen["file"]]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.conftest import make_competition
 from tests.fakes import live
@@ -17,6 +17,7 @@ from tests.lab.live_run import Live
 from tests.lab.server import Server
 from tests.lab.tab import Tab
 from tests.lab.warm import Pages, Warm
+from tests.patience import PATIENCE
 
 CURE = "no Chromium: `make test-lab` sets one up, or name yours in CHROMIUM"
 FAILED = pytest.StashKey[bool]()
@@ -44,6 +45,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
         try:

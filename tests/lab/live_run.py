@@ -137,7 +137,7 @@ class Live:
     def seen(self, number: int) -> str:
         """The new part of a turn's context: what people did since the last turn, and the task."""
         path = self.replies / f"{self.taken + number}.seen"
-        until(path.exists, f"the agent comes to turn {number}", 60)
+        until(path.exists, f"the agent comes to turn {number}")
         told = until(lambda: path.read_text(encoding="utf-8"), "it is written")
         start = told.rfind(PERSON)
         return str(told[start if start >= 0 else told.rindex(NOW) :])

@@ -93,7 +93,7 @@ class Server:
                 env=self.environment,
                 start_new_session=True,
             )
-        until(self.answers, f"the server answers, see {self.folder / 'server.log'}", 60)
+        until(self.answers, f"the server answers, see {self.folder / 'server.log'}")
 
     def _built(self) -> Path:
         """A folder with the front end that was built in this tree, which goes before an installed one."""

@@ -9,7 +9,8 @@ from playwright.sync_api import Dialog, Page
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.lab.server import TOKEN, Server
-from tests.lab.waiting import PATIENCE, until
+from tests.lab.waiting import until
+from tests.patience import PATIENCE
 
 OURS = "/extensions/cobra-jupyter/"  # in the stack of an error of ours; JupyterLab has some of its own
 AWAY = "Server Connection Error"  # JupyterLab shows this while a server is away, and takes it back
@@ -25,7 +26,6 @@ new MutationObserver(changes => {
             }
 }).observe(document, { childList: true, subtree: true });
 """
-BOOT = 60_000.0  # milliseconds
 _CLEAR = """
 () => {
     const { shell } = window.jupyterapp;
@@ -42,6 +42,7 @@ class Tab:
         self.page, self.server, self.port = page, server, port
         self.problems: list[str] = []
         self.workspace = ""
+        page.set_default_timeout(1000 * PATIENCE)
         page.on("pageerror", self._failed)
         page.on("dialog", self._asked)
         page.add_init_script(_DIALOGS)
@@ -51,7 +52,7 @@ class Tab:
         self.workspace = workspace
         place = self.server.url(f"lab/workspaces/{workspace}", self.port)
         self.page.goto(f"{place}?token={TOKEN}&reset")
-        self.page.locator(".jp-LauncherCard").first.wait_for(timeout=BOOT)
+        self.page.locator(".jp-LauncherCard").first.wait_for()
         return self
 
     def open(self, path: str, workspace: str | None = None) -> Tab:
@@ -69,7 +70,7 @@ class Tab:
 
     def ready(self) -> None:
         """Wait until the notebook and its kernel are there."""
-        self.page.locator(".jp-Notebook").first.wait_for(timeout=BOOT)
+        self.page.locator(".jp-Notebook").first.wait_for()
         until(
             lambda: self.js(
                 "nb => nb.context.isReady"
@@ -125,12 +126,11 @@ class Tab:
     def outputs(self) -> str:
         return "\n".join(cell["outputs"] for cell in self.cells())
 
-    def shows(self, text: str, seconds: float = PATIENCE) -> None:
+    def shows(self, text: str) -> None:
         """Wait until a cell's source or output holds a text."""
         until(
             lambda: any(text in c["source"] or text in c["outputs"] for c in self.cells()),
             f"the tab shows {text!r}",
-            seconds,
         )
 
     def path(self) -> str:

@@ -81,9 +81,7 @@ def test_restart_from_the_menu_gives_a_kernel_with_what_the_agents_cells_left(
     going.seen(3)
     actions.computes(page, "mine = 5; print('mine is', mine)", "mine is 5")
     menu(page, "Restart Kernel…")
-    with page.page.expect_response(
-        lambda answer: answer.url.split("?")[0].endswith("/restart"), timeout=60_000
-    ):
+    with page.page.expect_response(lambda answer: answer.url.split("?")[0].endswith("/restart")):
         accept(page)
     until(lambda: page.dialog() is None, "the question is answered")
     idle(page)
@@ -104,7 +102,7 @@ def test_restart_while_the_agents_cell_runs(own_run: Callable[..., Live], tab: C
     menu(page, "Restart Kernel…")
     accept(page)
     going.say(3, live.cell("print('goes', 'on', x)", "On"))
-    page.shows("goes on 1", 60)
+    page.shows("goes on 1")
     actions.computes(page, "print('still', x + 1)", "still 2")
     actions.tab_and_file_agree(page, going)
     actions.no_dialog(page)
@@ -145,7 +143,7 @@ def test_the_person_goes_on_in_the_tab_when_the_run_is_over(
     until(lambda: going.ended, "the runner ends")
     until(lambda: server.get(f"cobra/runs/{identity(going.out)}")["state"] == "stopped", "the server knows")
     first = actions.add_and_run(page, "print('an ordinary', 'kernel')")
-    until(lambda: "an ordinary kernel" in actions.output_of(page, first), "it runs", 60)
+    until(lambda: "an ordinary kernel" in actions.output_of(page, first), "it runs")
     actions.computes(page, "print('x' in globals())", "False")
     page.page.keyboard.press("Control+s")
     until(lambda: not page.dirty(), "the tab is saved")

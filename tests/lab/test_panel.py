@@ -21,7 +21,6 @@ from tests.lab.warm import Pages
 
 Runs = Callable[..., Live]
 Open = Callable[..., Tab]
-PATIENCE = 60_000.0  # milliseconds
 DEMO = "demo/demo-diabetes/prepared/public"
 
 
@@ -49,7 +48,7 @@ def form(page: Page) -> Locator:
 
 
 def says(page: Page, state: str) -> None:
-    expect(panel(page).get_by_role("status").first).to_contain_text(state, timeout=PATIENCE)
+    expect(panel(page).get_by_role("status").first).to_contain_text(state)
 
 
 def press(page: Page, label: str) -> None:
@@ -69,7 +68,7 @@ def test_a_newcomer_starts_pauses_edits_hands_back_and_stops(server: Server, lau
     asked.get_by_role("button", name="demo-diabetes", exact=True).click()
     asked.get_by_role("button", name="10m", exact=True).click()  # it must not end by itself
     asked.get_by_role("button", name="Start", exact=True).click()
-    page.locator(".jp-Notebook").wait_for(timeout=PATIENCE)
+    page.locator(".jp-Notebook").wait_for()
     launcher.ready()
     says(page, "Running")
     launcher.shows("cobra.open")
@@ -83,7 +82,7 @@ def test_a_newcomer_starts_pauses_edits_hands_back_and_stops(server: Server, lau
     press(page, "Hand back")
     says(page, "Running")
     launcher.shows("Handed back")
-    expect(panel(page).locator(".jp-cobra-log")).to_contain_text("what a person did", timeout=PATIENCE)
+    expect(panel(page).locator(".jp-cobra-log")).to_contain_text("what a person did")
     press(page, "Stop")
     page.locator(".jp-Dialog").get_by_role("button", name="Stop").click()
     says(page, "Stopped")
@@ -107,8 +106,8 @@ def test_the_panel_and_its_run_are_there_again_after_a_reload(
     page.ready()
     says(page.page, "Running")
     chosen = panel(page.page).locator("header select")
-    expect(chosen.locator("option:checked")).to_contain_text(first.name, timeout=PATIENCE)
-    expect(chosen).to_contain_text(second.name, timeout=PATIENCE)
+    expect(chosen.locator("option:checked")).to_contain_text(first.name)
+    expect(chosen).to_contain_text(second.name)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ def test_a_run_that_cannot_be_is_refused_in_the_form_and_nothing_typed_is_lost(
     asked.locator("#jp-cobra-folder").fill(folder)
     asked.get_by_label("Brain").select_option(brain)
     asked.get_by_role("button", name="Start", exact=True).click()
-    expect(asked.get_by_role("alert")).to_contain_text(word, timeout=PATIENCE)
+    expect(asked.get_by_role("alert")).to_contain_text(word)
     assert asked.locator("#jp-cobra-folder").input_value() == folder
 
 
@@ -138,7 +137,7 @@ def test_a_message_reaches_the_agent_and_stands_in_the_log(going: Live, page: Ta
     box = panel(page.page).locator("textarea")
     box.fill("Mind the outliers.")
     box.press("Enter")
-    expect(panel(page.page).locator(".jp-cobra-log")).to_contain_text("Mind the outliers.", timeout=PATIENCE)
+    expect(panel(page.page).locator(".jp-cobra-log")).to_contain_text("Mind the outliers.")
     expect(box).to_have_value("")
     going.say(2, live.cell("pass"))
     assert "Mind the outliers." in going.seen(3)
@@ -150,13 +149,13 @@ def test_a_cell_waits_in_the_panel_and_a_declined_one_does_not_run(own_run: Runs
     page.command("cobra:open-panel")
     going.say(2, live.cell("print('it', 'ran')  # cobra.scale()"))
     asked = panel(page.page).locator(".jp-cobra-approval")
-    expect(asked).to_contain_text("cobra.scale", timeout=PATIENCE)
+    expect(asked).to_contain_text("cobra.scale")
     says(page.page, "Waits for you")
     asked.get_by_role("textbox").fill("too early")
     asked.get_by_role("button", name="Decline").click()
     assert "too early" in going.seen(3)
     going.say(3, live.cell("print('now', 'it')  # cobra.scale()"))
-    asked.get_by_role("button", name="Approve").click(timeout=PATIENCE)
+    asked.get_by_role("button", name="Approve").click()
     page.shows("now it")
     assert "it ran" not in page.outputs()
 
@@ -176,4 +175,4 @@ def test_a_runner_that_died_is_said_and_its_run_goes_on_from_the_panel(own_run: 
 
 
 def test_the_status_bar_shows_the_run(going: Live, page: Tab) -> None:
-    expect(page.page.locator("#jp-main-statusbar")).to_contain_text("Running", timeout=PATIENCE)
+    expect(page.page.locator("#jp-main-statusbar")).to_contain_text("Running")

@@ -102,5 +102,5 @@ def test_the_folder_is_renamed_while_the_agent_streams(
     status = server.get(f"cobra/runs/{id}")
     assert (status["state"], status["agents"][0]["notebook"]) == ("running", path)
     going.stop()
-    until(lambda: not (server.root / old).exists(), "nothing is left at the old place", 20)
+    until(lambda: not (server.root / old).exists(), "nothing is left at the old place")
     assert (server.root / path).is_file()

@@ -112,7 +112,7 @@ def test_reloading_from_disk_while_the_agent_goes_on_takes_nothing_of_it_back(go
     going.say(3, live.cell("print('newer than', 'the file')", "Newer"))
     page.shows("newer than the file\\n")
     route.fulfill(response=old)
-    until(lambda: "newer than the file" not in page.outputs(), "the file is loaded", 5)
+    until(lambda: "newer than the file" not in page.outputs(), "the file is loaded")
     page.shows("newer than the file\\n")
     going.say(4, live.cell("print('still', 'live')", "Still live"))
     page.shows("still live\\n")
@@ -126,7 +126,7 @@ def test_a_tab_is_clean_when_all_is_acknowledged_and_closing_it_asks_nothing(goi
     going.say(2, live.cell(STREAM, "Streaming"))
     page.shows("line 0")
     page.type_into(page.cell_with("x = 1"), "\n# mine")
-    until(lambda: not page.dirty(), "it is clean", 5)
+    until(lambda: not page.dirty(), "it is clean")
     assert any("# mine" in cell["source"] for cell in going.file())
     page.command("application:close")
     until(lambda: page.cells() == [], "it is closed")
@@ -139,7 +139,7 @@ def test_leaving_the_page_right_after_typing_asks_nothing_and_keeps_what_was_typ
     going: Live, page: Tab
 ) -> None:
     page.type_into(page.cell_with("x = 1"), "\n# the last words")
-    until(lambda: not page.dirty(), "it is clean", 5)
+    until(lambda: not page.dirty(), "it is clean")
     with page.page.expect_event("close"):
         page.page.close(run_before_unload=True)
     assert any("# the last words" in cell["source"] for cell in going.file())

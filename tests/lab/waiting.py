@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 30.0  # seconds after which what has not come is missed
+from tests.patience import PATIENCE
 
 
-def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+def until(look: Callable[[], Any], what: str) -> Any:
     """Look again and again until something true is seen. → what was seen."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if found := look():
             return found
         time.sleep(0.05)
-    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+    raise AssertionError(f"it never was: {what}")

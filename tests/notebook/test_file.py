@@ -17,6 +17,7 @@ from cobra_jupyter.agent.workspace import read
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
 from cobra_jupyter.notebook.merge import base_of, merge
+from tests.patience import PATIENCE
 
 
 def big(document: Document, characters: int) -> None:
@@ -25,8 +26,8 @@ def big(document: Document, characters: int) -> None:
 
 
 async def until(look: Callable[[], bool]) -> None:
-    """Wait until the condition holds, at most 10 s."""
-    async with asyncio.timeout(10):
+    """Wait until the condition holds."""
+    async with asyncio.timeout(PATIENCE):
         while not look():
             await asyncio.sleep(0.01)
 

@@ -22,6 +22,7 @@ from cobra_jupyter.records.ledger import Ledger
 from cobra_jupyter.run import attach, registry
 from cobra_jupyter.run.attach import AttachError, Attachment
 from cobra_jupyter.run.registry import Entry
+from tests.patience import PATIENCE
 
 Json = dict[str, Any]
 
@@ -257,7 +258,7 @@ def test_a_runner_that_goes_or_babbles_is_gone_for_all_calls(short: Path, answer
             assert [getattr(each, "kind", None) for each in answers] == ["Gone"] * 4
             assert attached.closed.is_set()
 
-    asyncio.run(asyncio.wait_for(scenario(), 10))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
 
 
 def test_an_attachment_that_is_closed_answers_no_more(short: Path) -> None:
@@ -274,7 +275,7 @@ def test_an_attachment_that_is_closed_answers_no_more(short: Path) -> None:
                 await call
             assert caught.value.kind == "Gone"
 
-    asyncio.run(asyncio.wait_for(scenario(), 10))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
 
 
 def test_if_nobody_listens_the_runner_is_gone(short: Path) -> None:
@@ -291,7 +292,7 @@ def asked(folder: Path, answer: Answer, call: str = "cell", **more: Any) -> Json
         async with runner(folder, answer) as mine:
             return await asyncio.to_thread(attach.ask, mine, call, **more)
 
-    return asyncio.run(asyncio.wait_for(scenario(), 10))
+    return asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
 
 
 def test_a_question_without_an_event_loop_is_answered(short: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from cobra_jupyter.records.ledger import Ledger, read
 from cobra_jupyter.run.control import LONGEST, BadMessage, Control, Refused, Verdict
+from tests.patience import PATIENCE
 
 HELD = ("paused", "human", "waiting")
 CELL = "cobra.trial('x')"
@@ -99,7 +100,7 @@ def play(tmp_path: Path) -> Play:
             if begun:
                 await stage.control.begin()
             try:
-                await asyncio.wait_for(scenario(stage), 10)
+                await asyncio.wait_for(scenario(stage), PATIENCE)
             finally:
                 await stage.close()
             return stage

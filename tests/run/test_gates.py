@@ -22,6 +22,7 @@ from cobra_jupyter.run.status import RunStatus
 from cobra_jupyter.run.steering import Steering
 from tests.agent.test_interventions import Stage
 from tests.agent.test_workspace import workspace_of
+from tests.patience import PATIENCE
 from tests.run.test_control import settle
 
 
@@ -104,7 +105,7 @@ def test_a_step_delayed_by_a_persons_cell_is_still_one_turn(
             assert run.turns == number
         await run.close()
 
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
 
 
 def called_in(run: Run, name: str = "auditor-1") -> tuple[Any, list[int]]:
@@ -157,7 +158,7 @@ def working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
             run.agent.was_cut, run.agent.executor = False, SimpleNamespace(visited=lambda code: None)
             run.workspace.kernel, run.workspace.agent = kernel, run.agent
             run.steering.workspaces["lead"] = run.workspace
-            await asyncio.wait_for(scenario(run), 10)
+            await asyncio.wait_for(scenario(run), PATIENCE)
             await run.close()
 
         asyncio.run(inside())

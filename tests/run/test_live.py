@@ -29,6 +29,7 @@ from tests.conftest import make_competition
 from tests.fakes import live
 from tests.inprocess import UNPROVEN
 from tests.inprocess.kernel import InProcessKernel
+from tests.patience import PATIENCE
 
 FIRST = live.cell("%load_ext cobra_jupyter\nimport time\nx = 1", "Begin")
 SLOW = live.cell("for i in range(300):\n    print('line', i, flush=True)\n    time.sleep(0.1)", "Slow")
@@ -73,14 +74,14 @@ class Run:
         live.say(self.replies, number, text)
 
     async def call(self, name: str, **args: Any) -> dict[str, Any]:
-        return await asyncio.wait_for(self.attached.call(name, **args), 30)
+        return await asyncio.wait_for(self.attached.call(name, **args), PATIENCE)
 
-    async def state(self, wanted: str, seconds: float = 30) -> dict[str, Any]:
+    async def state(self, wanted: str) -> dict[str, Any]:
         async def look() -> dict[str, Any] | None:
             status = await self.call("status")
             return status if status["state"] == wanted else None
 
-        return await until(look, seconds, wanted)
+        return await until(look, wanted)
 
     async def seen(self, number: int) -> str:
         """The brain's prompt for a turn."""
@@ -89,7 +90,7 @@ class Run:
         async def look() -> str | None:
             return path.read_text() if path.exists() else None
 
-        return await until(look, 60, f"turn {number}")
+        return await until(look, f"turn {number}")
 
     async def taken_over(self, code: str) -> dict[str, Any]:
         """A person takes over while turn 2 streams, and has the run after its cell. → the status"""
@@ -107,12 +108,12 @@ class Run:
         async def look() -> bool:
             return any(text in json.dumps(e) for e in self.events if e.get("op") == "output")
 
-        await until(look, 30, text)
+        await until(look, text)
 
     async def over(self) -> None:
         """Wait for the end of a run in this process, which must not fail."""
         assert self.ended is not None
-        await asyncio.wait_for(asyncio.shield(self.ended), 60)
+        await asyncio.wait_for(asyncio.shield(self.ended), PATIENCE)
 
     def cells(self) -> list[dict[str, Any]]:
         """The cells of the file."""
@@ -123,13 +124,13 @@ class Run:
         return [record for record in read(self.out / "ledger.jsonl") if record.kind == kind]
 
 
-async def until(look: Callable[[], Any], seconds: float, what: str) -> Any:
-    end = time.monotonic() + seconds
+async def until(look: Callable[[], Any], what: str) -> Any:
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if found := await look():
             return found
         await asyncio.sleep(0.05)
-    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+    raise AssertionError(f"never: {what}")
 
 
 @asynccontextmanager
@@ -147,7 +148,7 @@ async def running(competition: Path, folder: Path, *options: str) -> AsyncIterat
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
 
@@ -163,7 +164,7 @@ async def follow(run: Run) -> None:
             return False
         return True
 
-    await until(seated, 60, "the lead works")
+    await until(seated, "the lead works")
 
 
 @asynccontextmanager
@@ -202,7 +203,7 @@ async def attached(out: Path) -> attach.Attachment:
     async def look() -> registry.Entry | None:
         return registry.find(out) if out.exists() else None
 
-    return await attach.Attachment.open(await until(look, 60, "the run is registered"))
+    return await attach.Attachment.open(await until(look, "the run is registered"))
 
 
 @awaited
@@ -244,7 +245,7 @@ async def person_runs(run: Run, cell: str, code: str) -> None:
         await run.call("ran", agent="lead", client="me", msg_id=msg_id, cell_id=cell)
         return
     wire = Wire(await run.call("kernel", agent="lead"))
-    await asyncio.wait_for(wire.request("kernel_info_request", {}).done, 30)  # both its sockets stand
+    await asyncio.wait_for(wire.request("kernel_info_request", {}).done, PATIENCE)  # both its sockets stand
     content = {
         "code": code,
         "silent": False,
@@ -289,7 +290,7 @@ async def test_interrupt_holds_the_cells_agent_until_the_run_is_resumed(
         async def back() -> list[str]:
             return [r.data["report"] for r in run.records("brief")]
 
-        assert await until(back, 30, "the auditor is back") == ["looked"]
+        assert await until(back, "the auditor is back") == ["looked"]
 
 
 @awaited
@@ -300,7 +301,7 @@ async def test_interrupt_ends_a_streaming_reply_and_removes_it(competition: Path
         async def half() -> bool:
             return any("Half a reply" in cell["source"] for cell in (await run.notebook())["cells"])
 
-        await until(half, 20, "the reply is being written")
+        await until(half, "the reply is being written")
         await run.call("interrupt")
         await run.state("paused")
         assert not await half()
@@ -342,7 +343,7 @@ async def test_output_after_a_cells_end_is_kept_below_it(competition: Path, tmp_
         async def ran() -> bool:
             return bool(run.records("ran"))
 
-        await until(ran, 30, "the person's cell has ended")
+        await until(ran, "the person's cell has ended")
         (tmp_path / "go").touch()
         await run.shows("the agent's")
         await run.shows("a person's")
@@ -426,7 +427,7 @@ async def test_a_person_may_delete_and_touch_what_the_agent_is_writing(
             cells = (await run.notebook())["cells"]
             return next((c["id"] for c in cells if "Long" in c["source"]), None)
 
-        cell = await until(half, 20, "a cell grows")
+        cell = await until(half, "a cell grows")
         edit = {"edit": "source", "cell_id": cell, "text": "mine now"}
         await run.call("edit", agent="lead", client="me", edits=[edit])
         await run.shows("whole")
@@ -471,10 +472,10 @@ async def test_edits_and_runs_of_a_person_survive_the_runners_death(
         )
         await person_runs(run, "mine", cell["source"])
         await run.shows("w is 5")
-        await until(ran, 30, "it is on record")
+        await until(ran, "it is on record")
         assert run.process
         os.killpg(run.process.pid, signal.SIGKILL)
-        run.process.wait(10)
+        run.process.wait(PATIENCE)
     meanwhile = json.loads((run.out / "agent.ipynb").read_text())
     meanwhile["cells"].append({"cell_type": "markdown", "id": "late", "metadata": {}, "source": "while dead"})
     (run.out / "agent.ipynb").write_text(json.dumps(meanwhile))
@@ -517,7 +518,7 @@ async def test_a_connection_from_an_agents_cell_is_refused_and_stop_ends_kernel_
         async def begun() -> bool:
             return marker.exists()
 
-        await until(begun, 20, "the cell runs")
+        await until(begun, "the cell runs")
         await run.call("stop")
         assert run.process
         await asyncio.to_thread(run.process.wait, 30)
@@ -544,7 +545,7 @@ async def test_invalid_frames_are_answered_and_the_run_goes_on(competition: Path
             assert raised.value.kind == kind, name
         future = await run.call("follow", agent="lead", client="me", seq=10**9)
         assert future["notebook"]["cells"]
-        assert (await run.call("status"))["state"] == "running"
+        await run.state("running")
 
 
 @awaited
@@ -575,7 +576,7 @@ async def test_a_kernel_that_dies_in_a_persons_cell_is_restored_with_the_agents_
         async def back() -> bool:
             return any(r.data["event"] == "kernel restarted" for r in run.records("kernel"))
 
-        await until(back, 60, "the kernel is back")
+        await until(back, "the kernel is back")
         assert [r.data["status"] for r in run.records("ran")] == ["died"]
         await run.call("hand_back")
         await run.seen(3)
@@ -596,7 +597,7 @@ async def test_the_agent_goes_on_after_a_persons_cell_killed_the_kernel_before_i
         async def queued() -> bool:
             return any(r.data["turn"] == 2 for r in run.records("cell"))
 
-        await until(queued, 30, "the agent's cell waits")
+        await until(queued, "the agent's cell waits")
         run.kernels[0].die()
         await run.shows("x is 1")
         assert [r.data["status"] for r in run.records("ran")] == ["died"]

@@ -15,6 +15,7 @@ from tornado.httpclient import HTTPClientError
 from cobra_jupyter.run import attach
 from cobra_jupyter.server import stored_runs
 from tests.fakes.runner import FakeRunner, write_run
+from tests.patience import PATIENCE
 from tests.server.conftest import RUN
 
 Json = dict[str, Any]
@@ -30,7 +31,7 @@ class Tab:
     async def next(self, **wanted: Any) -> Json:
         """The next frame that has these members."""
         while True:
-            text = await asyncio.wait_for(self.socket.read_message(), 15)
+            text = await asyncio.wait_for(self.socket.read_message(), PATIENCE)
             assert text is not None, "the socket was closed"
             frame: Json = json.loads(text)
             if all(frame.get(name) == value for name, value in wanted.items()):

@@ -15,6 +15,7 @@ from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.server import provisioner
 from cobra_jupyter.server.kernels import kernel_id, session_id
 from tests.fakes.runner import FakeRunner, write_run
+from tests.patience import PATIENCE
 from tests.server.conftest import RUN, Ask
 
 Json = dict[str, Any]
@@ -40,7 +41,7 @@ async def run_in(manager: Any, code: str) -> str:
     client.start_channels()
     printed: list[str] = []
     try:
-        await client.wait_for_ready(timeout=30)
+        await client.wait_for_ready(timeout=PATIENCE)
         await client.execute_interactive(
             code,
             timeout=30,
@@ -72,12 +73,12 @@ async def printed(tab: Any, code: str) -> str:
     }
     await tab.write_message(json.dumps(frame))
     while True:
-        message = json.loads(await asyncio.wait_for(tab.read_message(), 30))
+        message = json.loads(await asyncio.wait_for(tab.read_message(), PATIENCE))
         if message["msg_type"] == "stream" and message["parent_header"].get("msg_id") == "m":
             return str(message["content"]["text"]).strip()
 
 
-async def until(holds: Callable[[], Any], seconds: float = 20.0) -> None:
+async def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> None:
     deadline = asyncio.get_running_loop().time() + seconds
     while not holds():
         assert asyncio.get_running_loop().time() < deadline, "the condition never held"

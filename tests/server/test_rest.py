@@ -18,6 +18,7 @@ from cobra_jupyter.run import attach, registry
 from cobra_jupyter.server import launcher
 from tests.conftest import make_competition
 from tests.fakes.runner import FakeRunner, write_run
+from tests.patience import PATIENCE
 from tests.server.conftest import RUN, Ask
 
 ACTIONS = (
@@ -458,7 +459,7 @@ async def test_an_export_is_written_beside_the_notebook(ask: Ask, root: Path, ru
     assert "x = 1" in (root / "runs/c-1/agent.py").read_text()
 
 
-async def _until(holds: Any, seconds: float = 10.0) -> None:
+async def _until(holds: Any, seconds: float = PATIENCE) -> None:
     deadline = asyncio.get_running_loop().time() + seconds
     while not holds():
         assert asyncio.get_running_loop().time() < deadline

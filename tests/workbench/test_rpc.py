@@ -16,6 +16,7 @@ import pytest
 
 from cobra_jupyter.workbench import rpc
 from cobra_jupyter.workbench.rpc import Call, CallError, ConnectionLost, Peer
+from tests.patience import PATIENCE
 
 
 def serve(call: Call, name: str, args: dict[str, Any]) -> Any:
@@ -94,7 +95,7 @@ def test_an_interrupt_cancels_the_call_at_the_other_end(ends: tuple[socket.socke
     Peer(ends[0], handler)
     with pytest.raises(KeyboardInterrupt):
         Peer(ends[1]).call("long", on_progress=interrupt)
-    assert seen.wait(5)
+    assert seen.wait(PATIENCE)
 
 
 def test_an_interrupt_that_another_thread_takes_cancels_the_call_too(
@@ -140,7 +141,7 @@ def test_calls_of_a_lost_caller_are_cancelled(ends: tuple[socket.socket, socket.
     ends[1].sendall(rpc.encode({"id": 1, "call": "x"}))
     time.sleep(0.05)
     ends[1].close()
-    assert cancelled.wait(5)
+    assert cancelled.wait(PATIENCE)
 
 
 def framed(body: bytes, size: int | None = None) -> bytes:
@@ -166,9 +167,9 @@ MALFORMED = {
 def test_a_malformed_frame_drops_the_connection(ends: tuple[socket.socket, socket.socket], what: str) -> None:
     peer = Peer(ends[0], serve)
     ends[1].sendall(MALFORMED[what])
-    ends[1].settimeout(5)
+    ends[1].settimeout(PATIENCE)
     assert ends[1].recv(1000) == b""
-    assert peer.closed.wait(5)
+    assert peer.closed.wait(PATIENCE)
 
 
 def test_an_answer_nobody_waits_for_is_ignored(ends: tuple[socket.socket, socket.socket]) -> None:

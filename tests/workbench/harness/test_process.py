@@ -27,6 +27,7 @@ from cobra_jupyter.workbench import rpc
 from cobra_jupyter.workbench.client import Cobra, CobraError, start_process
 from cobra_jupyter.workbench.rpc import Call, CallError, ConnectionLost, Peer
 from tests.conftest import make_competition
+from tests.patience import PATIENCE
 from tests.workbench.sources import LINEAR, body
 
 PACKAGE = Path(cobra_jupyter.__file__).parents[1]
@@ -91,7 +92,7 @@ class Runner:
         self.peer.close()
         assert self.process.stdin
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
 
 
 def gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
@@ -367,7 +368,7 @@ def test_a_cell_whose_harness_went_is_told_to_run_again_and_then_works(
     threading.Timer(1.0, runner.process.kill).start()
     with pytest.raises(CobraError, match=r"the harness is gone .*; run the cell again$"):
         cobra.trial("long")
-    runner.process.wait(5)
+    runner.process.wait(PATIENCE)
     runner.path.unlink()
     runner.process = start_process(runner.facts, PACKAGE, tmp_path / "log")
     monkeypatch.setenv("COBRA_SOCKET", str(runner.path))
@@ -410,7 +411,7 @@ def test_nothing_stays_when_the_harness_is_killed(tmp_path: Path) -> None:
     assert len(family) == 7, "the harness, its warm server and tracker, two workers at work, two that wait"
     runner.process.kill()
     assert gone(family)
-    runner.process.wait(5)
+    runner.process.wait(PATIENCE)
     with pytest.raises(CobraError):
         cobra.status()
 
@@ -454,7 +455,9 @@ def in_python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "IPYTHONDIR": str(folder / "ipython")}
     environment.pop("COBRA_SOCKET", None)
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=150)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
 
 
 def test_a_notebook_without_a_run_has_a_harness_of_its_own(tmp_path: Path) -> None:

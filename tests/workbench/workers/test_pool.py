@@ -4,6 +4,7 @@ import threading
 import time
 
 from cobra_jupyter.workbench.workers.pool import Queue, Ticket
+from tests.patience import PATIENCE
 
 
 def waiting(queue: Queue, count: int) -> None:
@@ -29,7 +30,7 @@ def test_foreground_work_runs_before_background_work_and_each_in_order() -> None
         waiting(queue, place + 1)
     queue.leave(running)
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert order == ["f1", "f2", "b1", "b2"]
 
 
@@ -45,9 +46,9 @@ def test_work_that_is_cancelled_while_it_waits_does_not_block_the_queue() -> Non
     second.start()
     waiting(queue, 2)
     given_up.set()
-    first.join(10)
+    first.join(PATIENCE)
     queue.leave(running)
-    second.join(10)
+    second.join(PATIENCE)
     assert found == [False, True]
 
 
@@ -71,7 +72,7 @@ def test_a_fit_of_many_threads_takes_as_many_cores_and_is_not_overtaken() -> Non
     assert one
     queue.leave(one)
     for thread in (wide, narrow):
-        thread.join(10)
+        thread.join(PATIENCE)
     assert entered == [4, 1]
 
 
@@ -87,6 +88,6 @@ def test_one_fit_at_a_time_has_the_gpu_and_others_pass_those_that_wait_for_it() 
     assert other
     assert later == []
     queue.leave(first)
-    second.join(10)
+    second.join(PATIENCE)
     assert later[0]
     assert later[0].gpu
