@@ -43,6 +43,10 @@ class Live:
         self._last = 0.0
 
     def progress(self, news: Json) -> None:
+        """Show news in place; a `note` is shown at once and stays above the result."""
+        if "note" in news:
+            self._show({"text/plain": news["note"]}, display_id=uuid4().hex, update=False)
+            return
         if time.monotonic() - self._last < 0.25:
             return
         self._last = time.monotonic()

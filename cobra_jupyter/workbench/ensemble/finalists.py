@@ -226,6 +226,16 @@ class Finalists:
             self._averaging(what),
         )
 
+    def costs(self, what: str, plan: Training) -> tuple[float, float]:
+        """Worker seconds that a submission trains for now, and that a proof needs to train it again."""
+        members, _ = self.members(what)
+        if plan.refits:
+            refits = plan.refits * sum(
+                training.refit_seconds(trial, len(self._data.train)) for trial, _ in members
+            )
+            return refits, refits
+        return 0.0, BAG.cost(members)
+
     def _averaging(self, what: str) -> Difference | None:
         """What the mean over repeats gains over one repeat; its models are a part of those that predict."""
         oof = self._out_of_fold(what)

@@ -531,10 +531,22 @@ class Harness:
         if not explained and scope.views.time_ordered:
             explained = "the test rows are later than the train rows"
         plan = self._training(call, scope, what)
+        call.progress(note=self._cost(scope, what, plan))
         written = scope.finalists.submit(what, plan, call.cancelled, explained, admit)
         record: results.Submission = {**written, **scope.judgement()}
         self.restore_submission(record)
         return self._publish(results.SUBMISSION, record)
+
+    def _cost(self, scope: ProtocolScope, what: str, plan: Training) -> str:
+        """What a submission costs, and the reserve that follows; said before it runs."""
+        now, again = (cost / self.resources.slots for cost in scope.finalists.costs(what, plan))
+        trains = f"trains for about {now:.3g} s" if now else "trains nothing"
+        overhead = max(self.resources.overhead, self._reading)
+        reserve = self.resources.reserve_for(again * self.resources.slots, overhead)
+        said = f"submitting {what} {trains} and predicts; its proof trains for about {again:.3g} s"
+        if self.resources.budget is None:
+            return said
+        return f"{said}, for which {reserve:.0f} s of the {self.resources.seconds_left:.0f} s left are kept"
 
     def _training(self, call: Call, scope: ProtocolScope, what: str) -> Training:
         """Decide how the models of a submission are trained; a replay decides as the original did."""
