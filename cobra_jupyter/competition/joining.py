@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
-from cobra_jupyter.competition.joined import Joined
+from cobra_jupyter.competition.joined import SERIES_KEY, Joined
 from cobra_jupyter.competition.reader import Reader
 from cobra_jupyter.competition.tables import tables_at
 
@@ -40,12 +42,28 @@ def _found(reader: Reader, train: pd.DataFrame, key: str, setting: str, path: st
             f"{setting}: there is no table {path}; give FILE:COLUMN with a file of the folder"
         )
     table, other = reader.frame(tables_at(reader.folder, path)[0])
-    for name in (key, column):
+    here = key
+    if SERIES_KEY in other.columns:
+        here, table = SERIES_KEY, replace(table, as_written=(SERIES_KEY,))
+        table, other = reader.frame(table)
+        _check_series(train, key, setting.partition("=")[0], other)
+    for name in (here, column):
         if name not in other.columns:
             raise CompetitionError(
                 f"{setting}: {path} has no column {name}; it has {listed(other.columns, 20)}"
             )
-    if other[key].duplicated().any():
+    if other[here].duplicated().any():
         raise CompetitionError(f"{setting}: {path} has several rows with one {key}; keep one of each")
     name = column if column not in train.columns else f"{table.stem}_{column}"
-    return Joined(table, key, column, name)
+    return Joined(table, key, column, name, here)
+
+
+def _check_series(train: pd.DataFrame, key: str, setting: str, other: pd.DataFrame) -> None:
+    """Raises CompetitionError if a Series lacks rows of train."""
+    known = train[key].astype(str)
+    missing = known[~known.isin(other[SERIES_KEY])]
+    if len(missing):
+        raise CompetitionError(
+            f"{setting}: the Series has no value for {len(missing)} of {len(known)} rows of train, such as "
+            f"{missing.iloc[0]!r}; its index is to be the key, {setting}.set_axis(train[{key!r}].astype(str))"
+        )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cobra_jupyter.workbench import given
 from cobra_jupyter.workbench.display import rendering
+from cobra_jupyter.workbench.harness_process import default_facts, start_process
+from cobra_jupyter.workbench.result import Result
 from cobra_jupyter.workbench.rpc import CallError, ConnectionLost, Peer
 
 if TYPE_CHECKING:
@@ -30,39 +31,6 @@ class CobraError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return [f"CobraError: {self}"]
-
-
-class Result(Mapping[str, Any]):
-    """The result of a call: a mapping with its keys as attributes (`result.score` is `result["score"]`)."""
-
-    def __init__(self, kind: str, data: Mapping[str, Any], is_shown: Callable[[], bool] = bool) -> None:
-        """`is_shown`: whether the call has shown it in the cell that runs."""
-        self._kind, self._data, self._is_shown = kind, dict(data), is_shown
-
-    def __getitem__(self, key: str) -> Any:
-        return self._data[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._data)
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in self._data:
-            raise AttributeError(f"a {self._kind} has no {name!r}; it has {', '.join(self._data)}")
-        return self._data[name]
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._data]
-
-    def __repr__(self) -> str:
-        return rendering.text(self._kind, self._data)
-
-    def _ipython_display_(self) -> None:
-        """Show it, once a cell: the call has shown it already if it stands at the end of the call's cell."""
-        if not self._is_shown():
-            rendering.Live().finish(self._kind, self._data)
 
 
 class Cobra:
@@ -98,14 +66,16 @@ class Cobra:
 
     # ---- the steps
 
-    def open(self, folder: str | Path | None = None, **options: str) -> Result:
+    def open(self, folder: str | Path | None = None, **options: Any) -> Result:
         """Read a competition folder (MLE-bench's `public/` layout) and show its card.
 
         In a run the folder is known; elsewhere name it. The card gives evidence for each decision and lists
         open questions. Options correct it: `cobra.open("data/x", target="price", metric="rmse")`. They are
         id, target, metric, direction, split, groups, time, kind, task, weights and positive. `metric` may
-        be the name of a `%%metric` cell; `groups` and `weights` may come from a table: `owners.csv:owner`."""
+        be the name of a `%%metric` cell; `groups` and `weights` may come from a table: `owners.csv:owner`,
+        or be a pandas Series whose index is the row key."""
         self._connect(folder)
+        options = {name: given.as_setting(name, value, Path.cwd()) for name, value in options.items()}
         return self._call("open", folder=str(Path(folder).resolve()) if folder else None, options=options)
 
     def protocol(
@@ -114,7 +84,7 @@ class Cobra:
         split: str | None = None,
         folds: int | None = None,
         repeats: int | None = None,
-        groups: str | None = None,
+        groups: str | pd.Series | None = None,
         time: str | None = None,
         metric: str | None = None,
         vault: bool | None = None,
@@ -125,8 +95,8 @@ class Cobra:
 
         By default the split is derived from the data, with a reason. `split` is kfold, stratified, group,
         stratified_group or time. Rows with equal values in the column `groups` stay together (`column[0]`:
-        the part before the first separator; "owners.csv:owner": a column of another table, by the key;
-        "duplicates": rows with equal features). The column `time` orders
+        the part before the first separator; "owners.csv:owner": a column of another table, by the key, as is
+        a Series whose index is the key; "duplicates": rows with equal features). The column `time` orders
         rows: each fold predicts a window as long as the test's, and trains on what is earlier, by more than
         `gap` days (of a column of numbers: units) where labels are known late. The metric is tested first:
         the truth itself must beat shuffled truth and a constant. No candidate sees the columns in `leave_out`
@@ -137,7 +107,7 @@ class Cobra:
             split=split,
             folds=folds,
             repeats=repeats,
-            groups=groups,
+            groups=given.as_setting("groups", groups, Path.cwd()),
             time=time,
             metric=metric,
             vault=vault,
@@ -431,51 +401,3 @@ class Cobra:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         shutil.rmtree(private, ignore_errors=True)
-
-
-def default_facts() -> dict[str, Any]:
-    import psutil
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = int(psutil.virtual_memory().available * 0.8 / cores)
-    return {
-        "competition": None,
-        "options": {},
-        "seed": 0,
-        "slots": cores,
-        "memory_bytes": memory,
-        "started": time.time(),
-        "budget": None,
-    }
-
-
-def start_process(
-    facts: Mapping[str, Any],
-    path: Path,
-    log: Path,
-    python: str = sys.executable,
-    env: Mapping[str, str] | None = None,
-) -> subprocess.Popen[bytes]:
-    """Start a harness process and wait until it listens. Raises ConnectionLost with the end of its log."""
-    environment = {**(os.environ if env is None else env), "PYTHONUNBUFFERED": "1"}
-    paths = [str(path), environment.get("PYTHONPATH", "")]  # workers import from where the kernel does
-    environment["PYTHONPATH"] = os.pathsep.join(each for each in paths if each)
-    with log.open("ab") as stderr:
-        process = subprocess.Popen(
-            [python, "-m", "cobra_jupyter.workbench"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=environment,
-            start_new_session=True,
-        )
-    assert process.stdin
-    assert process.stdout
-    process.stdin.write(json.dumps(dict(facts)).encode() + b"\n")
-    process.stdin.flush()
-    if process.stdout.readline().strip() != b"ready":
-        process.kill()
-        raise ConnectionLost(
-            f"the harness did not start; its log ends: {log.read_text(errors='replace')[-2000:]}"
-        )
-    return process
