@@ -25,6 +25,8 @@ import pytest
 from cobra_jupyter.workbench.rebuild import Line
 
 if TYPE_CHECKING:
+    from cobra_jupyter.brains.context import Context
+    from cobra_jupyter.brains.playbook.step import Step
     from tests.fakes.recorded import RecordedRun
 
 for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):  # no test may ask a real provider
@@ -212,6 +214,20 @@ def without_processes(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(runner, "Runner", partial(runner.Runner, machinery=MACHINERY))
     patch.setattr(cli, "_process_start", time.time)
+
+
+def end_playbook_after(patch: pytest.MonkeyPatch, *kinds: str) -> None:
+    """The playbook goes to the end of its plan when the record has these kinds: with a generous budget a
+    whole run then does not depend on the machine's speed."""
+    from cobra_jupyter.brains import playbook
+    from cobra_jupyter.brains.playbook import plan
+    from cobra_jupyter.brains.playbook.view import View
+
+    def step(context: Context) -> Step:
+        seen = {kind for kind, _ in context.records}
+        return plan._ending(View(context)) if seen.issuperset(kinds) else plan.next_step(context)
+
+    patch.setattr(playbook, "next_step", step)
 
 
 @pytest.fixture
