@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import json
 import os
 import signal
@@ -302,8 +303,28 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 1 + int(joblib.cpu_count())
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A worker that crashes leaves its stack where the summary finds it; it would be lost otherwise."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = _crashes(session.config)
+        folder.mkdir(parents=True, exist_ok=True)
+        faulthandler.enable(file=(folder / worker).open("w"))
+
+
+def _crashes(config: pytest.Config) -> Path:
+    return config.rootpath / ".pytest_cache" / "crashes"
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Name the ten slowest tests, fixtures included, and those that take long without a stated reason."""
+    """Show the stacks of crashed workers; name the ten slowest tests, fixtures included, and those that take
+    long without a stated reason."""
+    if "PYTEST_XDIST_WORKER" in os.environ:  # a worker has a summary too, which nobody sees
+        return
+    for stack in sorted(_crashes(terminalreporter.config).glob("*")):
+        if text := stack.read_text(errors="replace"):
+            terminalreporter.section(f"{stack.name} crashed")
+            terminalreporter.line(text[:5000])
+        stack.unlink()
     reports = [r for found in terminalreporter.stats.values() for r in found if hasattr(r, "duration")]
     seconds: dict[str, float] = {}
     for report in reports:
