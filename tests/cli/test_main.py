@@ -20,7 +20,7 @@ from cobra_jupyter.cli import demo, parser
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.cli.main import USER_ERRORS
 from cobra_jupyter.competition.record import SETTINGS
-from cobra_jupyter.records.ledger import read, verify
+from cobra_jupyter.records.ledger import verify
 from tests.patience import PATIENCE
 
 HEAVY = (
