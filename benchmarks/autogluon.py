@@ -13,7 +13,7 @@ from typing import Any
 from cobra_jupyter import competition as competitions
 
 ENVIRONMENT = Path(".venv-autogluon")
-# its models that download weights (Mitra, TabICL, TabPFN, TabDPT) are left out; AutoGluon names them in its log
+# its models that download weights (Mitra, TabICL, TabPFN, TabDPT) are left out; its log names them
 PACKAGES = ["autogluon.tabular[lightgbm,catboost,xgboost,fastai,tabm,realmlp]>=1.6,<2", "pyarrow"]
 OVERHEAD = 20.0  # seconds of the budget for imports, reading and predicting
 
