@@ -35,7 +35,6 @@ test-py: .venv/test check  ## style, types and the tests that need no browser
 
 coverage: .venv/test  ## the same tests, with the share of the package's lines that they run
 	$(BIN)/pytest $(SERVER) --ignore=tests/lab -m '$(TIER)' --cov --cov-report=
-	@echo "coverage: $$($(BIN)/coverage report --format=total) % of the package"  # less than fail_under fails
 
 test-lab: .venv/test .venv/lab .venv/chromium .venv/collaboration test-jest  ## the front end: jest, and real JupyterLab in real Chromium
 	$(BIN)/pytest tests/lab -m '$(TIER)'
