@@ -37,7 +37,7 @@ coverage: .venv/test  ## the same tests, with the share of the package's lines t
 	$(BIN)/pytest $(SERVER) --ignore=tests/lab -m '$(TIER)' --cov --cov-report=
 
 test-lab: .venv/test .venv/lab .venv/chromium .venv/collaboration test-jest  ## the front end: jest, and real JupyterLab in real Chromium
-	$(BIN)/pytest tests/lab -m '$(TIER)'
+	$(BIN)/pytest tests/lab -m '$(TIER)' --dist loadfile  # what a file needs beside the usual server starts once
 
 test-jest: labextension/node_modules  ## the front end's style, types and tests
 	cd labextension && $(JLPM) lint:check && $(JLPM) types:check && $(JLPM) test
