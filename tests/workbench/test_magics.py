@@ -58,17 +58,19 @@ def test_a_result_is_shown_once_in_its_cell_and_again_in_a_later_one(monkeypatch
     assert again == ["finish", "finish"]
 
 
-def test_a_note_stays_above_the_result_which_replaces_the_progress() -> None:
+def test_a_note_is_shown_at_once_and_replaced_by_the_result() -> None:
     shown: list[tuple[str, str, bool]] = []
 
     def show(content: dict[str, Any], display_id: str, update: bool) -> None:
         shown.append((content["text/plain"], display_id, update))
 
     live = Live(show)
-    live.progress({"note": "submitting t001 trains nothing"})
     live.progress({"what": "ridge_v1", "done": 1, "total": 2})
+    live.progress({"note": "submitting t001 trains nothing"})
     live.finish("finish", {"why": "enough", "answer": "the run ends"})
-    (note, above, new), (_, place, first), (_, replaced, update) = shown
-    assert (note, new) == ("submitting t001 trains nothing", False)
-    assert above != place == replaced
-    assert (first, update) == (False, True)
+    assert [text for text, _, _ in shown[:2]] == [
+        "ridge_v1: 1 of 2 fits done",
+        "submitting t001 trains nothing",
+    ]
+    assert len({place for _, place, _ in shown}) == 1
+    assert [update for _, _, update in shown] == [False, True, True]

@@ -43,9 +43,9 @@ class Live:
         self._last = 0.0
 
     def progress(self, news: Json) -> None:
-        """Show news in place; a `note` is shown at once and stays above the result."""
+        """Show news in place, a `note` at once."""
         if "note" in news:
-            self._show({"text/plain": news["note"]}, display_id=uuid4().hex, update=False)
+            self._put({"text/plain": news["note"]})
             return
         if time.monotonic() - self._last < 0.25:
             return
