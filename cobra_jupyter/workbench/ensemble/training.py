@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cobra_jupyter.workbench.scoring.scorer import Difference
-from cobra_jupyter.workbench.search.trials import Fit, Trial
+from cobra_jupyter.workbench.search.fits import Fit
+from cobra_jupyter.workbench.search.trials import Trial
 
 MOST_SEEDS = 5
 SHARE = 0.25  # of the time left, for refits and for the proof that repeats them

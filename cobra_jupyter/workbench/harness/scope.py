@@ -27,9 +27,10 @@ from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Scorer
 from cobra_jupyter.workbench.search import scaling
 from cobra_jupyter.workbench.search.ablation import Ablation
 from cobra_jupyter.workbench.search.candidates import Candidates
+from cobra_jupyter.workbench.search.fits import Fit
 from cobra_jupyter.workbench.search.shared import Artefacts
 from cobra_jupyter.workbench.search.studies import Studies
-from cobra_jupyter.workbench.search.trials import Fit, Spec, Trial, Trials
+from cobra_jupyter.workbench.search.trials import Spec, Trial, Trials
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Pool
 
