@@ -300,6 +300,15 @@ class Trial(TypedDict):
     failure: Failure | None
 
 
+class Discard(TypedDict):
+    """Files of trials that left the race, removed to make room. Hash and score stay in the record."""
+
+    models: Annotated[list[str], "Trials whose models were removed; they can be fitted again."]
+    predictions: Annotated[list[str], "Trials whose predictions were removed too."]
+    files: Annotated[list[str], "The predictions and models that no other trial uses, by path."]
+    why: str
+
+
 class Fit(FoldFit):
     """A long fit, recorded when it ends, before its trial ends."""
 
@@ -781,6 +790,7 @@ CANDIDATE: Kind[Candidate] = Kind("candidate")
 SHARED: Kind[Shared] = Kind("shared")
 TRIAL: Kind[Trial] = Kind("trial")
 FIT: Kind[Fit] = Kind("fit")
+DISCARD: Kind[Discard] = Kind("discard")
 OOF: Kind[OutOfFold] = Kind("oof")
 PROBE: Kind[Probe] = Kind("probe")
 ABLATION: Kind[Ablation] = Kind("ablation")

@@ -25,7 +25,7 @@ from cobra_jupyter.workbench.protocol.views import Views
 from cobra_jupyter.workbench.scoring import metrics, resample
 from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
 from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Score, Scorer
-from cobra_jupyter.workbench.search.trials import Trial, Trials, decode_settings
+from cobra_jupyter.workbench.search.trials import DROPPED, Trial, Trials, decode_settings
 
 Array = np.ndarray[Any, Any]
 CLEARLY = 2.0  # paired standard errors
@@ -60,6 +60,7 @@ class Finalists:
         scored = [t for t in finished if t.oof is not None]
         standing = [t for t in scored if t.final]
         if ids is not None:
+            self._refuse_dropped(ids)
             missing = set(ids) - {t.id for t in standing}
             if missing:
                 raise ValueError(
@@ -71,6 +72,25 @@ class Finalists:
         if not standing:
             raise NotReady("no trial has finished: run cobra.trial(name) or cobra.scale(name) first")
         return standing
+
+    def _refuse_dropped(self, ids: Sequence[str]) -> None:
+        if gone := self._trials.dropped & set(ids):
+            raise ValueError(f"{', '.join(sorted(gone))}: {DROPPED}")
+
+    def in_the_race(self, best: int) -> set[str]:
+        """The trials whose predictions and models stay: so many of the best that could be selected, members
+        of blends and submissions, and the finalists of the latest selection."""
+        finished = [trial for trial in self._trials.finished() if trial.score and trial.oof is not None]
+        standing = [trial for trial in finished if trial.final] or finished
+        standing.sort(key=self.goodness, reverse=True)
+        named = {trial.id for trial in standing[:best]} | set(self._used)
+        named |= {self.selected.chosen, self.selected.runner_up or ""} if self.selected else set()
+        members = {trial.id for blend in self.blends.values() for trial in blend.trials}
+        return (named | members) - set(self.blends)
+
+    def goodness(self, trial: Trial) -> float:
+        """A trial's score, higher is better."""
+        return self._scorer.sign * trial.score.value if trial.score else -np.inf
 
     def count(self, trial: Trial) -> None:
         """Forget the selection if it was made without this trial, which stands for it too."""
@@ -167,6 +187,7 @@ class Finalists:
         """Return trials, weights and score of a blend or of a single trial."""
         if blend := self.blends.get(what):
             return [(t, w) for t, (_, w) in zip(blend.trials, blend.members, strict=True)], blend.score
+        self._refuse_dropped([what])
         scored = {t.id: t for t in self._trials.finished() if t.score and t.oof is not None}
         if (trial := scored.get(what)) is None or trial.score is None:
             raise ValueError(

@@ -27,6 +27,7 @@ from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
 from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, prepare
 from cobra_jupyter.workbench.harness.resources import UNLIMITED, Resources
+from cobra_jupyter.workbench.harness.room import RoomMaker
 from cobra_jupyter.workbench.harness.scope import Emit, ProtocolScope, RunServices, check_fraction, forbidden
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.kind import Kind
@@ -101,6 +102,7 @@ class Harness:
         self.jobs, self.numbers = Jobs(emit), Numbers(self.decisions)
         self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
         self.scopes: dict[int, ProtocolScope] = {}  # all protocols by number
+        self.room = RoomMaker(settings.folder, self.scopes, self.decisions, self._tell)
         self._reading = 0.0  # seconds that the tables took
         self._submitted: results.Submission | None = None
         self.leaking: list[str] = []  # columns that the latest audit found leaking
@@ -332,7 +334,7 @@ class Harness:
         background: bool = False,
     ) -> Result[results.Trial] | Result[results.Job]:
         """Run one trial."""
-        scope = self.scope
+        scope = self._scope_with_room(call)
         spec = scope.spec(call, candidate, config, folds, fraction, seed, repeats, timeout)
         if timeout is not None:  # for the whole trial: fits that run one after the other share it
             spec = replace(spec, timeout=round(spec.timeout / math.ceil(len(spec.keys) / self.pool.slots), 1))
@@ -393,7 +395,7 @@ class Harness:
         seed: int = 0,
     ) -> Result[results.Ablation]:
         """Test factors one by one on small data, then combinations of the winners."""
-        scope, found = self.scope, self.candidates.get(candidate)
+        scope, found = self._scope_with_room(call), self.candidates.get(candidate)
         chosen = found.levels(factors)
         left = self.resources.left(call)
         seconds = min(seconds or 0.2 * self.resources.seconds, max(left, 0.0))
@@ -418,7 +420,8 @@ class Harness:
         fidelity = None
         if fraction is not None or folds is not None:
             fidelity = Fidelity(check_fraction(1.0 if fraction is None else fraction), scope.folds(folds))
-        table = ablate.run(fidelity)
+        with self.room.kept():
+            table = ablate.run(fidelity)
         scope.ablations.append(table)
         scope.ideas.ablation(table)
         record: results.Ablation = {
@@ -467,7 +470,7 @@ class Harness:
         seconds: float | None = None,
     ) -> Result[results.Trial] | Result[results.Job]:
         """Run the full-size trial, or the largest whose predicted cost fits the time and memory left."""
-        scope = self.scope
+        scope = self._scope_with_room(call)
         folds, repeats = scope.protocol.folds, repeats or scope.protocol.repeats
         probe = scope.probe(call, candidate, config, repeats)
         left = self.resources.left(call)
@@ -495,7 +498,7 @@ class Harness:
         self, call: Call, trials: list[str] | None = None, seconds: float | None = None
     ) -> Result[results.Blend]:
         """Blend full-size trials; nested folds give the blend's score."""
-        scope = self.scope
+        scope = self._scope_with_room(call)
         limit = seconds * self.resources.slots if seconds else self.resources.proof_limit(call)
         pool = scope.full(call, trials)
         blend = scope.finalists.blend(self.numbers.of(call, "b"), pool, limit)
@@ -705,6 +708,12 @@ class Harness:
         self.studies.close()
 
     # ---- helpers
+
+    def _scope_with_room(self, call: Call) -> ProtocolScope:
+        """Return the current protocol, after making room for new work."""
+        scope = self.scope
+        self.room.make(call)
+        return scope
 
     def _opened(self) -> tuple[competitions.Competition, competitions.Data]:
         if self._competition is None or self._data is None:

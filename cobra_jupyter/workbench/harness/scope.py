@@ -30,7 +30,7 @@ from cobra_jupyter.workbench.search.candidates import Candidates
 from cobra_jupyter.workbench.search.fits import Fit
 from cobra_jupyter.workbench.search.shared import Artefacts
 from cobra_jupyter.workbench.search.studies import Studies
-from cobra_jupyter.workbench.search.trials import Spec, Trial, Trials
+from cobra_jupyter.workbench.search.trials import DROPPED, Spec, Trial, Trials
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Pool
 
@@ -193,9 +193,11 @@ class ProtocolScope:
         """Return the out-of-fold predictions of a trial or blend, or None if this protocol has none by that
         id.
 
-        Raises ValueError if the trial failed."""
+        Raises ValueError if the trial failed or its predictions were dropped."""
         if blend := self.finalists.blends.get(id):
             return blend.oof
+        if id in self.trials.dropped:
+            raise ValueError(f"{id}: {DROPPED}")
         trial = next((trial for trial in self.trials.finished() if trial.id == id), None)
         if trial and trial.oof is None:
             raise ValueError(f"{id} failed: it has no out-of-fold predictions")

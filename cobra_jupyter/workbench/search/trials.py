@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from cobra_jupyter.workbench.workers.predictions import check_raw
 from cobra_jupyter.workbench.workers.worker import Work
 
 Array = np.ndarray[Any, Any]
+DROPPED = "its predictions were dropped to make room; run it again, and it is fitted again as a new trial"
 PATIENCE = 10.0  # seconds without any work after which an awaited trial is given up
 LONG = 5.0  # seconds; a longer fit is recorded at once, so that it is not lost if its trial does not end
 
@@ -75,6 +76,7 @@ class Trial:
     failure: Failure | None = None
     oof: OutOfFold | None = field(default=None, repr=False, compare=False)
     full: bool = False  # every fold of at least one repeat, all data
+    dropped: bool = False  # its predictions were dropped to make room; its score is known
 
     @property
     def final(self) -> bool:
@@ -174,14 +176,18 @@ class Trials:
         self._decisions = decisions or TimedDecisions(lambda kind, data: None)
         self._fits: dict[str, Future[Fit]] = {}
         self._trials: dict[str, Trial] = {}
+        self.dropped: set[str] = set()  # trials whose predictions were dropped
         self._running: dict[str, threading.Event] = {}  # by trial key: set when the trial has ended
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(64, thread_name_prefix="fit")
 
     def known(self, spec: Spec) -> Trial | None:
-        """Return the trial that did exactly this, unless it ran out of time and `spec` allows more."""
+        """Return the trial that did exactly this, unless its predictions were dropped, or it ran out of time
+        and `spec` allows more."""
         trial = self._trials.get(self._trial_key(spec))
-        return None if trial and any(worth_again(fit, spec.timeout) for fit in trial.fits) else trial
+        if trial is None or trial.dropped or any(worth_again(fit, spec.timeout) for fit in trial.fits):
+            return None
+        return trial
 
     def close(self) -> None:
         """Start no more fits."""
@@ -232,6 +238,23 @@ class Trials:
             self._on_trial(trial)
         return trial
 
+    def drop(self, ids: Collection[str], fits: Collection[str], models: Collection[str]) -> None:
+        """Forget the predictions of trials; remove these folders of fits, and the models in the others."""
+        self.dropped.update(ids)
+        with self._lock:
+            for key, trial in self._trials.items():
+                if trial.id in ids:
+                    self._trials[key] = replace(trial, oof=None, dropped=True)
+            running = {digest for key in self._running for digest in key.split("|")}
+            for folder in (Path(each) for each in (*fits, *models)):
+                digest = folder.name.partition("-")[0]
+                if digest in running:
+                    continue  # a trial has begun that shares it
+                if str(folder) in models:
+                    (folder / "model.pkl").unlink(missing_ok=True)
+                    continue
+                shutil.rmtree(folder, ignore_errors=True)
+
     def _trial_key(self, spec: Spec) -> str:
         return "|".join(self._digest(spec, key) for key in spec.keys)
 
@@ -267,9 +290,7 @@ class Trials:
         digest = self._digest(spec, key)
         with self._lock:
             known = self._fits.get(digest)
-            if known is not None and not (
-                known.done() and (known.exception() or worth_again(known.result(), spec.timeout))
-            ):
+            if known is not None and _serves(known, spec.timeout):
                 return known
             out = self.folder / (digest if known is None else f"{digest}-{uuid.uuid4().hex[:6]}")
             future = self._fits[digest] = self._threads.submit(self._fit, spec, key, digest, out, cancelled)
@@ -500,8 +521,9 @@ class Trials:
             (out / "done").touch()
         return np.asarray(np.load(out / "raw0.npy", allow_pickle=False))
 
-    def restore(self, record: results.Trial, candidate: Candidate) -> Trial:
-        """Restore a recorded trial with its stored predictions. Raises ValueError if these were changed."""
+    def restore(self, record: results.Trial, candidate: Candidate, dropped: bool = False) -> Trial:
+        """Restore a recorded trial with its stored predictions, unless they were `dropped`. Raises ValueError
+        if these were changed."""
         fits = record["fits"]
         spec = Spec(
             candidate=candidate,
@@ -516,7 +538,10 @@ class Trials:
             threads=record["threads"],
         )
         failure = Failure(**record["failure"]) if record["failure"] else None
-        restored = tuple(self.restore_fit(fit, spec, failure) for fit in fits)
+        restored = tuple(
+            self._as_fit(fit, failure) if dropped else self.restore_fit(fit, spec, failure) for fit in fits
+        )
+        self.dropped |= {record["id"]} if dropped else set()
         scored = record["score"] is not None
         score = (
             Score(
@@ -538,8 +563,9 @@ class Trials:
             fits=restored,
             seconds=record["seconds"],
             failure=failure,
-            oof=self.out_of_fold(spec, restored) if scored else None,
+            oof=self.out_of_fold(spec, restored) if scored and not dropped else None,
             full=record["full"],
+            dropped=dropped,
         )
         self._trials[self._trial_key(spec)] = trial
         return trial
@@ -555,11 +581,16 @@ class Trials:
             raise ValueError(f"a fit of {spec.candidate.key} was made from other code, data or folds")
         if record["status"] != "failed" and sha256(out / "raw0.npy") != record["sha256"]:
             raise ValueError(f"{record['raw']} is not the prediction that was recorded")
-        fit = Fit(folder=str(out), failure=failure if record["status"] != "ok" else None, **recorded(record))
+        fit = self._as_fit(record, failure)
         done: Future[Fit] = Future()
         done.set_result(fit)
         self._fits[fit.digest] = done
         return fit
+
+    def _as_fit(self, record: results.FoldFit, failure: Failure | None) -> Fit:
+        out = self.folder / Path(record["raw"]).parent.name
+        failure = failure if record["status"] != "ok" else None
+        return Fit(folder=str(out), failure=failure, **recorded(record))
 
     def await_all(self, ids: Sequence[str], cancelled: threading.Event) -> None:
         """Wait until these trials have finished, as long as work runs."""
@@ -576,3 +607,13 @@ class Trials:
 
 def config_key(config: Mapping[str, Any]) -> str:
     return json.dumps(dict(config), sort_keys=True)
+
+
+def _serves(known: Future[Fit], seconds: float) -> bool:
+    """Whether a fit need not be repeated: it runs, or it ended well or as well as it can, and is stored."""
+    if not known.done():
+        return True
+    if known.exception():
+        return False
+    fit = known.result()
+    return not worth_again(fit, seconds) and Path(fit.folder).exists()
