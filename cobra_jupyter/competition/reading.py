@@ -69,7 +69,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     outputs, targets = settle_outputs(tables, key, outputs, targets, found)
     checks.unique_names(tables, targets, reader.repeated, found)
     checks.same_ids(tables, key, found)
-    joined = joining.settle(reader, tables, key.name, found)
+    joined = joining.settle(reader, tables, key.name, targets, found)
     named = metric_words.find(text)
     said = found.settings.get("metric", named.metric or named.nearest)
     training.keep_classes(reader, tables, key, targets, outputs, said, found)

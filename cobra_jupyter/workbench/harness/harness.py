@@ -23,6 +23,7 @@ from cobra_jupyter.workbench.ensemble.submission import SubmissionError
 from cobra_jupyter.workbench.ensemble.suspicion import Suspicion
 from cobra_jupyter.workbench.ensemble.training import Training
 from cobra_jupyter.workbench.errors import NotReady, TooExpensive
+from cobra_jupyter.workbench.harness.given import Given, Sent
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
 from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, prepare
@@ -103,6 +104,7 @@ class Harness:
         self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
         self.scopes: dict[int, ProtocolScope] = {}  # all protocols by number
         self.room = RoomMaker(settings.folder, self.scopes, self.decisions, self._tell)
+        self.given = Given(settings.folder)
         self._reading = 0.0  # seconds that the tables took
         self._submitted: results.Submission | None = None
         self.leaking: list[str] = []  # columns that the latest audit found leaking
@@ -170,10 +172,10 @@ class Harness:
 
     def _read(self, where: str) -> competitions.Competition:
         """Read the folder with the options; the metric may be one that a cell defined."""
-        custom = self._custom
+        custom, options = self._custom, self.given.resolved(self._options)
         if custom is None or self._options.get("metric") != custom.name:
-            return competitions.read(where, self._options)
-        others = {name: value for name, value in self._options.items() if name != "metric"}
+            return competitions.read(where, options)
+        others = {name: value for name, value in options.items() if name != "metric"}
         found = competitions.read(where, others)
         return replace(
             found,
@@ -197,7 +199,7 @@ class Harness:
         split: str | None = None,
         folds: int | None = None,
         repeats: int | None = None,
-        groups: str | None = None,
+        groups: str | Sent | None = None,
         time: str | None = None,
         metric: str | None = None,
         vault: bool | None = None,
@@ -205,14 +207,18 @@ class Harness:
         gap: float | None = None,
         name: str | None = None,
         cell: str | None = None,
+        weights: str | Sent | None = None,
+        beside: Path | None = None,
     ) -> Result[results.Protocol]:
         """Freeze split, folds and metric, after a test of the metric. A `cell` makes the folds in a worker.
 
         Columns that the audit found leaking are left out, unless `leave_out` is given or a person lets them
-        in. A split that a leak calls for is the default. `groups` may name a column of another table."""
-        if groups and ":" in groups and groups not in self._opened()[1].train:  # FILE:COLUMN
-            self.open(call, options={**self._options, "groups": groups})
-            groups = None
+        in. A split that a leak calls for is the default. `groups` and `weights` may be columns of another
+        table, or Series; the competition is then opened anew with them. `beside`: where Series were sent."""
+        opened, loaded = self._opened()
+        if given := self.given.settings(groups, weights, opened, loaded.train, beside):
+            self.open(call, options={**self._options, **given})
+        own_groups = groups if isinstance(groups, str) and "groups" not in given else None
         (competition, data), custom = self._opened(), self._custom
         if metric and custom and custom.name != metric:
             custom = None
@@ -220,7 +226,7 @@ class Harness:
             "split": split,
             "folds": folds,
             "repeats": repeats,
-            "groups": groups,
+            "groups": own_groups,
             "time": time,
             "metric": metric,
             "vault": vault,
@@ -231,7 +237,9 @@ class Harness:
         }
         unused = self._unused() if leave_out is None else leave_out
         own = self._own_folds(name or "own", cell) if cell else None
-        asked = split or groups or time or cell or competition.split or competition.groups or competition.time
+        asked = (
+            split or own_groups or time or cell or competition.split or competition.groups or competition.time
+        )
         if not asked:
             request.update(cast("results.ProtocolAsked", audit.cures(self.findings)))
         number, seed = len(self.scopes) + 1, self.settings.seed
