@@ -174,6 +174,8 @@ def _now(context: Context) -> str:
     number = len(context.turns) + 1
     most = f" of at most {context.task.turns}" if context.task else ""
     lines = [*_people(context), f"# Now: turn {number}{most}", *_time(context.clock), _best_so_far(context)]
+    if context.task is None and (submit := context.resources.get("submit")):
+        lines.append(f"What it costs to submit {describe.forecast(submit)}.")
     if dropped := context.dropped():
         lines.append(f"To make room, predictions of these trials were dropped: {words.names(dropped)}.")
     for job in context.running_jobs():

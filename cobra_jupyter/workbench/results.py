@@ -571,6 +571,14 @@ class Selection(Selected, Judgement):
     """The trial or blend to submit, the alternatives and the rule."""
 
 
+class Forecast(TypedDict):
+    """What it costs to submit a trial or blend, said before it is done."""
+
+    what: str
+    seconds: Annotated[float, "Seconds that the submission takes.", Limit(minimum=0)]
+    reserve: Annotated[float, "Seconds kept for it and its proof from then on.", Limit(minimum=0)]
+
+
 class Written(TypedDict):
     """The file of a submission and its members."""
 
@@ -589,6 +597,8 @@ class Written(TypedDict):
 
 class Submission(Written, Judgement):
     """A submission file, checked and written."""
+
+    forecast: NotRequired[Forecast]
 
 
 class Placeholder(TypedDict):
@@ -681,6 +691,7 @@ class Jobs(TypedDict):
 class Status(TypedDict):
     """Time, resources and jobs."""
 
+    submit: NotRequired[Annotated[Forecast | None, "Of what has the best score."]]
     seconds_left: float
     reserve: Positive
     budget: Positive | None

@@ -235,8 +235,22 @@ class Finalists:
         """The fits that predict the test rows for a trial or blend."""
         return self._used.get(what, BAG)
 
-    def training(self, what: str, seconds: float) -> Training:
-        """Decide how to train what is submitted; `seconds`: worker seconds left."""
+    def leading(self) -> str:
+        """The trial or blend with the best score. Raises NotReady if there is none."""
+        scores = {trial.id: trial.score.value for trial in self.trials() if trial.score}
+        scores |= {blend.id: blend.score.value for blend in self.blends.values()}
+        return max(scores, key=lambda id: self._scorer.sign * scores[id])
+
+    def worker_seconds(self, what: str, plan: Training) -> tuple[float, float]:
+        """Forecast the worker seconds to submit a trial or blend as planned, and to train it for a proof."""
+        members, _ = self.members(what)
+        asked = [self._views.count_asked((0, trial.spec.folds[0])) for trial, _ in members]
+        shares = [len(self._data.test) / max(1, rows) for rows in asked]
+        return training.forecast(members, plan, len(self._data.train), shares, self._stored)
+
+    def training(self, what: str, seconds: float, measure: bool = True) -> Training:
+        """Decide how to train what is submitted; `seconds`: worker seconds left. `measure`: say what the mean
+        of the folds' models gains."""
         members, _ = self.members(what)
         return training.choose(
             members,
@@ -244,7 +258,7 @@ class Finalists:
             self._views.look_ahead,
             seconds,
             all(self._stored(trial) for trial, _ in members),
-            self._averaging(what),
+            self._averaging(what) if measure else None,
         )
 
     def _averaging(self, what: str) -> Difference | None:

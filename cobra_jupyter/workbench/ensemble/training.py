@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cobra_jupyter.workbench.scoring.scorer import Difference
@@ -89,3 +89,27 @@ def choose(
 def latest(trial: Trial) -> tuple[Fit, ...]:
     """The fit that knows most: of a split by time, the last fold's."""
     return (max(trial.fits, key=lambda fit: (fit.rows, fit.fold)),)
+
+
+def forecast(
+    members: Sequence[tuple[Trial, float]],
+    plan: Training,
+    rows: int,
+    shares: Sequence[float],
+    stored: Callable[[Trial], bool],
+) -> tuple[float, float]:
+    """Forecast the worker seconds to submit, and to train again for the proof.
+
+    `rows`: of train; `shares`: by member, rows of test over the rows that one of its fits predicted;
+    `stored`: whether the models of a trial's fits are stored."""
+    submit = proof = 0.0
+    for (trial, _), share in zip(members, shares, strict=True):
+        predicting = share * max(fit.predict_seconds for fit in trial.fits)
+        if plan.refits:
+            training = plan.refits * refit_seconds(trial, rows)
+            submit += training + plan.refits * predicting
+        else:
+            training = trial.cost
+            submit += len(trial.fits) * predicting + (0.0 if stored(trial) else training)
+        proof += training
+    return submit, proof

@@ -23,10 +23,11 @@ from cobra_jupyter.workbench.ensemble.submission import SubmissionError
 from cobra_jupyter.workbench.ensemble.suspicion import Suspicion
 from cobra_jupyter.workbench.ensemble.training import Training
 from cobra_jupyter.workbench.errors import NotReady, TooExpensive
+from cobra_jupyter.workbench.harness import forecast
 from cobra_jupyter.workbench.harness.given import Given, Sent
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
-from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, prepare
+from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, judged_by_cell, prepare
 from cobra_jupyter.workbench.harness.resources import UNLIMITED, Resources
 from cobra_jupyter.workbench.harness.room import RoomMaker
 from cobra_jupyter.workbench.harness.scope import Emit, ProtocolScope, RunServices, check_fraction, forbidden
@@ -130,10 +131,11 @@ class Harness:
         return self._in_force
 
     def status(self, call: Call) -> Result[results.Status]:
-        """Time, resources, what runs."""
+        """Time, resources, what runs, what a submission would cost."""
         return _result(
             results.STATUS,
             results.Status(
+                submit=forecast.of_the_best(self._in_force, self.resources, self._reading),
                 seconds_left=round(self.resources.seconds_left, 1),
                 reserve=round(self.resources.reserve, 1),
                 budget=self.settings.budget,
@@ -177,15 +179,7 @@ class Harness:
             return competitions.read(where, options)
         others = {name: value for name, value in options.items() if name != "metric"}
         found = competitions.read(where, others)
-        return replace(
-            found,
-            metric=custom.name,
-            direction=custom.metric.direction,
-            evidence={**found.evidence, "metric": f"set by option: the cell %%metric {custom.name}"},
-            questions=tuple(each for each in found.questions if not each.startswith("metric:")),
-            obstacles=tuple(each for each in found.obstacles if not each.startswith("metric:")),
-            assumed=tuple(each for each in found.assumed if each.about != "metric"),
-        )
+        return judged_by_cell(found, custom)
 
     def _card(self, competition: competitions.Competition) -> results.Card:
         facts = {"enforced": ENFORCED, "settings": self._options, "sha256": self.table_hashes}
@@ -257,7 +251,7 @@ class Harness:
         }
         if unusual := [f for f in self.findings if f["severity"] == "leak" and f["columns"]]:
             card = self._card(inputs.competition)
-            card["notes"] = [*card["notes"], *_left_out(unusual, found["answers"])]
+            card["notes"] = [*card["notes"], *audit.left_out(unusual, found["answers"])]
             self._emit(results.CARD, card)
         return self._publish(results.PROTOCOL, found)
 
@@ -348,6 +342,7 @@ class Harness:
             spec = replace(spec, timeout=round(spec.timeout / math.ceil(len(spec.keys) / self.pool.slots), 1))
         if background:
             return self._background(f"trial of {spec.candidate.key}", call, scope, spec)
+        forecast.say_proof(call, scope, spec, self.resources)
         return self._run_trial(call, scope, spec, call.cancelled)
 
     def restart_trial(self, call: Call, request: results.JobAsked) -> None:
@@ -450,22 +445,10 @@ class Harness:
     ) -> Result[results.Probe]:
         """Measure small fits and predict the full trial's time and memory."""
         scope = self.scope
+        probe = scope.probe(call, candidate, config, repeats)
         return self._publish(
-            results.PROBE, self._probed(call, scope, scope.probe(call, candidate, config, repeats))
+            results.PROBE, forecast.with_proof(scope, probe, self.resources, self.resources.left(call))
         )
-
-    def _probed(self, call: Call, scope: ProtocolScope, probe: scaling.Probe) -> results.Probe:
-        """Return a probe's record with the cost of the proof, which is said before the trial."""
-        record = probe.record()
-        if self.settings.budget is not None:
-            seconds = probe.fit_seconds if scope.views.look_ahead else probe.trial_seconds
-            after = max(0.0, self.resources.left(call) - probe.trial_seconds)
-            short = "" if seconds < after else ": too little, so the stored models would prove it"
-            record["proof"] = (
-                f"a proof trains it again for about {seconds:.3g} s; about {after:.3g} s are left after the "
-                f"trial{short}"
-            )
-        return record
 
     def scale(
         self,
@@ -495,7 +478,10 @@ class Harness:
             timeout=max(30.0, 4 * size.seconds),
         )
         spec = replace(spec, reduced=size.why)
-        self._emit(results.PROBE, self._probed(call, scope, probe))
+        told = forecast.with_proof(scope, probe, self.resources, self.resources.left(call))
+        self._emit(results.PROBE, told)
+        if told.get("proof"):
+            call.progress(said=f"{spec.candidate.key}: {told['proof']}")
         if background:
             return self._background(f"full-size {spec.candidate.key}", call, scope, spec)
         return self._run_trial(call, scope, spec, call.cancelled)
@@ -542,8 +528,10 @@ class Harness:
         if not explained and scope.views.time_ordered:
             explained = "the test rows are later than the train rows"
         plan = self._training(call, scope, what)
+        expected = forecast.of_submission(scope, what, plan, self.resources, self._reading)
+        forecast.say(call, expected)
         written = scope.finalists.submit(what, plan, call.cancelled, explained, admit)
-        record: results.Submission = {**written, **scope.judgement()}
+        record: results.Submission = {**written, "forecast": expected, **scope.judgement()}
         self.restore_submission(record)
         return self._publish(results.SUBMISSION, record)
 
@@ -757,17 +745,6 @@ PUBLIC = (
 
 def _result(kind: Kind[T], data: T) -> Result[T]:
     return {"kind": kind, "data": data}
-
-
-def _left_out(leaks: Sequence[results.Finding], answers: Sequence[results.Answer]) -> list[str]:
-    """Return the card's notes about columns that look like leaks, with the scores with and without them."""
-    known = {(each["check"], tuple(each["columns"])): each for each in answers}
-    return [
-        f"{', '.join(leak['columns'])} looks like a leak ({leak['check']}): "
-        f"{known[leak['check'], tuple(leak['columns'])]['reason']}; "
-        f"--set use={leak['columns'][0]} lets it in"
-        for leak in leaks
-    ]
 
 
 def _table_hashes(competition: competitions.Competition) -> dict[str, str]:
