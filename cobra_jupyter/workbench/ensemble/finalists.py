@@ -17,14 +17,16 @@ from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.ensemble import blending, mixing, submission, suspicion, training
 from cobra_jupyter.workbench.ensemble.blending import Blend
 from cobra_jupyter.workbench.ensemble.selection import Selection, rank
+from cobra_jupyter.workbench.ensemble.stored import read_oof, write_oof
 from cobra_jupyter.workbench.ensemble.suspicion import Suspicion
 from cobra_jupyter.workbench.ensemble.training import BAG, Training, Used
 from cobra_jupyter.workbench.errors import NotReady
-from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.protocol.views import Views
 from cobra_jupyter.workbench.scoring import metrics, resample
 from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
 from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Score, Scorer
+from cobra_jupyter.workbench.search import refits
+from cobra_jupyter.workbench.search.refits import Refit
 from cobra_jupyter.workbench.search.trials import DROPPED, Trial, Trials, decode_settings
 
 Array = np.ndarray[Any, Any]
@@ -47,6 +49,7 @@ class Finalists:
         self._scorer, self._views, self._trials = scorer, views, trials
         self.blends: dict[str, Blend] = {}
         self._used: dict[str, Used] = {}  # by trial or blend that was submitted
+        self._refits: dict[str, Refit] = {}  # what they gain, by trial
         self.selection: Selection | None = None  # None if trials or blends were added since
         self.selected: Selection | None = None  # the latest
 
@@ -248,9 +251,9 @@ class Finalists:
         shares = [len(self._data.test) / max(1, rows) for rows in asked]
         return training.forecast(members, plan, len(self._data.train), shares, self._stored)
 
-    def training(self, what: str, seconds: float, measure: bool = True) -> Training:
-        """Decide how to train what is submitted; `seconds`: worker seconds left. `measure`: say what the mean
-        of the folds' models gains."""
+    def training(self, what: str, seconds: float, cancelled: threading.Event | None = None) -> Training:
+        """Decide how to train what is submitted; `seconds`: worker seconds left. It is measured what a refit
+        and what the mean of models gain, if it can be `cancelled`; else it is only forecast."""
         members, _ = self.members(what)
         return training.choose(
             members,
@@ -258,8 +261,19 @@ class Finalists:
             self._views.look_ahead,
             seconds,
             all(self._stored(trial) for trial, _ in members),
-            self._averaging(what) if measure else None,
+            self._averaging(what) if cancelled else None,
+            self._refit(members, seconds, cancelled),
         )
+
+    def _refit(
+        self, members: Sequence[tuple[Trial, float]], seconds: float, cancelled: threading.Event | None
+    ) -> Refit | None:
+        """What a refit of the member with the largest weight gains over its folds' models."""
+        trial = max(members, key=lambda member: member[1])[0]
+        if trial.id not in self._refits and cancelled and not self._views.look_ahead:
+            found = refits.measure(self._trials, trial, seconds, cancelled)
+            self._refits[trial.id] = replace(found, why=f"{found.why} ({trial.id})")
+        return self._refits.get(trial.id)
 
     def _averaging(self, what: str) -> Difference | None:
         """What the mean over repeats gains over one repeat; its models are a part of those that predict."""
@@ -396,26 +410,3 @@ def _member(trial: Trial, weight: float, used: Used) -> results.Member:
     if trial.id in used.fits:
         member["fits"] = [fit.record() for fit in used.fits[trial.id]]
     return member
-
-
-def write_oof(path: Path, oof: OutOfFold) -> str:
-    """Store out-of-fold predictions. Returns the SHA-256 of the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part.npz")
-    arrays: dict[str, Any] = {f"raw{r}": raw for r, raw in enumerate(oof.raw)}
-    arrays |= {f"fold{r}": fold for r, fold in enumerate(oof.fold)}
-    np.savez(part, **arrays)
-    digest = sha256(part)
-    part.replace(path)
-    return digest
-
-
-def read_oof(path: Path, recorded: str) -> OutOfFold:
-    """Read out-of-fold predictions. Raises ValueError if the file was changed."""
-    if sha256(path) != recorded:
-        raise ValueError(f"{path.name} is not the file that was recorded")
-    with np.load(path, allow_pickle=False) as stored:
-        count = len(stored.files) // 2
-        return OutOfFold(
-            tuple(stored[f"raw{r}"] for r in range(count)), tuple(stored[f"fold{r}"] for r in range(count))
-        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cobra_jupyter.workbench.scoring.scorer import Difference
 from cobra_jupyter.workbench.search.fits import Fit
+from cobra_jupyter.workbench.search.refits import Refit
 from cobra_jupyter.workbench.search.trials import Trial
 
 MOST_SEEDS = 5
@@ -52,11 +53,13 @@ def choose(
     seconds: float,
     stored: bool = True,
     averaging: Difference | None = None,
+    refit: Refit | None = None,
 ) -> Training:
     """Decide how to train a submission's members.
 
     `seconds`: worker seconds left for it and its proof; `stored`: whether the folds' models are stored;
-    `averaging`: what the mean over repeats gains out of fold, measured where there are repeats."""
+    `averaging`: what the mean over repeats gains out of fold, measured where there are repeats; `refit`: what
+    a refit gains over the mean of the folds' models."""
     each = sum(refit_seconds(trial, rows) for trial, _ in members)
     bag = sum(trial.cost for trial, _ in members)
     most = min(MOST_SEEDS, max(len(trial.fits) for trial, _ in members))
@@ -74,9 +77,11 @@ def choose(
             f"the folds' models are not stored, and training them again takes {bag:.3g} s of the "
             f"{seconds:.3g} s left; so all rows train the models that predict ({cost})",
         )
-    measured = ""
+    measured = f"; {refit}" if refit else ""
+    if refit and refit.clear and 2 * seeds * each <= SHARE * seconds:
+        return Training(seeds, f"all rows train the models that predict ({cost}){measured}")
     if averaging:
-        measured = (
+        measured += (
             f"; the mean over repeats gains {averaging.gain:+.3g} ± {averaging.se:.2g} over one of them"
         )
     return Training(

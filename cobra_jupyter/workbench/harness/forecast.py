@@ -35,7 +35,7 @@ def of_the_best(scope: ProtocolScope | None, resources: Resources, reading: floa
         what = None
     if scope is None or what is None:
         return None
-    plan = scope.finalists.training(what, resources.seconds_left * resources.slots, measure=False)
+    plan = scope.finalists.training(what, resources.seconds_left * resources.slots)
     return of_submission(scope, what, plan, resources, reading)
 
 

@@ -539,7 +539,7 @@ class Harness:
         """Decide how the models of a submission are trained; a replay decides as the original did."""
         seconds = self.resources.seconds_left * self.resources.slots
         decided = self.decisions.of(call).take(
-            "training", lambda: asdict(scope.finalists.training(what, seconds))
+            "training", lambda: asdict(scope.finalists.training(what, seconds, call.cancelled))
         )
         return Training(**decided)
 
