@@ -158,7 +158,9 @@ class Cobra:
                 return [(training, held_out), ...]     # positions in units, at least two folds
 
         It runs in a worker. A row is held out at most once and never in its own training rows. If training
-        rows are left out of a fold on purpose (later ones, say), all rows train the submission.
+        rows are left out of a fold on purpose (later ones, say), all rows train the submission. `GROUPS =
+        "column"` in the cell keeps rows together, which is checked, and standard errors count groups; with
+        `REPEATS = 3`, `folds(units, test, repeat)` is called for each repeat.
         """
         return self._call("protocol", name=name, cell=source)
 
