@@ -15,6 +15,7 @@ from cobra_jupyter.competition import (
     columns,
     description,
     files,
+    horizon,
     joining,
     keys,
     kinds,
@@ -69,7 +70,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     outputs, targets = settle_outputs(tables, key, outputs, targets, found)
     checks.unique_names(tables, targets, reader.repeated, found)
     checks.same_ids(tables, key, found)
-    joined = joining.settle(reader, tables, key.name, found)
+    joined = joining.settle(reader, tables, key.name, targets, found)
     named = metric_words.find(text)
     said = found.settings.get("metric", named.metric or named.nearest)
     training.keep_classes(reader, tables, key, targets, outputs, said, found)
@@ -100,7 +101,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
         tables.train_frame, tables.test_frame, tables.sample_frame, labels.targets, labels.task
     )
     summary |= _load_steps(tables, key, dropped, labels, found) | {"label_texts": texts}
-    found.assumed += reader.assumed
+    found.assumed += [*reader.assumed, *horizon.assumed(text, features)]
     sample, names = _with_own_names(tables.sample)
     return Competition(
         folder=public,

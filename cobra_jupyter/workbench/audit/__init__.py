@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cobra_jupyter.workbench.audit import columns, drift, probes, splits, twins
-from cobra_jupyter.workbench.audit.answers import answers, cures
+from cobra_jupyter.workbench.audit.answers import answers, cures, left_out
 from cobra_jupyter.workbench.audit.finding import Finding, drifting, leaking_columns, ordered
 from cobra_jupyter.workbench.audit.permutation import permutation_probe
 from cobra_jupyter.workbench.audit.probes import vault
@@ -31,6 +31,7 @@ __all__ = [
     "drifting",
     "findings",
     "leaking_columns",
+    "left_out",
     "of_trials",
     "ordered",
     "permutation_probe",

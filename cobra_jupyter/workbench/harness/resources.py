@@ -67,13 +67,17 @@ class Resources:
 
         1.3 × the measured time, plus 1 % of the budget (at most 10 s) for a second proof; at least 3 %, at
         most 30 %. Nothing is reserved if even a proof with saved models takes too much of the budget."""
+        return self.reserve_for(self.to_prove, self.overhead)
+
+    def reserve_for(self, to_prove: float, overhead: float) -> float:
+        """The reserve of a submission that costs so many worker seconds, with such an overhead."""
         budget = self.budget or 0.0
         second = min(SECOND_PROOF, 0.01 * budget)
-        needed = 1.3 * (self.to_prove / self.slots + PROOF_OVERHEAD + self.overhead) + second
+        needed = 1.3 * (to_prove / self.slots + PROOF_OVERHEAD + overhead) + second
         if not budget:
             return needed
         least = 0.03 * budget
-        if 1.3 * self.overhead > WORTH * budget:
+        if 1.3 * overhead > WORTH * budget:
             return least
         return max(least, min(needed, MOST_RESERVED * budget))
 
