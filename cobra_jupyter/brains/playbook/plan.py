@@ -173,7 +173,7 @@ def _worth_making(view: View, name: str) -> bool:
 def _factors(view: View) -> Iterator[Step]:
     rows = []
     for recipe in view.recipes:
-        for factor, levels in recipe.factors_with(view.made, view.card["task"]).items():
+        for factor, levels in view.factors(recipe).items():
             shown = ", ".join(f"`{level}`" for level in levels)
             rows.append(f"| {recipe.name} | **{factor}** | {shown} | {recipe.notes.get(factor, '')} |")
     table = "\n".join(
@@ -195,7 +195,7 @@ def _ablations(view: View) -> Iterator[Step]:
             return
         yield from candidate(view, recipe)
         seconds = round(max(SHORTEST_ABLATION, recipe.share * view.budget), 1)
-        factors = recipe.factors_with(view.made, view.card["task"])
+        factors = view.factors(recipe)
         start = differing(recipe, recipe.start(view.made, view.large))
         yield Step(
             f"Ablation: {recipe.name}",
@@ -266,7 +266,7 @@ def _second_look(view: View) -> Iterator[Step]:
     if not view.own() or view.free < SECOND_LOOK_FROM * view.budget:
         return
     recipe, best = view.own()[0]
-    factors = recipe.factors_with(view.made, view.card["task"])
+    factors = view.factors(recipe)
     yield Step(
         f"Second look: {recipe.name}",
         "Refinement brings no more gain, but time is left. Around the best configuration other factors may "
