@@ -107,10 +107,12 @@ def _note_repeats(tables: Tables, key: Key, found: Findings) -> None:
             " out; give each row its own"
         )
     if repeats:
+        alike = bool(train.astype(str).duplicated().sum() == repeats)
+        what = "all values" if alike else f"the {key.name}"
         found.assume(
             "id",
-            f"all rows of {tables.train.path} are used, as different rows",
-            f"{_rows(repeats)} with the {key.name} of an earlier row",
+            f"all rows of {tables.train.path} are used, as several observations of a unit",
+            f"{_rows(repeats)} with {what} of an earlier row",
             f"groups={key.name}",
         )
 

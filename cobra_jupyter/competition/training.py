@@ -14,7 +14,7 @@ from cobra_jupyter.competition.keys import Key
 from cobra_jupyter.competition.reader import Reader
 from cobra_jupyter.competition.record import FileGroup
 from cobra_jupyter.competition.tables import Table
-from cobra_jupyter.competition.targets import asked_targets, find_targets
+from cobra_jupyter.competition.targets import asked_targets, bare, find_targets
 
 COPIES = 0.5  # a table of which more rows stand in another one is a part of it
 
@@ -104,6 +104,9 @@ def _targets(tables: Tables, key: Key, outputs: tuple[str, ...], found: Findings
             " nor a value of a column there; give the label column with --set target=…"
         )
     found.evidence["target"] = why
+    if len(targets) == len(outputs) == 1 and bare(targets[0]) != bare(outputs[0]):
+        taken = f"{outputs[0]} of {tables.sample.path} is {targets[0]} of {table.path}"
+        found.assume("target", taken, f"their names differ, but {why}")
     return targets
 
 

@@ -35,6 +35,7 @@ from cobra_jupyter.workbench.display.pages.words import gained
 
 MOST_ROUNDS = 40  # of refinement
 PATIENCE = 9  # rounds without gain
+AUDIT, USUAL_AUDIT = 0.08, 15.0  # share of the budget, and seconds, of the first audit
 SECOND_LOOK, SECOND_LOOK_FROM = 0.06, 0.3  # shares of the budget: its length, and the least free time
 
 
@@ -96,9 +97,14 @@ def _beginning(view: View) -> Iterator[Step]:
         "A look at the data",
         "The first rows, a summary of every column, and checks for leaks, duplicates and drift between train "
         "and test.",
-        f"{look}{show}audit = cobra.audit()",
+        f"{look}{show}audit = cobra.audit({_audit_seconds(view.budget)})",
     )
     yield PROTOCOL
+
+
+def _audit_seconds(budget: float) -> str:
+    """The limit of the first audit where its usual one would take much of the budget."""
+    return f"seconds={AUDIT * budget:.1f}" if AUDIT * budget < USUAL_AUDIT else ""
 
 
 # ---- 4: a valid submission within the first minutes
