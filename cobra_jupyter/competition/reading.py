@@ -21,6 +21,7 @@ from cobra_jupyter.competition import (
     metric,
     metric_words,
     oddities,
+    repairs,
     roles,
     training,
     weights,
@@ -156,6 +157,7 @@ def _key_and_test(reader: Reader, tables: Tables, found: Findings) -> tuple[keys
         tables.put("test", *reader.frame(test))
         if tables.test_frame is not None and tables.test_frame.empty:
             raise CompetitionError(f"{test.path}: has no rows; put the test rows there")
+    repairs.days(reader, tables, found)
     names = (tables.sample.path, tables.test.path if tables.test else "")
     key = keys.find_key(sample, tables.test_frame, names, found.settings.get("id"))
     outputs = find_outputs(tables, key)

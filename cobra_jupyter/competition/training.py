@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pandas as pd
 
-from cobra_jupyter.competition import longform, roles, written
+from cobra_jupyter.competition import longform, repairs, roles, written
 from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.keys import Key
+from cobra_jupyter.competition.loading import merged
 from cobra_jupyter.competition.reader import Reader
 from cobra_jupyter.competition.record import FileGroup
 from cobra_jupyter.competition.tables import Table
@@ -44,7 +45,9 @@ def find(
     assert frame is not None
     if frame.empty:
         raise CompetitionError(f"{chosen.train.path}: has no rows; put the training rows there")
+    repairs.days_of_train(reader, tables, key)
     written.keep_ids(reader, tables, key, found)
+    repairs.settle(reader, tables, key, outputs, found)
     if not _fold(reader, tables, key, outputs, found):
         return ()
     _join_labels(reader, tables, key, wanted, found)
@@ -73,7 +76,8 @@ def _fold(reader: Reader, tables: Tables, key: Key, outputs: tuple[str, ...], fo
                 f" for each of {listed(outputs, 4)} into it"
             )
             return False
-        found.evidence["long form"] = f"{said}; folded into a column of {long.fold.value} per {long.label}"
+        values = long.fold.value or "0 and 1"
+        found.evidence["long form"] = f"{said}; folded into a column of {values} per {long.label}"
         role = "train" if table == tables.train else "labels"
         if role == "labels":
             tables.labels = table
@@ -209,4 +213,4 @@ def _merge(reader: Reader, tables: Tables, key: Key, columns: tuple[str, ...]) -
     assert tables.labels is not None
     assert tables.train_frame is not None
     labels = reader.frame(tables.labels)[1][[key.name, *columns]]
-    tables.train_frame = tables.train_frame.merge(labels, on=key.name)
+    tables.train_frame = merged(tables.train_frame, labels, key.name, tables.labels)

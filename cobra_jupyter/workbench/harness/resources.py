@@ -66,14 +66,15 @@ class Resources:
         """Seconds reserved to predict, decode, refit and prove the latest submission.
 
         1.3 × the measured time, plus 1 % of the budget (at most 10 s) for a second proof; at least 3 %, at
-        most 30 %. Nothing is reserved if even a proof with saved models takes too much of the budget."""
+        most 30 %. Only the least is reserved before a trial is submitted, when there is nothing to prove, or
+        if even a proof with saved models takes too much of the budget."""
         budget = self.budget or 0.0
         second = min(SECOND_PROOF, 0.01 * budget)
         needed = 1.3 * (self.to_prove / self.slots + PROOF_OVERHEAD + self.overhead) + second
         if not budget:
             return needed
         least = 0.03 * budget
-        if 1.3 * self.overhead > WORTH * budget:
+        if not self.to_prove or 1.3 * self.overhead > WORTH * budget:
             return least
         return max(least, min(needed, MOST_RESERVED * budget))
 
