@@ -211,6 +211,17 @@ def usable_labels(tables: Tables, targets: tuple[str, ...], found: Findings) -> 
     return int(gone.sum())
 
 
+def alike_classes(classes: Sequence[object], found: Findings) -> None:
+    """Assumes that classes which differ only in case or blanks are different ones."""
+    forms: dict[str, list[str]] = {}
+    for value in classes:
+        forms.setdefault(" ".join(str(value).casefold().split()), []).append(str(value))
+    alike = [" and ".join(values) for values in forms.values() if len(values) > 1]
+    if alike:
+        what = f"{listed(alike, 4)} are different classes"
+        found.assume("classes", what, "they differ only in case or blanks; the labels are used as they are")
+
+
 def _note_gaps(train: pd.DataFrame, targets: list[str], path: str, found: Findings) -> None:
     """Says how many rows have each of several labels, if some rows have only some."""
     known = train[targets].notna()

@@ -77,6 +77,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     checks.number_labels(reader, tables, targets, said, found)
     dropped = checks.usable_labels(tables, targets, found)
     labels = _labels(tables, targets, outputs, said, text, found)
+    checks.alike_classes(labels.classes, found)
     labels = settle_form(tables, labels, outputs, found)
     labels, texts = _as_asked(reader, tables, labels, outputs, found)
     weighing = weights.settle(tables, labels.targets, named, found)

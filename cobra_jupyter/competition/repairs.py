@@ -25,11 +25,11 @@ DAY_FORMATS = (
 
 def settle(reader: Reader, tables: Tables, key: Key, outputs: Collection[str], found: Findings) -> None:
     """Repairs the columns of train and test. `outputs` are columns that the submission fills."""
-    leave = {key.name, *key.parts, *(name for _, name in key.pairs)}
-    _names(reader, tables, leave, found)
-    words = _classes(tables, outputs)
+    keys = {key.name, *key.parts, *(name for _, name in key.pairs)}
+    _names(reader, tables, keys, found)
+    _units(reader, tables, keys | _classes(tables, outputs), found)
     for role in ("train", "test"):
-        _values(reader, tables, role, leave, words, found)
+        _blanks(reader, tables, role, keys, found)
 
 
 def _classes(tables: Tables, outputs: Collection[str]) -> set[str]:
@@ -59,30 +59,57 @@ def _names(reader: Reader, tables: Tables, leave: set[str], found: Findings) -> 
         found.notes.append(f"{tables.test.path}: {said}")
 
 
-def _values(
-    reader: Reader, tables: Tables, role: str, leave: set[str], words: set[str], found: Findings
-) -> None:
+def _units(reader: Reader, tables: Tables, leave: set[str], found: Findings) -> None:
+    """Uses numbers with a unit as numbers, unless the other table has another unit, or words."""
+    sides = {role: _measured(tables, role, leave) for role in ("train", "test")}
+    for role, other in (("train", "test"), ("test", "train")):
+        table, frame = getattr(tables, role), getattr(tables, f"{other}_frame")
+        said = []
+        for name, unit in sides[role].items():
+            theirs = sides[other].get(name, "")
+            if frame is None or name not in frame or theirs == unit or _is_number(frame[name]):
+                table = table.typed(name, types.NUMBERS)
+                said.append(f"{name} ({unit})")
+            elif role == "train" or not theirs:
+                why = f"{table.path} has numbers in {unit}, the other table {_has(theirs)}"
+                found.assume("units", f"{name} is used as text", why)
+        if said:
+            tables.put(role, *reader.frame(table))
+            found.notes.append(f"{table.path}: numbers with a unit, used as numbers: {listed(said, 8)}")
+
+
+def _has(unit: str) -> str:
+    return f"numbers in {unit}" if unit else "words too"
+
+
+def _is_number(values: pd.Series) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(values.dtype))
+
+
+def _measured(tables: Tables, role: str, leave: set[str]) -> dict[str, str]:
+    """The unit of each column of numbers with a unit."""
+    table, frame = getattr(tables, role), getattr(tables, f"{role}_frame")
+    if table is None or frame is None or table.call != CSV:
+        return {}
+    found = {name: units.common(frame[name].dropna()) for name in _texts(frame, leave)}
+    return {name: unit for name, unit in found.items() if unit}
+
+
+def _blanks(reader: Reader, tables: Tables, role: str, keys: set[str], found: Findings) -> None:
+    """Takes blanks off values of which some stand without."""
     table, frame = getattr(tables, role), getattr(tables, f"{role}_frame")
     if table is None or frame is None or table.call != CSV:
         return
-    blanks, measured = [], []
-    for name in _texts(frame, leave):
-        values = frame[name].dropna()
-        if name not in words and (unit := units.common(values)):
-            measured.append(f"{name} ({unit.strip()})")
-            table = table.typed(name, types.NUMBERS)
-        elif values.nunique() > values.str.strip().nunique():
-            blanks.append(name)
+    texts = _texts(frame, keys)
+    blank = [name for name in texts if frame[name].nunique() > frame[name].str.strip().nunique()]
+    if blank:
+        for name in blank:
             table = table.typed(name, types.STRIPPED)
-    if measured:
-        found.notes.append(f"{table.path}: numbers with a unit, used as numbers: {listed(measured, 8)}")
-    if blanks:
+        tables.put(role, *reader.frame(table))
         found.notes.append(
-            f"{table.path}: blanks around values of {listed(blanks, 8)} are left out, since the same values"
+            f"{table.path}: blanks around values of {listed(blank, 8)} are left out, since the same values"
             " stand there without"
         )
-    if measured or blanks:
-        tables.put(role, *reader.frame(table))
 
 
 def _texts(frame: pd.DataFrame, leave: set[str]) -> Iterator[str]:
@@ -91,6 +118,23 @@ def _texts(frame: pd.DataFrame, leave: set[str]) -> Iterator[str]:
             continue
         if frame[name].notna().any() and pd.api.types.infer_dtype(frame[name], skipna=True) == "string":
             yield str(name)
+
+
+def key_names(tables: Tables, key: Key, found: Findings) -> None:
+    """Calls the row key of every table as test does, where it differs only in case and marks."""
+    for table, header in list(tables.headers.items()):
+        alike = [name for name in header if bare(name) == bare(key.name)]
+        if not key.name or key.name in header or len(alike) != 1 or table in (tables.sample, tables.test):
+            continue
+        raw = next((old for old, name in table.renamed.items() if name == alike[0]), alike[0])
+        named = replace(table, renamed={**table.renamed, raw: key.name})
+        tables.headers = {
+            (named if each == table else each): [
+                key.name if each == table and n in alike else n for n in names
+            ]
+            for each, names in tables.headers.items()
+        }
+        found.notes.append(f"{table.path}: {alike[0]} is {key.name} of the other tables")
 
 
 def days(reader: Reader, tables: Tables, found: Findings) -> None:

@@ -29,6 +29,7 @@ def find(
     groups: tuple[FileGroup, ...],
 ) -> tuple[str, ...]:
     """Finds the training table and the label columns. Returns the labels."""
+    repairs.key_names(tables, key, found)
     setting = found.settings.get("target")
     wanted = outputs if setting is None else tuple(name.strip() for name in setting.split(","))
     chosen = roles.find_train(tables.headers, wanted, tables.test, key.name)

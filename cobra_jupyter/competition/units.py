@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+MISSING = ("n/a", "na", "n.a.", "nan", "none", "null", "unknown", "missing", "-", "?", ".")
+MOST_MISSING = 0.5  # share of values that must be numbers
 LEAST = 3  # different numbers
 MANY = 20  # different numbers, from which on letters behind them without a blank are a unit
 NUMBER = r"([-+]?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+))"
@@ -16,8 +18,11 @@ _MEASURED = re.compile(
 
 
 def common(values: pd.Series) -> str:
-    """Returns the one unit that all texts of a column have, "" if they have none or several."""
-    return _of(set(values.unique()))
+    """Returns the one unit that all texts of a column have, "" if they have none or several.
+
+    A few words that say that a value is missing count as missing."""
+    few = values[~values.str.strip().str.lower().isin(MISSING)]
+    return _of(set(few.unique())) if len(few) > MOST_MISSING * len(values) else ""
 
 
 def readable(values: Iterable[str]) -> bool:

@@ -26,7 +26,8 @@ from tests.competition.folders import competition, put, rows, same_frames
         (["12km", "13km", "14km"], ""),
         (["1", "2", "3"], ""),
         (["1 kg", "2 kg"], ""),
-        (["10 kg", "unknown", "30 kg"], ""),
+        (["10 kg", "unknown", "20 kg", "30 kg"], "kg"),
+        (["10 kg", "some", "20 kg", "30 kg"], ""),
         (["1.2.3 kg", "4.5.6 kg", "7.8.9 kg"], ""),
     ],
 )
@@ -94,3 +95,43 @@ def test_columns_of_other_names_are_a_key_only_in_one_way(tmp_path: Path) -> Non
     put(folder, "sample_submission.csv", asked[asked["Along"] < 4].assign(y=0))
     with pytest.raises(CompetitionError, match="Up, Along may be row, place or place, row of"):
         read(folder)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kind", "assumed"),
+    [
+        ("{:.3f} cm", "number", ""),
+        ("{:.3f}", "number", ""),
+        ("{:.3f} mm", "category", "train.csv has numbers in cm, the other table numbers in mm"),
+        ("about {:.3f}", "category", "train.csv has numbers in cm, the other table words too"),
+    ],
+)
+def test_a_unit_must_be_that_of_the_other_table(theirs: str, kind: str, assumed: str, tmp_path: Path) -> None:
+    train, test = (rows(count, seed)[["id", "width", "y"]] for count, seed in ((60, 0), (20, 1)))
+    train["width"] = (train["width"] % 1).map("{:.1f} cm".format)
+    test["width"] = (test["width"] % 1).map(theirs.format)
+    c = read(changed(tmp_path, train, test.drop(columns="y")))
+    assert c.columns["width"] == kind
+    assert [each.reason for each in c.assumed if each.about == "units"] == ([assumed] if assumed else [])
+    same_frames(c)
+
+
+def test_the_key_of_labels_may_be_written_otherwise(tmp_path: Path) -> None:
+    train = rows(60)[["id", "width", "count", "y"]]
+    folder = changed(tmp_path, train.drop(columns="y"), rows(20, 1)[["id", "width", "count"]])
+    put(folder, "train_labels.csv", train[["id", "y"]].rename(columns={"id": "ID"})[::-1])
+    c = read(folder)
+    assert list(load(c).train["y"]) == list(train["y"])
+    assert "train_labels.csv: ID is id of the other tables" in c.notes
+    same_frames(c)
+
+
+def test_classes_that_differ_only_in_case_are_different_and_assumed_so(tmp_path: Path) -> None:
+    train = rows(60)[["id", "width"]]
+    train["kind"] = ["yes", "no", "Yes"] * 20
+    folder = changed(tmp_path, train, rows(20, 1)[["id", "width"]], target="kind", metric="accuracy")
+    c = read(folder)
+    assert set(c.classes) == {"yes", "no", "Yes"}
+    assert [each.taken for each in c.assumed if each.about == "classes"] == [
+        "Yes and yes are different classes"
+    ]
