@@ -28,17 +28,16 @@ test-fast: .venv/test check  ## the inner loop: style, types, and the folders of
 	$(BIN)/pytest $(FAST)
 
 test-full: TIER := full or not full
-test-full: test  ## before a release: every kill, every phase, real everything, the long soak
+test-full: check coverage test-lab  ## before a release: every kill, every phase, real everything, the long soak
 
 test-py: .venv/test check  ## style, types and the tests that need no browser
 	$(BIN)/pytest $(SERVER) --ignore=tests/lab -m '$(TIER)'
 
 coverage: .venv/test  ## the same tests, with the share of the package's lines that they run
 	$(BIN)/pytest $(SERVER) --ignore=tests/lab -m '$(TIER)' --cov --cov-report=
-	@echo "coverage: $$($(BIN)/coverage report --format=total) % of the package"
 
 test-lab: .venv/test .venv/lab .venv/chromium .venv/collaboration test-jest  ## the front end: jest, and real JupyterLab in real Chromium
-	$(BIN)/pytest tests/lab -m '$(TIER)'
+	$(BIN)/pytest tests/lab -m '$(TIER)' --dist loadfile  # what a file needs beside the usual server starts once
 
 test-jest: labextension/node_modules  ## the front end's style, types and tests
 	cd labextension && $(JLPM) lint:check && $(JLPM) types:check && $(JLPM) test

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import json
 import os
 import signal
@@ -25,6 +26,8 @@ import pytest
 from cobra_jupyter.workbench.rebuild import Line
 
 if TYPE_CHECKING:
+    from cobra_jupyter.brains.context import Context
+    from cobra_jupyter.brains.playbook.step import Step
     from tests.fakes.recorded import RecordedRun
 
 for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):  # no test may ask a real provider
@@ -214,6 +217,20 @@ def without_processes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cli, "_process_start", time.time)
 
 
+def end_playbook_after(patch: pytest.MonkeyPatch, *kinds: str) -> None:
+    """The playbook goes to the end of its plan when the record has these kinds: with a generous budget a
+    whole run then does not depend on the machine's speed."""
+    from cobra_jupyter.brains import playbook
+    from cobra_jupyter.brains.playbook import plan
+    from cobra_jupyter.brains.playbook.view import View
+
+    def step(context: Context) -> Step:
+        seen = {kind for kind, _ in context.records}
+        return plan._ending(View(context)) if seen.issuperset(kinds) else plan.next_step(context)
+
+    patch.setattr(playbook, "next_step", step)
+
+
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     without_processes(monkeypatch)
@@ -286,8 +303,28 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 1 + int(joblib.cpu_count())
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A worker that crashes leaves its stack where the summary finds it; it would be lost otherwise."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = _crashes(session.config)
+        folder.mkdir(parents=True, exist_ok=True)
+        faulthandler.enable(file=(folder / worker).open("w"))
+
+
+def _crashes(config: pytest.Config) -> Path:
+    return config.rootpath / ".pytest_cache" / "crashes"
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Name the ten slowest tests, fixtures included, and those that take long without a stated reason."""
+    """Show the stacks of crashed workers; name the ten slowest tests, fixtures included, and those that take
+    long without a stated reason."""
+    if "PYTEST_XDIST_WORKER" in os.environ:  # a worker has a summary too, which nobody sees
+        return
+    for stack in sorted(_crashes(terminalreporter.config).glob("*")):
+        if text := stack.read_text(errors="replace"):
+            terminalreporter.section(f"{stack.name} crashed")
+            terminalreporter.line(text[:5000])
+        stack.unlink()
     reports = [r for found in terminalreporter.stats.values() for r in found if hasattr(r, "duration")]
     seconds: dict[str, float] = {}
     for report in reports:

@@ -115,7 +115,7 @@ class HarnessLink(ABC):
     async def call(self, name: str, **args: Any) -> dict[str, Any]:
         """Call the harness. Returns the data of the result. Raises CallError or ConnectionLost."""
         assert self._peer
-        answer = await asyncio.to_thread(self._peer.call, name, args)
+        answer = await asyncio.wrap_future(self._peer.begin(name, args))
         data: dict[str, Any] = answer["data"] if answer else {}
         return data
 

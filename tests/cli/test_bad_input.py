@@ -23,7 +23,7 @@ import pytest
 from cobra_jupyter.brains.playbook.recipes import RECIPES, shared_source
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.records.ledger import read
-from tests.conftest import Bench, make_competition, without_processes
+from tests.conftest import Bench, end_playbook_after, make_competition, without_processes
 from tests.inprocess.pool import InProcessPool
 
 Change = Callable[[Path], Any]
@@ -309,10 +309,15 @@ def odd_dates(n: int) -> list[str]:
     return [day.strftime(ways[i % 4]) for i, day in enumerate(pd.date_range("2021-01-01", periods=n))]
 
 
-def wide(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    numbers = np.random.default_rng(len(frame)).normal(size=(len(frame), 5000)).round(2)
-    more = pd.DataFrame(numbers).add_prefix("f")
-    return frame if name.startswith("sample") else pd.concat([frame, more], axis=1)
+def wide(columns: int) -> Change:
+    """So many columns of noise more."""
+
+    def change(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+        numbers = np.random.default_rng(len(frame)).normal(size=(len(frame), columns)).round(2)
+        more = pd.DataFrame(numbers).add_prefix("f")
+        return frame if name.startswith("sample") else pd.concat([frame, more], axis=1)
+
+    return each(change)
 
 
 def gaps(odd: Any, step: int = 9) -> Change:
@@ -339,7 +344,8 @@ GOES_ON: dict[str, tuple[str, dict[str, Any], Change, str]] = {  # task, options
         "binary", {}, features(a=every(4, "many"), b=every(3, True, other="x")),
         "a mixes numbers and text, e.g. many",
     ),
-    "5,000 columns": ("binary", {}, each(wide), "5,003 feature columns"),
+    "some 1,000 columns": ("binary", {}, wide(999), "1,002 feature columns"),
+    "5,000 columns": ("binary", {}, wide(5000), "5,003 feature columns"),
     "classes with one example": (
         "multiclass", {"metric": "accuracy"}, each(lone_classes),
         "have one row only, so no fold both learns and judges",
@@ -379,7 +385,12 @@ def said(bench: Bench) -> str:
     return json.dumps([card, bench.audit()], ensure_ascii=False)
 
 
-@pytest.mark.parametrize("case", GOES_ON)
+LONG = {"5,000 columns"}
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.full) if case in LONG else case for case in GOES_ON]
+)
 def test_odd_input_is_gone_on_with_and_spoken_of(
     case: str, tmp_path: Path, benches: Callable[..., Bench]
 ) -> None:
@@ -390,7 +401,7 @@ def test_odd_input_is_gone_on_with_and_spoken_of(
     bench.open()
     bench.protocol(folds=2, repeats=1)
     assert note in said(bench)
-    large = case == "5,000 columns"
+    large = case.endswith("000 columns")
     for name in ("columns",) if large else ("columns", "relations"):
         bench.shared(name, shared_source(name))
     for name in ("trees",) if large else ("linear", "boosting"):
@@ -479,13 +490,14 @@ def odd_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
         without_processes(patch)
         patch.setitem(sys.modules, "lightgbm", None)
         patch.setenv("HOME", str(home))
-        code = cli.main(["run", str(folder), "--budget", "45s", "--out", str(home / "run"), "--json"])
+        end_playbook_after(patch, "submission", "ablation")
+        code = cli.main(["run", str(folder), "--budget", "150s", "--out", str(home / "run"), "--json"])
     assert code == 0
     return folder, home / "run", json.loads(printed.getvalue())
 
 
 def test_a_run_on_odd_input_ends_with_a_proven_submission(odd_run: tuple[Path, Path, dict[str, Any]]) -> None:
-    """Takes long: a whole run, which uses its budget."""
+    """Takes long: a whole run."""
     folder, run, result = odd_run
     assert result["proof"] == "identical"
     sample = pd.read_csv(folder / "sample_submission.csv", encoding="utf-16")
@@ -493,6 +505,18 @@ def test_a_run_on_odd_input_ends_with_a_proven_submission(odd_run: tuple[Path, P
     assert list(made["id"]) == list(sample["id"])
     assert set(made["y"]) <= {"low", "mid", "high", "solo"}
     assert result["cv"] > 0.5
+
+
+def test_the_playbook_goes_through_its_phases(odd_run: tuple[Path, Path, dict[str, Any]]) -> None:
+    records = list(read(odd_run[1] / "ledger.jsonl"))
+    kinds = [record.kind for record in records]
+    phases = ("card", "protocol", "candidate", "trial", "submission", "ablation", "selection", "proof")
+    order = [kinds.index(phase) for phase in phases]
+    assert order == sorted(order)
+    ablation = next(record.data for record in records if record.kind == "ablation")
+    assert len(ablation["effects"]) >= 10
+    verdicts = {effect["verdict"] for effect in ablation["effects"]}
+    assert verdicts <= {"better", "worse", "unclear", "not tried"}
 
 
 def test_a_run_on_odd_input_says_what_it_did(odd_run: tuple[Path, Path, dict[str, Any]]) -> None:

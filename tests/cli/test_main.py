@@ -20,7 +20,7 @@ from cobra_jupyter.cli import demo, parser
 from cobra_jupyter.cli import main as cli
 from cobra_jupyter.cli.main import USER_ERRORS
 from cobra_jupyter.competition.record import SETTINGS
-from cobra_jupyter.records.ledger import read, verify
+from cobra_jupyter.records.ledger import verify
 from tests.patience import PATIENCE
 
 HEAVY = (
@@ -85,7 +85,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(home: Path) -> tuple[dict[str, Any], str, float]:
     """One demo run: the printed object, standard error, seconds by our clock."""
     begun = time.monotonic()
-    done = cobra(home, "demo", "--competition", "demo-diabetes", "--budget", "100s", "--json")
+    done = cobra(home, "demo", "--competition", "demo-diabetes", "--budget", "60s", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr, time.monotonic() - begun
 
@@ -97,7 +97,7 @@ def test_the_demo_ends_in_time_with_a_proven_submission_and_is_graded_afterwards
     result, progress, seconds = finished
     assert KEYS | {"graded"} == set(result)
     assert result["proof"] == "identical"
-    assert seconds <= 101
+    assert seconds <= 61
     assert result["cv"] == pytest.approx(result["graded"]["score"], abs=4 * result["cv_se"])
     assert result["cv"] < 62, "worse than a plain ridge"
     assert "best CV" in progress
@@ -123,37 +123,6 @@ def test_every_file_a_run_promises_is_there_and_sound(finished: tuple[dict[str, 
     for name in ("agent.ipynb", "solution.ipynb"):
         nbformat.validate(nbformat.read(folder / name, as_version=4))
     assert run.name == known["run"]
-
-
-def test_the_playbook_goes_through_its_phases(finished: tuple[dict[str, Any], str, float]) -> None:
-    records = list(read(Path(finished[0]["notebook"]).parent / "ledger.jsonl"))
-    kinds = [record.kind for record in records]
-    order = [
-        kinds.index(kind)
-        for kind in (
-            "card",
-            "protocol",
-            "candidate",
-            "trial",
-            "submission",
-            "ablation",
-            "blend",
-            "selection",
-            "proof",
-        )
-    ]
-    assert order == sorted(order)
-    ends = [record.data["status"] for record in records if record.kind == "execution"]
-    failed = [status for status in ends if status != "ok"]
-    assert failed in (
-        [],
-        ["timeout"],
-    )  # a slow machine's clock may end the last one; the closing submission follows
-    ablation = next(record.data for record in records if record.kind == "ablation")
-    assert len(ablation["effects"]) >= 10
-    assert {"better", "worse", "unclear", "not tried"} >= {
-        effect["verdict"] for effect in ablation["effects"]
-    }
 
 
 def test_secrets_of_the_environment_are_in_no_file(finished: tuple[dict[str, Any], str, float]) -> None:

@@ -77,7 +77,6 @@ class Tab:
                 " && nb.sessionContext.session?.kernel?.connectionStatus === 'connected'"
             ),
             "the notebook and its kernel",
-            60,
         )
 
     def clear(self) -> None:

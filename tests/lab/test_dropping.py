@@ -99,7 +99,6 @@ def test_a_cell_that_still_runs_after_the_cut_has_all_its_output(line: Relay, go
     until(
         lambda: all(line in actions.output_of(page, mine) for line in actions.printed_lines(0, 70)),
         "nothing is missing",
-        10,
     )
     actions.tab_and_file_agree(page, going)
 

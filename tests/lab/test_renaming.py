@@ -60,7 +60,10 @@ def works_at(page: Tab, going: Live, path: Path) -> None:
     actions.no_dialog(page)
 
 
-@pytest.mark.parametrize("how", [CONTENTS, MANAGER], ids=["contents", "docmanager"])
+@pytest.mark.parametrize(
+    "how",
+    [pytest.param(CONTENTS, id="contents", marks=pytest.mark.full), pytest.param(MANAGER, id="docmanager")],
+)
 def test_the_notebook_is_renamed_while_the_agent_streams(
     how: str, server: Server, own_run: Callable[..., Live], tab: Callable[..., Tab]
 ) -> None:
@@ -79,8 +82,15 @@ def test_the_notebook_is_renamed_while_the_agent_streams(
     assert [one["path"] for one in sessions] == [new]
 
 
-@pytest.mark.parametrize("how", [CONTENTS, MANAGER], ids=["contents", "docmanager"])
-@pytest.mark.parametrize("above", [False, True], ids=["folder of the run", "folder above"])
+@pytest.mark.parametrize(
+    ("how", "above"),
+    [
+        pytest.param(CONTENTS, False, id="contents-folder of the run"),
+        pytest.param(MANAGER, True, id="docmanager-folder above"),
+        pytest.param(CONTENTS, True, id="contents-folder above", marks=pytest.mark.full),
+        pytest.param(MANAGER, False, id="docmanager-folder of the run", marks=pytest.mark.full),
+    ],
+)
 def test_the_folder_is_renamed_while_the_agent_streams(
     above: bool, how: str, server: Server, own_run: Callable[..., Live], tab: Callable[..., Tab]
 ) -> None:

@@ -15,7 +15,13 @@ from tests.lab.tab import Tab
 from tests.lab.waiting import until
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["sigterm", "kill-9"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(signal.SIGTERM, id="sigterm", marks=pytest.mark.full),
+        pytest.param(signal.SIGKILL, id="kill-9"),
+    ],
+)
 def test_a_tab_goes_on_over_a_restart_of_the_server(how: int, server: Server, going: Live, page: Tab) -> None:
     actions.computes(page, "mine = 20 + 3; print('mine is', mine)", "mine is 23")
     before, runner = actions.kernel_of(page), going.call("kernel", agent="lead")
@@ -39,6 +45,7 @@ def test_a_tab_goes_on_over_a_restart_of_the_server(how: int, server: Server, go
     actions.no_dialog(page)
 
 
+@pytest.mark.full
 def test_two_restarts_in_a_row(server: Server, going: Live, page: Tab) -> None:
     going.say(2, live.cell(going.printing(60, 10, 20, 30, 40), "Counting"))
     page.shows("line 1 of it")

@@ -88,7 +88,10 @@ def test_a_second_view_shows_each_line_once_and_lives_on_when_the_first_is_close
     assert any("# in the first view\n# in the second view" in cell["source"] for cell in cells)
 
 
-@pytest.mark.parametrize("same_browser", [True, False], ids=["one browser", "two browsers"])
+@pytest.mark.parametrize(
+    "same_browser",
+    [pytest.param(True, id="one browser", marks=pytest.mark.full), pytest.param(False, id="two browsers")],
+)
 def test_two_tabs_show_the_same_and_take_what_is_typed_in_both(
     going: Live, page: Tab, tab: Open, same_browser: bool
 ) -> None:

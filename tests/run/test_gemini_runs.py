@@ -315,6 +315,7 @@ def test_every_line_of_a_run_with_several_agents_matches_its_schema(climbed: tup
     assert errors_of_ledger(run.out / "ledger.jsonl") == []
 
 
+@pytest.mark.full
 def test_a_run_with_several_agents_is_verified_and_replayed(
     climbed: tuple[Run, FakeGemini], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,6 +382,7 @@ def test_a_session_with_faults_in_every_turn_ends_with_a_proven_submission(
     assert clean.count("%%candidate ridge") == 1
 
 
+@pytest.mark.full
 def test_a_session_with_faults_in_replies_of_every_role_climbs_every_rung_and_ends_with_a_proven_submission(
     tmp_path: Path,
 ) -> None:

@@ -48,6 +48,7 @@ def killed(recorded: RecordedRun, out: Path, *deaths: str) -> list[dict[str, obj
     return resumed
 
 
+@pytest.mark.full
 def test_a_run_killed_again_and_again_comes_to_the_same_end(recorded: RecordedRun, tmp_path: Path) -> None:
     """Takes long: a run of four lives, each with processes of its own."""
     resumed = killed(recorded, tmp_path / "killed", "trial:2", "job", "submission")

@@ -39,7 +39,13 @@ def tear_last_line(out: Path) -> None:
         file.write(b'{"seq":')
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+BEFORE_A_RELEASE = {"state", "card", "clock", "trial", "trial:4", "shared", "reply:9", "finish", "file"}
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [pytest.param(m, marks=pytest.mark.full) if m in BEFORE_A_RELEASE else m for m in MOMENTS],
+)
 def test_a_run_that_ended_at_any_moment_comes_to_the_same_end(
     moment: str, recorded: RecordedRun, tmp_path: Path
 ) -> None:

@@ -12,12 +12,14 @@ from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 from tests.conftest import Bench, FakeCall
 
 BODY = """
-import os
 import time
+from pathlib import Path
 from sklearn.linear_model import Ridge
 FACTORS = {"alpha": [1.0, 50.0], "nap": [0.0, 1.0]}
 def fit(train, ctx):
-    time.sleep(ctx.config["nap"] * float(os.environ.get("TEST_LONG", "1.5")))
+    time.sleep(1.5 * ctx.config["nap"])
+    while ctx.config["nap"] and Path("GATE").exists():
+        time.sleep(0.02)
     return Ridge(alpha=ctx.config["alpha"]).fit(train[["a", "b"]], train[ctx.targets[0]])
 def predict(model, rows, ctx):
     return model.predict(rows[["a", "b"]])
@@ -61,11 +63,12 @@ def test_an_audit_out_of_time_skips_what_it_skipped() -> None:
     assert Clock(0.0, "0").spent(1) is False
 
 
-def session(bench: Bench, wait: bool) -> dict[str, Any]:
-    """A blend while a job runs, or after it has ended unasked for."""
+def session(bench: Bench, wait: bool, gate: Path) -> dict[str, Any]:
+    """A blend while a job runs, or after it has ended unasked for; the job does not end before the gate is
+    gone."""
     bench.open(on=call("lead 1 open 1"))
     bench.protocol(folds=2, repeats=1, on=call("1 protocol 1"))
-    bench.candidate("ridge", BODY, on=call("2 candidate 1"))
+    bench.candidate("ridge", BODY.replace("GATE", str(gate)), on=call("2 candidate 1"))
     job = bench.trial("ridge", {"nap": 1.0}, background=True, on=call("3 trial 1"))
     trials = [
         bench.trial("ridge", {"alpha": alpha}, on=call(f"4 trial {alpha}"))["id"] for alpha in (1.0, 50.0)
@@ -85,14 +88,18 @@ def session(bench: Bench, wait: bool) -> dict[str, Any]:
 def test_a_job_has_ended_when_it_had_ended_whatever_the_machine(
     benches: Callable[..., Bench], tmp_path: Path
 ) -> None:
+    gate = tmp_path / "gate"
     for early in (False, True):
         first = benches(task="regression", settings={"slots": 3})
-        then = session(first, wait=early)
+        if not early:
+            gate.touch()
+        then = session(first, early, gate)
+        gate.unlink(missing_ok=True)
         assert then["jobs"] == ["done" if early else "running"]
         assert then["blend"] == (3 if early else 2)
         ledger = write(tmp_path / f"ledger{early}", first.records)
         again = benches(first.public, settings={"slots": 1, "recorded": ledger})
-        now = session(again, wait=not early)
+        now = session(again, not early, gate)
         assert now == then
         assert again.harness.resources.slots == 3
         costs = [

@@ -163,6 +163,7 @@ def rung_by_rung(story: RunProgress) -> Rung | None:
     return Rung("fusion", "as the test wants it", 0.0) if begun == 2 and ready else None
 
 
+@pytest.mark.full
 def test_the_playbook_takes_over_redesigns_the_split_and_climbs_every_rung(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
