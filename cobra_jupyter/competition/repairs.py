@@ -17,6 +17,7 @@ from cobra_jupyter.competition.reader import Reader
 from cobra_jupyter.competition.targets import bare
 
 CSV = "pd.read_csv"
+HEAD = 300  # rows that show whether a column may have a unit
 DAY_FORMATS = (
     *("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d"),
     *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y"),
@@ -28,8 +29,7 @@ def settle(reader: Reader, tables: Tables, key: Key, outputs: Collection[str], f
     keys = {key.name, *key.parts, *(name for _, name in key.pairs)}
     _names(reader, tables, keys, found)
     _units(reader, tables, keys | _classes(tables, outputs), found)
-    for role in ("train", "test"):
-        _blanks(reader, tables, role, keys, found)
+    _forms(reader, tables, keys, found)
 
 
 def _classes(tables: Tables, outputs: Collection[str]) -> set[str]:
@@ -68,7 +68,8 @@ def _units(reader: Reader, tables: Tables, leave: set[str], found: Findings) -> 
         for name, unit in sides[role].items():
             theirs = sides[other].get(name, "")
             if frame is None or name not in frame or theirs == unit or _is_number(frame[name]):
-                table = table.typed(name, types.NUMBERS)
+                commas = units.has_commas(getattr(tables, f"{role}_frame")[name].dropna())
+                table = table.typed(name, types.COMMA_NUMBERS if commas else types.NUMBERS)
                 said.append(f"{name} ({unit})")
             elif role == "train" or not theirs:
                 why = f"{table.path} has numbers in {unit}, the other table {_has(theirs)}"
@@ -91,25 +92,46 @@ def _measured(tables: Tables, role: str, leave: set[str]) -> dict[str, str]:
     table, frame = getattr(tables, role), getattr(tables, f"{role}_frame")
     if table is None or frame is None or table.call != CSV:
         return {}
-    found = {name: units.common(frame[name].dropna()) for name in _texts(frame, leave)}
+    known = {name: frame[name].dropna() for name in _texts(frame, leave)}
+    likely = {name: values for name, values in known.items() if units.common(values.iloc[:HEAD])}
+    found = {name: units.common(values) for name, values in likely.items()}
     return {name: unit for name, unit in found.items() if unit}
 
 
-def _blanks(reader: Reader, tables: Tables, role: str, keys: set[str], found: Findings) -> None:
-    """Takes blanks off values of which some stand without."""
+def _forms(reader: Reader, tables: Tables, keys: set[str], found: Findings) -> None:
+    """Writes values without blanks around, or in lower case, where the same values stand there in that form
+    too: in the same column, or in that of the other table."""
+    texts = {role: _words(tables, role, keys) for role in ("train", "test")}
+    for role, other in (("train", "test"), ("test", "train")):
+        table = getattr(tables, role)
+        ways = {name: _way(texts[role][name], texts[other].get(name, set())) for name in texts[role]}
+        ways = {name: way for name, way in ways.items() if way}
+        for name, way in ways.items():
+            table = table.typed(name, way)
+            found.notes.append(f"{table.path}: values of {name} are read {way}, as they stand elsewhere too")
+        if ways:
+            tables.put(role, *reader.frame(table))
+
+
+def _words(tables: Tables, role: str, keys: set[str]) -> dict[str, set[str]]:
+    """The values of each column of words, for columns of few values."""
     table, frame = getattr(tables, role), getattr(tables, f"{role}_frame")
     if table is None or frame is None or table.call != CSV:
-        return
-    texts = _texts(frame, keys)
-    blank = [name for name in texts if frame[name].nunique() > frame[name].str.strip().nunique()]
-    if blank:
-        for name in blank:
-            table = table.typed(name, types.STRIPPED)
-        tables.put(role, *reader.frame(table))
-        found.notes.append(
-            f"{table.path}: blanks around values of {listed(blank, 8)} are left out, since the same values"
-            " stand there without"
-        )
+        return {}
+    found = {name: set(frame[name].dropna().unique()) for name in _texts(frame, keys)}
+    return {name: values for name, values in found.items() if 2 * len(values) <= len(frame)}
+
+
+def _way(own: set[str], others: set[str]) -> str:
+    """How values are read so that the same ones are equal; "" as they stand."""
+    plain = {value.strip() for value in own}
+    if others and not own & others:  # no value in common: is it the form?
+        theirs = {value.strip() for value in others}
+        if plain & theirs:
+            return types.STRIPPED
+        if {value.lower() for value in plain} & {value.lower() for value in theirs}:
+            return types.FOLDED
+    return types.STRIPPED if len(plain) < len(own) else ""
 
 
 def _texts(frame: pd.DataFrame, leave: set[str]) -> Iterator[str]:

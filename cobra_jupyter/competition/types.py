@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 SECONDS = "seconds"
-NUMBERS, STRIPPED, DAYS = "numbers without their unit", "without blanks around", "days from "
+NUMBERS, COMMA_NUMBERS = "numbers without their unit", "numbers with decimal commas, without their unit"
+STRIPPED, FOLDED = "without blanks around", "in lower case, without blanks around"
+DAYS = "days from "
 _FIRST = r"([-+]?\d*\.?\d+)"
 
 
@@ -24,7 +26,7 @@ def forms(way: str) -> tuple[str, str]:
 
 def is_dtype(way: str) -> bool:
     """Whether a way is the name of a type, not a step of its own."""
-    return way not in (SECONDS, NUMBERS, STRIPPED) and not way.startswith(DAYS)
+    return way not in (SECONDS, NUMBERS, COMMA_NUMBERS, STRIPPED, FOLDED) and not way.startswith(DAYS)
 
 
 def plain_types(frame: pd.DataFrame) -> dict[str, str]:
@@ -80,8 +82,11 @@ def _used(column: pd.Series, way: str) -> pd.Series:
         return column.astype("timedelta64[ns]").dt.total_seconds()
     if way == NUMBERS:
         return column.str.replace(",", "").str.extract(_FIRST, expand=False).astype(float)
-    if way == STRIPPED:
-        return column.str.strip()
+    if way == COMMA_NUMBERS:
+        points = column.str.replace(".", "").str.replace(",", ".")
+        return points.str.extract(_FIRST, expand=False).astype(float)
+    if way in (STRIPPED, FOLDED):
+        return column.str.strip().str.lower() if way == FOLDED else column.str.strip()
     read, write = forms(way)
     return pd.to_datetime(column, format=read).dt.strftime(write)
 
@@ -92,7 +97,10 @@ def code(column: str, way: str) -> str:
         return f'{column}.astype("timedelta64[ns]").dt.total_seconds()'
     if way == NUMBERS:
         return f'{column}.str.replace(",", "").str.extract(r"{_FIRST}", expand=False).astype(float)'
-    if way == STRIPPED:
-        return f"{column}.str.strip()"
+    if way == COMMA_NUMBERS:
+        points = f'{column}.str.replace(".", "").str.replace(",", ".")'
+        return f'{points}.str.extract(r"{_FIRST}", expand=False).astype(float)'
+    if way in (STRIPPED, FOLDED):
+        return f"{column}.str.strip()" + (".str.lower()" if way == FOLDED else "")
     read, write = forms(way)
     return f'pd.to_datetime({column}, format="{read}").dt.strftime("{write}")'

@@ -30,6 +30,27 @@ def percentages(public: Path) -> Right:
 
 
 @case
+def percentages_with_decimal_commas(public: Path) -> Right:
+    """Semicolons, and percentages like 12,5 % in a table whose other numbers have points."""
+    train, test = rows(65)
+    for name, frame in (("train.csv", inputs(train, "price")), ("test.csv", inputs(test))):
+        made = frame.assign(length=[f"{value:.2f} %".replace(".", ",") for value in frame["length"]])
+        put(public, name, made, sep=";")
+    put(public, "sample_submission.csv", test[["key"]].assign(price=0.0), sep=";")
+    return price(public, train, test, said="numbers with a unit")
+
+
+@case
+def colours_in_capitals_in_test(public: Path) -> Right:
+    """Train writes red, test RED."""
+    train, test = rows(66)
+    put(public, "train.csv", inputs(train, "price"))
+    put(public, "test.csv", inputs(test.assign(colour=test["colour"].str.upper())))
+    put(public, "sample_submission.csv", test[["key"]].assign(price=0.0))
+    return price(public, train, test, said="in lower case")
+
+
+@case
 def units_in_the_target(public: Path) -> Right:
     """The price and the mass have units; some prices are missing."""
     train, test = rows(62)
@@ -71,4 +92,4 @@ def classes_with_stray_blanks(public: Path) -> Right:
     put(public, "test.csv", inputs(test))
     sample = pd.DataFrame({"key": test["key"], "grade": np.array(["some", "much"])[test.index % 2]})
     put(public, "sample_submission.csv", sample)
-    return grade(public, train, test, ["none at all", "some", "much"], said="blanks around")
+    return grade(public, train, test, ["none at all", "some", "much"], said="without blanks around")

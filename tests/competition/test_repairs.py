@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,8 @@ from tests.competition.folders import competition, put, rows, same_frames
         (["$1,250.00", "$3", "$.5"], "$"),
         (["20 °C", "21.5 °C", "-3 °C"], "°C"),
         ([f"{i}ms" for i in range(25)], "ms"),
+        (["12,5 %", "7,25 %", "1.250 %"], "%"),
+        (["1,250 kg", "2,500 kg", "3,000 kg"], ""),
         (["1 kg", "2 kg", "500 g"], ""),
         (["1st", "2nd", "3rd"], ""),
         (["A1", "A2", "A3"], ""),
@@ -33,6 +36,18 @@ from tests.competition.folders import competition, put, rows, same_frames
 )
 def test_a_unit_is_one_that_all_numbers_of_a_column_have(values: list[str], unit: str) -> None:
     assert units.common(pd.Series(values)) == unit
+
+
+@pytest.mark.parametrize(
+    ("values", "commas"),
+    [
+        (["12,5 %", "7,25 %", "1.250 %"], True),
+        (["$1,250.00", "$3", "$.5"], False),
+        (["1 %", "2 %", "3 %"], False),
+    ],
+)
+def test_the_decimal_mark_of_numbers_with_a_unit_is_found(values: list[str], commas: bool) -> None:
+    assert units.has_commas(pd.Series(values)) == commas
 
 
 def changed(tmp_path: Path, train: pd.DataFrame, test: pd.DataFrame, **options: str) -> Path:
@@ -72,6 +87,28 @@ def test_blanks_stay_where_no_value_stands_without_them(tmp_path: Path) -> None:
     assert set(loaded["colour"]) == set(rows(60)["colour"])
     assert set(loaded["lead"]) == {f" {colour}" for colour in rows(60)["colour"]}
     same_frames(c)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "read_as"), [(str.upper, "in lower case"), (lambda text: f"{text} ", "without blanks")]
+)
+def test_categories_of_test_in_another_form_are_those_of_train(
+    theirs: Callable[[str], str], read_as: str, tmp_path: Path
+) -> None:
+    train, test = (rows(count, seed)[["id", "width", "colour", "y"]] for count, seed in ((60, 0), (20, 1)))
+    test["colour"] = test["colour"].map(theirs)
+    c = read(changed(tmp_path, train, test.drop(columns="y")))
+    data = load(c)
+    assert set(data.test["colour"]) <= set(data.train["colour"]) == set(train["colour"])
+    assert any(f"values of colour are read {read_as}" in note for note in c.notes)
+    same_frames(c)
+
+
+def test_other_categories_of_test_stay_other_ones(tmp_path: Path) -> None:
+    train, test = (rows(count, seed)[["id", "width", "colour", "y"]] for count, seed in ((60, 0), (20, 1)))
+    test["colour"] = "Dark" + test["colour"]
+    c = read(changed(tmp_path, train, test.drop(columns="y")))
+    assert set(load(c).test["colour"]) == set(test["colour"])
 
 
 def test_classes_with_a_unit_stay_as_they_are_written(tmp_path: Path) -> None:
