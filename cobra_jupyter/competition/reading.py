@@ -22,6 +22,7 @@ from cobra_jupyter.competition import (
     metric,
     metric_words,
     oddities,
+    repairs,
     roles,
     training,
     weights,
@@ -77,6 +78,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     checks.number_labels(reader, tables, targets, said, found)
     dropped = checks.usable_labels(tables, targets, found)
     labels = _labels(tables, targets, outputs, said, text, found)
+    checks.alike_classes(labels.classes, found)
     labels = settle_form(tables, labels, outputs, found)
     labels, texts = _as_asked(reader, tables, labels, outputs, found)
     weighing = weights.settle(tables, labels.targets, named, found)
@@ -157,6 +159,7 @@ def _key_and_test(reader: Reader, tables: Tables, found: Findings) -> tuple[keys
         tables.put("test", *reader.frame(test))
         if tables.test_frame is not None and tables.test_frame.empty:
             raise CompetitionError(f"{test.path}: has no rows; put the test rows there")
+    repairs.days(reader, tables, found)
     names = (tables.sample.path, tables.test.path if tables.test else "")
     key = keys.find_key(sample, tables.test_frame, names, found.settings.get("id"))
     outputs = find_outputs(tables, key)

@@ -35,6 +35,7 @@ from cobra_jupyter.workbench.display.pages.words import gained
 
 MOST_ROUNDS = 40  # of refinement
 PATIENCE = 9  # rounds without gain
+AUDIT, USUAL_AUDIT = 0.08, 15.0  # share of the budget, and seconds, of the first audit
 SECOND_LOOK, SECOND_LOOK_FROM = 0.06, 0.3  # shares of the budget: its length, and the least free time
 
 
@@ -96,9 +97,14 @@ def _beginning(view: View) -> Iterator[Step]:
         "A look at the data",
         "The first rows, a summary of every column, and checks for leaks, duplicates and drift between train "
         "and test.",
-        f"{look}{show}audit = cobra.audit()",
+        f"{look}{show}audit = cobra.audit({_audit_seconds(view.budget)})",
     )
     yield PROTOCOL
+
+
+def _audit_seconds(budget: float) -> str:
+    """The limit of the first audit where its usual one would take much of the budget."""
+    return f"seconds={AUDIT * budget:.1f}" if AUDIT * budget < USUAL_AUDIT else ""
 
 
 # ---- 4: a valid submission within the first minutes
@@ -173,7 +179,7 @@ def _worth_making(view: View, name: str) -> bool:
 def _factors(view: View) -> Iterator[Step]:
     rows = []
     for recipe in view.recipes:
-        for factor, levels in recipe.factors_with(view.made, view.card["task"]).items():
+        for factor, levels in view.factors(recipe).items():
             shown = ", ".join(f"`{level}`" for level in levels)
             rows.append(f"| {recipe.name} | **{factor}** | {shown} | {recipe.notes.get(factor, '')} |")
     table = "\n".join(
@@ -195,7 +201,7 @@ def _ablations(view: View) -> Iterator[Step]:
             return
         yield from candidate(view, recipe)
         seconds = round(max(SHORTEST_ABLATION, recipe.share * view.budget), 1)
-        factors = recipe.factors_with(view.made, view.card["task"])
+        factors = view.factors(recipe)
         start = differing(recipe, recipe.start(view.made, view.large))
         yield Step(
             f"Ablation: {recipe.name}",
@@ -266,7 +272,7 @@ def _second_look(view: View) -> Iterator[Step]:
     if not view.own() or view.free < SECOND_LOOK_FROM * view.budget:
         return
     recipe, best = view.own()[0]
-    factors = recipe.factors_with(view.made, view.card["task"])
+    factors = view.factors(recipe)
     yield Step(
         f"Second look: {recipe.name}",
         "Refinement brings no more gain, but time is left. Around the best configuration other factors may "

@@ -80,7 +80,7 @@ def _labels(competition: Any, train: pd.DataFrame) -> Any:
 
 def _checks(sample: Sample, metric: Metric | None) -> list[Check]:
     """Returns the checks, the most important first. Later models do not use suspected columns."""
-    labelled = sample.labelled and len(sample.truth) >= 40 and bool(np.isfinite(sample.truth).all())
+    labelled = sample.labelled and len(sample.truth) >= 40 and not np.isinf(sample.truth).any()
     model = Quick(sample, metric) if labelled else None
     found: list[Check] = []
     if sample.protocol and sample.folds:

@@ -341,8 +341,7 @@ class Finalists:
         oof = blend.oof if blend else self.members(what)[0][0][0].oof
         assert oof is not None
         before = self._scorer.decoded(oof).predictions[0][oof.rows(0)]
-        columns = predicted.shape[1] if predicted.ndim > 1 else 1
-        names = [str(name) for name in (c.outputs if columns == len(c.outputs) else c.classes)]
+        names = _names(c, predicted.shape[1] if predicted.ndim > 1 else 1)
         expected = suspicion.Expected(before, names, _varies(c, self._scorer.truth), explained)
         return suspicion.of(made, self._data.sample, c.outputs, c.layout, predicted, expected)
 
@@ -379,6 +378,14 @@ class Finalists:
         np.save(path, raw)
         parts = self._trials.decode(trial.spec, (0, trial.spec.folds[0]), path, rows, f"decode-{name}")
         return parts[decode_settings(trial.spec.candidate).index(score.params)]
+
+
+def _names(c: Any, columns: int) -> list[str]:
+    """The output that each column of predictions fills, else its class."""
+    if c.layout == "class_probabilities" and columns == len(c.classes):
+        outputs = dict(zip(map(str, c.output_classes), map(str, c.outputs), strict=True))
+        return [outputs.get(str(value), str(value)) for value in c.classes]
+    return [str(name) for name in (c.outputs if columns == len(c.outputs) else c.classes)]
 
 
 def _varies(competition: competitions.Competition, truth: Array) -> list[bool]:

@@ -157,7 +157,8 @@ def _fit(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, A
     frames = [read_frame(path) for path in work.rows]
     ctx = _context(work, deadline, surroundings, units)
     if ctx.weight_column:
-        ctx.weights = train[ctx.weight_column].to_numpy(float)
+        weights = train[ctx.weight_column].to_numpy(float)
+        ctx.weights = weights / (weights.mean() or 1.0)
     surroundings.guard(work)
     module = load_module(work.source)
     answer: dict[str, Any] = {"status": "ok", "rows": len(train), "entered": time.time()}
