@@ -111,7 +111,8 @@ def filled(right: Right) -> set[str]:
     """The columns of the answers that a submission has to fill."""
     bare = {name.strip().lower() for name in right.targets}
     own = {name for name in right.answers.columns if name.strip().lower() in bare}
-    return own or {name for name in right.answers.columns if name.startswith(tuple(right.targets))}
+    own = own or {name for name in right.answers.columns if name.startswith(tuple(right.targets))}
+    return own or set(right.answers.columns[-len(right.targets) :])  # called otherwise: the last ones
 
 
 def _rmse(given: Iterable[str], asked: Iterable[str]) -> float:

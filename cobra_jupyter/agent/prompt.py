@@ -18,7 +18,7 @@ from cobra_jupyter.brains.context import Clock, Context, Prompt, Records, Task, 
 from cobra_jupyter.records import kinds
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display import pages
-from cobra_jupyter.workbench.display.pages import describe
+from cobra_jupyter.workbench.display.pages import describe, words
 
 PROMPTS = Path(__file__).parent / "prompts"
 BLOCK = 6  # turns between two digests
@@ -174,6 +174,10 @@ def _now(context: Context) -> str:
     number = len(context.turns) + 1
     most = f" of at most {context.task.turns}" if context.task else ""
     lines = [*_people(context), f"# Now: turn {number}{most}", *_time(context.clock), _best_so_far(context)]
+    if context.task is None and (submit := context.resources.get("submit")):
+        lines.append(f"What it costs to submit {describe.forecast(submit)}.")
+    if dropped := context.dropped():
+        lines.append(f"To make room, predictions of these trials were dropped: {words.names(dropped)}.")
     for job in context.running_jobs():
         lines.append(f"Job {job['id']} is running: {job['what']}.")
     for job in context.since_last_turn(results.JOB):

@@ -22,6 +22,7 @@ WORKBENCH_KINDS = frozenset(
         "shared",
         "metric",
         "trial",
+        "discard",
         "ablation",
         "probe",
         "blend",
@@ -150,17 +151,23 @@ class Context:
         return next((cast("T", data) for found, data in reversed(self.records) if found == kind), None)
 
     def trials(self, name: str | None = None, full: bool = False) -> Iterator[results.Trial]:
-        """Trials with a score under the latest protocol."""
+        """Trials with a score under the latest protocol, without those whose predictions were dropped."""
         protocol = self.last(results.PROTOCOL)
+        dropped = self.dropped()
         for trial in self.all(results.TRIAL):
             same = protocol is None or trial["protocol"] == protocol["number"]
             if (
                 same
                 and trial["score"] is not None
+                and trial["id"] not in dropped
                 and name in (None, trial["name"])
                 and (trial["full"] or trial.get("reduced") or not full)
             ):
                 yield trial
+
+    def dropped(self) -> list[str]:
+        """Trials whose predictions were dropped to make room."""
+        return [id for discard in self.all(results.DISCARD) for id in discard["predictions"]]
 
     def since_last_turn(self, kind: Kind[T]) -> list[T]:
         """Records that the last context of this role did not contain."""

@@ -107,10 +107,12 @@ def _note_repeats(tables: Tables, key: Key, found: Findings) -> None:
             " out; give each row its own"
         )
     if repeats:
+        alike = bool(train.astype(str).duplicated().sum() == repeats)
+        what = "all values" if alike else f"the {key.name}"
         found.assume(
             "id",
-            f"all rows of {tables.train.path} are used, as different rows",
-            f"{_rows(repeats)} with the {key.name} of an earlier row",
+            f"all rows of {tables.train.path} are used, as several observations of a unit",
+            f"{_rows(repeats)} with {what} of an earlier row",
             f"groups={key.name}",
         )
 
@@ -207,6 +209,17 @@ def usable_labels(tables: Tables, targets: tuple[str, ...], found: Findings) -> 
             f"more rows to predict ({len(tables.sample_frame)}) than to train on ({len(train)})"
         )
     return int(gone.sum())
+
+
+def alike_classes(classes: Sequence[object], found: Findings) -> None:
+    """Assumes that classes which differ only in case or blanks are different ones."""
+    forms: dict[str, list[str]] = {}
+    for value in classes:
+        forms.setdefault(" ".join(str(value).casefold().split()), []).append(str(value))
+    alike = [" and ".join(values) for values in forms.values() if len(values) > 1]
+    if alike:
+        what = f"{listed(alike, 4)} are different classes"
+        found.assume("classes", what, "they differ only in case or blanks; the labels are used as they are")
 
 
 def _note_gaps(train: pd.DataFrame, targets: list[str], path: str, found: Findings) -> None:

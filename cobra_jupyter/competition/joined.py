@@ -8,28 +8,24 @@ import pandas as pd
 
 from cobra_jupyter.competition.tables import Table
 
-SERIES_KEY = "row key"  # the column of a table made of a Series that holds its index
-
 
 @dataclass(frozen=True)
 class Joined:
-    """A column of another table, which becomes the column `name` of train by the key `id`, which is the
-    column `key` there."""
+    """A column of another table, which becomes the column `name` of train by the key `id`."""
 
     table: Table
     id: str
     column: str
     name: str
-    key: str
 
     def add(self, train: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-        lookup = other.set_index(other[self.key].astype(str))[self.column]
+        lookup = other.set_index(other[self.id].astype(str))[self.column]
         return train.assign(**{self.name: train[self.id].astype(str).map(lookup)})
 
     def code(self) -> list[str]:
         """Code for the same."""
         return [
             f"joined = {self.table.code()}",
-            f"joined.index = joined[{self.key!r}].astype(str)",
+            f"joined.index = joined[{self.id!r}].astype(str)",
             f"train[{self.name!r}] = train[{self.id!r}].astype(str).map(joined[{self.column!r}])",
         ]

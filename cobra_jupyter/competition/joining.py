@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import pandas as pd
 
 from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
-from cobra_jupyter.competition.joined import SERIES_KEY, Joined
+from cobra_jupyter.competition.joined import Joined
 from cobra_jupyter.competition.reader import Reader
 from cobra_jupyter.competition.tables import tables_at
 
 SETTINGS = ("groups", "weights")
 
 
-def settle(reader: Reader, tables: Tables, key: str, found: Findings) -> tuple[Joined, ...]:
+def settle(
+    reader: Reader, tables: Tables, key: str, targets: Sequence[str], found: Findings
+) -> tuple[Joined, ...]:
     """Joins the columns that settings name as FILE:COLUMN; the setting is then the column's name in train.
-    Raises CompetitionError if that is impossible."""
+    Raises CompetitionError if that is impossible, or a row with a label gets no value."""
     joined: list[Joined] = []
     for setting in SETTINGS:
         value, train = found.settings.get(setting, ""), tables.train_frame
@@ -27,7 +29,9 @@ def settle(reader: Reader, tables: Tables, key: str, found: Findings) -> tuple[J
         path, _, column = value.rpartition(":")
         one = _found(reader, train, key, f"{setting}={value}", path, column)
         tables.train_frame = one.add(train, reader.frame(one.table)[1])
-        missing = int(tables.train_frame[one.name].isna().sum())
+        known = [target for target in targets if target in train]
+        labelled = train[known].notna().any(axis=1) if known else True
+        missing = int((tables.train_frame[one.name].isna() & labelled).sum())
         if missing:
             raise CompetitionError(f"{setting}={value}: {missing} rows of train have no {column} in {path}")
         found.notes.append(f"{path}: its column {column} is joined to train on {key}, for {setting}")
@@ -41,29 +45,17 @@ def _found(reader: Reader, train: pd.DataFrame, key: str, setting: str, path: st
         raise CompetitionError(
             f"{setting}: there is no table {path}; give FILE:COLUMN with a file of the folder"
         )
-    table, other = reader.frame(tables_at(reader.folder, path)[0])
-    here = key
-    if SERIES_KEY in other.columns:
-        here, table = SERIES_KEY, replace(table, as_written=(SERIES_KEY,))
-        table, other = reader.frame(table)
-        _check_series(train, key, setting.partition("=")[0], other)
-    for name in (here, column):
+    if key not in train.columns:
+        raise CompetitionError(f"{setting}: train has no row key to join it on; put the column {key} there")
+    table = tables_at(reader.folder, path)[0]
+    as_text = key in reader.header(table) and not pd.api.types.is_numeric_dtype(train[key].dtype)
+    table, other = reader.frame(table.written(key) if as_text else table)
+    for name in (key, column):
         if name not in other.columns:
             raise CompetitionError(
                 f"{setting}: {path} has no column {name}; it has {listed(other.columns, 20)}"
             )
-    if other[here].duplicated().any():
+    if other[key].duplicated().any():
         raise CompetitionError(f"{setting}: {path} has several rows with one {key}; keep one of each")
     name = column if column not in train.columns else f"{table.stem}_{column}"
-    return Joined(table, key, column, name, here)
-
-
-def _check_series(train: pd.DataFrame, key: str, setting: str, other: pd.DataFrame) -> None:
-    """Raises CompetitionError if a Series lacks rows of train."""
-    known = train[key].astype(str)
-    missing = known[~known.isin(other[SERIES_KEY])]
-    if len(missing):
-        raise CompetitionError(
-            f"{setting}: the Series has no value for {len(missing)} of {len(known)} rows of train, such as "
-            f"{missing.iloc[0]!r}; its index is to be the key, {setting}.set_axis(train[{key!r}].astype(str))"
-        )
+    return Joined(table, key, column, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, islice, permutations, product
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.loading import key_text
 
 MOST_PARTS = 12  # columns that a made key may consist of
+MOST_KEYS, MOST_COLUMNS, MOST_TRIED = 4, 40, 50  # columns of sample and test, and pairings that are tried
 MARKS = ("_", "-", ":", "/", "|", ".", " ", "")
 
 
@@ -138,14 +139,54 @@ def _several(sample: pd.DataFrame, test: pd.DataFrame, names: tuple[str, str]) -
     pairs = [(str(n), by_name[str(n).casefold()]) for n in sample.columns if str(n).casefold() in by_name]
     pairs = [(a, b) for a, b in pairs if sample[a].notna().all() and test[b].notna().all()]
     pairs = [(a, b) for a, b in pairs if set(key_text(sample[a])) <= set(key_text(test[b]))]
-    if len(pairs) < 2:
+    if not _tell_apart(sample, test, pairs):
+        pairs = _several_by_values(sample, test, names)
+    if not pairs:
         return None
+    shown = " and ".join(b for _, b in pairs)
+    renamed = [a for a, b in pairs if a.casefold() != b.casefold()]
+    own = f" ({listed([a for a, _ in pairs])} in {names[0]})" if renamed else ""
+    why = f"{shown} together{own} tell the rows of {names[0]} and {names[1]} apart"
+    return Key("", why, pairs=tuple(pairs))
+
+
+def _tell_apart(sample: pd.DataFrame, test: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether columns together have each combination once, and all those of the sample stand in test."""
+    if len(pairs) < 2:
+        return False
     wanted = joined(sample[[a for a, _ in pairs]].apply(key_text), [a for a, _ in pairs])
     known = joined(test[[b for _, b in pairs]].apply(key_text), [b for _, b in pairs])
-    if not (wanted.is_unique and known.is_unique and set(wanted) <= set(known)):
-        return None
-    shown = " and ".join(a for a, _ in pairs)
-    return Key("", f"{shown} together tell the rows of {names[0]} and {names[1]} apart", pairs=tuple(pairs))
+    return bool(wanted.is_unique and known.is_unique and set(wanted) <= set(known))
+
+
+def _several_by_values(
+    sample: pd.DataFrame, test: pd.DataFrame, tables: tuple[str, str]
+) -> list[tuple[str, str]]:
+    """The one way in which columns of other names hold the sample's key; [] if there is none.
+
+    Raises CompetitionError if there are several."""
+    texts = {str(name): set(key_text(test[name])) for name in test.columns[:MOST_COLUMNS]}
+    full = [str(name) for name in sample.columns if sample[name].notna().all()]
+    varying = {name: set(key_text(sample[name])) for name in full if sample[name].nunique() > 1}
+    hold = {name: [own for own in texts if wanted <= texts[own]] for name, wanted in varying.items()}
+    names = [name for name in hold if hold[name]][:MOST_KEYS]
+    for count in range(len(names), 1, -1):
+        found = [
+            list(zip(chosen, own, strict=True))
+            for chosen in combinations(names, count)
+            for own in islice(product(*(hold[name] for name in chosen)), MOST_TRIED)
+            if len(set(own)) == count
+        ]
+        found = [pairs for pairs in found if _tell_apart(sample, test, pairs)]
+        if len(found) > 1:
+            ways = " or ".join(listed([own for _, own in pairs]) for pairs in found[:2])
+            asked = listed([name for name, _ in found[0]])
+            raise CompetitionError(
+                f"{tables[0]}: {asked} may be {ways} of {tables[1]}; give them the names that they have there"
+            )
+        if found:
+            return found[0]
+    return []
 
 
 def joined(frame: pd.DataFrame, names: Sequence[str], separator: str = "\n") -> pd.Series:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cobra_jupyter.competition import positive
+from cobra_jupyter.competition import metrics, positive
 from cobra_jupyter.competition.columns import distinct, plain
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.metric_words import wants
@@ -150,8 +150,12 @@ def _task_of(values: pd.Series, metric: str | None) -> tuple[str, str]:
 
 
 def sorted_classes(values: pd.Series) -> tuple[Any, ...]:
-    """Returns the sorted label values; mixed types are sorted as text."""
+    """Returns the sorted label values; texts that are numbers as such ("2" before "10"), mixed types as
+    text."""
     found = [plain(value) for value in values.dropna().unique()]
+    written = pd.to_numeric(pd.Series(found, dtype=object), errors="coerce")
+    if all(isinstance(value, str) for value in found) and written.notna().all():
+        return tuple(value for _, value in sorted(zip(written, found, strict=True)))
     try:
         return tuple(sorted(found))
     except TypeError:
@@ -227,12 +231,8 @@ def _classes(
 
 
 def _one_sided(metric: str | None) -> bool:
-    """Whether a metric of labels depends on which class is the positive one."""
-    return (
-        metric is not None
-        and metric.removeprefix("one_minus_").startswith(("f1", "f_beta"))
-        and "_m" not in metric
-    )
+    known = metrics.known(metric)
+    return known is not None and known.one_sided
 
 
 def _probability(given: pd.Series, metric: str | None, classes: tuple[Any, ...]) -> tuple[bool, str]:

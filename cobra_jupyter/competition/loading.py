@@ -67,7 +67,7 @@ def _train(c: Competition, table: Table) -> pd.DataFrame:
     train = with_id(c, _frame(c, table))
     targets = list(c.targets)
     if c.labels is not None:
-        train = train.merge(_frame(c, c.labels)[[c.id, *targets]], on=c.id)
+        train = merged(train, _frame(c, c.labels)[[c.id, *targets]], c.id, c.labels)
     if c.summary.get("infinite_labels"):
         train[targets] = train[targets].replace(INFINITE, float("nan"))
     train = train.dropna(subset=targets, how="all")
@@ -81,6 +81,15 @@ def _train(c: Competition, table: Table) -> pd.DataFrame:
     for one in c.joined:
         train = one.add(train, _frame(c, one.table))
     return train
+
+
+def merged(train: pd.DataFrame, labels: pd.DataFrame, key: str, table: Table) -> pd.DataFrame:
+    """Joins features and labels. A unit without a row has none of the labels if rows only say yes."""
+    if table.fold is None or table.fold.value:
+        return train.merge(labels, on=key)
+    train = train.merge(labels, on=key, how="left")
+    names = [name for name in labels.columns if name != key]
+    return train.assign(**{name: train[name].fillna(0).astype(int) for name in names})
 
 
 def with_id(c: Competition, frame: pd.DataFrame) -> pd.DataFrame:
@@ -152,7 +161,11 @@ def _train_lines(c: Competition, table: Table) -> list[str]:
     targets = python(c.targets)
     if c.labels is not None:
         lines += _frame_lines("labels", c.labels)
-        lines.append(f"train = train.merge(labels[{python([c.id, *c.targets])}], on={python(c.id)})")
+        says_yes = c.labels.fold is not None and not c.labels.fold.value
+        how = ', how="left"' if says_yes else ""
+        lines.append(f"train = train.merge(labels[{python([c.id, *c.targets])}], on={python(c.id)}{how})")
+        if says_yes:
+            lines.append(f"train[{targets}] = train[{targets}].fillna(0).astype(int)  # no row: no label")
     if c.summary.get("infinite_labels"):
         endless = '[float("inf"), -float("inf")]'
         lines.append(f'train[{targets}] = train[{targets}].replace({endless}, float("nan"))')

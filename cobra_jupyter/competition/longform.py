@@ -1,4 +1,6 @@
-"""Labels in long form, one row per unit and label: found, and folded into one row per unit."""
+"""Labels in long form, one row per unit and label: found, and folded into one row per unit.
+
+A table of units and labels alone has a row for each label that a unit has; the others are 0."""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ class LongForm:
 
     @property
     def fold(self) -> Fold | None:
-        """How to fold it, if only one column can hold the values."""
-        return Fold(self.unit, self.label, self.values[0]) if len(self.values) == 1 else None
+        """How to fold it, if only one column can hold the values, or none: then a row says yes."""
+        return Fold(self.unit, self.label, *(self.values or [""])) if len(self.values) < 2 else None
 
 
 def find(
@@ -41,8 +43,9 @@ def find(
             continue
         if set(column.dropna().astype(str)) != set(outputs) or frame[[unit, name]].duplicated().any():
             continue
-        if len(frame) < WHOLE * frame[unit].nunique() * len(outputs):
-            continue
         rest = [str(c) for c in frame.columns if c not in {unit, name, *features}]
+        says_yes = frame.shape[1] == 2  # a row for each label that a unit has, and none for the others
+        if not says_yes and len(frame) < WHOLE * frame[unit].nunique() * len(outputs):
+            continue
         return LongForm(unit, str(name), tuple(rest))
     return None

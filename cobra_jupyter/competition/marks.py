@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cobra_jupyter.competition import units
+
 MOST = 5000  # values of a column that are looked at
 _PLAIN = re.compile(r"[-+]?(?:\d+|\d*\.\d+)(?:[eE][-+]?\d+)?")
 _WHOLE = re.compile(r"[-+]?\d+")
@@ -52,6 +54,7 @@ def of_table(frame: pd.DataFrame, separator: str) -> Marks:
     safe = bool(mark) and not _harmed(texts, read, mark)
     left = [] if safe else [name for name, (_, own, _) in read.items() if own in thousands]
     odd = [name for name, values in texts.items() if name not in read and _odd_numbers(values)]
+    odd = [name for name in odd if not units.readable(texts[name])]
     unread, mark = (*left, *odd), mark if safe else ""
     doubt = doubts[0] if doubts and not decimals and len(doubts) == len(read) else ""
     return Marks("," if comma else ".", mark, doubt, unread)

@@ -15,12 +15,14 @@ from cobra_jupyter.competition import (
     columns,
     description,
     files,
+    horizon,
     joining,
     keys,
     kinds,
     metric,
     metric_words,
     oddities,
+    repairs,
     roles,
     training,
     weights,
@@ -69,13 +71,14 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
     outputs, targets = settle_outputs(tables, key, outputs, targets, found)
     checks.unique_names(tables, targets, reader.repeated, found)
     checks.same_ids(tables, key, found)
-    joined = joining.settle(reader, tables, key.name, found)
+    joined = joining.settle(reader, tables, key.name, targets, found)
     named = metric_words.find(text)
     said = found.settings.get("metric", named.metric or named.nearest)
     training.keep_classes(reader, tables, key, targets, outputs, said, found)
     checks.number_labels(reader, tables, targets, said, found)
     dropped = checks.usable_labels(tables, targets, found)
     labels = _labels(tables, targets, outputs, said, text, found)
+    checks.alike_classes(labels.classes, found)
     labels = settle_form(tables, labels, outputs, found)
     labels, texts = _as_asked(reader, tables, labels, outputs, found)
     weighing = weights.settle(tables, labels.targets, named, found)
@@ -100,7 +103,7 @@ def _read_folder(folder: Path, found: Findings) -> Competition:
         tables.train_frame, tables.test_frame, tables.sample_frame, labels.targets, labels.task
     )
     summary |= _load_steps(tables, key, dropped, labels, found) | {"label_texts": texts}
-    found.assumed += reader.assumed
+    found.assumed += [*reader.assumed, *horizon.assumed(text, features)]
     sample, names = _with_own_names(tables.sample)
     return Competition(
         folder=public,
@@ -156,6 +159,7 @@ def _key_and_test(reader: Reader, tables: Tables, found: Findings) -> tuple[keys
         tables.put("test", *reader.frame(test))
         if tables.test_frame is not None and tables.test_frame.empty:
             raise CompetitionError(f"{test.path}: has no rows; put the test rows there")
+    repairs.days(reader, tables, found)
     names = (tables.sample.path, tables.test.path if tables.test else "")
     key = keys.find_key(sample, tables.test_frame, names, found.settings.get("id"))
     outputs = find_outputs(tables, key)

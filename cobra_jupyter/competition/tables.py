@@ -41,15 +41,23 @@ class Fold:
     unit: str
     label: str
     value: str
+    """The column with the labels' values; "" if a row says that its unit has the label."""
 
     def of(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Returns one row per unit, with a column per label."""
+        if not self.value:
+            counts = pd.crosstab(frame[self.unit], frame[self.label]).clip(upper=1)
+            return counts.rename(columns=str).rename_axis(columns=None).reset_index()
         wide = frame.pivot(index=self.unit, columns=self.label, values=self.value).rename(columns=str)
         features = frame.drop(columns=[self.label, self.value]).drop_duplicates(self.unit)
         return features.merge(wide.reset_index(), on=self.unit)
 
     def code(self) -> str:
         """Returns a call of ``pipe`` that does the same."""
+        if not self.value:
+            counts = f"pd.crosstab(t[{python(self.unit)}], t[{python(self.label)}]).clip(upper=1)"
+            named = ".rename(columns=str).rename_axis(columns=None).reset_index()"
+            return f".pipe(lambda t: {counts}{named})"
         unit, label, value = python(self.unit), python(self.label), python(self.value)
         wide = f"t.pivot(index={unit}, columns={label}, values={value}).rename(columns=str).reset_index()"
         features = f"t.drop(columns=[{label}, {value}]).drop_duplicates({unit})"
@@ -69,7 +77,7 @@ class Table:
     renamed: dict[str, str] = field(default_factory=dict, hash=False)
     """Cleaned column names by those in the file. ``as_written`` has cleaned names."""
     types: dict[str, str] = field(default_factory=dict, hash=False)
-    """The plain types that columns are used as, see `types.plain_types`."""
+    """The plain types that columns are used as, see `types.plain_types`, and other steps of `types`."""
     indexed: bool = False
     """Whether the file holds columns as an index, as parquet files may."""
     more: tuple[Table, ...] = ()
@@ -123,12 +131,13 @@ class Table:
         return source + (self.fold.code() if self.fold else "")
 
     def _type_code(self) -> Iterator[str]:
-        others = {name: way for name, way in self.types.items() if way != types.SECONDS}
-        if others:
-            yield f".astype({python(others)})"
-        for name in (name for name in self.types if name not in others):
-            seconds = f't[{python(name)}].astype("timedelta64[ns]").dt.total_seconds()'
-            yield f".assign(**{{{python(name)}: lambda t: {seconds}}})"
+        dtypes = {name: way for name, way in self.types.items() if types.is_dtype(way)}
+        if dtypes:
+            yield f".astype({python(dtypes)})"
+        for name, way in self.types.items():
+            if name not in dtypes:
+                made = types.code(f"t[{python(name)}]", way)
+                yield f".assign(**{{{python(name)}: lambda t: {made}}})"
 
     def _call_code(self, data: str, options: dict[str, Any]) -> str:
         source = f"{data} / {python(self.path)}"
@@ -154,6 +163,12 @@ class Table:
             return self
         more = tuple(table.written(column) for table in self.more)
         return replace(self, as_written=(*self.as_written, column), more=more)
+
+    def typed(self, column: str, way: str) -> Table:
+        """Returns the table with `column`, by its cleaned name, used in a way of `types`."""
+        raw = next((old for old, name in self.renamed.items() if name == column), column)
+        more = tuple(table.typed(column, way) for table in self.more)
+        return replace(self, types={**self.types, raw: way}, more=more)
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -136,9 +136,9 @@ def find_targets(
     lacks."""
     if set(outputs) <= set(train.columns):
         return tuple(outputs), f"the sample submission asks for {listed(outputs, 4)}, which {path} has"
-    alike = {_bare(name): str(name) for name in train.columns}
-    if all(_bare(name) in alike for name in outputs):
-        names = tuple(alike[_bare(name)] for name in outputs)
+    alike = {bare(name): str(name) for name in train.columns}
+    if all(bare(name) in alike for name in outputs):
+        names = tuple(alike[bare(name)] for name in outputs)
         return (
             names,
             f"the sample submission asks for {listed(outputs, 4)}; {path} calls it {listed(names, 4)}",
@@ -153,7 +153,7 @@ def find_targets(
     return (), ""
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
     """A column's name without case, blanks and underscores."""
     return re.sub(r"[\W_]+", "", str(name).casefold())
 

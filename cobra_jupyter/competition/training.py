@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import pandas as pd
 
-from cobra_jupyter.competition import longform, roles, written
+from cobra_jupyter.competition import longform, repairs, roles, written
 from cobra_jupyter.competition.columns import listed
 from cobra_jupyter.competition.errors import CompetitionError
 from cobra_jupyter.competition.findings import Findings, Tables
 from cobra_jupyter.competition.keys import Key
+from cobra_jupyter.competition.loading import merged
 from cobra_jupyter.competition.reader import Reader
 from cobra_jupyter.competition.record import FileGroup
 from cobra_jupyter.competition.tables import Table
-from cobra_jupyter.competition.targets import asked_targets, find_targets
+from cobra_jupyter.competition.targets import asked_targets, bare, find_targets
 
 COPIES = 0.5  # a table of which more rows stand in another one is a part of it
 
@@ -28,6 +29,7 @@ def find(
     groups: tuple[FileGroup, ...],
 ) -> tuple[str, ...]:
     """Finds the training table and the label columns. Returns the labels."""
+    repairs.key_names(tables, key, found)
     setting = found.settings.get("target")
     wanted = outputs if setting is None else tuple(name.strip() for name in setting.split(","))
     chosen = roles.find_train(tables.headers, wanted, tables.test, key.name)
@@ -44,7 +46,9 @@ def find(
     assert frame is not None
     if frame.empty:
         raise CompetitionError(f"{chosen.train.path}: has no rows; put the training rows there")
+    repairs.days_of_train(reader, tables, key)
     written.keep_ids(reader, tables, key, found)
+    repairs.settle(reader, tables, key, outputs, found)
     if not _fold(reader, tables, key, outputs, found):
         return ()
     _join_labels(reader, tables, key, wanted, found)
@@ -73,7 +77,8 @@ def _fold(reader: Reader, tables: Tables, key: Key, outputs: tuple[str, ...], fo
                 f" for each of {listed(outputs, 4)} into it"
             )
             return False
-        found.evidence["long form"] = f"{said}; folded into a column of {long.fold.value} per {long.label}"
+        values = long.fold.value or "0 and 1"
+        found.evidence["long form"] = f"{said}; folded into a column of {values} per {long.label}"
         role = "train" if table == tables.train else "labels"
         if role == "labels":
             tables.labels = table
@@ -104,6 +109,9 @@ def _targets(tables: Tables, key: Key, outputs: tuple[str, ...], found: Findings
             " nor a value of a column there; give the label column with --set target=…"
         )
     found.evidence["target"] = why
+    if len(targets) == len(outputs) == 1 and bare(targets[0]) != bare(outputs[0]):
+        taken = f"{outputs[0]} of {tables.sample.path} is {targets[0]} of {table.path}"
+        found.assume("target", taken, f"their names differ, but {why}")
     return targets
 
 
@@ -206,4 +214,4 @@ def _merge(reader: Reader, tables: Tables, key: Key, columns: tuple[str, ...]) -
     assert tables.labels is not None
     assert tables.train_frame is not None
     labels = reader.frame(tables.labels)[1][[key.name, *columns]]
-    tables.train_frame = tables.train_frame.merge(labels, on=key.name)
+    tables.train_frame = merged(tables.train_frame, labels, key.name, tables.labels)

@@ -8,6 +8,25 @@ import numpy as np
 import pandas as pd
 
 SECONDS = "seconds"
+NUMBERS, COMMA_NUMBERS = "numbers without their unit", "numbers with decimal commas, without their unit"
+STRIPPED, FOLDED = "without blanks around", "in lower case, without blanks around"
+DAYS = "days from "
+_FIRST = r"([-+]?\d*\.?\d+)"
+
+
+def days(read: str, write: str) -> str:
+    """The way of texts that hold days in one form and are used in another."""
+    return f"{DAYS}{read} to {write}"
+
+
+def forms(way: str) -> tuple[str, str]:
+    read, _, write = way.removeprefix(DAYS).partition(" to ")
+    return read, write
+
+
+def is_dtype(way: str) -> bool:
+    """Whether a way is the name of a type, not a step of its own."""
+    return way not in (SECONDS, NUMBERS, COMMA_NUMBERS, STRIPPED, FOLDED) and not way.startswith(DAYS)
 
 
 def plain_types(frame: pd.DataFrame) -> dict[str, str]:
@@ -54,8 +73,34 @@ def _of_kind(dtype: Any, gaps: bool) -> str:
 
 def converted(frame: pd.DataFrame, ways: dict[str, str]) -> pd.DataFrame:
     """Returns the frame with its columns in the types of `plain_types`."""
-    durations = [name for name, way in ways.items() if way == SECONDS]
-    frame = frame.astype({name: way for name, way in ways.items() if way != SECONDS})
-    return frame.assign(
-        **{name: frame[name].astype("timedelta64[ns]").dt.total_seconds() for name in durations}
-    )
+    frame = frame.astype({name: way for name, way in ways.items() if is_dtype(way)})
+    return frame.assign(**{name: _used(frame[name], way) for name, way in ways.items() if not is_dtype(way)})
+
+
+def _used(column: pd.Series, way: str) -> pd.Series:
+    if way == SECONDS:
+        return column.astype("timedelta64[ns]").dt.total_seconds()
+    if way == NUMBERS:
+        return column.str.replace(",", "").str.extract(_FIRST, expand=False).astype(float)
+    if way == COMMA_NUMBERS:
+        points = column.str.replace(".", "").str.replace(",", ".")
+        return points.str.extract(_FIRST, expand=False).astype(float)
+    if way in (STRIPPED, FOLDED):
+        return column.str.strip().str.lower() if way == FOLDED else column.str.strip()
+    read, write = forms(way)
+    return pd.to_datetime(column, format=read).dt.strftime(write)
+
+
+def code(column: str, way: str) -> str:
+    """Python source that does the same; `column` is the source of the column."""
+    if way == SECONDS:
+        return f'{column}.astype("timedelta64[ns]").dt.total_seconds()'
+    if way == NUMBERS:
+        return f'{column}.str.replace(",", "").str.extract(r"{_FIRST}", expand=False).astype(float)'
+    if way == COMMA_NUMBERS:
+        points = f'{column}.str.replace(".", "").str.replace(",", ".")'
+        return f'{points}.str.extract(r"{_FIRST}", expand=False).astype(float)'
+    if way in (STRIPPED, FOLDED):
+        return f"{column}.str.strip()" + (".str.lower()" if way == FOLDED else "")
+    read, write = forms(way)
+    return f'pd.to_datetime({column}, format="{read}").dt.strftime("{write}")'

@@ -145,6 +145,7 @@ def like_sample(classes: Sequence[Any], asked: pd.Series) -> dict[str, str]:
 
 def _styles(given: set[str]) -> Iterator[Callable[[str], str]]:
     widths = {len(text) for text in given}
+    yield str.strip
     yield str.lower
     yield str.upper
     yield str.capitalize

@@ -92,7 +92,8 @@ def predict_test(member, repeat, fold):
     module = importlib.import_module(member["name"])
     ctx = Context(member, seed, units[training])
     if ctx.weight_column:
-        ctx.weights = train[ctx.weight_column].to_numpy(float)[training]
+        weights = train[ctx.weight_column].to_numpy(float)[training]
+        ctx.weights = weights / (weights.mean() or 1.0)
     seed_everything(seed)
     if hasattr(module, "fit_predict"):
         raw = module.fit_predict(train.iloc[training], test, ctx)

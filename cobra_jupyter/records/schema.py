@@ -19,8 +19,8 @@ RESULTS_FILE = PACKAGE / "workbench" / "schemas" / "results.json"
 RECORDS_FILE = PACKAGE / "records" / "schemas" / "records.json"
 RECORDED = (  # the kinds of results that the harness writes into the record
     results.CARD, results.PROTOCOL, results.METRIC, results.CANDIDATE, results.SHARED, results.TRIAL,
-    results.FIT, results.PROBE, results.ABLATION, results.IDEA, results.BLEND, results.SELECTION,
-    results.SUBMISSION, results.PLACEHOLDER, results.AUDIT, results.JOB, results.BRIEF,
+    results.FIT, results.DISCARD, results.PROBE, results.ABLATION, results.IDEA, results.BLEND,
+    results.SELECTION, results.SUBMISSION, results.PLACEHOLDER, results.AUDIT, results.JOB, results.BRIEF,
 )  # fmt: skip
 KEYWORDS = {"above": "exclusiveMinimum", "longest": "maxLength", "one_of": "enum"}
 NAMES: dict[Any, str] = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object"}

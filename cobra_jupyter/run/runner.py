@@ -441,7 +441,7 @@ class Runner:
         results = list(self._results)
         return Context(
             clock=clock,
-            resources=self._resources,
+            resources={**self._resources, "submit": status.get("submit")},
             turns=turns,
             records=tuple((r.kind, r.data) for r in results),
             role=agent.role,

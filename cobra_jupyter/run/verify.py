@@ -138,6 +138,9 @@ def _files(folder: Path, records: list[Record]) -> Iterator[Check]:
             expected |= data["files"]
         elif record.kind == "trial":
             expected |= {fit["raw"]: fit["sha256"] for fit in data["fits"] if fit["sha256"]}
+        elif record.kind == "discard":
+            for path in data["files"]:
+                expected.pop(path, None)
         elif record.kind == "blend":
             expected[f"blends/{data['id']}.npz"] = data["sha256"]
         elif record.kind == "reply" and data.get("asked"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import secrets
 import shutil
@@ -14,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cobra_jupyter.workbench import given
 from cobra_jupyter.workbench.display import rendering
 from cobra_jupyter.workbench.harness_process import default_facts, start_process
 from cobra_jupyter.workbench.result import Result
@@ -61,21 +61,20 @@ class Cobra:
         self._show = show or rendering.show
         self._socket, self._cell = socket, cell
         self._peer: Peer | None = None
+        self._beside: Path | None = None  # the folder of the socket
         self._process: subprocess.Popen[bytes] | None = None
         self._stop: Callable[[], None] | None = None
 
     # ---- the steps
 
-    def open(self, folder: str | Path | None = None, **options: Any) -> Result:
+    def open(self, folder: str | Path | None = None, **options: str) -> Result:
         """Read a competition folder (MLE-bench's `public/` layout) and show its card.
 
         In a run the folder is known; elsewhere name it. The card gives evidence for each decision and lists
         open questions. Options correct it: `cobra.open("data/x", target="price", metric="rmse")`. They are
         id, target, metric, direction, split, groups, time, kind, task, weights and positive. `metric` may
-        be the name of a `%%metric` cell; `groups` and `weights` may come from a table: `owners.csv:owner`,
-        or be a pandas Series whose index is the row key."""
+        be the name of a `%%metric` cell; `groups` and `weights` may come from a table: `owners.csv:owner`."""
         self._connect(folder)
-        options = {name: given.as_setting(name, value, Path.cwd()) for name, value in options.items()}
         return self._call("open", folder=str(Path(folder).resolve()) if folder else None, options=options)
 
     def protocol(
@@ -90,29 +89,32 @@ class Cobra:
         vault: bool | None = None,
         leave_out: list[str] | None = None,
         gap: float | None = None,
+        weights: str | pd.Series | None = None,
     ) -> Result:
         """Freeze how candidates are judged: split, folds, repeats and metric. Do this before the first trial.
 
         By default the split is derived from the data, with a reason. `split` is kfold, stratified, group,
         stratified_group or time. Rows with equal values in the column `groups` stay together (`column[0]`:
-        the part before the first separator; "owners.csv:owner": a column of another table, by the key, as is
-        a Series whose index is the key; "duplicates": rows with equal features). The column `time` orders
-        rows: each fold predicts a window as long as the test's, and trains on what is earlier, by more than
-        `gap` days (of a column of numbers: units) where labels are known late. The metric is tested first:
-        the truth itself must beat shuffled truth and a constant. No candidate sees the columns in `leave_out`
-        (default: those that the audit found leaking). A second call makes protocol 2, and so on;
-        trials of different protocols are never compared."""
+        the part before the first separator; "owners.csv:owner": a column of another table, by the key;
+        "duplicates": rows with equal features). `weights` says how much each row weighs. Both may be a Series
+        too, with the row key or the order of the rows of train as its index. The column `time` orders rows:
+        each fold predicts a window as long as the test's, and trains on what is earlier, by more than `gap`
+        days (of a column of numbers: units) where labels are known late. The metric is tested first: the
+        truth itself must beat shuffled truth and a constant. No candidate sees the columns in `leave_out`
+        (default: those that the audit found leaking). A second call makes protocol 2, and so on; trials of
+        different protocols are never compared."""
         return self._call(
             "protocol",
             split=split,
             folds=folds,
             repeats=repeats,
-            groups=given.as_setting("groups", groups, Path.cwd()),
+            groups=self._sent("groups", groups),
             time=time,
             metric=metric,
             vault=vault,
             leave_out=leave_out,
             gap=gap,
+            **({} if weights is None else {"weights": self._sent("weights", weights)}),
         )
 
     def folds(self, name: str, source: str) -> Result:
@@ -123,7 +125,9 @@ class Cobra:
                 return [(training, held_out), ...]     # positions in units, at least two folds
 
         It runs in a worker. A row is held out at most once and never in its own training rows. If training
-        rows are left out of a fold on purpose (later ones, say), all rows train the submission.
+        rows are left out of a fold on purpose (later ones, say), all rows train the submission. `GROUPS =
+        "column"` in the cell keeps rows together, which is checked, and standard errors count groups; with
+        `REPEATS = 3`, `folds(units, test, repeat)` is called for each repeat.
         """
         return self._call("protocol", name=name, cell=source)
 
@@ -359,12 +363,28 @@ class Cobra:
         live.finish(answer["kind"], answer["data"])
         return result
 
+    def _sent(self, name: str, value: Any) -> Any:
+        """Leave a Series beside the socket, for the harness; a column's name is sent as it is."""
+        if value is None or isinstance(value, str):
+            return value
+        if not (hasattr(value, "index") and getattr(value, "ndim", 0) == 1):
+            raise CobraError(
+                f"{name}: give the name of a column, FILE:COLUMN, or a pandas Series with the row key as its "
+                f"index, not {type(value).__name__}"
+            )
+        self._connect(None)
+        assert self._beside
+        text = value.rename("value").rename_axis("index").reset_index().to_csv(index=False).encode()
+        digest = hashlib.sha256(text).hexdigest()
+        (self._beside / f"{digest}.csv").write_bytes(text)
+        return {"series": digest, "name": str(value.name)}
+
     def _connect(self, folder: str | Path | None) -> Peer:
         if self._peer is not None and not self._peer.closed.is_set():
             return self._peer
         try:
             path = self._socket or os.environ.get(SOCKET) or self._start_harness(folder)
-            self._peer = Peer.connect(path)
+            self._peer, self._beside = Peer.connect(path), Path(path).parent
         except ConnectionLost as error:
             raise CobraError(str(error)) from None
         return self._peer

@@ -300,6 +300,15 @@ class Trial(TypedDict):
     failure: Failure | None
 
 
+class Discard(TypedDict):
+    """Files of trials that left the race, removed to make room. Hash and score stay in the record."""
+
+    models: Annotated[list[str], "Trials whose models were removed; they can be fitted again."]
+    predictions: Annotated[list[str], "Trials whose predictions were removed too."]
+    files: Annotated[list[str], "The predictions and models that no other trial uses, by path."]
+    why: str
+
+
 class Fit(FoldFit):
     """A long fit, recorded when it ends, before its trial ends."""
 
@@ -562,6 +571,14 @@ class Selection(Selected, Judgement):
     """The trial or blend to submit, the alternatives and the rule."""
 
 
+class Forecast(TypedDict):
+    """What it costs to submit a trial or blend, said before it is done."""
+
+    what: str
+    seconds: Annotated[float, "Seconds that the submission takes.", Limit(minimum=0)]
+    reserve: Annotated[float, "Seconds kept for it and its proof from then on.", Limit(minimum=0)]
+
+
 class Written(TypedDict):
     """The file of a submission and its members."""
 
@@ -580,6 +597,8 @@ class Written(TypedDict):
 
 class Submission(Written, Judgement):
     """A submission file, checked and written."""
+
+    forecast: NotRequired[Forecast]
 
 
 class Placeholder(TypedDict):
@@ -672,6 +691,7 @@ class Jobs(TypedDict):
 class Status(TypedDict):
     """Time, resources and jobs."""
 
+    submit: NotRequired[Annotated[Forecast | None, "Of what has the best score."]]
     seconds_left: float
     reserve: Positive
     budget: Positive | None
@@ -781,6 +801,7 @@ CANDIDATE: Kind[Candidate] = Kind("candidate")
 SHARED: Kind[Shared] = Kind("shared")
 TRIAL: Kind[Trial] = Kind("trial")
 FIT: Kind[Fit] = Kind("fit")
+DISCARD: Kind[Discard] = Kind("discard")
 OOF: Kind[OutOfFold] = Kind("oof")
 PROBE: Kind[Probe] = Kind("probe")
 ABLATION: Kind[Ablation] = Kind("ablation")

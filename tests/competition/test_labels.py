@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cobra_jupyter.competition import CompetitionError, load, read
+from cobra_jupyter.competition.labels import sorted_classes
 from tests.competition.folders import EVALUATION, competition, put, rows, same_frames
 
 
@@ -274,3 +275,34 @@ def test_groups_and_weights_may_come_from_another_table(tmp_path: Path) -> None:
     for wrong, words in (("no.csv:owner", "no table no.csv"), ("owners.csv:name", "no column name")):
         with pytest.raises(CompetitionError, match=words):
             read(folder, {"weights": wrong})
+
+
+@pytest.mark.parametrize(
+    ("values", "ordered"),
+    [
+        (["10", "2", "1"], ("1", "2", "10")),
+        (["10.5", "-3", "007"], ("-3", "007", "10.5")),
+        (["10", "2", "b"], ("10", "2", "b")),
+        ([10, 2, 1], (1, 2, 10)),
+        (["nan", "2", "10"], ("10", "2", "nan")),
+    ],
+)
+def test_classes_that_are_written_numbers_are_in_the_order_of_these(
+    values: list[object], ordered: tuple[object, ...]
+) -> None:
+    assert sorted_classes(pd.Series(values * 3, dtype=object)) == ordered
+
+
+@pytest.mark.parametrize(
+    ("metric", "asked"), [("F1 score", True), ("F2 score", True), ("accuracy", False), ("macro F1", False)]
+)
+def test_the_positive_class_matters_to_a_metric_of_one_class(
+    tmp_path: Path, metric: str, asked: bool
+) -> None:
+    folder = competition(tmp_path, target="kind", metric=metric)
+    train = rows(60)[["id", "width"]]
+    train["kind"] = ["left", "right", "right"] * 20
+    put(folder, "train.csv", train)
+    c = read(folder)
+    assert c.task == "binary"
+    assert any(question.startswith("positive:") for question in c.questions) == asked

@@ -82,13 +82,17 @@ def test_decimal_commas_are_read_as_numbers(tmp_path: Path) -> None:
     same_frames(c)
 
 
-def test_rows_with_repeated_ids_are_assumed_to_be_different_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("shift", "same"), [(0.0, "all values"), (1.0, "the id")])
+def test_rows_with_repeated_ids_are_assumed_to_be_observations_of_a_unit(
+    shift: float, same: str, tmp_path: Path
+) -> None:
     folder = competition(tmp_path)
     train = rows(60)[["id", "width", "y"]]
-    put(folder, "train.csv", pd.concat([train, train.head(3)]))
+    again = train.head(3).assign(width=lambda frame: frame["width"] + shift)
+    put(folder, "train.csv", pd.concat([train, again]))
     (assumed,) = read(folder).assumed
     assert (assumed.about, assumed.option) == ("id", "groups=id")
-    assert assumed.reason == "3 rows with the id of an earlier row"
+    assert assumed.reason == f"3 rows with {same} of an earlier row"
     assert len(load(read(folder, {"groups": "id"})).train) == 63
 
 

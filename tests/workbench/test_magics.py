@@ -7,7 +7,6 @@ from typing import Any
 
 from cobra_jupyter.workbench import magics
 from cobra_jupyter.workbench.client import Cobra
-from cobra_jupyter.workbench.display.rendering import Live
 from cobra_jupyter.workbench.result import Result
 
 CANDIDATE = """FACTORS = {"alpha": [1.0]}
@@ -56,21 +55,3 @@ def test_a_result_is_shown_once_in_its_cell_and_again_in_a_later_one(monkeypatch
     assert again == ["finish"]
     Result("finish", answer["data"])._ipython_display_()  # of no call
     assert again == ["finish", "finish"]
-
-
-def test_a_note_is_shown_at_once_and_replaced_by_the_result() -> None:
-    shown: list[tuple[str, str, bool]] = []
-
-    def show(content: dict[str, Any], display_id: str, update: bool) -> None:
-        shown.append((content["text/plain"], display_id, update))
-
-    live = Live(show)
-    live.progress({"what": "ridge_v1", "done": 1, "total": 2})
-    live.progress({"note": "submitting t001 trains nothing"})
-    live.finish("finish", {"why": "enough", "answer": "the run ends"})
-    assert [text for text, _, _ in shown[:2]] == [
-        "ridge_v1: 1 of 2 fits done",
-        "submitting t001 trains nothing",
-    ]
-    assert len({place for _, place, _ in shown}) == 1
-    assert [update for _, _, update in shown] == [False, True, True]

@@ -31,6 +31,8 @@ from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages.describe import cross_validated
 from cobra_jupyter.workbench.display.pages.words import gained
 
+AUDIT, USUAL_AUDIT = 0.08, 15.0  # share of the budget, and seconds, of the first audit
+
 
 def next_step(context: Context) -> Step:
     """The first step of the plan that is not done and fits the time."""
@@ -89,9 +91,14 @@ def _beginning(view: View) -> Iterator[Step]:
         "A look at the data",
         "The first rows, a summary of every column, and checks for leaks, duplicates and drift between train "
         "and test.",
-        f"{look}{show}audit = cobra.audit()",
+        f"{look}{show}audit = cobra.audit({_audit_seconds(view.budget)})",
     )
     yield PROTOCOL
+
+
+def _audit_seconds(budget: float) -> str:
+    """The limit of the first audit where its usual one would take much of the budget."""
+    return f"seconds={AUDIT * budget:.1f}" if AUDIT * budget < USUAL_AUDIT else ""
 
 
 # ---- 4: a valid submission within the first minutes
@@ -166,7 +173,7 @@ def _worth_making(view: View, name: str) -> bool:
 def _factors(view: View) -> Iterator[Step]:
     rows = []
     for recipe in view.recipes:
-        for factor, levels in recipe.factors_with(view.made, view.card["task"]).items():
+        for factor, levels in view.factors(recipe).items():
             shown = ", ".join(f"`{level}`" for level in levels)
             rows.append(f"| {recipe.name} | **{factor}** | {shown} | {recipe.notes.get(factor, '')} |")
     table = "\n".join(
@@ -188,7 +195,7 @@ def _ablations(view: View) -> Iterator[Step]:
             return
         yield from candidate(view, recipe)
         seconds = round(max(SHORTEST_ABLATION, recipe.share * view.budget), 1)
-        factors = recipe.factors_with(view.made, view.card["task"])
+        factors = view.factors(recipe)
         start = differing(recipe, recipe.start(view.made, view.large))
         yield Step(
             f"Ablation: {recipe.name}",

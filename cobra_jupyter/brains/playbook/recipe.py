@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -30,8 +30,9 @@ class Recipe:
 
     Large data: `large` has the levels to begin with there.
 
-    Factors: `numbers_only` are factors tested for regression only; `classes_only` maps factors to levels that
-    are left out for regression."""
+    Factors: `multiplies`: the level "pairs" of "interactions" makes products, beside the shared columns;
+    `numbers_only` are factors tested for regression only; `classes_only` maps factors to levels that are
+    left out for regression."""
 
     order: int
     cost: int
@@ -47,6 +48,7 @@ class Recipe:
     numbers_only: tuple[str, ...] = ()
     classes_only: Mapping[str, tuple[str, ...]] | None = None
     large: Mapping[str, Any] | None = None
+    multiplies: bool = False
     name: str = ""
     cell: str = ""
 
@@ -91,16 +93,20 @@ class Recipe:
         """The recipe with the available weights filled in, if it needs any."""
         return self if self.weights is None else replace(self, weights=affordable(facts))
 
-    def factors_with(self, made: Iterable[str], task: str) -> Factors:
+    def factors_with(
+        self, made: Iterable[str], task: str, features: Collection[str] | None = None
+    ) -> Factors:
         """The factors that can make a difference: without levels that need missing artefacts or do not suit
-        the task, and without factors that have a single level left."""
+        the task, and without factors that have a single level left, or for which no column of the shared
+        `features` is there (None: not known)."""
         available = {"none", *made}
         useful: Factors = {}
         for name, levels in self.factors.items():
             possible = [lv for lv in levels if name != "more" or set(str(lv).split("+")) <= available]
             if task == "regression":
                 possible = [lv for lv in possible if lv not in (self.classes_only or {}).get(name, ())]
-            if len(possible) > 1 and (name not in self.numbers_only or task == "regression"):
+            idle = features is not None and not _has_columns(name, features, self.multiplies)
+            if len(possible) > 1 and not idle and (name not in self.numbers_only or task == "regression"):
                 useful[name] = possible
         return useful
 
@@ -110,6 +116,15 @@ class Recipe:
         config = {name: levels[0] for name, levels in self.factors.items()}
         config |= dict(self.large or {}) if large else {}
         return config | ({"more": "files"} if "files" in made and "files" in self.shared else {})
+
+
+def _has_columns(factor: str, features: Collection[str], multiplies: bool) -> bool:
+    """Whether a factor has columns to work on: codes of categories, or combinations of similar columns."""
+    if factor == "categories":
+        return any(name.startswith("category: ") or "group: " in name for name in features)
+    if factor == "interactions" and not multiplies:
+        return any(name.startswith(("sums: ", "pairs: ")) for name in features)
+    return True
 
 
 @cache

@@ -110,7 +110,7 @@ def _scout(view: View) -> Iterator[Step]:
         return
     yield from shared(view, tuple(name for name in recipe.needs if name not in view.made))
     yield from candidate(view, recipe)
-    base, factors = _far(view, recipe), recipe.factors_with(view.made, view.card["task"])
+    base, factors = _far(view, recipe), view.factors(recipe)
     yield Step(
         f"From the far end: {recipe.name}",
         "The lead's ablation started from the defaults. Another starting point shows which effects depend on "
@@ -145,7 +145,7 @@ def _far(view: View, recipe: Recipe) -> dict[str, Any]:
     task = view.context.task
     draw = random.Random(task.agent if task else "")
     known, base = view.best_config(recipe), recipe.start(view.made, view.large)
-    for factor, levels in recipe.factors_with(view.made, view.card["task"]).items():
+    for factor, levels in view.factors(recipe).items():
         others = [level for level in levels if level != known.get(factor)]
         base[factor] = draw.choice(others) if others else base[factor]
     return base

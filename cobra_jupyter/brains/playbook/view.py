@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from cobra_jupyter.brains.context import Context
+from cobra_jupyter.brains.playbook.recipe import Factors
 from cobra_jupyter.brains.playbook.recipes import RECIPES, Recipe
 from cobra_jupyter.workbench import results
 
 Json = Mapping[str, Any]
+MOST_NAMED = 200  # columns that the record of a shared artefact names
 LARGE = 4_000_000  # cells of the train table's features
 
 
@@ -82,6 +84,13 @@ class View:
     def made(self) -> set[str]:
         """Names of the shared artefacts that exist."""
         return {record["name"] for record in self.context.all(results.SHARED)}
+
+    def factors(self, recipe: Recipe) -> Factors:
+        """The factors of a recipe that can make a difference on this data."""
+        shared = self.context.all(results.SHARED)
+        features = {name for record in shared for name in record["columns"]}
+        known = bool(shared) and all(len(record["columns"]) < MOST_NAMED for record in shared)
+        return recipe.factors_with(self.made, self.card["task"], features if known else None)
 
     def ablation(self, recipe: Recipe) -> results.Ablation | None:
         """The latest ablation of a recipe."""

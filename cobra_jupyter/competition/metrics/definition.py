@@ -61,6 +61,7 @@ class Metric:
     ordered: bool = False  # the distance of classes matters, so cuts of their expectation may be good labels
     fixed_threshold: bool = False  # the most probable class is always the best label
     balanced: bool = False  # each class weighs the same, so probabilities are corrected for class shares
+    one_sided: bool = False  # it scores the class with code 1 alone, so it matters which one that is
     quantile: float | None = None  # the share of labels that a good prediction has below it
     weighs: bool = False  # weights are part of its definition; a description's weights are these
 

@@ -85,7 +85,7 @@ def of_beta(match: re.Match[str]) -> Metric | None:
     beta = float(match["beta"].replace("_", "."))
     if beta <= 0 or beta == 1:
         return None
-    return counted(f"f_beta_{beta:g}", partial(f_beta, beta), NO_POSITIVE, tasks={"binary"})
+    return counted(f"f_beta_{beta:g}", partial(f_beta, beta), NO_POSITIVE, tasks={"binary"}, one_sided=True)
 
 
 def beta_named(match: re.Match[str], text: str) -> str:
@@ -102,6 +102,7 @@ METRICS = (
         partial(f_beta, 1.0),
         NO_POSITIVE,
         tasks={"binary"},
+        one_sided=True,
         synonyms="f1_score f_score f1_binary",
         words=(
             F1,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cobra_jupyter.workbench.audit import columns, drift, probes, splits, twins
-from cobra_jupyter.workbench.audit.answers import answers, cures
+from cobra_jupyter.workbench.audit.answers import answers, cures, left_out
 from cobra_jupyter.workbench.audit.finding import Finding, drifting, leaking_columns, ordered
 from cobra_jupyter.workbench.audit.permutation import permutation_probe
 from cobra_jupyter.workbench.audit.probes import vault
@@ -31,6 +31,7 @@ __all__ = [
     "drifting",
     "findings",
     "leaking_columns",
+    "left_out",
     "of_trials",
     "ordered",
     "permutation_probe",
@@ -79,7 +80,7 @@ def _labels(competition: Any, train: pd.DataFrame) -> Any:
 
 def _checks(sample: Sample, metric: Metric | None) -> list[Check]:
     """Returns the checks, the most important first. Later models do not use suspected columns."""
-    labelled = sample.labelled and len(sample.truth) >= 40 and bool(np.isfinite(sample.truth).all())
+    labelled = sample.labelled and len(sample.truth) >= 40 and not np.isinf(sample.truth).any()
     model = Quick(sample, metric) if labelled else None
     found: list[Check] = []
     if sample.protocol and sample.folds:

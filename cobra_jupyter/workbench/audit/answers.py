@@ -80,3 +80,14 @@ def _scores(found: results.Finding) -> str:
 
 def _words(cure: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in cure.items())
+
+
+def left_out(leaks: Sequence[results.Finding], answers: Sequence[results.Answer]) -> list[str]:
+    """Return the card's notes about columns that look like leaks, with the scores with and without them."""
+    known = {(each["check"], tuple(each["columns"])): each for each in answers}
+    return [
+        f"{', '.join(leak['columns'])} looks like a leak ({leak['check']}): "
+        f"{known[leak['check'], tuple(leak['columns'])]['reason']}; "
+        f"--set use={leak['columns'][0]} lets it in"
+        for leak in leaks
+    ]

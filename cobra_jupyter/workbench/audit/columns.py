@@ -18,7 +18,7 @@ from cobra_jupyter.workbench.audit.sample import Sample
 Array = np.ndarray[Any, Any]
 COPY, NEARLY = 0.999, 0.98  # power of a single column
 ALWAYS = 0.995  # share of one class, where having a value is a leak
-POWER_ROWS = 2_000
+POWER_ROWS, MOST_TARGETS = 2_000, 8
 LEAST_ROWS, LEAST_MEMBERS = 50, 10  # fewer rows, or rows outside the largest class, prove no copy
 CHANCE = 1e-6
 ID_NUMBER = "number in the id"
@@ -52,15 +52,18 @@ def power(block: Array, truth: Array, task: str) -> Power:
         np.nan_to_num(block[rows], nan=-1e30, posinf=1e30, neginf=-1e30),
         truth[rows].reshape(len(rows), -1),
     )
-    halves = np.arange(len(rows)) < len(rows) // 2
-    found = [_power(known, goal, task, halves) for goal in goals.T[:2]]
+    there = [np.isfinite(goal) for goal in goals.T[:MOST_TARGETS]]
+    found = [_power(known[own], goal[own], task) for own, goal in zip(there, goals.T, strict=False)]
     return max(found, key=lambda each: (each.enough, each.above))
 
 
-def _power(known: Array, goal: Array, task: str, halves: Array) -> Power:
+def _power(known: Array, goal: Array, task: str) -> Power:
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     numbers = task == "regression"
+    if len(goal) < 10:
+        return Power(0.0, 0.0, False, "rank correlation" if numbers else "accuracy")
+    halves = np.arange(len(goal)) < len(goal) // 2
     tree = DecisionTreeRegressor if numbers else DecisionTreeClassifier
     predicted = np.empty(len(goal), goal.dtype)
     for part in (halves, ~halves):

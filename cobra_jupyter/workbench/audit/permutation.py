@@ -124,8 +124,9 @@ def _turns(labels: pd.DataFrame, competition: Any) -> Iterator[pd.DataFrame]:
     elif competition.task == "regression":
         mirrored = labels.copy()
         for name in labels.columns:
-            ranks = labels[name].rank(method="first").astype(int) - 1
-            mirrored[name] = labels[name].sort_values(ascending=False).to_numpy()[ranks]
+            known = labels[name].dropna()
+            ranks = known.rank(method="first").astype(int) - 1
+            mirrored.loc[known.index, name] = known.sort_values(ascending=False).to_numpy()[ranks]
         yield mirrored
     elif competition.task == "multilabel":
         yield (1 - labels.astype(float)).astype(labels.dtypes.to_dict())
@@ -200,12 +201,17 @@ def _expected(
         raw = model.base()
     except OutOfTime:
         return expected, known
-    if raw.shape[1] == truth.shape[1] and np.array_equal(model.truth, sample.truth):
+    if raw.shape[1] == truth.shape[1] and _unchanged(model.truth, sample.truth):
         predicted = ~np.isnan(raw).any(axis=1)
         if model.logs:
             raw = np.expm1(raw)
         expected[sample.rows[predicted]], known[sample.rows[predicted]] = raw[predicted], True
     return expected, known
+
+
+def _unchanged(used: Array, truth: Array) -> bool:
+    """Whether a quick model uses the labels themselves: no classes merged, no columns left out."""
+    return used.shape == truth.shape and bool(((used == truth) | (np.isnan(used) & np.isnan(truth))).all())
 
 
 def _columns(truth: Array, task: str) -> Array:
@@ -231,16 +237,20 @@ def _relation(
 
 
 def correlation(raw: Array, labels: Array) -> float:
-    """Returns the correlation of predictions and labels over all columns together, each centred."""
+    """Returns the correlation of predictions and known labels over all columns together, each centred."""
     width = min(raw.shape[1], labels.shape[1])
-    a, b = (_standard(part[:, :width]) for part in (raw, labels))
+    known = ~np.isnan(labels[:, :width])
+    a, b = (_standard(np.where(known, part[:, :width], np.nan)) for part in (raw, labels))
     size = float(np.sqrt((a**2).sum() * (b**2).sum()))
     return float((a * b).sum() / size) if size > 0 else 0.0
 
 
 def _standard(values: Array) -> Array:
-    centred = values - values.mean(axis=0)
-    spread = centred.std(axis=0)
+    """Values centred and scaled by column; 0 where they are not known, or all equal."""
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known, values - np.where(known, values, 0).sum(axis=0) / count, 0)
+    spread = np.sqrt((centred**2).sum(axis=0) / count)
     return np.asarray(np.where(spread > 1e-12, centred / np.maximum(spread, 1e-12), 0.0))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from cobra_jupyter.workbench.audit.sample import OutOfTime, Sample
 from cobra_jupyter.workbench.protocol.protocol import Positions
-from cobra_jupyter.workbench.scoring import metrics
+from cobra_jupyter.workbench.scoring import metrics, partly
 from cobra_jupyter.workbench.scoring.metrics import Metric, MetricUndefined
 
 Array = np.ndarray[Any, Any]
@@ -56,7 +56,7 @@ class Quick:
         self.truth, merged = _few(np.asarray(sample.truth), self.task)
         known = _metric(sample, metric)
         self.metric = metrics.get("accuracy") if merged else known
-        logs = self.metric.from_zero and self.task == "regression" and self.truth.min() >= 0
+        logs = self.metric.from_zero and self.task == "regression" and np.nanmin(self.truth) >= 0
         self._goal = np.log1p(self.truth) if logs else self.truth
         self.logs = logs
         self._base: Array | None = None
@@ -64,7 +64,7 @@ class Quick:
     @property
     def scale(self) -> Array | float:
         """The loss of the best constant prediction, to which losses are relative."""
-        return max(float(self._losses(self._constant()).mean()), 1e-12)
+        return max(float(np.nanmean(self._losses(self._constant()))), 1e-12)
 
     def out_of_fold(self, matrix: Array, splits: Splits) -> Array:
         """Returns cross-validated raw predictions. Raises OutOfTime."""
@@ -96,7 +96,7 @@ class Quick:
         """Returns the loss of each row (log loss or squared error), scaled to about 1 for a constant
         prediction.
 
-        NaN where `raw` is."""
+        NaN where `raw` is, and for a row without labels."""
         return np.asarray(self._losses(raw) / self.scale)
 
     def _losses(self, raw: Array) -> Array:
@@ -105,9 +105,9 @@ class Quick:
             return np.asarray(-np.log(np.clip(chosen, 1e-4, 1)))
         if self.task == "multilabel":
             p = np.clip(raw, 1e-4, 1 - 1e-4)
-            return np.asarray(-(self.truth * np.log(p) + (1 - self.truth) * np.log(1 - p)).mean(axis=1))
-        spread = self._goal.std(axis=0) + 1e-12
-        return np.asarray((((raw - self._goal) / spread) ** 2).mean(axis=1))
+            return _mean_known(-(self.truth * np.log(p) + (1 - self.truth) * np.log(1 - p)))
+        spread = np.nanstd(self._goal, axis=0) + 1e-12
+        return _mean_known(((raw - self._goal) / spread) ** 2)
 
     def score(self, raw: Array, rows: Positions | None = None) -> float | None:
         """Returns the metric on the predicted rows, with the best of its decoding settings."""
@@ -115,11 +115,12 @@ class Quick:
         if rows is not None:
             seen &= np.isin(np.arange(len(raw)), rows)
         shown = np.expm1(raw[seen]) if self.logs else raw[seen]
+        metric = partly.of(self.metric, self.truth[seen])
         found = []
         for params in metrics.decode_grid(self.metric, self.task):
             try:
                 decoded = metrics.decode(shown, self.metric.wants, self.task, params)
-                found.append(float(self.metric.function(self.truth[seen], decoded)))
+                found.append(float(metric.function(self.truth[seen], decoded)))
             except (MetricUndefined, ValueError):
                 continue
         sign = metrics.sign(self.metric)
@@ -178,6 +179,11 @@ def probabilities(known: Array, codes: Array, asked: Array, width: int) -> Array
 
 
 def _column(known: Array, goal: Array, asked: Array, task: str) -> Array:
+    """Predicts one label column from the rows that have a label there."""
+    there = ~np.isnan(goal)
+    if not there.any():
+        return np.zeros(len(asked))
+    known, goal = known[there], goal[there]
     if task == "multilabel":
         return probabilities(known, goal.astype(np.int64), asked, 2)[:, 1]
     model = trees(classifier=False, rows=len(known), rounds=60)
@@ -222,7 +228,14 @@ def _few(truth: Array, task: str) -> tuple[Array, bool]:
 def _mean(goal: Array, task: str, width: int) -> Array:
     if task in ("binary", "multiclass"):
         return np.asarray(np.bincount(goal, minlength=width) / len(goal)).reshape(1, -1)
-    return np.asarray(goal.mean(axis=0, keepdims=True))
+    return np.asarray(np.nan_to_num(_mean_known(goal.T)).reshape(1, -1))
+
+
+def _mean_known(values: Array) -> Array:
+    """Returns the mean of each row over what is known, NaN if nothing is."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=1)
+    return np.where(count, np.where(known, values, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
 def _metric(sample: Sample, metric: Metric | None) -> Metric:

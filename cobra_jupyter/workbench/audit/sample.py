@@ -11,7 +11,6 @@ import pandas as pd
 
 from cobra_jupyter.workbench.audit import encoding
 from cobra_jupyter.workbench.protocol.protocol import Folds, Positions, Protocol
-from cobra_jupyter.workbench.scoring import partly
 
 Array = np.ndarray[Any, Any]
 ROWS = 6_000  # sampled train rows
@@ -81,7 +80,7 @@ class Sample:
         self.labelled = truth is not None
         self.truth: Array = np.empty(0)
         if truth is not None:
-            self.truth = partly.filled(np.asarray(truth))[self.rows]
+            self.truth = np.asarray(truth)[self.rows]
         left_out = getattr(protocol, "leave_out", None) or ()
         known = {competition.id, *competition.targets, *left_out}
         self.features = [str(c) for c in train.columns if c in test.columns and c not in known][:COLUMNS]

@@ -136,14 +136,18 @@ def _agreement(truth: Array, codes: Positions, task: str) -> float:
         columns = np.eye(int(truth.max()) + 1)[truth]
     else:
         columns = np.asarray(truth, float)
-    columns = columns - columns.mean(axis=0)
-    sizes = np.bincount(codes)
-    several = sizes > 1
-    sums = np.stack([np.bincount(codes, weights=column) for column in columns.T], axis=1)
-    squares = np.stack([np.bincount(codes, weights=column**2) for column in columns.T], axis=1)
-    pairs = (sizes * (sizes - 1))[several].sum()
-    within = (sums**2 - squares)[several].sum() / max(pairs, 1)
-    return float(within / max((columns**2).mean(axis=0).sum(), 1e-12))
+    found = [
+        _within(column[known], codes[known]) for column in columns.T if (known := ~np.isnan(column)).any()
+    ]
+    return float(sum(within for within, _ in found) / max(sum(spread for _, spread in found), 1e-12))
+
+
+def _within(labels: Array, codes: Positions) -> tuple[float, float]:
+    """Returns the mean product of two centred labels of one group, and the variance of all."""
+    centred, sizes = labels - labels.mean(), np.bincount(codes)
+    products = np.bincount(codes, weights=centred) ** 2 - np.bincount(codes, weights=centred**2)
+    pairs = (sizes * (sizes - 1)).sum()
+    return float(products[sizes > 1].sum() / max(pairs, 1)), float((centred**2).mean())
 
 
 def _kept_whole(sample: Sample, codes: Positions) -> bool:

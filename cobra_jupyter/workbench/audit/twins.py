@@ -119,18 +119,23 @@ def _agreement(sample: Sample, rows: Positions, others: Positions) -> tuple[floa
     if truth is None or not len(rows):
         return None
     truth = np.asarray(truth, float).reshape(len(sample.whole_train), -1)
-    near = 0.1 * truth.std(axis=0) if sample.task == "regression" else 1e-9
+    near = 0.1 * np.nanstd(truth, axis=0) if sample.task == "regression" else 1e-9
     strangers = np.random.default_rng(7).permutation(others)
     if len(others) < 50:
         strangers = np.random.default_rng(7).integers(len(truth), size=2_000)
         mates = np.random.default_rng(8).integers(len(truth), size=2_000)
     else:
         mates = rows
-    shares = [
-        float((np.abs(truth[a] - truth[b]) <= near).all(axis=1).mean())
-        for a, b in ((rows, others), (mates, strangers))
-    ]
-    return shares[0], shares[1]
+    shares = [_like(truth[a] - truth[b], near) for a, b in ((rows, others), (mates, strangers))]
+    return None if np.isnan(shares).any() else (shares[0], shares[1])
+
+
+def _like(gaps: Any, near: Any) -> float:
+    """Returns the share of pairs whose labels agree, among those that share a known label."""
+    known = ~np.isnan(gaps)
+    shared = known.any(axis=1)
+    agree = ((np.abs(gaps) <= near) | ~known).all(axis=1)
+    return float(agree[shared].mean()) if shared.any() else float("nan")
 
 
 def _torn(sample: Sample, rows: Positions, others: Positions) -> float | None:

@@ -41,11 +41,12 @@ class Live:
         self._id = uuid4().hex
         self._shown = False
         self._last = 0.0
+        self._said = ""  # what stands before the number of fits
 
     def progress(self, news: Json) -> None:
-        """Show news in place, a `note` at once."""
-        if "note" in news:
-            self._put({"text/plain": news["note"]})
+        if "said" in news:
+            self._said = str(news["said"])
+            self._put({"text/plain": self._said})
             return
         if time.monotonic() - self._last < 0.25:
             return
@@ -53,9 +54,9 @@ class Live:
         if "ablation" in news:
             self._put(bundle("ablation", news["ablation"]))
         else:
-            self._put(
-                {"text/plain": f"{news.get('what', '')}: {news.get('done')} of {news.get('total')} fits done"}
-            )
+            said = f"{self._said}; " if self._said else ""
+            done = f"{news.get('what', '')}: {news.get('done')} of {news.get('total')} fits done"
+            self._put({"text/plain": f"{said}{done}"})
 
     def finish(self, kind: str, data: Json) -> None:
         self._put(bundle(kind, data))

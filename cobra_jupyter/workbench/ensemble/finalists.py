@@ -17,15 +17,17 @@ from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.ensemble import blending, mixing, submission, suspicion, training
 from cobra_jupyter.workbench.ensemble.blending import Blend
 from cobra_jupyter.workbench.ensemble.selection import Selection, rank
+from cobra_jupyter.workbench.ensemble.stored import read_oof, write_oof
 from cobra_jupyter.workbench.ensemble.suspicion import Suspicion
 from cobra_jupyter.workbench.ensemble.training import BAG, Training, Used
 from cobra_jupyter.workbench.errors import NotReady
-from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.protocol.views import Views
 from cobra_jupyter.workbench.scoring import metrics, resample
 from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
 from cobra_jupyter.workbench.scoring.scorer import Difference, OutOfFold, Score, Scorer
-from cobra_jupyter.workbench.search.trials import Trial, Trials, decode_settings
+from cobra_jupyter.workbench.search import refits
+from cobra_jupyter.workbench.search.refits import Refit
+from cobra_jupyter.workbench.search.trials import DROPPED, Trial, Trials, decode_settings
 
 Array = np.ndarray[Any, Any]
 CLEARLY = 2.0  # paired standard errors
@@ -47,6 +49,7 @@ class Finalists:
         self._scorer, self._views, self._trials = scorer, views, trials
         self.blends: dict[str, Blend] = {}
         self._used: dict[str, Used] = {}  # by trial or blend that was submitted
+        self._refits: dict[str, Refit] = {}  # what they gain, by trial
         self.selection: Selection | None = None  # None if trials or blends were added since
         self.selected: Selection | None = None  # the latest
 
@@ -60,6 +63,7 @@ class Finalists:
         scored = [t for t in finished if t.oof is not None]
         standing = [t for t in scored if t.final]
         if ids is not None:
+            self._refuse_dropped(ids)
             missing = set(ids) - {t.id for t in standing}
             if missing:
                 raise ValueError(
@@ -71,6 +75,25 @@ class Finalists:
         if not standing:
             raise NotReady("no trial has finished: run cobra.trial(name) or cobra.scale(name) first")
         return standing
+
+    def _refuse_dropped(self, ids: Sequence[str]) -> None:
+        if gone := self._trials.dropped & set(ids):
+            raise ValueError(f"{', '.join(sorted(gone))}: {DROPPED}")
+
+    def in_the_race(self, best: int) -> set[str]:
+        """The trials whose predictions and models stay: so many of the best that could be selected, members
+        of blends and submissions, and the finalists of the latest selection."""
+        finished = [trial for trial in self._trials.finished() if trial.score and trial.oof is not None]
+        standing = [trial for trial in finished if trial.final] or finished
+        standing.sort(key=self.goodness, reverse=True)
+        named = {trial.id for trial in standing[:best]} | set(self._used)
+        named |= {self.selected.chosen, self.selected.runner_up or ""} if self.selected else set()
+        members = {trial.id for blend in self.blends.values() for trial in blend.trials}
+        return (named | members) - set(self.blends)
+
+    def goodness(self, trial: Trial) -> float:
+        """A trial's score, higher is better."""
+        return self._scorer.sign * trial.score.value if trial.score else -np.inf
 
     def count(self, trial: Trial) -> None:
         """Forget the selection if it was made without this trial, which stands for it too."""
@@ -167,6 +190,7 @@ class Finalists:
         """Return trials, weights and score of a blend or of a single trial."""
         if blend := self.blends.get(what):
             return [(t, w) for t, (_, w) in zip(blend.trials, blend.members, strict=True)], blend.score
+        self._refuse_dropped([what])
         scored = {t.id: t for t in self._trials.finished() if t.score and t.oof is not None}
         if (trial := scored.get(what)) is None or trial.score is None:
             raise ValueError(
@@ -214,8 +238,22 @@ class Finalists:
         """The fits that predict the test rows for a trial or blend."""
         return self._used.get(what, BAG)
 
-    def training(self, what: str, seconds: float) -> Training:
-        """Decide how to train what is submitted; `seconds`: worker seconds left."""
+    def leading(self) -> str:
+        """The trial or blend with the best score. Raises NotReady if there is none."""
+        scores = {trial.id: trial.score.value for trial in self.trials() if trial.score}
+        scores |= {blend.id: blend.score.value for blend in self.blends.values()}
+        return max(scores, key=lambda id: self._scorer.sign * scores[id])
+
+    def worker_seconds(self, what: str, plan: Training) -> tuple[float, float]:
+        """Forecast the worker seconds to submit a trial or blend as planned, and to train it for a proof."""
+        members, _ = self.members(what)
+        asked = [self._views.count_asked((0, trial.spec.folds[0])) for trial, _ in members]
+        shares = [len(self._data.test) / max(1, rows) for rows in asked]
+        return training.forecast(members, plan, len(self._data.train), shares, self._stored)
+
+    def training(self, what: str, seconds: float, cancelled: threading.Event | None = None) -> Training:
+        """Decide how to train what is submitted; `seconds`: worker seconds left. It is measured what a refit
+        and what the mean of models gain, if it can be `cancelled`; else it is only forecast."""
         members, _ = self.members(what)
         return training.choose(
             members,
@@ -223,18 +261,19 @@ class Finalists:
             self._views.look_ahead,
             seconds,
             all(self._stored(trial) for trial, _ in members),
-            self._averaging(what),
+            self._averaging(what) if cancelled else None,
+            self._refit(members, seconds, cancelled),
         )
 
-    def costs(self, what: str, plan: Training) -> tuple[float, float]:
-        """Worker seconds that a submission trains for now, and that a proof needs to train it again."""
-        members, _ = self.members(what)
-        if plan.refits:
-            refits = plan.refits * sum(
-                training.refit_seconds(trial, len(self._data.train)) for trial, _ in members
-            )
-            return refits, refits
-        return 0.0, BAG.cost(members)
+    def _refit(
+        self, members: Sequence[tuple[Trial, float]], seconds: float, cancelled: threading.Event | None
+    ) -> Refit | None:
+        """What a refit of the member with the largest weight gains over its folds' models."""
+        trial = max(members, key=lambda member: member[1])[0]
+        if trial.id not in self._refits and cancelled and not self._views.look_ahead:
+            found = refits.measure(self._trials, trial, seconds, cancelled)
+            self._refits[trial.id] = replace(found, why=f"{found.why} ({trial.id})")
+        return self._refits.get(trial.id)
 
     def _averaging(self, what: str) -> Difference | None:
         """What the mean over repeats gains over one repeat; its models are a part of those that predict."""
@@ -302,8 +341,7 @@ class Finalists:
         oof = blend.oof if blend else self.members(what)[0][0][0].oof
         assert oof is not None
         before = self._scorer.decoded(oof).predictions[0][oof.rows(0)]
-        columns = predicted.shape[1] if predicted.ndim > 1 else 1
-        names = [str(name) for name in (c.outputs if columns == len(c.outputs) else c.classes)]
+        names = _names(c, predicted.shape[1] if predicted.ndim > 1 else 1)
         expected = suspicion.Expected(before, names, _varies(c, self._scorer.truth), explained)
         return suspicion.of(made, self._data.sample, c.outputs, c.layout, predicted, expected)
 
@@ -342,6 +380,14 @@ class Finalists:
         return parts[decode_settings(trial.spec.candidate).index(score.params)]
 
 
+def _names(c: Any, columns: int) -> list[str]:
+    """The output that each column of predictions fills, else its class."""
+    if c.layout == "class_probabilities" and columns == len(c.classes):
+        outputs = dict(zip(map(str, c.output_classes), map(str, c.outputs), strict=True))
+        return [outputs.get(str(value), str(value)) for value in c.classes]
+    return [str(name) for name in (c.outputs if columns == len(c.outputs) else c.classes)]
+
+
 def _varies(competition: competitions.Competition, truth: Array) -> list[bool]:
     """For each output, whether its labels differ."""
     if truth.ndim > 1 and truth.shape[1] == len(competition.outputs):
@@ -371,26 +417,3 @@ def _member(trial: Trial, weight: float, used: Used) -> results.Member:
     if trial.id in used.fits:
         member["fits"] = [fit.record() for fit in used.fits[trial.id]]
     return member
-
-
-def write_oof(path: Path, oof: OutOfFold) -> str:
-    """Store out-of-fold predictions. Returns the SHA-256 of the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part.npz")
-    arrays: dict[str, Any] = {f"raw{r}": raw for r, raw in enumerate(oof.raw)}
-    arrays |= {f"fold{r}": fold for r, fold in enumerate(oof.fold)}
-    np.savez(part, **arrays)
-    digest = sha256(part)
-    part.replace(path)
-    return digest
-
-
-def read_oof(path: Path, recorded: str) -> OutOfFold:
-    """Read out-of-fold predictions. Raises ValueError if the file was changed."""
-    if sha256(path) != recorded:
-        raise ValueError(f"{path.name} is not the file that was recorded")
-    with np.load(path, allow_pickle=False) as stored:
-        count = len(stored.files) // 2
-        return OutOfFold(
-            tuple(stored[f"raw{r}"] for r in range(count)), tuple(stored[f"fold{r}"] for r in range(count))
-        )

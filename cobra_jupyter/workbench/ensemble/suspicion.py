@@ -32,7 +32,8 @@ class Suspicion:
 @dataclass(frozen=True)
 class Expected:
     """What cross-validation lets expect. `predicted` (n,) or (n, columns): out-of-fold predictions in the
-    form of the metric; `names` of the columns; `varies`: whether the labels of each output differ;
+    form of the metric; `names` of the columns: the outputs that they fill, else their classes;
+    `varies`: whether the labels of each output differ;
     `explained`: a finding that lets test rows differ, or ""."""
 
     predicted: Array
@@ -65,16 +66,20 @@ def _copies_and_constants(
         yield Suspicion("it equals the sample submission", empty=True)
     if varying and len(constant) == len(varying):
         yield Suspicion("every row has the same prediction, though the labels differ", empty=True)
-    elif not _constant_before(old):
-        for names, what in ((copied, "holds the sample's values"), (constant, "is the same in every row")):
-            if names and len(names) < len(outputs):
-                yield Suspicion(f"{_listed(names)} {what}, though its labels differ")
+        return
+    before = _constant_before(old)
+    doubted = [name for name in varying if name not in before]
+    for names, what in ((copied, "holds the sample's values"), (constant, "is the same in every row")):
+        odd = [name for name in names if name in doubted]
+        if odd and len(names) < len(outputs):
+            yield Suspicion(f"{_listed(odd)} {what}, though its labels differ")
 
 
-def _constant_before(old: Expected) -> bool:
-    """Whether some column is constant out of fold too: then the submission only repeats what was scored."""
+def _constant_before(old: Expected) -> set[str]:
+    """The columns that are constant out of fold too: there the submission only repeats what was scored."""
     columns = old.predicted.reshape(len(old.predicted), -1)
-    return bool((columns == columns[0]).all(axis=0).any()) if len(columns) else False
+    same = (columns == columns[:1]).all(axis=0) if len(columns) else []
+    return {name for name, each in zip(old.names, same, strict=False) if each}
 
 
 def _equal(made: pd.Series, sample: pd.Series) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cobra_jupyter.workbench.scoring.scorer import Difference
-from cobra_jupyter.workbench.search.trials import Fit, Trial
+from cobra_jupyter.workbench.search.fits import Fit
+from cobra_jupyter.workbench.search.refits import Refit
+from cobra_jupyter.workbench.search.trials import Trial
 
 MOST_SEEDS = 5
 SHARE = 0.25  # of the time left, for refits and for the proof that repeats them
@@ -51,11 +53,13 @@ def choose(
     seconds: float,
     stored: bool = True,
     averaging: Difference | None = None,
+    refit: Refit | None = None,
 ) -> Training:
     """Decide how to train a submission's members.
 
     `seconds`: worker seconds left for it and its proof; `stored`: whether the folds' models are stored;
-    `averaging`: what the mean over repeats gains out of fold, measured where there are repeats."""
+    `averaging`: what the mean over repeats gains out of fold, measured where there are repeats; `refit`: what
+    a refit gains over the mean of the folds' models."""
     each = sum(refit_seconds(trial, rows) for trial, _ in members)
     bag = sum(trial.cost for trial, _ in members)
     most = min(MOST_SEEDS, max(len(trial.fits) for trial, _ in members))
@@ -73,9 +77,11 @@ def choose(
             f"the folds' models are not stored, and training them again takes {bag:.3g} s of the "
             f"{seconds:.3g} s left; so all rows train the models that predict ({cost})",
         )
-    measured = ""
+    measured = f"; {refit}" if refit else ""
+    if refit and refit.clear and 2 * seeds * each <= SHARE * seconds:
+        return Training(seeds, f"all rows train the models that predict ({cost}){measured}")
     if averaging:
-        measured = (
+        measured += (
             f"; the mean over repeats gains {averaging.gain:+.3g} ± {averaging.se:.2g} over one of them"
         )
     return Training(
@@ -88,3 +94,27 @@ def choose(
 def latest(trial: Trial) -> tuple[Fit, ...]:
     """The fit that knows most: of a split by time, the last fold's."""
     return (max(trial.fits, key=lambda fit: (fit.rows, fit.fold)),)
+
+
+def forecast(
+    members: Sequence[tuple[Trial, float]],
+    plan: Training,
+    rows: int,
+    shares: Sequence[float],
+    stored: Callable[[Trial], bool],
+) -> tuple[float, float]:
+    """Forecast the worker seconds to submit, and to train again for the proof.
+
+    `rows`: of train; `shares`: by member, rows of test over the rows that one of its fits predicted;
+    `stored`: whether the models of a trial's fits are stored."""
+    submit = proof = 0.0
+    for (trial, _), share in zip(members, shares, strict=True):
+        predicting = share * max(fit.predict_seconds for fit in trial.fits)
+        if plan.refits:
+            training = plan.refits * refit_seconds(trial, rows)
+            submit += training + plan.refits * predicting
+        else:
+            training = trial.cost
+            submit += len(trial.fits) * predicting + (0.0 if stored(trial) else training)
+        proof += training
+    return submit, proof

@@ -23,10 +23,13 @@ from cobra_jupyter.workbench.ensemble.submission import SubmissionError
 from cobra_jupyter.workbench.ensemble.suspicion import Suspicion
 from cobra_jupyter.workbench.ensemble.training import Training
 from cobra_jupyter.workbench.errors import NotReady, TooExpensive
+from cobra_jupyter.workbench.harness import forecast
+from cobra_jupyter.workbench.harness.given import Given, Sent
 from cobra_jupyter.workbench.harness.jobs import Job, Jobs
 from cobra_jupyter.workbench.harness.numbering import Numbers
-from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, prepare
+from cobra_jupyter.workbench.harness.protocol_inputs import ProtocolInputs, judged_by_cell, prepare
 from cobra_jupyter.workbench.harness.resources import UNLIMITED, Resources
+from cobra_jupyter.workbench.harness.room import RoomMaker
 from cobra_jupyter.workbench.harness.scope import Emit, ProtocolScope, RunServices, check_fraction, forbidden
 from cobra_jupyter.workbench.hashing import sha256
 from cobra_jupyter.workbench.kind import Kind
@@ -101,6 +104,8 @@ class Harness:
         self.jobs, self.numbers = Jobs(emit), Numbers(self.decisions)
         self.table_hashes: dict[str, str] = {}  # SHA-256 of the files that tables were read from
         self.scopes: dict[int, ProtocolScope] = {}  # all protocols by number
+        self.room = RoomMaker(settings.folder, self.scopes, self.decisions, self._tell)
+        self.given = Given(settings.folder)
         self._reading = 0.0  # seconds that the tables took
         self._submitted: results.Submission | None = None
         self.leaking: list[str] = []  # columns that the latest audit found leaking
@@ -126,10 +131,11 @@ class Harness:
         return self._in_force
 
     def status(self, call: Call) -> Result[results.Status]:
-        """Time, resources, what runs."""
+        """Time, resources, what runs, what a submission would cost."""
         return _result(
             results.STATUS,
             results.Status(
+                submit=forecast.of_the_best(self._in_force, self.resources, self._reading),
                 seconds_left=round(self.resources.seconds_left, 1),
                 reserve=round(self.resources.reserve, 1),
                 budget=self.settings.budget,
@@ -168,20 +174,12 @@ class Harness:
 
     def _read(self, where: str) -> competitions.Competition:
         """Read the folder with the options; the metric may be one that a cell defined."""
-        custom = self._custom
+        custom, options = self._custom, self.given.resolved(self._options)
         if custom is None or self._options.get("metric") != custom.name:
-            return competitions.read(where, self._options)
-        others = {name: value for name, value in self._options.items() if name != "metric"}
+            return competitions.read(where, options)
+        others = {name: value for name, value in options.items() if name != "metric"}
         found = competitions.read(where, others)
-        return replace(
-            found,
-            metric=custom.name,
-            direction=custom.metric.direction,
-            evidence={**found.evidence, "metric": f"set by option: the cell %%metric {custom.name}"},
-            questions=tuple(each for each in found.questions if not each.startswith("metric:")),
-            obstacles=tuple(each for each in found.obstacles if not each.startswith("metric:")),
-            assumed=tuple(each for each in found.assumed if each.about != "metric"),
-        )
+        return judged_by_cell(found, custom)
 
     def _card(self, competition: competitions.Competition) -> results.Card:
         facts = {"enforced": ENFORCED, "settings": self._options, "sha256": self.table_hashes}
@@ -195,7 +193,7 @@ class Harness:
         split: str | None = None,
         folds: int | None = None,
         repeats: int | None = None,
-        groups: str | None = None,
+        groups: str | Sent | None = None,
         time: str | None = None,
         metric: str | None = None,
         vault: bool | None = None,
@@ -203,14 +201,18 @@ class Harness:
         gap: float | None = None,
         name: str | None = None,
         cell: str | None = None,
+        weights: str | Sent | None = None,
+        beside: Path | None = None,
     ) -> Result[results.Protocol]:
         """Freeze split, folds and metric, after a test of the metric. A `cell` makes the folds in a worker.
 
         Columns that the audit found leaking are left out, unless `leave_out` is given or a person lets them
-        in. A split that a leak calls for is the default. `groups` may name a column of another table."""
-        if groups and ":" in groups and groups not in self._opened()[1].train:  # FILE:COLUMN
-            self.open(call, options={**self._options, "groups": groups})
-            groups = None
+        in. A split that a leak calls for is the default. `groups` and `weights` may be columns of another
+        table, or Series; the competition is then opened anew with them. `beside`: where Series were sent."""
+        opened, loaded = self._opened()
+        if given := self.given.settings(groups, weights, opened, loaded.train, beside):
+            self.open(call, options={**self._options, **given})
+        own_groups = groups if isinstance(groups, str) and "groups" not in given else None
         (competition, data), custom = self._opened(), self._custom
         if metric and custom and custom.name != metric:
             custom = None
@@ -218,7 +220,7 @@ class Harness:
             "split": split,
             "folds": folds,
             "repeats": repeats,
-            "groups": groups,
+            "groups": own_groups,
             "time": time,
             "metric": metric,
             "vault": vault,
@@ -229,7 +231,9 @@ class Harness:
         }
         unused = self._unused() if leave_out is None else leave_out
         own = self._own_folds(name or "own", cell) if cell else None
-        asked = split or groups or time or cell or competition.split or competition.groups or competition.time
+        asked = (
+            split or own_groups or time or cell or competition.split or competition.groups or competition.time
+        )
         if not asked:
             request.update(cast("results.ProtocolAsked", audit.cures(self.findings)))
         number, seed = len(self.scopes) + 1, self.settings.seed
@@ -247,7 +251,7 @@ class Harness:
         }
         if unusual := [f for f in self.findings if f["severity"] == "leak" and f["columns"]]:
             card = self._card(inputs.competition)
-            card["notes"] = [*card["notes"], *_left_out(unusual, found["answers"])]
+            card["notes"] = [*card["notes"], *audit.left_out(unusual, found["answers"])]
             self._emit(results.CARD, card)
         return self._publish(results.PROTOCOL, found)
 
@@ -332,12 +336,13 @@ class Harness:
         background: bool = False,
     ) -> Result[results.Trial] | Result[results.Job]:
         """Run one trial."""
-        scope = self.scope
+        scope = self._scope_with_room(call)
         spec = scope.spec(call, candidate, config, folds, fraction, seed, repeats, timeout)
         if timeout is not None:  # for the whole trial: fits that run one after the other share it
             spec = replace(spec, timeout=round(spec.timeout / math.ceil(len(spec.keys) / self.pool.slots), 1))
         if background:
             return self._background(f"trial of {spec.candidate.key}", call, scope, spec)
+        forecast.say_proof(call, scope, spec, self.resources)
         return self._run_trial(call, scope, spec, call.cancelled)
 
     def restart_trial(self, call: Call, request: results.JobAsked) -> None:
@@ -393,7 +398,7 @@ class Harness:
         seed: int = 0,
     ) -> Result[results.Ablation]:
         """Test factors one by one on small data, then combinations of the winners."""
-        scope, found = self.scope, self.candidates.get(candidate)
+        scope, found = self._scope_with_room(call), self.candidates.get(candidate)
         chosen = found.levels(factors)
         left = self.resources.left(call)
         seconds = min(seconds or 0.2 * self.resources.seconds, max(left, 0.0))
@@ -418,7 +423,8 @@ class Harness:
         fidelity = None
         if fraction is not None or folds is not None:
             fidelity = Fidelity(check_fraction(1.0 if fraction is None else fraction), scope.folds(folds))
-        table = ablate.run(fidelity)
+        with self.room.kept():
+            table = ablate.run(fidelity)
         scope.ablations.append(table)
         scope.ideas.ablation(table)
         record: results.Ablation = {
@@ -439,22 +445,10 @@ class Harness:
     ) -> Result[results.Probe]:
         """Measure small fits and predict the full trial's time and memory."""
         scope = self.scope
+        probe = scope.probe(call, candidate, config, repeats)
         return self._publish(
-            results.PROBE, self._probed(call, scope, scope.probe(call, candidate, config, repeats))
+            results.PROBE, forecast.with_proof(scope, probe, self.resources, self.resources.left(call))
         )
-
-    def _probed(self, call: Call, scope: ProtocolScope, probe: scaling.Probe) -> results.Probe:
-        """Return a probe's record with the cost of the proof, which is said before the trial."""
-        record = probe.record()
-        if self.settings.budget is not None:
-            seconds = probe.fit_seconds if scope.views.look_ahead else probe.trial_seconds
-            after = max(0.0, self.resources.left(call) - probe.trial_seconds)
-            short = "" if seconds < after else ": too little, so the stored models would prove it"
-            record["proof"] = (
-                f"a proof trains it again for about {seconds:.3g} s; about {after:.3g} s are left after the "
-                f"trial{short}"
-            )
-        return record
 
     def scale(
         self,
@@ -467,7 +461,7 @@ class Harness:
         seconds: float | None = None,
     ) -> Result[results.Trial] | Result[results.Job]:
         """Run the full-size trial, or the largest whose predicted cost fits the time and memory left."""
-        scope = self.scope
+        scope = self._scope_with_room(call)
         folds, repeats = scope.protocol.folds, repeats or scope.protocol.repeats
         probe = scope.probe(call, candidate, config, repeats)
         left = self.resources.left(call)
@@ -484,7 +478,10 @@ class Harness:
             timeout=max(30.0, 4 * size.seconds),
         )
         spec = replace(spec, reduced=size.why)
-        self._emit(results.PROBE, self._probed(call, scope, probe))
+        told = forecast.with_proof(scope, probe, self.resources, self.resources.left(call))
+        self._emit(results.PROBE, told)
+        if told.get("proof"):
+            call.progress(said=f"{spec.candidate.key}: {told['proof']}")
         if background:
             return self._background(f"full-size {spec.candidate.key}", call, scope, spec)
         return self._run_trial(call, scope, spec, call.cancelled)
@@ -495,7 +492,7 @@ class Harness:
         self, call: Call, trials: list[str] | None = None, seconds: float | None = None
     ) -> Result[results.Blend]:
         """Blend full-size trials; nested folds give the blend's score."""
-        scope = self.scope
+        scope = self._scope_with_room(call)
         limit = seconds * self.resources.slots if seconds else self.resources.proof_limit(call)
         pool = scope.full(call, trials)
         blend = scope.finalists.blend(self.numbers.of(call, "b"), pool, limit)
@@ -531,28 +528,18 @@ class Harness:
         if not explained and scope.views.time_ordered:
             explained = "the test rows are later than the train rows"
         plan = self._training(call, scope, what)
-        call.progress(note=self._cost(scope, what, plan))
+        expected = forecast.of_submission(scope, what, plan, self.resources, self._reading)
+        forecast.say(call, expected)
         written = scope.finalists.submit(what, plan, call.cancelled, explained, admit)
-        record: results.Submission = {**written, **scope.judgement()}
+        record: results.Submission = {**written, "forecast": expected, **scope.judgement()}
         self.restore_submission(record)
         return self._publish(results.SUBMISSION, record)
-
-    def _cost(self, scope: ProtocolScope, what: str, plan: Training) -> str:
-        """What a submission costs, and the reserve that follows; said before it runs."""
-        now, again = (cost / self.resources.slots for cost in scope.finalists.costs(what, plan))
-        trains = f"trains for about {now:.3g} s" if now else "trains nothing"
-        overhead = max(self.resources.overhead, self._reading)
-        reserve = self.resources.reserve_for(again * self.resources.slots, overhead)
-        said = f"submitting {what} {trains} and predicts; its proof trains for about {again:.3g} s"
-        if self.resources.budget is None:
-            return said
-        return f"{said}, for which {reserve:.0f} s of the {self.resources.seconds_left:.0f} s left are kept"
 
     def _training(self, call: Call, scope: ProtocolScope, what: str) -> Training:
         """Decide how the models of a submission are trained; a replay decides as the original did."""
         seconds = self.resources.seconds_left * self.resources.slots
         decided = self.decisions.of(call).take(
-            "training", lambda: asdict(scope.finalists.training(what, seconds))
+            "training", lambda: asdict(scope.finalists.training(what, seconds, call.cancelled))
         )
         return Training(**decided)
 
@@ -718,6 +705,12 @@ class Harness:
 
     # ---- helpers
 
+    def _scope_with_room(self, call: Call) -> ProtocolScope:
+        """Return the current protocol, after making room for new work."""
+        scope = self.scope
+        self.room.make(call)
+        return scope
+
     def _opened(self) -> tuple[competitions.Competition, competitions.Data]:
         if self._competition is None or self._data is None:
             raise NotReady("no competition is open: call cobra.open() first")
@@ -752,17 +745,6 @@ PUBLIC = (
 
 def _result(kind: Kind[T], data: T) -> Result[T]:
     return {"kind": kind, "data": data}
-
-
-def _left_out(leaks: Sequence[results.Finding], answers: Sequence[results.Answer]) -> list[str]:
-    """Return the card's notes about columns that look like leaks, with the scores with and without them."""
-    known = {(each["check"], tuple(each["columns"])): each for each in answers}
-    return [
-        f"{', '.join(leak['columns'])} looks like a leak ({leak['check']}): "
-        f"{known[leak['check'], tuple(leak['columns'])]['reason']}; "
-        f"--set use={leak['columns'][0]} lets it in"
-        for leak in leaks
-    ]
 
 
 def _table_hashes(competition: competitions.Competition) -> dict[str, str]:

@@ -49,11 +49,17 @@ class Ideas:
 
     def trial(self, trial: Trial) -> None:
         """Register a full-size trial."""
-        if trial.oof is None:
+        if trial.score is None:
             return
         candidate = trial.spec.candidate
         new = self._first(candidate.name, f"{candidate.digest} {config_key(trial.spec.config)}")
-        self._compare(trial.id, candidate.name, trial.oof, new)
+        if trial.oof is not None:  # else it was dropped since, and another of its family is better
+            self._compare(trial.id, candidate.name, trial.oof, new)
+
+    @property
+    def best(self) -> set[str]:
+        """The best result of each family."""
+        return {id for id, _ in self._best.values()}
 
     def blend(self, blend: Blend) -> None:
         if blend.oof is not None:

@@ -77,6 +77,19 @@ def prepare(
     return ProtocolInputs(competition, data, truth, frozen, folds, metric, evaluate, sanity, weights)
 
 
+def judged_by_cell(found: competitions.Competition, custom: CustomMetric) -> competitions.Competition:
+    """The competition, judged by a metric that a cell defined; what was asked about the metric is settled."""
+    return replace(
+        found,
+        metric=custom.name,
+        direction=custom.metric.direction,
+        evidence={**found.evidence, "metric": f"set by option: the cell %%metric {custom.name}"},
+        questions=tuple(each for each in found.questions if not each.startswith("metric:")),
+        obstacles=tuple(each for each in found.obstacles if not each.startswith("metric:")),
+        assumed=tuple(each for each in found.assumed if each.about != "metric"),
+    )
+
+
 def _judged_by(
     competition: competitions.Competition, custom: CustomMetric | None, name: str | None
 ) -> competitions.Competition:

@@ -63,21 +63,22 @@ class Resources:
 
     @property
     def reserve(self) -> float:
-        """Seconds reserved to predict, decode, refit and prove the latest submission."""
+        """Seconds reserved to predict, decode, refit and prove the latest submission.
+
+        1.3 × the measured time, plus 1 % of the budget (at most 10 s) for a second proof; at least 3 %, at
+        most 30 %. Only the least is reserved before a trial is submitted, when there is nothing to prove, or
+        if even a proof with saved models takes too much of the budget."""
         return self.reserve_for(self.to_prove, self.overhead)
 
     def reserve_for(self, to_prove: float, overhead: float) -> float:
-        """Seconds to reserve for a submission whose members cost `to_prove` worker seconds.
-
-        1.3 × the measured time, plus 1 % of the budget (at most 10 s) for a second proof; at least 3 %, at
-        most 30 %. Nothing is reserved if even a proof with saved models takes too much of the budget."""
+        """The reserve of a submission that costs so many worker seconds, with such an overhead."""
         budget = self.budget or 0.0
         second = min(SECOND_PROOF, 0.01 * budget)
         needed = 1.3 * (to_prove / self.slots + PROOF_OVERHEAD + overhead) + second
         if not budget:
             return needed
         least = 0.03 * budget
-        if 1.3 * overhead > WORTH * budget:
+        if not to_prove or 1.3 * overhead > WORTH * budget:
             return least
         return max(least, min(needed, MOST_RESERVED * budget))
 

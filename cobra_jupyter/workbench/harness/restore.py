@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.ensemble.selection import Selection
+from cobra_jupyter.workbench.harness.room import Discarded
 from cobra_jupyter.workbench.rebuild import Line, Rebuilt, takes
 from cobra_jupyter.workbench.rpc import Call
 from cobra_jupyter.workbench.search.ablation import Ablation, Effect
@@ -47,6 +48,7 @@ class Restoring(Rebuilt):
         self.harness, self.call = harness, call
         self._jobs: dict[str, results.Job] = {}
         self._last = {"t": 0, "a": 0, "b": 0}
+        self._discarded = Discarded(())
 
     def take_all(
         self,
@@ -55,6 +57,8 @@ class Restoring(Rebuilt):
         failed: Callable[[str, str, Exception], None],
     ) -> None:
         """Apply lines in order; call `failed(what, kind, error)` for each that cannot be applied."""
+        lines = list(lines)
+        self._discarded = Discarded(lines)
         with self.harness.silently():
             for line in lines:
                 try:
@@ -102,6 +106,8 @@ class Restoring(Rebuilt):
 
     @takes(results.FIT)
     def take_fit(self, data: results.Fit, line: Line) -> None:
+        if self._discarded.lacks(data["raw"], line):
+            return
         candidate = self.harness.candidates.get(data["candidate"])
         trials = self.harness.scopes[data["protocol"]].trials
         spec = Spec(
@@ -120,7 +126,8 @@ class Restoring(Rebuilt):
     def take_trial(self, data: results.Trial, line: Line) -> None:
         self._count("t", data["id"])
         scope = self.harness.scopes[data["protocol"]]
-        trial = scope.trials.restore(data, self.harness.candidates.get(data["candidate"]))
+        dropped = data["id"] in self._discarded.trials
+        trial = scope.trials.restore(data, self.harness.candidates.get(data["candidate"]), dropped)
         scope.finalists.count(trial)
         if data["full"]:
             scope.ideas.trial(trial)

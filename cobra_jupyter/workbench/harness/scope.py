@@ -27,9 +27,10 @@ from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Scorer
 from cobra_jupyter.workbench.search import scaling
 from cobra_jupyter.workbench.search.ablation import Ablation
 from cobra_jupyter.workbench.search.candidates import Candidates
+from cobra_jupyter.workbench.search.fits import Fit
 from cobra_jupyter.workbench.search.shared import Artefacts
 from cobra_jupyter.workbench.search.studies import Studies
-from cobra_jupyter.workbench.search.trials import Fit, Spec, Trial, Trials
+from cobra_jupyter.workbench.search.trials import DROPPED, Spec, Trial, Trials
 from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Pool
 
@@ -164,6 +165,14 @@ class ProtocolScope:
             threads=threads(self.services.resources.slots, len(chosen) * repeats, rows, source),
         )
 
+    def alike(self, spec: Spec) -> list[Trial]:
+        """The finished trials of the same candidate and config with a score."""
+        return [
+            trial
+            for trial in self.trials.finished()
+            if (trial.spec.candidate, trial.spec.config) == (spec.candidate, spec.config) and trial.score
+        ]
+
     def folds(self, folds: int | list[int] | None) -> tuple[int, ...]:
         count = self.protocol.folds
         if folds is None:
@@ -192,9 +201,11 @@ class ProtocolScope:
         """Return the out-of-fold predictions of a trial or blend, or None if this protocol has none by that
         id.
 
-        Raises ValueError if the trial failed."""
+        Raises ValueError if the trial failed or its predictions were dropped."""
         if blend := self.finalists.blends.get(id):
             return blend.oof
+        if id in self.trials.dropped:
+            raise ValueError(f"{id}: {DROPPED}")
         trial = next((trial for trial in self.trials.finished() if trial.id == id), None)
         if trial and trial.oof is None:
             raise ValueError(f"{id} failed: it has no out-of-fold predictions")
@@ -304,13 +315,17 @@ class ProtocolScope:
             "params": score.params,
             "own_decode": self.finalists.decodes_itself(what),
             "slots": self.services.pool.slots,
-            "overhead": reading
-            + self.artefacts.seconds([n for t, _ in members for n in t.spec.shared or ()]),
+            "overhead": reading + self.artefact_seconds(what),
             "time_ordered": self.views.time_ordered,
             "time": self.protocol.time,
             "rule": self.finalists.rule(what),
             **self.judgement(),
         }
+
+    def artefact_seconds(self, what: str) -> float:
+        """Seconds to make the artefacts that a trial or blend reads."""
+        members, _ = self.finalists.members(what)
+        return self.artefacts.seconds([name for trial, _ in members for name in trial.spec.shared or ()])
 
     def _member(self, trial: Trial, weight: float, fits: Sequence[Fit]) -> results.SolutionMember:
         candidate, spec = trial.spec.candidate, trial.spec

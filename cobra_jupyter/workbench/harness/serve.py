@@ -119,7 +119,9 @@ class Service:
             return self._harness.jobs_(call)
         if agent != LEAD and (name in LEAD_CALLS or (name == "open" and args.get("options"))):
             raise PermissionError(f"{name} is the lead's to call: propose it in your report")
-        caller = {"agent": agent} if name in AGENT_CALLS else {}
+        caller: dict[str, Any] = {"agent": agent} if name in AGENT_CALLS else {}
+        if name == "protocol":
+            caller = {"beside": self._socket.parent}  # where a client leaves a Series
         try:
             with self._owners.claim(agent, name, args.get("name"), args.get("source")):
                 return getattr(self._harness, name)(call, **args, **caller)

@@ -13,6 +13,8 @@ from cobra_jupyter.workbench.protocol.dates import timestamps
 from cobra_jupyter.workbench.protocol.errors import ProtocolError
 from cobra_jupyter.workbench.protocol.groups import DUPLICATES, group_values
 
+REPEATED, UNITS = 0.3, 20  # share of rows and number of values from which on a column makes groups
+KEY_REPEATED, KEY_UNITS = 0.01, 5  # the same for the row key
 SPLITS = ("kfold", "stratified", "group", "stratified_group", "time")
 
 
@@ -139,7 +141,9 @@ def _group_column(competition: Any, train: pd.DataFrame, test: pd.DataFrame) -> 
             old, new = group_values(train, groups), group_values(test, groups)
             sizes = old.value_counts()
             repeated = float((sizes[sizes > 1].sum()) / max(len(old), 1))
-            if repeated >= 0.3 and len(sizes) >= 20 and not set(old).intersection(new):
+            key = groups == competition.id  # it repeats only where a unit has several rows
+            least, fewest = (KEY_REPEATED, KEY_UNITS) if key else (REPEATED, UNITS)
+            if repeated >= least and len(sizes) >= fewest and not set(old).intersection(new):
                 found.append((repeated, groups))
     return max(found)[1] if found else None
 

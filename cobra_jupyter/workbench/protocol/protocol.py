@@ -85,10 +85,12 @@ class Folds:
 
 
 class Own(typing.Protocol):
-    """Folds that a `%%protocol` cell made: their name, and the code that makes them again."""
+    """Folds that a `%%protocol` cell made: name, groups, and the code that makes them again."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def groups(self) -> str | None: ...
     @property
     def folds(self) -> Folds: ...
 
@@ -194,6 +196,8 @@ def freeze(
     when = time_code(train, choice.time) if choice.time else ""
     if own:
         facts |= {"split": "own", "reason": f"the cell %%protocol {own.name} makes the folds"}
+        facts |= {"repeats": len(own.folds.splits), "groups": own.groups}
+        facts["units"] = len(np.unique(own.folds.units))
     code = own.code(competition.targets) if own else write_code(facts, strata, when, chosen)
     if facts["leave_out"]:
         code += f"\n\n{leave_out_code(facts['leave_out'])}"
@@ -201,7 +205,8 @@ def freeze(
     facts["vault_rows"] = len(made.vault)
     stamp = json.dumps({**facts, "code": code}, sort_keys=True, default=str).encode()
     assignment = b"".join(b.tobytes() for repeat in made.splits for _, b in repeat)
-    assignment += b"".join(a.tobytes() for a, _ in own.folds.splits[0]) if own else b""
+    if own:
+        assignment += b"".join(a.tobytes() for repeat in own.folds.splits for a, _ in repeat)
     digest = hashlib.sha256(stamp + assignment + made.vault.tobytes()).hexdigest()
     return Protocol(**facts, code=code, digest=digest), made
 

@@ -92,6 +92,12 @@ class Views:
 
         return self._array(f"positions-{key[0]}-{key[1]}-{fraction:g}-{seed}", choose)
 
+    def without(self, key: Key, fold: int) -> Path:
+        """Returns the positions of a fold's training rows that another fold does not hold out."""
+        training, held_out = self._folds.training(*key), self._folds.held_out(key[0], fold)
+        name = f"positions-{key[0]}-{key[1]}-without-{fold}"
+        return self._array(name, lambda: np.flatnonzero(~np.isin(training, held_out)))
+
     def asked(self, key: Key) -> Path:
         """Returns the rows that a fit predicts, without labels: held-out rows, or test's of a refit."""
         if key[1] == ALL:

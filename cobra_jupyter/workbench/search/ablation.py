@@ -186,11 +186,11 @@ class Ablate:
         small = min(1.0, SMALL_ROWS / n) if n > 2 * SMALL_ROWS else 1.0
         last = (self.trials.scorer.protocol.folds - 1,)  # by time: most training rows
         first = self._baseline(Fidelity(small, last))
-        chosen = self._known.get("fidelity") or self._affordable(first, small)
+        chosen = self._known.get("fidelity") or self._affordable(first, small, n)
         self._course["fidelity"] = chosen
         return Fidelity(chosen[0], tuple(chosen[1]))
 
-    def _affordable(self, first: Trial, small: float) -> list[Any]:
+    def _affordable(self, first: Trial, small: float, n: int) -> list[Any]:
         """Return the share of the rows and the folds."""
         levels = sum(len(levels) - 1 for levels in self.factors.values())
         return affordable(
@@ -202,6 +202,7 @@ class Ablate:
             left=self.left,
             longest=self.trial_seconds,
             keyed=self.trials.views.keys is not None,
+            rows=n,
         )
 
     def _trial(self, config: dict[str, Any], fidelity: Fidelity, seed: int | None = None) -> _Running:

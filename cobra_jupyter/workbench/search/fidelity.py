@@ -9,6 +9,7 @@ from cobra_jupyter.workbench.search.trials import Trial
 
 FRACTIONS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02)
 SECONDS = 10.0  # a fit of all rows that takes so long at most is better than fewer rows where keys repeat
+LEAST_ROWS = 200  # on fewer rows than this effects say nothing of all rows
 LEAST = 0.02  # seconds of a trial, whatever was measured
 
 
@@ -42,13 +43,16 @@ def affordable(
     left: float,
     longest: float,
     keyed: bool,
+    rows: int,
 ) -> list[Any]:
     """Return the share of the rows and the folds: the largest size at which so many `trials` fit the time.
 
     `first` ran on the share `small`; the protocol has `count` folds; `longest` limits one fit. With `keyed`
-    rows that share a key must stay together, so one fold of all rows comes before several of fewer."""
+    rows that share a key must stay together, so one fold of all rows comes before several of fewer. Of `rows`
+    at least `LEAST_ROWS` stay: then the time is enough for some of the trials only."""
     folds = list(range(count))
-    for fraction in FRACTIONS:
+    possible = [fraction for fraction in FRACTIONS if fraction == 1 or fraction * rows >= LEAST_ROWS]
+    for fraction in possible:
         cost = trial_seconds(first, small, fraction)
         for chosen in sorted({count, 2, 1}, reverse=True):
             if fraction == 1 and chosen == 1 and count > 2 and not (keyed and cost <= SECONDS):
@@ -56,4 +60,4 @@ def affordable(
             wall = trials * max(cost * chosen / slots, LEAST)
             if wall <= 0.8 * left and cost <= longest:
                 return [fraction, folds[-chosen:]]
-    return [FRACTIONS[-1], folds[-1:]]
+    return [possible[-1], folds[-1:]]

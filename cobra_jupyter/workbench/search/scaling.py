@@ -13,7 +13,8 @@ from typing import Any
 from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.errors import TooExpensive
 from cobra_jupyter.workbench.kind import as_record
-from cobra_jupyter.workbench.search.trials import Fit, Trial
+from cobra_jupyter.workbench.search.fits import Fit
+from cobra_jupyter.workbench.search.trials import Trial
 
 FRACTIONS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.06, 0.03, 0.015)
 SAFETY = 1.2  # a trial may take so many times its prediction

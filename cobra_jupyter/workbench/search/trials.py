@@ -9,11 +9,11 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -24,13 +24,14 @@ from cobra_jupyter.workbench.protocol.views import Key, Views
 from cobra_jupyter.workbench.scoring.metrics import MetricUndefined
 from cobra_jupyter.workbench.scoring.scorer import OutOfFold, Score, Scorer
 from cobra_jupyter.workbench.search.candidates import Candidate
-from cobra_jupyter.workbench.timed_decisions import KnownFit, TimedDecisions
+from cobra_jupyter.workbench.search.fits import Fit, facts_of, recorded, repeated, was_cancelled, worth_again
+from cobra_jupyter.workbench.timed_decisions import TimedDecisions
 from cobra_jupyter.workbench.workers.pool import Failure, Pool
 from cobra_jupyter.workbench.workers.predictions import check_raw
 from cobra_jupyter.workbench.workers.worker import Work
 
 Array = np.ndarray[Any, Any]
-RECORDED = frozenset(results.FoldFit.__annotations__) - {"raw"}
+DROPPED = "its predictions were dropped to make room; run it again, and it is fitted again as a new trial"
 PATIENCE = 10.0  # seconds without any work after which an awaited trial is given up
 LONG = 5.0  # seconds; a longer fit is recorded at once, so that it is not lost if its trial does not end
 
@@ -62,55 +63,6 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """One fold's fit. `status` is ok, partial (predicted from a snapshot) or failed."""
-
-    digest: str
-    repeat: int
-    fold: int
-    status: str
-    folder: str
-    seed: int
-    rows: int = 0
-    seconds: float = 0.0
-    fit_seconds: float = 0.0
-    predict_seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    rss_mb: float = 0.0
-    base_mb: float = 0.0  # held before `fit`; the next two come on top of it
-    fit_mb: float = 0.0
-    predict_mb: float = 0.0
-    seconds_given: float = 0.0
-    sha256: str = ""  # of the raw prediction's file
-    warnings: tuple[str, ...] = ()
-    failure: Failure | None = None
-    beside: bool = False  # other trials ran in the background, or it did: its time forecasts nothing
-
-    def record(self) -> results.FoldFit:
-        """JSON for the ledger, from which the fit can be restored."""
-        beside: dict[str, Any] = {"beside": True} if self.beside else {}
-        record: results.FoldFit = {
-            "repeat": self.repeat,
-            "fold": self.fold,
-            "digest": self.digest,
-            "status": self.status,
-            "rows": self.rows,
-            "seed": self.seed,
-            "seconds": round(self.seconds, 3),
-            "seconds_given": self.seconds_given,
-            "fit_seconds": round(self.fit_seconds, 3),
-            "predict_seconds": round(self.predict_seconds, 3),
-            "rss_mb": round(self.rss_mb, 1),
-            "base_mb": round(self.base_mb, 1),
-            "fit_mb": round(self.fit_mb, 1),
-            "predict_mb": round(self.predict_mb, 1),
-            "raw": f"trials/{Path(self.folder).name}/raw0.npy",
-            "sha256": self.sha256,
-        }
-        return cast("results.FoldFit", {**record, **beside})
-
-
-@dataclass(frozen=True)
 class Trial:
     """A finished trial. `score` is None when it failed."""
 
@@ -124,6 +76,7 @@ class Trial:
     failure: Failure | None = None
     oof: OutOfFold | None = field(default=None, repr=False, compare=False)
     full: bool = False  # every fold of at least one repeat, all data
+    dropped: bool = False  # its predictions were dropped to make room; its score is known
 
     @property
     def final(self) -> bool:
@@ -223,14 +176,18 @@ class Trials:
         self._decisions = decisions or TimedDecisions(lambda kind, data: None)
         self._fits: dict[str, Future[Fit]] = {}
         self._trials: dict[str, Trial] = {}
+        self.dropped: set[str] = set()  # trials whose predictions were dropped
         self._running: dict[str, threading.Event] = {}  # by trial key: set when the trial has ended
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(64, thread_name_prefix="fit")
 
     def known(self, spec: Spec) -> Trial | None:
-        """Return the trial that did exactly this, unless it ran out of time and `spec` allows more."""
+        """Return the trial that did exactly this, unless its predictions were dropped, or it ran out of time
+        and `spec` allows more."""
         trial = self._trials.get(self._trial_key(spec))
-        return None if trial and any(_retry(fit, spec) for fit in trial.fits) else trial
+        if trial is None or trial.dropped or any(worth_again(fit, spec.timeout) for fit in trial.fits):
+            return None
+        return trial
 
     def close(self) -> None:
         """Start no more fits."""
@@ -268,7 +225,7 @@ class Trials:
         fits: list[Fit] = []
         for number, (key, future) in enumerate(zip(spec.keys, futures, strict=True)):
             fit = future.result()
-            if _cancelled(fit) and not cancelled.is_set():  # another trial shared it and was cancelled
+            if was_cancelled(fit) and not cancelled.is_set():  # another trial shared it and was cancelled
                 fit = self._fit_future(spec, key, cancelled).result()
             fits.append(fit)
             if on_fit:
@@ -280,6 +237,23 @@ class Trials:
             self._write(trial)
             self._on_trial(trial)
         return trial
+
+    def drop(self, ids: Collection[str], fits: Collection[str], models: Collection[str]) -> None:
+        """Forget the predictions of trials; remove these folders of fits, and the models in the others."""
+        self.dropped.update(ids)
+        with self._lock:
+            for key, trial in self._trials.items():
+                if trial.id in ids:
+                    self._trials[key] = replace(trial, oof=None, dropped=True)
+            running = {digest for key in self._running for digest in key.split("|")}
+            for folder in (Path(each) for each in (*fits, *models)):
+                digest = folder.name.partition("-")[0]
+                if digest in running:
+                    continue  # a trial has begun that shares it
+                if str(folder) in models:
+                    (folder / "model.pkl").unlink(missing_ok=True)
+                    continue
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _trial_key(self, spec: Spec) -> str:
         return "|".join(self._digest(spec, key) for key in spec.keys)
@@ -316,9 +290,7 @@ class Trials:
         digest = self._digest(spec, key)
         with self._lock:
             known = self._fits.get(digest)
-            if known is not None and not (
-                known.done() and (known.exception() or _retry(known.result(), spec))
-            ):
+            if known is not None and _serves(known, spec.timeout):
                 return known
             out = self.folder / (digest if known is None else f"{digest}-{uuid.uuid4().hex[:6]}")
             future = self._fits[digest] = self._threads.submit(self._fit, spec, key, digest, out, cancelled)
@@ -329,9 +301,9 @@ class Trials:
         known = self._decisions.fit(digest)
         if known is not None and known.lost:
             self._decisions.fitted(digest)
-            return _lost_fit(known, out)
+            return repeated(known, out)
         fit = self._fit_now(spec, key, digest, out, cancelled)
-        if not _cancelled(fit):
+        if not was_cancelled(fit):
             self._decisions.fitted(digest)
         if known is not None and fit.failure is None:
             fit = replace(fit, **known.measures())
@@ -355,7 +327,7 @@ class Trials:
         if outcome.failure is None:
             if broken := self._broken(out / "raw0.npy", key):
                 return Fit(status="failed", failure=broken, **facts)
-            return Fit(status="ok", **facts, **_facts(outcome.answer), sha256=sha256(out / "raw0.npy"))
+            return Fit(status="ok", **facts, **facts_of(outcome.answer), sha256=sha256(out / "raw0.npy"))
         if outcome.failure.kind == "timeout" and (out / "snapshot.pkl").exists():
             (out / "snapshot.pkl").replace(out / "model.pkl")
             work = self.work("predict", spec, key, out, rows=(self.views.asked(key),))
@@ -549,8 +521,9 @@ class Trials:
             (out / "done").touch()
         return np.asarray(np.load(out / "raw0.npy", allow_pickle=False))
 
-    def restore(self, record: results.Trial, candidate: Candidate) -> Trial:
-        """Restore a recorded trial with its stored predictions. Raises ValueError if these were changed."""
+    def restore(self, record: results.Trial, candidate: Candidate, dropped: bool = False) -> Trial:
+        """Restore a recorded trial with its stored predictions, unless they were `dropped`. Raises ValueError
+        if these were changed."""
         fits = record["fits"]
         spec = Spec(
             candidate=candidate,
@@ -565,7 +538,10 @@ class Trials:
             threads=record["threads"],
         )
         failure = Failure(**record["failure"]) if record["failure"] else None
-        restored = tuple(self.restore_fit(fit, spec, failure) for fit in fits)
+        restored = tuple(
+            self._as_fit(fit, failure) if dropped else self.restore_fit(fit, spec, failure) for fit in fits
+        )
+        self.dropped |= {record["id"]} if dropped else set()
         scored = record["score"] is not None
         score = (
             Score(
@@ -587,8 +563,9 @@ class Trials:
             fits=restored,
             seconds=record["seconds"],
             failure=failure,
-            oof=self.out_of_fold(spec, restored) if scored else None,
+            oof=self.out_of_fold(spec, restored) if scored and not dropped else None,
             full=record["full"],
+            dropped=dropped,
         )
         self._trials[self._trial_key(spec)] = trial
         return trial
@@ -604,11 +581,16 @@ class Trials:
             raise ValueError(f"a fit of {spec.candidate.key} was made from other code, data or folds")
         if record["status"] != "failed" and sha256(out / "raw0.npy") != record["sha256"]:
             raise ValueError(f"{record['raw']} is not the prediction that was recorded")
-        fit = Fit(folder=str(out), failure=failure if record["status"] != "ok" else None, **_recorded(record))
+        fit = self._as_fit(record, failure)
         done: Future[Fit] = Future()
         done.set_result(fit)
         self._fits[fit.digest] = done
         return fit
+
+    def _as_fit(self, record: results.FoldFit, failure: Failure | None) -> Fit:
+        out = self.folder / Path(record["raw"]).parent.name
+        failure = failure if record["status"] != "ok" else None
+        return Fit(folder=str(out), failure=failure, **recorded(record))
 
     def await_all(self, ids: Sequence[str], cancelled: threading.Event) -> None:
         """Wait until these trials have finished, as long as work runs."""
@@ -623,51 +605,15 @@ class Trials:
         return sorted(self._trials.copy().values(), key=lambda trial: int(trial.id[1:]))
 
 
-def _lost_fit(known: KnownFit, out: Path) -> Fit:
-    """Repeat a fit that ran out of time or memory in the replayed run, with its snapshot's prediction."""
-    assert known.failure
-    record, failure = known.record, Failure(**known.failure)
-    facts = _recorded(record)
-    original = (known.run / record["raw"]).parent
-    if record["status"] == "partial":
-        try:
-            shutil.copytree(original, out)
-            if sha256(out / "raw0.npy") != record["sha256"]:
-                raise ValueError("it was changed after it was recorded")
-        except (OSError, ValueError) as error:
-            message = f"{failure.message} (and the prediction of its snapshot cannot be read: {error})"
-            facts, failure = {**facts, "status": "failed", "sha256": ""}, replace(failure, message=message)
-    return Fit(folder=str(out), failure=failure, **facts)
-
-
-def _recorded(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep those items of a record that are fields of a Fit."""
-    return {name: value for name, value in record.items() if name in RECORDED}
-
-
-def _cancelled(fit: Fit) -> bool:
-    return fit.failure is not None and fit.failure.kind == "cancelled"
-
-
-def _retry(fit: Fit, spec: Spec) -> bool:
-    """Whether to fit again: it was cancelled, or it ran out of time and now has more."""
-    if fit.failure is None:
-        return False
-    return fit.failure.kind == "cancelled" or (
-        fit.failure.kind == "timeout" and fit.seconds_given < spec.timeout
-    )
-
-
-def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "rows": int(answer.get("rows", 0)),
-        "fit_seconds": float(answer.get("fit_seconds", 0)),
-        "predict_seconds": float(answer.get("predict_seconds", 0)),
-        "cpu_seconds": float(answer.get("cpu_seconds", 0)),
-        **{name: float(answer.get(name, 0)) for name in ("rss_mb", "base_mb", "fit_mb", "predict_mb")},
-        "warnings": tuple(answer.get("warnings", ())),
-    }
-
-
 def config_key(config: Mapping[str, Any]) -> str:
     return json.dumps(dict(config), sort_keys=True)
+
+
+def _serves(known: Future[Fit], seconds: float) -> bool:
+    """Whether a fit need not be repeated: it runs, or it ended well or as well as it can, and is stored."""
+    if not known.done():
+        return True
+    if known.exception():
+        return False
+    fit = known.result()
+    return not worth_again(fit, seconds) and Path(fit.folder).exists()

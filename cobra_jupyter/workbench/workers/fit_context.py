@@ -19,7 +19,7 @@ class Context:
     """`ctx` in `fit(train, ctx)`, `predict(model, rows, ctx)` and `make(rows, ctx)`.
 
     `tables` has the options of ``pd.read_csv`` for the csv tables of train and test, by their names in
-    `data`. `weights` (n,) say how much each row of `fit` weighs; None if all weigh the same."""
+    `data`. `weights` (n,) say how much each row of `fit` weighs, 1 on average; None if all weigh the same."""
 
     config: dict[str, Any]
     targets: list[str]

@@ -157,7 +157,8 @@ def _fit(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, A
     frames = [read_frame(path) for path in work.rows]
     ctx = _context(work, deadline, surroundings, units)
     if ctx.weight_column:
-        ctx.weights = train[ctx.weight_column].to_numpy(float)
+        weights = train[ctx.weight_column].to_numpy(float)
+        ctx.weights = weights / (weights.mean() or 1.0)
     surroundings.guard(work)
     module = load_module(work.source)
     answer: dict[str, Any] = {"status": "ok", "rows": len(train), "entered": time.time()}
@@ -212,12 +213,15 @@ def _make(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, 
 
 
 def _split(work: Work, deadline: float, surroundings: Surroundings) -> dict[str, Any]:
-    """Runs folds(units, test) of a protocol cell on rows without labels."""
+    """Runs folds(units, test) of a protocol cell on rows without labels; with the number of each repeat."""
     units, test = (read_frame(path) for path in work.rows)
     seed_everything(0)
     surroundings.guard(work)
-    made = load_module(work.source).folds(units, test)
-    arrays: dict[str, Any] = {}
+    folds, repeats = load_module(work.source).folds, work.context["repeats"]
+    numbers: list[tuple[int, ...]] = [(repeat,) for repeat in range(repeats)] if repeats > 1 else [()]
+    repeated = [list(folds(units, test, *number)) for number in numbers]
+    made = [fold for repeat in repeated for fold in repeat]
+    arrays: dict[str, Any] = {"counts": np.array([len(repeat) for repeat in repeated])}
     for number, (training, held_out) in enumerate(made):
         arrays[f"a{number}"], arrays[f"b{number}"] = np.asarray(training), np.asarray(held_out)
     np.savez(work.out / "folds.npz", **arrays)

@@ -84,6 +84,11 @@ def test_reading_and_freezing_come_first_and_something_valid_soon_after() -> Non
     assert titles.index("Key factors") < titles.index("Ablation: boosting")
 
 
+def test_of_a_short_budget_the_first_audit_takes_a_small_share() -> None:
+    looks = [next(s for s in play(context(budget=b)) if s.title == "A look at the data") for b in (60, 600)]
+    assert [look.code.rpartition("cobra.audit(")[2] for look in looks] == ["seconds=4.8)", ")"]
+
+
 def test_a_candidate_is_written_before_it_is_used() -> None:
     steps = play(context())
     written: set[str] = set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,7 @@ import pytest
 
 from cobra_jupyter.workbench.ensemble import submission
 from cobra_jupyter.workbench.ensemble.submission import SubmissionError
-from tests.conftest import Bench, FakeCall, table
+from tests.conftest import Bench, table
 from tests.workbench.sources import LINEAR
 
 IDS = table("binary", 40, 1)["id"]
@@ -33,22 +32,6 @@ def submitted(bench: Bench, **protocol: Any) -> pd.DataFrame:
     assert bench.records[-1] == ("submission", record)
     assert not list(bench.run.glob("*.part"))
     return made
-
-
-def test_the_cost_and_the_reserve_that_follows_are_said_before_it_runs(benches: Callable[..., Bench]) -> None:
-    bench = benches(task="regression", settings={"budget": 1000.0}).ready(repeats=1)
-    bench.candidate("linear", LINEAR)
-    trial = bench.trial("linear")
-    call = FakeCall()
-    bench.submit(on=call)
-    notes = [news["note"] for news in call.news if "note" in news]
-    assert len(notes) == 1
-    assert notes[0].startswith("submitting t001 trains nothing and predicts; its proof trains for about ")
-    said = re.fullmatch(r".* about (\S+) s, for which (\d+) s of the (\d+) s left are kept", notes[0])
-    assert said
-    assert float(said[1]) == pytest.approx(trial["cost"] / 2, rel=0.01)  # on two cores
-    assert int(said[2]) == pytest.approx(bench.harness.resources.reserve, rel=0.1)
-    assert int(said[3]) <= 1000
 
 
 def a_of(made: pd.DataFrame) -> Any:

@@ -62,6 +62,14 @@ def test_a_rare_flag_that_no_fold_ever_predicted_is_no_reason() -> None:
     assert doubts(flags, sample, np.column_stack(list(flags.values())), old) == []
 
 
+def test_a_column_that_is_constant_out_of_fold_too_hides_no_other_one() -> None:
+    made = {"y": NEW, "rare": np.zeros(200), "left": np.zeros(200)}
+    old = np.column_stack([OLD, np.zeros(400), OLD])
+    found = doubts(made, {name: np.zeros(200) for name in made}, np.column_stack(list(made.values())), old)
+    assert "left holds the sample's values, though its labels differ" in reasons(found)
+    assert "rare" not in reasons(found)
+
+
 @pytest.mark.parametrize("new", [NEW + 3, NEW * 0.05 + 9.5, np.where(NEW > 10, 4.0, 16.0)])
 def test_another_distribution_than_out_of_fold_is_an_alarm(new: Any) -> None:
     assert "differ from the out-of-fold ones" in reasons(doubts(new, np.zeros(200), new))

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from cobra_jupyter.workbench.ensemble import training
+from cobra_jupyter.workbench.search import refits
 from tests.conftest import Bench, FakeCall
 from tests.workbench.sources import body
 
@@ -102,9 +103,9 @@ def test_a_restored_run_submits_the_same_without_fitting(
 
 def test_independent_rows_keep_the_mean_of_the_folds(light_benches: Callable[..., Bench]) -> None:
     bench = light_benches(task="regression").ready(repeats=1)
-    bench.candidate("seeds", body(predict="return np.full(len(rows), float(ctx.seed))"))
-    record = bench.submit(bench.trial("seeds")["id"])
-    assert submitted(bench).tolist() == [2.0]
+    bench.candidate("seeds", body(predict="return np.full(len(rows), ctx.seed - 2.0)"))
+    record = bench.submit(bench.trial("seeds")["id"])  # the labels' mean is about 0
+    assert submitted(bench).tolist() == [0.0]
     assert all("fits" not in member for member in record["members"])
 
 
@@ -128,3 +129,53 @@ def test_what_averaging_gains_is_measured_on_repeats(light_benches: Callable[...
     bench.candidate("rough", body(predict=f"return rows['a'].to_numpy() * 2 + {noise}"))
     record = bench.submit(bench.trial("rough", repeats=2)["id"])
     assert "the mean over repeats gains +0." in record["training"]
+
+
+PAIRS = body(  # knows a row only by the other one of its pair
+    fit='return train.groupby("pair")[ctx.targets[0]].mean()',
+    predict="return model.reindex(rows['pair']).fillna(0).to_numpy()",
+)
+
+
+def paired(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(pair=np.arange(len(frame)) % (len(frame) // 2))
+
+
+def alike(frame: pd.DataFrame) -> pd.DataFrame:
+    """Both rows of a pair have the same label."""
+    frame = paired(frame)
+    return frame.assign(y=frame["pair"].map(lambda pair: np.sin(pair) * 3)) if "y" in frame else frame
+
+
+def test_where_every_row_counts_a_refit_is_measured_to_be_better_and_predicts(
+    light_benches: Callable[..., Bench],
+) -> None:
+    bench = light_benches(task="regression", change=alike).ready(split="kfold", repeats=1)
+    bench.candidate("pairs", PAIRS)
+    record = bench.submit(bench.trial("pairs")["id"])
+    assert "on the 40 rows of one fold a refit gains +" in record["training"]
+    (member,) = record["members"]
+    assert [fit["fold"] for fit in member["fits"]] == [-1]
+    assert not list(bench.run.glob("trials/*without*")), "what was fitted to measure it is gone"
+
+
+def test_where_averaging_helps_the_mean_of_the_folds_stays(light_benches: Callable[..., Bench]) -> None:
+    bench = light_benches(task="regression").ready(repeats=1)
+    noise = "np.random.default_rng(ctx.seed).normal(size=len(rows))"
+    bench.candidate("rough", body(predict=f"return rows['a'].to_numpy() * 2 + {noise}"))
+    record = bench.submit(bench.trial("rough")["id"])
+    assert "on the 40 rows of one fold a refit gains -" in record["training"]
+    assert all("fits" not in member for member in record["members"])
+
+
+def test_why_it_was_not_measured_stands_in_the_record(
+    light_benches: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = light_benches(task="regression").ready(folds=2, repeats=1)
+    bench.candidate("zero", body(predict="return np.zeros(len(rows))"))
+    record = bench.submit(bench.trial("zero")["id"])
+    assert "not measured, as it takes a full-size trial with three folds or more" in record["training"]
+    bench.protocol(folds=3, repeats=1)
+    monkeypatch.setattr(refits, "MOST_SECONDS", 0.0)
+    record = bench.submit(bench.trial("zero")["id"])
+    assert "s of worker time, and 0 s may be used (t002)" in record["training"]

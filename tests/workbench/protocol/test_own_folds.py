@@ -83,3 +83,51 @@ def test_what_it_returns_is_checked(bench: Bench, made: str, why: str) -> None:
 def test_a_cell_without_the_function_is_refused(bench: Bench) -> None:
     with pytest.raises(ValueError, match=r"define folds\(units, test\)"):
         bench.protocol(name="empty", cell="x = 1")
+
+
+GROUPED = """
+import numpy as np
+
+GROUPS = "colour"
+REPEATS = 2
+
+def folds(units, test, repeat):
+    colours = np.random.default_rng(repeat).permutation(sorted(units["colour"].unique()))
+    held_out = [np.flatnonzero(units["colour"] == colour) for colour in colours]
+    return [(np.setdiff1d(np.arange(len(units)), rows), rows) for rows in held_out]
+"""
+
+
+def test_groups_and_repeats_of_a_cell_are_those_of_the_protocol(bench: Bench) -> None:
+    record = bench.protocol(name="colours", cell=GROUPED)
+    assert (record["groups"], record["units"], record["folds"], record["repeats"]) == ("colour", 3, 3, 2)
+    competition, folds = bench.harness._competition, bench.harness.scope.scorer.folds
+    names = {"DATA": competition.folder, "ID": competition.id}
+    exec("import numpy as np\n" + competitions.load_code(competition) + record["code"], names)
+    assert np.array_equal(names["units"], folds.units)
+    assert [[b.tolist() for _, b in repeat] for repeat in names["folds"]] == [
+        [b.tolist() for _, b in repeat] for repeat in folds.splits
+    ]
+    first, second = ([b.tolist() for _, b in repeat] for repeat in folds.splits)
+    assert first != second, "each repeat has its own number"
+    bench.candidate("constant", CONSTANT)
+    assert bench.trial("constant", repeats=2)["rows"] == 120
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (('GROUPS = "colour"', 'GROUPS = "hue"'), "GROUPS = 'hue' is no column of train"),
+        (("REPEATS = 2", "REPEATS = 0"), "REPEATS = 0 must be a number from 1 to 20"),
+        (("for rows in held_out", "for rows in held_out[repeat:]"), r"\[3, 2\] folds, not as many"),
+        (
+            ("return [", "return [(a[1:], a[:1]) for a in np.array_split(np.arange(len(units)), 2)]\n    ["),
+            "rows of one colour are in training and held out",
+        ),
+    ],
+)
+def test_what_a_cell_says_of_groups_and_repeats_is_checked(
+    change: tuple[str, str], words: str, bench: Bench
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        bench.protocol(name="colours", cell=GROUPED.replace(*change))

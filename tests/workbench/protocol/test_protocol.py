@@ -108,6 +108,22 @@ def test_the_first_part_of_a_column_is_detected_as_a_group(tmp_path: Path) -> No
     assert "a unit is never in both" in frozen.reason
 
 
+def test_rows_that_share_the_row_key_stay_in_one_fold(tmp_path: Path) -> None:
+    """Few of them, so that another column would not make groups."""
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[frame.index[:6], "id"] = (
+            frame["id"].iloc[6] if "y" in frame and len(frame) > 20 else frame["id"]
+        )
+        return frame
+
+    given = Given(tmp_path, change=change, rows=240)
+    frozen, made = given.freeze()
+    assert frozen.groups == "id"
+    sound(frozen, made)
+    assert made.units[:7].max() == made.units[:7].min()
+
+
 def test_rows_without_a_group_form_one_unit(grouped: Given) -> None:
     train = grouped.data.train.copy()
     train["week"] = train["week"].astype(float).mask(np.arange(len(train)) < 30)

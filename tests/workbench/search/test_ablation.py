@@ -209,6 +209,8 @@ def test_a_candidate_that_fails_on_few_rows_is_refused_before_the_full_trial(ben
 def test_nothing_starts_when_only_the_reserve_is_left(benches: Callable[..., Bench]) -> None:
     bench = benches(settings={"started": time.time() - 90, "budget": 100.0}).ready()
     bench.candidate("constant", body())
+    assert bench.status()["reserve"] == 3.0, "nothing is submitted, so there is nothing to prove"
+    bench.harness.resources.to_prove = 1.0
     status = bench.status()
     assert status["seconds_left"] < status["reserve"]
     for start in (bench.trial, bench.scale, bench.probe, bench.ablate):

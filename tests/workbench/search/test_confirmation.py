@@ -58,14 +58,22 @@ def test_held_out_prediction_counts_at_every_size() -> None:
     assert trial_seconds(slow_to_predict, 0.1, 0.02) > 4.0
 
 
-def size(keyed: bool, left: float) -> list[Any]:
-    return affordable(trial(0.5, 0.0), 0.1, 5, trials=10, slots=1, left=left, longest=60.0, keyed=keyed)
+def size(keyed: bool, left: float, rows: int = 100_000) -> list[Any]:
+    return affordable(
+        trial(0.5, 0.0), 0.1, 5, trials=10, slots=1, left=left, longest=60.0, keyed=keyed, rows=rows
+    )
 
 
 def test_where_keys_repeat_all_rows_of_one_fold_come_before_fewer_rows() -> None:
     assert size(keyed=False, left=100.0)[0] < 1
     assert size(keyed=True, left=100.0) == [1.0, [4]]
     assert size(keyed=True, left=1000.0) == size(keyed=False, left=1000.0) == [1.0, [0, 1, 2, 3, 4]]
+
+
+def test_an_ablation_keeps_rows_enough_to_tell_something_though_not_all_levels_can_be_tried() -> None:
+    assert size(keyed=False, left=1.0) == [0.02, [4]]
+    assert size(keyed=False, left=1.0, rows=1_000) == [0.2, [4]]
+    assert size(keyed=False, left=1.0, rows=150) == [1.0, [4]]
 
 
 def visits(frame: pd.DataFrame) -> pd.DataFrame:

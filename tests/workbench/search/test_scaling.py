@@ -11,8 +11,8 @@ import pytest
 from cobra_jupyter.workbench.errors import TooExpensive
 from cobra_jupyter.workbench.harness.resources import threads
 from cobra_jupyter.workbench.search import scaling
+from cobra_jupyter.workbench.search.fits import Fit
 from cobra_jupyter.workbench.search.scaling import FRACTIONS, Size, affordable, predict
-from cobra_jupyter.workbench.search.trials import Fit
 from tests.conftest import Bench
 from tests.workbench.sources import LINEAR
 

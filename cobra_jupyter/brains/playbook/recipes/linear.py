@@ -28,6 +28,7 @@ RECIPE = Recipe(
     needs=("columns",),
     shared=("relations", "files"),
     numbers_only=("target",),
+    multiplies=True,
     large={"numbers": "standard", "interactions": "none", "strength": 1},
 )
 FACTORS = {
@@ -41,7 +42,7 @@ FACTORS = {
 NOTES = {
     "more": "adds features of related rows or per-id files: a large gain if the data has them",
     "numbers": "splines follow curves but need rows, ranks tame outliers, standard stays linear",
-    "interactions": "sums, counts, shares over similar columns: a weighted sum cannot express shares",
+    "interactions": "shares over similar columns, and products if columns are few: a sum has neither",
     "categories": "one column per level, or the level's mean label if there are many levels",
     "strength": "penalty on the weights: stronger for few rows and many columns; 'chosen': by held-out rows",
     "target": "regression: log1p for skewed positive labels; 'metric': only if the metric is logarithmic",

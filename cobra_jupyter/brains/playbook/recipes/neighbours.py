@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from cobra_jupyter.brains.playbook.recipe import Recipe
@@ -73,9 +73,31 @@ def weights(points: Array, Y: Array, ctx: Any) -> Any:
 def fit_neighbours(points: Array, y: Array, ctx: Any) -> Any:
     if len(np.unique(y)) < 2:
         return float(y[0])
-    kind = KNeighborsRegressor if ctx.task == "regression" else KNeighborsClassifier
-    count = min(ctx.config["neighbours"], len(points))
-    return kind(count, weights=by_distance, n_jobs=ctx.n_jobs).fit(points, y)
+    return Nearest(points, y, ctx)
+
+
+class Nearest:
+    """Mean labels of the nearest rows, near and weighty ones first, like a scikit-learn model."""
+
+    def __init__(self, points: Array, y: Array, ctx: Any) -> None:
+        count = min(ctx.config["neighbours"], len(points))
+        self.index = NearestNeighbors(n_neighbors=count, n_jobs=ctx.n_jobs).fit(points)
+        self.y, self.classes_ = y, np.unique(y)
+        self.weights = np.ones(len(y)) if ctx.weights is None else ctx.weights
+
+    def nearest(self, points: Array) -> tuple[Array, Array]:
+        """Returns the labels of the neighbours and their shares, both (rows, neighbours)."""
+        distance, rows = self.index.kneighbors(points)
+        shares = by_distance(distance) * np.maximum(self.weights[rows], 1e-9)
+        return self.y[rows], shares / shares.sum(axis=1, keepdims=True)
+
+    def predict(self, points: Array) -> Array:
+        labels, shares = self.nearest(points)
+        return np.asarray((labels * shares).sum(axis=1))
+
+    def predict_proba(self, points: Array) -> Array:
+        labels, shares = self.nearest(points)
+        return np.column_stack([(shares * (labels == value)).sum(axis=1) for value in self.classes_])
 
 
 def by_distance(distance: Array) -> Any:

@@ -67,11 +67,8 @@ def calibrate(X: Array, y: Array, ctx: Any) -> Any:
     """Fit a small model from votes to labels. Returns the label itself (a float) if there is only one."""
     if len(np.unique(y)) < 2:
         return float(y[0])
-    return (
-        Ridge(10.0).fit(X, y)
-        if ctx.task == "regression"
-        else LogisticRegression(C=1.0, max_iter=300).fit(X, y)
-    )
+    model = Ridge(10.0) if ctx.task == "regression" else LogisticRegression(C=1.0, max_iter=300)
+    return model.fit(X, y, sample_weight=ctx.weights)
 
 
 def fit(train: pd.DataFrame, ctx: Any) -> Any:

@@ -76,10 +76,11 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
     for t in targets_of(Y, ctx).T if "linear" in stack else ():
         scores = np.zeros(len(train))
         for k in np.unique(fold):
-            model = fit_linear(joined[fold != k], t[fold != k], ctx)
+            known = None if ctx.weights is None else ctx.weights[fold != k]
+            model = fit_linear(joined[fold != k], t[fold != k], known, ctx)
             scores[fold == k] = linear_scores(joined[fold == k], model)
         votes.append(scores[:, None])
-        linear.append(fit_linear(joined, t, ctx))
+        linear.append(fit_linear(joined, t, ctx.weights, ctx))
     size = min(int(ctx.config["reduced"]), joined.shape[1] - 1, len(train) - 1)
     svd = TruncatedSVD(size, n_iter=2, random_state=ctx.seed).fit(joined) if size > 1 else None
     fitted: dict[str, Any] = {"views": views, "bayes": bayes, "linear": linear, "svd": svd, "categories": {}}

@@ -72,7 +72,7 @@ def fit(train: pd.DataFrame, ctx: Any) -> Any:
     one_against_rest = ctx.task == "multiclass"
     T = np.equal(Y, classes).astype("float64") if one_against_rest else Y
     penalty, maps = choose(X, grams, T, ctx)
-    models = [fit_weights(X, grams, t, penalty, ctx) for t in T.T]
+    models = [fit_weights(X, grams, t, penalty, ctx.weights, ctx) for t in T.T]
     return views, scale, models, maps, classes, (Y.min(axis=0), Y.max(axis=0))
 
 

@@ -22,6 +22,7 @@ from sklearn.ensemble import (
 from cobra_jupyter.brains.playbook.recipe import Recipe
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
 from cobra_jupyter.brains.playbook.recipes.parts.gaps import EachTarget, has_gaps
+from cobra_jupyter.brains.playbook.recipes.parts.sampling import share_of_columns
 from cobra_jupyter.brains.playbook.recipes.parts.tables import answers, features, learn_features
 
 RECIPE = Recipe(
@@ -60,7 +61,8 @@ def fit_forest(X: Array, y: Array, ctx: Any) -> Any:
     extra, numbers = ctx.config["forest"] == "extra", ctx.task == "regression"
     kinds = {(True, True): ExtraTreesRegressor, (True, False): ExtraTreesClassifier}
     kinds |= {(False, True): RandomForestRegressor, (False, False): RandomForestClassifier}
-    columns = {"third": 0.34, "root": "sqrt", "all": 1.0}[ctx.config["columns"]]
+    third = share_of_columns(0.34, X.shape[1])
+    columns = {"third": third, "root": "sqrt", "all": 1.0}[ctx.config["columns"]]
     forest = kinds[extra, numbers](
         TREES,
         max_features=columns,

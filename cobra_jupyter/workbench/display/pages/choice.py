@@ -186,6 +186,9 @@ def submission_html(data: results.Submission) -> str:
             parts.code(str(data.get("sha256", ""))),
         ),
         parts.line(parts.soft(data.get("training", ""))) if data.get("training") else "",
+        parts.line(parts.soft("expected cost of"), describe.forecast(data["forecast"]))
+        if data.get("forecast")
+        else "",
         parts.table(("trial", "member", "weight"), rows, "llr"),
         *(parts.line(parts.coloured("suspect", "bad"), reason) for reason in data.get("suspect") or ()),
     )
@@ -198,6 +201,7 @@ def submission_text(data: results.Submission) -> str:
         f"  sha256 {data.get('sha256')}",
         f"  members: {members}" if members else None,
         f"  training: {data['training']}" if data.get("training") else None,
+        f"  expected cost of {describe.forecast(data['forecast'])}" if data.get("forecast") else None,
         *(f"  SUSPECT: {reason}" for reason in data.get("suspect") or ()),
     )
 

@@ -199,6 +199,14 @@ def submission(data: results.Submission) -> str:
     )
 
 
+def forecast(data: results.Forecast) -> str:
+    """b02: about 3 s; then 40 s are kept for its proof"""
+    return (
+        f"{data.get('what')}: about {words.seconds(data.get('seconds'))}; then "
+        f"{words.seconds(data.get('reserve'))} are kept for its proof"
+    )
+
+
 # ---- candidates
 
 

@@ -169,6 +169,11 @@ def _resources(data: results.Status) -> str:
     return f"{workers} of {memory} each; {judged}"
 
 
+def _submit(data: results.Status) -> str:
+    submit = data.get("submit")
+    return f"to submit {describe.forecast(submit)}" if submit else ""
+
+
 def status_html(data: results.Status) -> str:
     budget, left = data.get("budget"), data.get("seconds_left")
     used = 1 - max(0.0, left) / budget if words.known(budget) and words.known(left) and budget else None
@@ -176,6 +181,7 @@ def status_html(data: results.Status) -> str:
         parts.title("Status", _left(data)),
         parts.line(parts.bar(used), parts.soft("of the time is used")) if used is not None else "",
         parts.line(_resources(data)),
+        parts.line(_submit(data)) if data.get("submit") else "",
         _job_table(data.get("jobs")),
     )
 
@@ -184,6 +190,7 @@ def status_text(data: results.Status) -> str:
     return parts.lines(
         f"status: {_left(data)}",
         f"  {_resources(data)}",
+        f"  {_submit(data)}" if data.get("submit") else None,
         [f"  job {describe.job(job)}" for job in data.get("jobs") or ()],
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
+from cobra_jupyter.brains.playbook.recipes.parts.sampling import share_of_columns
 
 try:
     import lightgbm
@@ -45,6 +46,7 @@ def boosted(X: Array, y: Array, native: list[int], plan: dict[str, Any], ctx: An
         return histogram_boosting(X, y, plan["fallback"], ctx)
     codes, weights = y if classes is None else np.searchsorted(classes, y), ctx.weights
     params = common_parameters(classes, ctx) | plan["own"]
+    params["feature_fraction"] = share_of_columns(ctx.config["sampling"], X.shape[1])
     settings: dict[str, Any] = {"categorical_feature": native, "params": {"verbose": -1, "max_bin": 127}}
     (inner, held), trees, fewest = ctx.inner(), plan["trees"], plan["fewest"]
     whole = classes is None or len(np.unique(codes[inner])) == len(classes)
@@ -73,7 +75,6 @@ def common_parameters(classes: Any, ctx: Any) -> dict[str, Any]:
         "max_bin": 127,
         "bagging_fraction": ctx.config["sampling"],
         "bagging_freq": 1,
-        "feature_fraction": ctx.config["sampling"],
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": ctx.n_jobs,

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
 
 
-def learn_maps(S: Array, T: Array, ctx: Any) -> list[Any]:
+def learn_maps(S: Array, T: Array, weights: Array | None, ctx: Any) -> list[Any]:
     """Fit (matrix, shift) from scores to logits: one for all classes, or one for each column."""
     if ctx.task == "regression":
         return []
@@ -21,7 +21,8 @@ def learn_maps(S: Array, T: Array, ctx: Any) -> list[Any]:
     maps = []
     for label, column in zip(y, columns, strict=True):
         whole = len(np.unique(label)) == max(2, column.shape[1])
-        found = LogisticRegression(max_iter=300).fit(column, label) if whole else None
+        model = LogisticRegression(max_iter=300)
+        found = model.fit(column, label, sample_weight=weights) if whole else None
         matrix, shift = (found.coef_.T, found.intercept_) if found else (np.eye(column.shape[1]), 0.0)
         if matrix.shape[1] < column.shape[1]:  # with two classes, the first has the logit 0
             matrix, shift = np.hstack([0 * matrix, matrix]), np.append(0.0, shift)
@@ -39,11 +40,11 @@ def probabilities(S: Array, maps: list[Any], ctx: Any) -> Array:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))))
 
 
-def loss(S: Array, maps: list[Any], T: Array, ctx: Any) -> float:
+def loss(S: Array, maps: list[Any], T: Array, weights: Array | None, ctx: Any) -> float:
     """Mean squared error (regression) or mean negative log-likelihood."""
     if ctx.task == "regression":
-        return float(np.mean((S - T) ** 2))
+        return float(np.average((S - T) ** 2, axis=0, weights=weights).mean())
     P = np.clip(probabilities(S, maps, ctx), 1e-9, 1 - 1e-9)
     if ctx.task == "multiclass":
-        return float(-np.log(P[T > 0]).mean())
-    return float(-np.log(np.where(T > 0, P, 1 - P)).mean())
+        return float(np.average(-np.log(P[T > 0]), weights=weights))
+    return float(np.average(-np.log(np.where(T > 0, P, 1 - P)), axis=0, weights=weights).mean())

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import SplineTransformer, StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, SplineTransformer, StandardScaler
 
 from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
 from cobra_jupyter.brains.playbook.recipes.parts.ranks import ranking
+
+MOST_FACTORS = 12  # columns that are multiplied with each other
 
 
 def expand(X: pd.DataFrame, fitted: dict[str, Any], ctx: Any, learn: bool = False) -> Array:
@@ -36,4 +38,16 @@ def ways(rows: int, columns: int, ctx: Any) -> list[list[Any]]:
         return [[ranks, StandardScaler()]]
     knots = 6 if columns <= 60 else 4
     splines = SplineTransformer(n_knots=knots, degree=2, extrapolation="constant", include_bias=False)
-    return [[StandardScaler()], [ranks, splines, StandardScaler()]]
+    plain = [StandardScaler()]
+    if (
+        ctx.config["interactions"] == "pairs"
+        and 1 < columns <= MOST_FACTORS
+        and products(columns) * 10 <= rows
+    ):
+        plain += [PolynomialFeatures(2, include_bias=False), StandardScaler()]
+    return [plain, [ranks, splines, StandardScaler()]]
+
+
+def products(columns: int) -> int:
+    """The number of squares and of products of two columns."""
+    return columns * (columns + 1) // 2

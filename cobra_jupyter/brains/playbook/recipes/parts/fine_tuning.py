@@ -25,16 +25,17 @@ BATCH = 16  # texts per step
 SETTLED = 10  # warm-up steps, ignored when the pace is measured
 
 
-def loss_of(outputs: Any, y: Any, task: str) -> Any:
+def loss_of(outputs: Any, y: Any, task: str, weights: Any) -> Any:
+    """The mean loss of the rows by their weights (rows)."""
     from torch.nn import functional
 
     if task in ("binary", "multiclass"):
-        return functional.cross_entropy(outputs, y[:, 0].long())
-    return (
-        functional.mse_loss(outputs, y)
-        if task == "regression"
-        else functional.binary_cross_entropy_with_logits(outputs, y)
-    )
+        losses = functional.cross_entropy(outputs, y[:, 0].long(), reduction="none")
+    elif task == "regression":
+        losses = functional.mse_loss(outputs, y, reduction="none").mean(dim=1)
+    else:
+        losses = functional.binary_cross_entropy_with_logits(outputs, y, reduction="none").mean(dim=1)
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-9)
 
 
 class Training:
@@ -52,6 +53,8 @@ class Training:
         if ctx.task == "regression":
             self.middle, self.spread = Y.mean(axis=0), Y.std(axis=0) + 1e-6
         self.targets = torch.from_numpy(((Y - self.middle) / self.spread).astype("float32"))
+        weights = np.ones(len(Y)) if ctx.weights is None else ctx.weights
+        self.weights = torch.from_numpy(np.asarray(weights, "float32"))
         self.outputs = len(ctx.classes) if ctx.task in ("binary", "multiclass") else Y.shape[1]
         self.inner, held = ctx.inner(0.1)
         self.held = self.rng.permutation(held)[:1000]
@@ -97,7 +100,8 @@ class Training:
         self.net.train()
         for group in self.optimizer.param_groups:
             group["lr"] = group["top"] * min(1.0, (self.step + 1) / (0.06 * self.steps + 1)) * (1 - self.done)
-        loss = loss_of(self.net(batch), self.targets[own].to(self.ctx.device), self.ctx.task)
+        targets, weights = (part[own].to(self.ctx.device) for part in (self.targets, self.weights))
+        loss = loss_of(self.net(batch), targets, self.ctx.task, weights)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -111,8 +115,10 @@ class Training:
         began = time.monotonic()
         outputs = raw_outputs(self.net, [self.texts[i] for i in self.held], self.tokenizer, self.ctx)
         temperatures = (1.0,) if self.ctx.task == "regression" else (0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0)
-        targets, task = self.targets[self.held], self.ctx.task
-        loss, temperature = min((float(loss_of(outputs / t, targets, task)), t) for t in temperatures)
+        targets, weights, task = self.targets[self.held], self.weights[self.held], self.ctx.task
+        loss, temperature = min(
+            (float(loss_of(outputs / t, targets, task, weights)), t) for t in temperatures
+        )
         if loss < self.best or self.best == math.inf:
             self.best, self.model = loss, self.packed(temperature)
             self.ctx.save(self.model)

@@ -15,11 +15,13 @@ def targets_of(Y: Array, ctx: Any) -> Array:
     return np.equal(Y, np.unique(Y)).astype("float64") if ctx.task == "multiclass" else Y
 
 
-def fit_linear(X: Any, t: Array, ctx: Any) -> tuple[Array, float]:
-    """Returns (weights, intercept) of ridge or logistic regression."""
+def fit_linear(X: Any, t: Array, importance: Array | None, ctx: Any) -> tuple[Array, float]:
+    """Returns (weights, intercept) of ridge or logistic regression; `importance` are weights of the rows."""
     if len(np.unique(t)) < 2:
         return np.zeros(X.shape[1]), float(t[0])
-    return sparse_ridge(X, t, 3.0) if ctx.task == "regression" else sparse_logistic(X, t, 20, ctx.seed)
+    if ctx.task == "regression":
+        return sparse_ridge(X, t, 3.0, importance)
+    return sparse_logistic(X, t, 20, ctx.seed, importance)
 
 
 def linear_scores(X: Any, model: tuple[Array, float]) -> Array:

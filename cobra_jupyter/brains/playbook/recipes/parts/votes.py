@@ -10,12 +10,15 @@ from cobra_jupyter.brains.playbook.recipes.parts.arrays import Array
 
 
 def memberships(Y: Array, ctx: Any) -> list[Array]:
-    """For each target, a 0/1 column per class seen in training; numbers are cut into five classes."""
+    """For each target, a column per class seen in training: 0, or the row's weight (1 if there are none).
+
+    Numbers are cut into five classes."""
+    weights = 1.0 if ctx.weights is None else ctx.weights[:, None]
     tables = []
     for y in Y.T:
         if ctx.task == "regression":
             y = np.searchsorted(np.unique(np.quantile(y, [0.2, 0.4, 0.6, 0.8])), y, side="right")
-        tables.append((y[:, None] == np.unique(y)[None, :]).astype("float32"))
+        tables.append(((y[:, None] == np.unique(y)[None, :]) * weights).astype("float32"))
     return tables
 
 
