@@ -301,7 +301,8 @@ class Agent:
         agent = "" if self.name == "lead" else f" ({self.name})"
         why = f"{gone}{self._again(gone.back)}"
         what = f"{brain.name} is gone{agent}{follows}"
-        self.ledger.append(kinds.DECISION, kinds.Decision(what=what, why=why))
+        aside = kinds.SetAside(brain=brain.name, agent=self.name)
+        self.ledger.append(kinds.DECISION, kinds.Decision(what=what, why=why, set_aside=aside))
         silent = "writes no more" if gone.back is None else "does not write now"
         await self.say(f"**{brain.name} {silent}**{follows}: {why}")
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from cobra_jupyter.brains.base import Brain, BrainGone, Finish
 from cobra_jupyter.records import kinds
-from cobra_jupyter.records.authors import GONE
 from cobra_jupyter.workbench.rebuild import Line, Rebuilt, replay, takes
 from cobra_jupyter.workbench.turns import EXECUTION, Execution
 
@@ -108,8 +107,8 @@ class Recording(Rebuilt):
 
     @takes(kinds.DECISION)
     def take_decision(self, data: kinds.Decision, line: Line) -> None:
-        if found := GONE.match(data["what"]):
-            self._gone[found[2] or "lead"].append(Said(found[1], "", Finish(), data["why"]))
+        if found := data.get("set_aside"):
+            self._gone[found["agent"]].append(Said(found["brain"], "", Finish(), data["why"]))
         elif data["what"] == "closing submission":
             self._submitted_at_last = True
 

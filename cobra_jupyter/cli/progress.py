@@ -13,7 +13,6 @@ from rich.text import Text
 
 from cobra_jupyter.agent.budget import Budget
 from cobra_jupyter.records import describe
-from cobra_jupyter.records.authors import GONE
 from cobra_jupyter.records.ledger import Record
 from cobra_jupyter.run.status import RunStatus
 from cobra_jupyter.workbench.display.pages.describe import best as best_score
@@ -80,4 +79,4 @@ def _is_told(record: Record) -> bool:
     """Whether the record is told whole: a person has the run, or a brain was set aside."""
     if record.kind == "state":
         return record.data["state"] in ("pausing", "paused", "human", "waiting")
-    return record.kind == "decision" and GONE.match(record.data["what"]) is not None
+    return record.kind == "decision" and "set_aside" in record.data

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 
 from cobra_jupyter.records import kinds
 from cobra_jupyter.workbench.display.pages import words
 from cobra_jupyter.workbench.rebuild import Line, Rebuilt, takes
-
-GONE = re.compile(r"(.+?) is gone(?: \((.+?)\))?(?:;|$)")  # in a decision: the brain, and its agent
 
 
 @dataclass
@@ -34,8 +31,8 @@ class Authors(Rebuilt):
 
     @takes(kinds.DECISION)
     def take_decision(self, data: kinds.Decision, line: Line) -> None:
-        if found := GONE.match(data["what"]):
-            self.gone[found[1]] = data["why"]
+        if found := data.get("set_aside"):
+            self.gone[found["brain"]] = data["why"]
 
     @property
     def mixed(self) -> bool:

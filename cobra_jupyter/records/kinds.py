@@ -107,11 +107,19 @@ class State(TypedDict):
     budget: NotRequired[Annotated[float, "Seconds, as given when the run was resumed.", Limit(minimum=0)]]
 
 
+class SetAside(TypedDict):
+    """A brain that an agent asks no longer, or not for now."""
+
+    brain: str
+    agent: AgentName
+
+
 class Decision(TypedDict):
     """Something the runner decided."""
 
     what: str
     why: str
+    set_aside: NotRequired[SetAside]
 
 
 class File(TypedDict):

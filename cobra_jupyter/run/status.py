@@ -93,6 +93,8 @@ class RunStatus(Rebuilt):
         cell = record.data.get("cell") or cells.get("markdown") or cells.get("code")
         if cell:
             entry["cell"] = cell
+        if brain := record.kind == kinds.REPLY and record.data.get("brain"):
+            entry["written_by"] = str(brain)
         self.log.append(entry)
         return entry
 

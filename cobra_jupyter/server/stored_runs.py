@@ -77,7 +77,7 @@ def _unreadable(run: Path, why: str) -> Json:
 
 def unknown(identity: str, why: str) -> Json:
     """The status of a run of which only the id is known."""
-    texts = dict.fromkeys(("name", "competition", "folder", "run", "phase", "brain"), "")
+    texts = dict.fromkeys(("name", "competition", "folder", "run", "phase", "brain", "written_by"), "")
     seconds = dict.fromkeys(("at", "elapsed", "left", "budget"), 0.0)
     counts = dict.fromkeys(("turn", "trials", "tokens"), 0)
     missing = dict.fromkeys(("best", "submitted", "cost", "waiting"))
@@ -121,6 +121,7 @@ def _status(run: Path, root: Path, found: Json) -> Json:
         "budget": budget,
         "ticking": False,
         "brain": str(found.get("brain") or ""),
+        "written_by": s.authors.summary,
         "approval": approval if approval in states.APPROVALS else "none",
         "best": s.best,
         "submitted": s.submitted,

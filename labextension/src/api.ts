@@ -55,7 +55,10 @@ export interface IStatus {
   left: number;
   budget: number;
   ticking: boolean;
+  /** The brain that leads. */
   brain: string;
+  /** How many turns each brain wrote, and why another one than `brain` did. */
+  written_by: string;
   approval: Approval;
   best: IScore | null;
   submitted: IScore | null;
@@ -85,6 +88,8 @@ export interface ILogEntry {
   text: string;
   /** The cell it is about, if known. */
   cell?: string | null;
+  /** Of a step: the brain that wrote it. */
+  written_by?: string;
 }
 
 export interface ICompetition {

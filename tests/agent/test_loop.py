@@ -231,7 +231,11 @@ def test_a_brain_that_is_gone_is_replaced_for_good_and_both_record_and_notebook_
     assert [reply["brain"] for reply in replies(records)] == ["last"]
     assert len(lead.contexts) == 1
     decision = next(r.data for r in records if r.kind == "decision")
-    assert decision == {"what": "lead is gone; last goes on", "why": "its 2 dollars are spent"}
+    assert decision == {
+        "what": "lead is gone; last goes on",
+        "why": "its 2 dollars are spent",
+        "set_aside": {"brain": "lead", "agent": "lead"},
+    }
     assert "its 2 dollars are spent" in (tmp_path / "run" / "agent.ipynb").read_text()
 
 

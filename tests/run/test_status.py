@@ -173,6 +173,15 @@ def test_the_log_tells_what_matters_in_one_line_each(run: Run) -> None:
     assert [entry["at"] for entry in run.standing.log][:2] == [0.0, 10.0]
 
 
+def test_the_log_names_the_brain_that_wrote_each_step(run: Run) -> None:
+    run.reply("# First", brain="model")
+    run.reply("# Second", 2, brain="playbook")
+    run.trial(0.5)
+    steps = [(entry["text"], entry.get("written_by")) for entry in run.standing.log]
+    assert steps[:2] == [("First", "model"), ("Second", "playbook")]
+    assert [by for _, by in steps[2:]] == [None]
+
+
 def test_the_log_is_bounded(run: Run) -> None:
     for number in range(MOST + 100):
         run.reply(f"# {number}")

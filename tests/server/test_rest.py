@@ -94,6 +94,7 @@ async def test_the_status_of_an_ended_run_comes_from_its_record(ask: Ask, run_fo
     }
     assert (found["trials"], found["turn"], found["phase"]) == (2, 1, "Look at the data")
     assert (found["resumable"], found["run"]) == (False, "runs/c-1")
+    assert (found["brain"], found["written_by"]) == ("playbook", "playbook (1 turn)")
 
 
 async def test_a_run_outside_the_root_is_not_listed(ask: Ask, tmp_path: Path) -> None:

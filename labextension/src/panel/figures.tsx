@@ -91,6 +91,9 @@ export function Figures({ run, trans }: IPartProps): React.ReactElement {
       {cost !== null ? (
         <Figure label={trans.__('Cost')} value={costText(cost)} />
       ) : null}
+      {status.turn ? (
+        <Figure label={trans.__('Written by')} value={status.written_by} wide />
+      ) : null}
     </dl>
   );
 }
@@ -119,9 +122,15 @@ function Score(props: {
   );
 }
 
-function Figure(props: { label: string; value: string }): React.ReactElement {
+function Figure(props: {
+  label: string;
+  value: string;
+  wide?: boolean;
+}): React.ReactElement {
   return (
-    <div className="jp-cobra-figure">
+    <div
+      className={props.wide ? 'jp-cobra-figure jp-mod-wide' : 'jp-cobra-figure'}
+    >
       <dt>{props.label}</dt>
       <dd title={props.value}>{props.value}</dd>
     </div>

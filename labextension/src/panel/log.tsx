@@ -61,6 +61,12 @@ const Entry = React.memo(
             <span className="jp-cobra-log-agent">{entry.agent}</span>
           ) : null}
           {entry.text}
+          {entry.written_by ? (
+            <span className="jp-cobra-log-brain">
+              {' '}
+              {trans.__('by %1', entry.written_by)}
+            </span>
+          ) : null}
         </span>
         <time>{clock(entry.at)}</time>
       </>
