@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from cobra_jupyter.brains.context import Records, Turn, every
 from cobra_jupyter.records import kinds
@@ -10,6 +11,7 @@ from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages import describe, words
 
 EFFECTS, BEST, RECENT, FAILED, BRIEFS, CANDIDATES = 20, 8, 8, 4, 5, 15  # lines
+FIRST, REFUSED, LATEST = 4, 8, 12  # turns
 LABEL, MESSAGE, REPORT, COLUMNS, LEARNED = 160, 160, 700, 1_200, 240  # characters
 
 
@@ -86,10 +88,11 @@ def ideas(records: Records) -> Iterator[str]:
 
 
 def steps(turns: Sequence[Turn]) -> Iterator[str]:
-    """One line for each of the first and the latest turns: what it did, and what it learned from its errors
-    or its output."""
-    shown = list(turns) if len(turns) <= 16 else [*turns[:4], *turns[-12:]]
-    for turn in shown:
+    """One line for each of the first and the latest turns, and of those between that failed: what it did,
+    and what it learned from its errors or its output."""
+    failed = filter(attrgetter("error"), turns[FIRST:-LATEST])
+    distinct = list({turn.error: turn for turn in failed}.values())[-REFUSED:]
+    for turn in turns if len(turns) <= FIRST + LATEST else [*turns[:FIRST], *distinct, *turns[-LATEST:]]:
         title = turn.markdown.partition("\n")[0].lstrip("# ").strip()
         learned = turn.error or next((line for line in turn.output.splitlines() if line.strip()), "")
         line = f"- turn {turn.number}: {trim(title, 100)} [{turn.status}] {words.cut(learned, LEARNED)}"

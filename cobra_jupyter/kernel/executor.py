@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,28 @@ from cobra_jupyter.kernel.errors import KernelDied
 from cobra_jupyter.kernel.harness import CallError, ConnectionLost
 
 REPLAY_SECONDS = 600.0  # limit for running all accepted cells again
+SHOWN = 5  # lost cells that are named
 LOAD = "__import__('cobra_jupyter').load_ipython_extension(get_ipython())"
-CURE = "This cell did not run: define again what it needs from that cell"
+CURE = "This cell did not run: define again what it needs from them"
 RESTARTED = "a person restarted the kernel during this cell; the variables of earlier cells are restored"
 
 
 def plain(code: str) -> bool:
     """Whether a cell does not call the workbench, so that it can be run again without the record."""
     return not any(word in code for word in ("cobra", "%%candidate", "%%shared", "%%metric", "%%protocol"))
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An accepted cell (of a person: turn 0) that did not run again, and how it ended."""
+
+    number: int
+    code: str
+    ended: str
+
+    @property
+    def words(self) -> str:
+        return f"{f'turn {self.number}' if self.number else 'a person'} ({self.ended})"
 
 
 class Executor:
@@ -44,7 +58,7 @@ class Executor:
         self._ledger, self._on_event = ledger, on_event
         self._accepted: list[tuple[int, str]] = []
         self._prepares = False  # whether the workbench is loaded before the first cell
-        self._missing = ""  # why the kernel lacks variables of accepted cells, until the brain is told
+        self._lost: list[Lost] = []  # whose variables the kernel lacks, until the brain is told
         self._restarting = asyncio.Lock()
         self._restarts = 0  # by people
 
@@ -75,9 +89,8 @@ class Executor:
         """Run the cell of turn `number`. `again`: calls of an earlier attempt get the recorded answers."""
         async with self._restarting:  # wait until the kernel is restored
             pass
-        if self._missing and not await self._restored():
-            why, self._missing = self._missing, ""
-            return Execution("error", "", 0.0, None, "KernelNotRestored", f"{why}. {CURE}")
+        if self._lost and not await self._restored():
+            return Execution("error", "", 0.0, None, "KernelNotRestored", self._give_up())
         await self.call("turn_begins", number=number, again=again, agent=self.agent)
         restarts = self._restarts
         try:
@@ -103,7 +116,17 @@ class Executor:
                 await self.replay(accepted)
         else:
             await self.mend()
-        return not self._missing
+        return not self._lost
+
+    def _give_up(self) -> str:
+        """Do without the cells that cannot be run again. → what the brain is told"""
+        lost, self._lost = self._lost, []
+        gone = {(each.number, each.code) for each in lost}
+        self._accepted = [cell for cell in self._accepted if cell not in gone]
+        shown = [each.words for each in lost[:SHOWN]]
+        more = [f"{len(lost) - SHOWN} more"] if len(lost) > SHOWN else []
+        told = "; ".join([*shown, *more])
+        return f"the kernel was started again, but these cells did not run again: {told}. {CURE}"
 
     async def prepare(self) -> None:
         """Load the workbench into the kernel, now and whenever it is restored."""
@@ -140,21 +163,21 @@ class Executor:
 
     async def replay(self, accepted: list[tuple[int, str]], seconds: float = REPLAY_SECONDS) -> None:
         """Run accepted cells again for their variables, within `seconds`; ignore their outputs, which the
-        notebook already has. If one does not end well, the next cell does not run, and says so."""
-        self._accepted, end, self._missing = list(accepted), time.monotonic() + seconds, ""
+        notebook already has. If some do not end well, the next cell does not run, and names them."""
+        self._accepted, end, self._lost = list(accepted), time.monotonic() + seconds, []
         if self._prepares and self.whole:
             with contextlib.suppress(KernelDied):
                 await self.prepare()
-        for place, (number, code) in enumerate(accepted):
+        for number, code in accepted:
             left = end - time.monotonic()
-            ended = await self._again(number, code, left) if left > 0 and self.whole else "no time was left"
+            if not self.whole:
+                ended = "the kernel was gone"
+            else:
+                ended = await self._again(number, code, left) if left > 0 else "no time was left"
             if ended != "ok":
-                where = f"the cell of turn {number}" if number else "a person's cell"
-                self._missing = f"the kernel was started again, but {where} did not run again ({ended})"
-                self._on_event(f"kernel not restored: {where}, {ended}")
-                if self.whole and left > 0:
-                    del self._accepted[place]
-                return
+                self._lost.append(Lost(number, code, ended))
+        if self._lost:
+            self._on_event(f"kernel not restored: {self._lost[0].words}; {len(self._lost)} in all")
 
     async def _again(self, number: int, code: str, seconds: float) -> str:
         """Run an accepted cell again. → how it ended."""

@@ -151,6 +151,21 @@ def test_jobs_that_ended_since_the_last_turn_are_listed() -> None:
     assert "j01" not in render(replace(told, lines=(*base.lines, 20))).changing
 
 
+def test_what_a_turn_taught_stays_in_the_digest_however_long_ago_it_was() -> None:
+    """Refusals and contracts; of equal refusals one."""
+    refused = "CobraError: 'depth' is no factor of boost: factors are leaves"
+    base = context(80)
+    turns = list(base.turns)
+    turns[1] = replace(turns[1], output="protocol 1: 5 folds by shop, rmse (lower is better)\nmore")
+    for place in (20, 30):
+        turns[place] = replace(turns[place], status="error", error=refused)
+    digest, _, latest = render(replace(base, turns=tuple(turns))).changing.partition("# Latest turns")
+    assert f"- turn 31: Step 31 [error] {refused}" in digest
+    assert digest.count(refused) == 1
+    assert "- turn 2: Step 2 [ok] protocol 1: 5 folds by shop, rmse (lower is better)" in digest
+    assert refused not in latest
+
+
 def test_a_judge_reads_of_a_job_without_the_name_of_its_trial() -> None:
     base = context(3)
     job = {"id": "j01", "what": "in the background", "state": "done", "error": None, "result": "t006"}

@@ -105,6 +105,18 @@ def test_a_scout_has_its_own_notebook_kernel_and_clock(folder: Path, tmp_path: P
     assert "You are a scout" in known[0].prompt.system
 
 
+def test_the_workbench_is_loaded_in_the_kernel_of_an_agent_that_is_called_in(
+    folder: Path, tmp_path: Path
+) -> None:
+    ask = 'cobra.delegate("scout", "Look at the standing.", background=False)'
+    magic = "%%candidate flat\ndef fit(train, ctx): return 0\ndef predict(model, rows, ctx): return rows['a']"
+    scout = ["cobra.status()", magic, REPORT]
+    records = play(folder, tmp_path / "run", script(lead=[*START, ask], scout_1=scout))
+    done = [e["status"] for e in of(records, "execution") if e["agent"] == "scout-1"]
+    assert done == ["ok", "ok", "ok"]
+    assert [data["name"] for data in of(records, "candidate")] == ["ridge", "flat"]
+
+
 def test_the_ladder_is_climbed_rung_by_rung_and_each_is_logged_with_cost_and_gain(
     folder: Path, tmp_path: Path
 ) -> None:
