@@ -7,13 +7,11 @@ protocol, submission and trials.
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from cobra_jupyter.brains.context import Context
-from cobra_jupyter.brains.playbook import large
+from cobra_jupyter.brains.playbook import exploit, large
 from cobra_jupyter.brains.playbook.recipes import Recipe
 from cobra_jupyter.brains.playbook.recovery import recovery
 from cobra_jupyter.brains.playbook.step import (
@@ -33,17 +31,14 @@ from cobra_jupyter.workbench import results
 from cobra_jupyter.workbench.display.pages.describe import cross_validated
 from cobra_jupyter.workbench.display.pages.words import gained
 
-MOST_ROUNDS = 40  # of refinement
-PATIENCE = 9  # rounds without gain
 AUDIT, USUAL_AUDIT = 0.08, 15.0  # share of the budget, and seconds, of the first audit
-SECOND_LOOK, SECOND_LOOK_FROM = 0.06, 0.3  # shares of the budget: its length, and the least free time
 
 
 def next_step(context: Context) -> Step:
     """The first step of the plan that is not done and fits the time."""
     view = View(context)
     work: tuple[Phase, ...] = (
-        (_fallback, _prior, _factors, _ablations, _full_size, _refinement, _second_look, _refinement)
+        (_fallback, _prior, _factors, _ablations, _full_size, exploit.steps)
         if view.recipes
         else (_no_recipe,)
     )
@@ -66,7 +61,6 @@ PROTOCOL = Step(
     "have to score better than shuffled labels and a constant.",
     "protocol = cobra.protocol()",
 )
-Idea = tuple[Recipe, dict[str, Any], int, str]  # candidate, config, seed, why
 
 
 # ---- 1 to 3: read, look, freeze
@@ -247,88 +241,6 @@ def _why(view: View, recipe: Recipe) -> str:
     )
 
 
-# ---- exploit: variants and other seeds of the best, as long as they help
-
-
-def _refinement(view: View) -> Iterator[Step]:
-    rounds = sum(title.startswith("Refinement") for title in view.titles)
-    if rounds >= MOST_ROUNDS or not view.full() or _stalled(view):
-        return
-    for recipe, config, seed, why in _ideas(view):
-        if not view.tried_full(recipe, config, seed) and fits(view, view.cost(recipe), view.blending):
-            title = f"Refinement {rounds + 1}: {recipe.name}"
-            yield Step(title, why, scale(recipe, config, seed) + view.blend)
-            return
-
-
-def _stalled(view: View) -> bool:
-    """Whether the last rounds since the latest ablation brought no gain."""
-    recent = view.gains[-PATIENCE:]
-    return len(recent) == PATIENCE and max(recent) <= 0
-
-
-def _second_look(view: View) -> Iterator[Step]:
-    """If time is left, repeat the ablation of the best family around its best configuration, on more data."""
-    if not view.own() or view.free < SECOND_LOOK_FROM * view.budget:
-        return
-    recipe, best = view.own()[0]
-    factors = view.factors(recipe)
-    yield Step(
-        f"Second look: {recipe.name}",
-        "Refinement brings no more gain, but time is left. Around the best configuration other factors may "
-        "matter, and more rows can resolve effects that were unclear.",
-        f'{recipe.name}_again = cobra.ablate("{recipe.name}", {literal(factors)},'
-        f"{config_words(differing(recipe, best['config']))} seconds={round(SECOND_LOOK * view.budget, 1)})",
-    )
-
-
-def _ideas(view: View) -> Iterator[Idea]:
-    """Ideas for the best family; every third idea is for one of the next two families, for the blend."""
-    leaders: dict[str, tuple[Recipe, results.Trial]] = {}
-    for recipe, trial in view.own():
-        leaders.setdefault(recipe.name, (recipe, trial))
-    own = [_variants(view, recipe, trial["config"]) for recipe, trial in leaders.values()]
-    main, others = next(iter(own), iter(())), itertools.chain(*own[1:3])
-    for idea in main:
-        yield idea
-        yield from itertools.islice(main, 1)
-        yield from itertools.islice(others, 1)
-    yield from others
-
-
-def _variants(view: View, recipe: Recipe, base: Mapping[str, Any]) -> Iterator[Idea]:
-    """Alternate between unresolved levels and other seeds of the best configuration."""
-    if found := view.ablation(recipe):
-        yield recipe, dict(found["best"]), 0, f"The best combination of {found['id']} ({found['fidelity']})."
-    near = list(_near(view, recipe, base))
-    seeds = [1000 * n for n in range(1, 4)]
-    for place in range(max(len(near), len(seeds))):
-        if place < len(near):
-            change, effect = near[place]
-            words = ", ".join(f"{k} = {v}" for k, v in change.items())
-            why = (
-                f"{words} was unresolved on small data ({gained(effect['gain'], effect['se'])}). It may help "
-                "at full size, and a different model is useful in the blend."
-            )
-            yield recipe, {**base, **change}, 0, why
-        if place < len(seeds):
-            why = "The same model with another seed: averaging reduces the variance."
-            yield recipe, dict(base), seeds[place], why
-
-
-def _near(
-    view: View, recipe: Recipe, base: Mapping[str, Any]
-) -> Iterator[tuple[dict[str, Any], results.Effect]]:
-    """Levels that small data could not distinguish from the best, the most promising first."""
-    found = view.ablation(recipe)
-    effects = [
-        e for e in (found["effects"] if found else ()) if e["gain"] is not None and e["verdict"] != "worse"
-    ]
-    for effect in sorted(effects, key=lambda e: -((e["gain"] or 0.0) + (e["se"] or 0.0))):
-        if base.get(effect["factor"]) != effect["level"]:
-            yield {effect["factor"]: effect["level"]}, effect
-
-
 # ---- 12: choose, submit, finish
 
 
@@ -336,7 +248,8 @@ def _ending(view: View) -> Step:
     choose = "Choose and submit"
     if choose not in view.titles:
         several = len(view.full()) > 1 and bool(view.blend)
-        blend = "cobra.blend()\n" if several and not view.context.all(results.BLEND) else ""
+        due = not view.blends() or (view.unblended and fits(view, view.blending))
+        blend = "cobra.blend()\n" if several and due else ""
         code = (
             f"{blend}selection = cobra.select()\ncobra.submit()\ncobra.effects()"
             if next(view.context.trials(), None)  # without full-size trials, the best of the others
@@ -349,8 +262,9 @@ def _ending(view: View) -> Step:
         if best
         else "nothing could be trained"
     )
-    why = f"no further step fits the time, or none helps; {why}"
-    title, text = "Finish", "No further step fits the time, or none helps."
+    over = exploit.over(view)
+    why = f"{over}; {why}"
+    title, text = "Finish", f"{over[0].upper()}{over[1:]}."
     if view.context.returns:
         title, text = "Hand over", f"{text} {view.context.returns} and goes on from here."
     return Step(title, text, f"cobra.finish({json.dumps(why)})")

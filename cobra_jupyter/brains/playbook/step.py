@@ -63,7 +63,12 @@ def fits(view: View, cost: float, blend: float = 0.0) -> bool:
     """Whether there is time for a trial of `cost` wall seconds, a blend, and refitting it for the proof.
 
     If the cost is unknown (0), a tenth of the budget must be left."""
-    return 2.5 * (cost + blend) < view.free if cost else view.free > 0.1 * view.budget
+    return needed(cost, blend) < view.free if cost else view.free > 0.1 * view.budget
+
+
+def needed(cost: float, blend: float) -> float:
+    """Seconds for a trial, a blend, and the fits that the proof repeats, with a margin."""
+    return 2.5 * (cost + blend)
 
 
 Phase = Callable[[View], Iterator[Step]]

@@ -124,6 +124,16 @@ class View:
         return [b for b in self.context.all(results.BLEND) if b["protocol"] == self.protocol.get("number")]
 
     @property
+    def unblended(self) -> bool:
+        """Whether a full-size trial came after the latest blend."""
+        whole = [
+            kind
+            for kind, data in self.context.records
+            if kind == "blend" or (kind == "trial" and data["full"])
+        ]
+        return whole[-1:] == ["trial"]
+
+    @property
     def blending(self) -> float:
         """Seconds that the last blend took; 0 if there is none."""
         blends = self.blends()
