@@ -183,6 +183,16 @@ def test_a_debugger_reads_the_error_it_repairs() -> None:
     assert "debugger" in prompt.system
 
 
+def test_a_debugger_reads_the_whole_cell_that_failed_however_long() -> None:
+    base = context(30)
+    lines = [f"x{n} = {n}" for n in range(3_000)]
+    failed = replace(base.turns[-1], status="error", error="NameError: y", code="\n".join(lines))
+    prompt = render(replace(base, turns=(*base.turns[:-1], failed), role="debugger"))
+    assert failed.code in prompt.changing
+    led = render(replace(base, turns=(*base.turns[:-1], replace(failed, status="ok"))))
+    assert failed.code not in led.changing
+
+
 def test_no_prompt_holds_anything_of_one_competition_and_each_has_its_hash() -> None:
     words = " ".join(text_of(name) for name in hashes()).lower()
     assert {"lead", "debugger", "reference"} <= set(hashes())
