@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks import tables
-from cobra_jupyter.workbench.client import Cobra, default_facts
+from cobra_jupyter.workbench.client import Cobra
+from cobra_jupyter.workbench.harness_process import default_facts
 
 CANDIDATE = """
 import resource, time

@@ -10,7 +10,7 @@ from typing import Any
 from scipy.stats import spearmanr
 
 from cobra_jupyter.records.ledger import read
-from cobra_jupyter.workbench.client import default_facts
+from cobra_jupyter.workbench.harness_process import default_facts
 
 SMALL = 0.15
 MANY = 6  # effects; fewer tell little of an order

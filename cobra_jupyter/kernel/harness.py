@@ -16,7 +16,7 @@ from typing import Any
 
 from cobra_jupyter.kernel.base import Handler
 from cobra_jupyter.kernel.process import scrubbed
-from cobra_jupyter.workbench.client import start_process
+from cobra_jupyter.workbench.harness_process import start_process
 from cobra_jupyter.workbench.rpc import Call, CallError, ConnectionLost, Peer
 
 __all__ = ["CallError", "ConnectionLost", "HarnessLink", "HarnessProcess"]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import json
 import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cobra_jupyter.workbench.display import rendering
+from cobra_jupyter.workbench.harness_process import default_facts, start_process
+from cobra_jupyter.workbench.result import Result
 from cobra_jupyter.workbench.rpc import CallError, ConnectionLost, Peer
 
 if TYPE_CHECKING:
@@ -31,39 +31,6 @@ class CobraError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return [f"CobraError: {self}"]
-
-
-class Result(Mapping[str, Any]):
-    """The result of a call: a mapping with its keys as attributes (`result.score` is `result["score"]`)."""
-
-    def __init__(self, kind: str, data: Mapping[str, Any], is_shown: Callable[[], bool] = bool) -> None:
-        """`is_shown`: whether the call has shown it in the cell that runs."""
-        self._kind, self._data, self._is_shown = kind, dict(data), is_shown
-
-    def __getitem__(self, key: str) -> Any:
-        return self._data[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._data)
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in self._data:
-            raise AttributeError(f"a {self._kind} has no {name!r}; it has {', '.join(self._data)}")
-        return self._data[name]
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._data]
-
-    def __repr__(self) -> str:
-        return rendering.text(self._kind, self._data)
-
-    def _ipython_display_(self) -> None:
-        """Show it, once a cell: the call has shown it already if it stands at the end of the call's cell."""
-        if not self._is_shown():
-            rendering.Live().finish(self._kind, self._data)
 
 
 class Cobra:
@@ -100,7 +67,7 @@ class Cobra:
 
     # ---- the steps
 
-    def open(self, folder: str | Path | None = None, **options: str) -> Result:
+    def open(self, folder: str | Path | None = None, **options: Any) -> Result:
         """Read a competition folder (MLE-bench's `public/` layout) and show its card.
 
         In a run the folder is known; elsewhere name it. The card gives evidence for each decision and lists
@@ -454,51 +421,3 @@ class Cobra:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         shutil.rmtree(private, ignore_errors=True)
-
-
-def default_facts() -> dict[str, Any]:
-    import psutil
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = int(psutil.virtual_memory().available * 0.8 / cores)
-    return {
-        "competition": None,
-        "options": {},
-        "seed": 0,
-        "slots": cores,
-        "memory_bytes": memory,
-        "started": time.time(),
-        "budget": None,
-    }
-
-
-def start_process(
-    facts: Mapping[str, Any],
-    path: Path,
-    log: Path,
-    python: str = sys.executable,
-    env: Mapping[str, str] | None = None,
-) -> subprocess.Popen[bytes]:
-    """Start a harness process and wait until it listens. Raises ConnectionLost with the end of its log."""
-    environment = {**(os.environ if env is None else env), "PYTHONUNBUFFERED": "1"}
-    paths = [str(path), environment.get("PYTHONPATH", "")]  # workers import from where the kernel does
-    environment["PYTHONPATH"] = os.pathsep.join(each for each in paths if each)
-    with log.open("ab") as stderr:
-        process = subprocess.Popen(
-            [python, "-m", "cobra_jupyter.workbench"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=environment,
-            start_new_session=True,
-        )
-    assert process.stdin
-    assert process.stdout
-    process.stdin.write(json.dumps(dict(facts)).encode() + b"\n")
-    process.stdin.flush()
-    if process.stdout.readline().strip() != b"ready":
-        process.kill()
-        raise ConnectionLost(
-            f"the harness did not start; its log ends: {log.read_text(errors='replace')[-2000:]}"
-        )
-    return process

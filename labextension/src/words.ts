@@ -188,14 +188,15 @@ export function cellWords(
   cobra: JSONObject,
   trans: TranslationBundle
 ): { label: string; sentence: string } {
-  const { agent, role, person } = cobra;
+  const { agent, role, brain, person } = cobra;
   if (!agent) {
     return {
       label: trans.__('a person'),
       sentence: trans.__('Written by a person')
     };
   }
-  const name = role && role !== agent ? `${agent} · ${role}` : `${agent}`;
+  const parts = [agent, role !== agent && role, brain].filter(part => part);
+  const name = parts.join(' · ');
   return person
     ? {
         label: trans.__('%1, changed by a person', name),

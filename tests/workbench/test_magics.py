@@ -6,7 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from cobra_jupyter.workbench import magics
-from cobra_jupyter.workbench.client import Cobra, Result
+from cobra_jupyter.workbench.client import Cobra
+from cobra_jupyter.workbench.result import Result
 
 CANDIDATE = """FACTORS = {"alpha": [1.0]}
 def fit(train, ctx):

@@ -136,6 +136,11 @@ test.each([
     's1 · scout',
     'Written by the agent (s1 · scout)'
   ],
+  [
+    { agent: 'lead', role: 'lead', brain: 'playbook' },
+    'lead · playbook',
+    'Written by the agent (lead · playbook)'
+  ],
   [{ person: true }, 'a person', 'Written by a person'],
   [
     { agent: 'lead', person: true },

@@ -24,7 +24,8 @@ from sklearn.metrics import roc_auc_score
 
 import cobra_jupyter
 from cobra_jupyter.workbench import rpc
-from cobra_jupyter.workbench.client import Cobra, CobraError, start_process
+from cobra_jupyter.workbench.client import Cobra, CobraError
+from cobra_jupyter.workbench.harness_process import start_process
 from cobra_jupyter.workbench.rpc import Call, CallError, ConnectionLost, Peer
 from tests.conftest import make_competition
 from tests.patience import PATIENCE
