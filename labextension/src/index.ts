@@ -11,6 +11,7 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { IStateDB } from '@jupyterlab/statedb';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { JSONObject } from '@lumino/coreutils';
 
 import { openAlone } from './alone';
 import { Api } from './api';
@@ -28,6 +29,7 @@ import { revealer } from './reveal';
 import { IRuns, Runs } from './runs';
 import { StatusItem } from './statusbar';
 import { Bridges } from './sync/bridges';
+import { IRefusal } from './sync/outbox';
 import { CATEGORY, CommandIDs, ICobraRuns, PANEL_ID } from './tokens';
 import { cellWords, hasNotebook } from './words';
 
@@ -65,18 +67,19 @@ const notebooksPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Synchronises open notebooks with their runs.',
   autoStart: true,
   requires: [INotebookTracker, ICobraRuns],
-  optional: [ITranslator],
+  optional: [IDocumentManager, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
     runs: IRuns,
+    documents: IDocumentManager | null,
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load(DOMAIN);
     const { contents } = app.serviceManager;
-    const bridges = new Bridges(runs, contents, {
-      words: cobra => cellWords(cobra, trans),
-      onRefused: ({ kind, message }) =>
+    const options = {
+      words: (cobra: JSONObject) => cellWords(cobra, trans),
+      onRefused: ({ kind, message }: IRefusal) =>
         Notification.emit(
           kind === 'TooLarge'
             ? trans.__(
@@ -86,6 +89,10 @@ const notebooksPlugin: JupyterFrontEndPlugin<void> = {
           'warning',
           { autoClose: 8000 }
         )
+    };
+    const bridges = new Bridges(runs, contents, options, async path => {
+      await documents?.closeFile(path);
+      documents?.openOrReveal(path);
     });
     bridges.track(tracker);
     dismissWhenBack(app.serviceManager, runs, translator);

@@ -301,13 +301,22 @@ def test_with_collaboration_other_notebooks_are_shared(collaborating: Server, ta
 def test_with_collaboration_a_run_that_was_renamed_opens_alone(
     collaborating: Server, own_run: Callable[..., Live], tab: Tabs
 ) -> None:
+    """In a page that is loaded after it, and in one that was open and had not listed the runs meanwhile."""
     going, server = own_run(), collaborating
+    early = tab(server=server, blank=True)
+    early.page.route("**/cobra/runs*", lambda route: route.abort())
+    early.boot("early")
     new = going.path.replace("agent.ipynb", "better name.ipynb")
     server.post(f"api/contents/{going.path}", {"path": new}, method="PATCH")
     until(lambda: server.get(f"cobra/runs/{going.entry.id}")["agents"][0]["notebook"] == new, "the run knows")
     page = tab(server=server, blank=True).open(new)  # pages learn at load which notebooks runs have
     live_notebook(page, going)
     assert not shared(page)
+    early.page.unroute_all()
+    early.command("docmanager:open", {"path": new})
+    until(lambda: shared(early) is False and early.cells(), "it is opened again, alone")
+    early.ready()
+    live_notebook(early, going, 3)
 
 
 def notebook() -> dict[str, Any]:

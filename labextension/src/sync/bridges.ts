@@ -10,7 +10,8 @@ export class Bridges {
   constructor(
     private _runs: IRuns,
     private _contents: Contents.IManager,
-    private _options: Omit<IBridgeOptions, 'context' | 'client'>
+    private _options: Omit<IBridgeOptions, 'context' | 'client'>,
+    private _reopen: (path: string) => void
   ) {
     _runs.changed.connect(() => this._match());
   }
@@ -28,7 +29,7 @@ export class Bridges {
   private async _opened(panel: NotebookPanel): Promise<void> {
     await panel.context.ready;
     await panel.revealed;
-    if (panel.isDisposed) {
+    if (panel.isDisposed || (await this._wasOpenedShared(panel))) {
       return;
     }
     this._panels.add(panel);
@@ -41,6 +42,23 @@ export class Bridges {
       }
       this._match();
     }
+  }
+
+  /**
+   * A run's notebook that was renamed elsewhere may have been opened as a shared document, because this page did
+   * not know its path. It is opened again, now alone.
+   */
+  private async _wasOpenedShared(panel: NotebookPanel): Promise<boolean> {
+    const { model, path } = panel.context;
+    if (!model.collaborative || !model.getMetadata('cobra')) {
+      return false;
+    }
+    await this._runs.refresh();
+    const ofRun = this._runs.ofNotebook(this._path(panel)) !== null;
+    if (ofRun) {
+      this._reopen(path);
+    }
+    return ofRun || panel.isDisposed;
   }
 
   /** One bridge serves all views of a notebook: with two, each change would be made twice. */
