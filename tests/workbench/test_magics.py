@@ -7,6 +7,7 @@ from typing import Any
 
 from cobra_jupyter.workbench import magics
 from cobra_jupyter.workbench.client import Cobra
+from cobra_jupyter.workbench.display.rendering import Live
 from cobra_jupyter.workbench.result import Result
 
 CANDIDATE = """FACTORS = {"alpha": [1.0]}
@@ -55,3 +56,19 @@ def test_a_result_is_shown_once_in_its_cell_and_again_in_a_later_one(monkeypatch
     assert again == ["finish"]
     Result("finish", answer["data"])._ipython_display_()  # of no call
     assert again == ["finish", "finish"]
+
+
+def test_a_note_stays_above_the_result_which_replaces_the_progress() -> None:
+    shown: list[tuple[str, str, bool]] = []
+
+    def show(content: dict[str, Any], display_id: str, update: bool) -> None:
+        shown.append((content["text/plain"], display_id, update))
+
+    live = Live(show)
+    live.progress({"note": "submitting t001 trains nothing"})
+    live.progress({"what": "ridge_v1", "done": 1, "total": 2})
+    live.finish("finish", {"why": "enough", "answer": "the run ends"})
+    (note, above, new), (_, place, first), (_, replaced, update) = shown
+    assert (note, new) == ("submitting t001 trains nothing", False)
+    assert above != place == replaced
+    assert (first, update) == (False, True)
