@@ -67,7 +67,7 @@ class Cobra:
 
     # ---- the steps
 
-    def open(self, folder: str | Path | None = None, **options: str) -> Result:
+    def open(self, folder: str | Path | None = None, **options: Any) -> Result:
         """Read a competition folder (MLE-bench's `public/` layout) and show its card.
 
         In a run the folder is known; elsewhere name it. The card gives evidence for each decision and lists

@@ -18,9 +18,10 @@ that another fit would not give, so its model goes with its predictions."""
 
 from __future__ import annotations
 
+import bisect
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from cobra_jupyter.workbench.search.fits import Fit
@@ -126,24 +127,31 @@ def plan(
     disk_target = DOWN_TO * room.disk if disk > room.disk else disk
     memory_target = DOWN_TO * room.memory if memory > room.memory else memory
     left = sorted((t for t in present if t.id not in kept and t.oof is not None), key=goodness)
-    found = Plan(why=why)
+    lean = [t for t in left if any(sizes.size(folder, MODEL) for folder in _apart(t))]
+    lean.sort(key=lambda trial: trial.full)
+    whole = sorted(left, key=lambda trial: not trial.full)
 
-    def stored() -> int:
+    def first(models: int, predictions: int) -> Plan:
+        return Plan(tuple(t.id for t in lean[:models]), tuple(t.id for t in whole[:predictions]), why)
+
+    def stored(found: Plan) -> int:
         gone = files(present, found)
         spared = sum(sizes.size(folder) for folder in gone.fits)
         return disk - spared - sum(sizes.size(folder, MODEL) for folder in gone.models)
 
-    for trial in sorted(left, key=lambda t: t.full):
-        if stored() <= disk_target:
-            break
-        if any(sizes.size(folder, MODEL) for folder in _apart(trial)):
-            found = replace(found, models=(*found.models, trial.id))
-    for trial in sorted(left, key=lambda t: not t.full):
-        if stored() <= disk_target and memory <= memory_target:
-            break
-        memory -= in_memory(trial)
-        found = replace(found, predictions=(*found.predictions, trial.id))
-    return found
+    def fits(models: int, predictions: int) -> bool:
+        held = memory - sum(in_memory(trial) for trial in whole[:predictions])
+        return stored(first(models, predictions)) <= disk_target and held <= memory_target
+
+    models = _fewest(len(lean), lambda count: stored(first(count, 0)) <= disk_target)
+    found = first(models, _fewest(len(whole), lambda count: fits(models, count)))
+    frees = found.predictions or files(present, found).models
+    return found if frees else Plan()  # else all that is left is shared with trials in the race
+
+
+def _fewest(most: int, enough: Callable[[int], bool]) -> int:
+    """The smallest number that is enough, at most `most`; a larger one is enough too."""
+    return bisect.bisect_left(range(most), True, key=enough)
 
 
 def files(trials: Iterable[Trial], plan: Plan) -> Files:

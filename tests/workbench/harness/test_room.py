@@ -127,6 +127,21 @@ def test_a_fit_that_a_kept_trial_shares_stays(bench: Bench, monkeypatch: pytest.
     assert stored(bench, "raw0.npy")["t001"] == 5
 
 
+def test_models_that_a_kept_trial_shares_are_not_dropped_again_and_again(
+    light_benches: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = light_benches().ready(repeats=1)
+    bench.candidate("linear", LINEAR)
+    bench.trial("linear")
+    bench.trial("linear", folds=[0, 1])
+    monkeypatch.setattr(storage, "KEPT", 1)
+    monkeypatch.setattr(storage.Room, "on", lambda folder, stored: storage.Room(1))
+    for seed in (1, 2):
+        bench.trial("linear", folds=[0], seed=seed)
+    discards = [data for kind, data in bench.records if kind == "discard"]
+    assert [data["predictions"] for data in discards] == [["t002"], ["t003"]]
+
+
 def test_nothing_is_dropped_while_an_ablation_compares_its_trials(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
