@@ -85,7 +85,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(home: Path) -> tuple[dict[str, Any], str, float]:
     """One demo run: the printed object, standard error, seconds by our clock."""
     begun = time.monotonic()
-    done = cobra(home, "demo", "--competition", "demo-diabetes", "--budget", "60s", "--json")
+    done = cobra(home, "demo", "--competition", "demo-diabetes", "--budget", "100s", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr, time.monotonic() - begun
 
@@ -97,7 +97,7 @@ def test_the_demo_ends_in_time_with_a_proven_submission_and_is_graded_afterwards
     result, progress, seconds = finished
     assert KEYS | {"graded"} == set(result)
     assert result["proof"] == "identical"
-    assert seconds <= 61
+    assert seconds <= 101
     assert result["cv"] == pytest.approx(result["graded"]["score"], abs=4 * result["cv_se"])
     assert result["cv"] < 62, "worse than a plain ridge"
     assert "best CV" in progress
