@@ -49,7 +49,7 @@ check: .venv/test
 	$(BIN)/lint-imports --no-cache  # layers, and no circles: [tool.importlinter] in pyproject.toml
 
 test-container: .venv-container/test  ## the kernel's side, on the versions of MLE-bench's container
-	.venv-container/bin/pytest tests/workbench tests/brains tests/competition
+	.venv-container/bin/pytest tests/workbench tests/brains/playbook tests/competition
 
 format: .venv/test
 	$(BIN)/ruff check --fix .

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -340,10 +339,17 @@ def test_fine_tuning_learns(task, tiny, made):
         told(trial, task)
 
 
+class PatientPool(ProcessPool):
+    """Waits thirty times as long as a fit is told to take."""
+
+    def __init__(self, slots: int, memory_bytes: int, data_view: Any, patience: float) -> None:
+        super().__init__(slots, memory_bytes, data_view, 30 * patience)
+
+
 def test_fine_tuning_ends_in_time(tiny, benches, tmp_path):
-    """Nobody ends the fit but itself: the pool would wait thirty times as long."""
+    """Nobody ends the fit but itself."""
     folder, recipe = competition(tmp_path, "binary"), fine_tuner(tiny)
-    bench = ready(benches(folder, make_pool=partial(ProcessPool, patience=30)))
+    bench = ready(benches(folder, make_pool=PatientPool))
     bench.candidate(recipe.name, recipe.source.replace('"rounds": [2, 1, 4]', '"rounds": [100_000, 1]'))
     trial = bench.trial("transformer", folds=1, timeout=10)
     assert trial["status"] in ("ok", "partial"), trial["failure"]
