@@ -40,10 +40,10 @@ class Mortals:
 
 
 OFTEN = [
-    ("harness", "protocol:1"), ("harness", "job:1"), ("harness", "submission:1"),
-    ("kernel", "cell:4"), ("kernel", "ablation:1"),
+    ("harness", "protocol:1"), ("harness", "submission:1"), ("kernel", "ablation:1"),
 ]  # fmt: skip
 BEFORE_A_RELEASE = [
+    ("harness", "job:1"), ("kernel", "cell:4"),
     ("harness", "trial:3"), ("kernel", "blend:1"),
     ("harness", "candidate:1"), ("harness", "ablation:1"), ("harness", "shared:1"), ("harness", "blend:1"),
     ("harness", "finish:1"), ("kernel", "trial:3"), ("kernel", "job:1"), ("kernel", "submission:1"),

@@ -404,6 +404,7 @@ def test_a_session_with_faults_in_replies_of_every_role_climbs_every_rung_and_en
     assert traces(run, KEY) == []
 
 
+@pytest.mark.full
 def test_a_provider_that_stays_away_leaves_the_run_to_the_playbook_and_the_notebook_says_so(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -139,6 +139,7 @@ def test_a_killed_harness_or_kernel_is_restored(
     same_submission(tmp_path / "run", recorded.whole)
 
 
+@pytest.mark.full
 def test_workers_that_are_killed_are_replaced(recorded: RecordedRun, tmp_path: Path) -> None:
     """A worker each of the trial, the ablation and the job. Takes long: a run with processes of its own."""
     out, killed = tmp_path / "run", dict[int, int]()

@@ -119,7 +119,10 @@ def test_a_recorded_run_has_what_a_replay_is_to_meet(whole: Path) -> None:
     assert of(whole, "proof")[-1]["outcome"] == "identical"
 
 
-@pytest.mark.parametrize("clock", [FAST, OTHER], ids=["same clock", "other clock"])
+@pytest.mark.parametrize(
+    "clock",
+    [pytest.param(FAST, id="same clock", marks=pytest.mark.full), pytest.param(OTHER, id="other clock")],
+)
 def test_a_recorded_run_replays_to_the_same_notebook_and_submission(
     clock: dict[str, str], folder: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

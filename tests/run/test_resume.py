@@ -39,7 +39,20 @@ def tear_last_line(out: Path) -> None:
         file.write(b'{"seq":')
 
 
-BEFORE_A_RELEASE = {"state", "card", "clock", "trial", "trial:4", "shared", "reply:9", "finish", "file"}
+BEFORE_A_RELEASE = {
+    "state",
+    "card",
+    "clock",
+    "trial",
+    "trial:4",
+    "shared",
+    "reply:9",
+    "finish",
+    "file",
+    "candidate",
+    "cell:4",
+    "ablation",
+}
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,7 @@ def test_notebooks_are_valid_and_show_what_happened(plain: tuple[Result, list[Re
     assert error[-1].ename == "ValueError"
 
 
+@pytest.mark.full
 def test_a_dead_kernel_is_reported_restarted_and_set_up_and_trials_are_not_repeated(
     plain: tuple[Result, list[Record], Path],
 ) -> None:

@@ -130,7 +130,8 @@ def test_the_judge_blends_the_best_three_and_says_what_the_numbers_say() -> None
 def test_a_scout_takes_the_family_least_tried_and_stays_with_it() -> None:
     trials = [full(name, 0.5, {"a": 1}) for name in ("boosting", "linear", "neighbours")]
     titles = [
-        step.title for step in steps(called("scout", ("shared", {"name": "columns"}), *trials), "scout")
+        step.title
+        for step in steps(called("scout", ("shared", {"name": "columns", "columns": []}), *trials), "scout")
     ]
     assert titles == ["A fresh start", "Candidate: trees", "From the far end: trees", "Report"]
 
