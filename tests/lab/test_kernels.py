@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from cobra_jupyter.run.registry import identity
 from tests.fakes import live
 from tests.lab import actions
@@ -94,6 +96,7 @@ def test_restart_from_the_menu_gives_a_kernel_with_what_the_agents_cells_left(
     actions.no_dialog(page)
 
 
+@pytest.mark.full
 def test_restart_while_the_agents_cell_runs(own_run: Callable[..., Live], tab: Callable[..., Tab]) -> None:
     going = own_run()
     page = tab(going.path)

@@ -84,6 +84,7 @@ def test_under_the_paths_of_jupyterhub(hub: Server, going: Live, tab: Tabs) -> N
     assert hub.get(f"cobra/runs/{going.entry.id}")["state"] == "running"
 
 
+@pytest.mark.full
 def test_a_server_that_culls_leaves_the_runs_kernel(hub: Server, going: Live, tab: Tabs) -> None:
     page = tab(going.path, hub)
 
@@ -106,6 +107,7 @@ def test_a_server_that_culls_leaves_the_runs_kernel(hub: Server, going: Live, ta
     actions.computes(page, "print('still', x + 1)", "still 2")
 
 
+@pytest.mark.full
 def test_autosave_every_second_while_agent_and_person_write(hub: Server, going: Live, tab: Tabs) -> None:
     page = tab(going.path, hub)
     going.say(2, live.cell(going.held(STREAM), "Streaming"))
@@ -198,6 +200,7 @@ def test_behind_a_proxy_with_a_password(proxy: tuple[Server, Relay], going: Live
     assert page.page.evaluate("location.port") == str(relay.port)
 
 
+@pytest.mark.full
 def test_notebook_7(warm: Warm, going: Live, tab: Tabs) -> None:
     server = warm.variant("notebook", app="notebook")
     page = tab(server=server, blank=True)
@@ -288,6 +291,7 @@ def test_with_collaboration_cells_come_once_into_each_tab(
     assert not shared(beside)
 
 
+@pytest.mark.full
 def test_with_collaboration_other_notebooks_are_shared(collaborating: Server, tab: Tabs) -> None:
     collaborating.post("api/contents/other.ipynb", notebook(), method="PUT")
     page = tab("other.ipynb", collaborating)
@@ -298,6 +302,7 @@ def test_with_collaboration_other_notebooks_are_shared(collaborating: Server, ta
     until(lambda: actions.source_of(beside, mine) == "mine = 5", "the other tab has the cell")
 
 
+@pytest.mark.full
 def test_with_collaboration_a_run_that_was_renamed_opens_alone(
     collaborating: Server, own_run: Callable[..., Live], tab: Tabs
 ) -> None:

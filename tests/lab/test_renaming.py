@@ -85,7 +85,7 @@ def test_the_notebook_is_renamed_while_the_agent_streams(
 @pytest.mark.parametrize(
     ("how", "above"),
     [
-        pytest.param(CONTENTS, False, id="contents-folder of the run"),
+        pytest.param(CONTENTS, False, id="contents-folder of the run", marks=pytest.mark.full),
         pytest.param(MANAGER, True, id="docmanager-folder above"),
         pytest.param(CONTENTS, True, id="contents-folder above", marks=pytest.mark.full),
         pytest.param(MANAGER, False, id="docmanager-folder of the run", marks=pytest.mark.full),

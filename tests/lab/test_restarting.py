@@ -98,6 +98,7 @@ def test_saving_after_a_restart_asks_nothing(server: Server, going: Live, page: 
     actions.no_dialog(page)
 
 
+@pytest.mark.full
 def test_a_browser_that_was_closed_over_the_restart_finds_all(
     server: Server, going: Live, tab: Callable[..., Tab]
 ) -> None:
