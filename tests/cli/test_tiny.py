@@ -45,7 +45,12 @@ def told(tmp_path: Path, capsys: pytest.CaptureFixture[str], *data: Any) -> tupl
         ),
         pytest.param({"id": [1, 2, 3], "y": [2, 3, 4]}, {"id": [8, 9]}, RMSE, None, id="no features"),
         pytest.param(
-            {"id": [1, 1, 2, 2], "a": [1, 3, 1, 2], "y": [2, 5, 3, 4]}, TEST, RMSE, None, id="two units"
+            {"id": [1, 1, 2, 2], "a": [1, 3, 1, 2], "y": [2, 5, 3, 4]},
+            TEST,
+            RMSE,
+            None,
+            marks=FULL,
+            id="two units",
         ),
     ],
 )
