@@ -12,11 +12,13 @@ import cobra_jupyter
 from cobra_jupyter.records import kinds
 from cobra_jupyter.workbench import results, turns
 from cobra_jupyter.workbench.kind import Kind, Limit
+from cobra_jupyter.workbench.results import audit, choice, competition, effects, session, trials
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 PACKAGE = Path(cobra_jupyter.__file__).parent
 RESULTS_FILE = PACKAGE / "workbench" / "schemas" / "results.json"
 RECORDS_FILE = PACKAGE / "records" / "schemas" / "records.json"
+RESULTS = (competition, trials, effects, choice, audit, session)
 RECORDED = (  # the kinds of results that the harness writes into the record
     results.CARD, results.PROTOCOL, results.METRIC, results.CANDIDATE, results.SHARED, results.TRIAL,
     results.FIT, results.DISCARD, results.PROBE, results.ABLATION, results.IDEA, results.BLEND,
@@ -36,7 +38,7 @@ def results_schema() -> Schema:
         "title": "Results of the workbench",
         "description": "One definition per kind of result. A result is shown as "
         "application/vnd.cobra.<kind>+json, and those of kinds that are recorded stand in the ledger.",
-        "$defs": {kind: of(data) for kind, data in types_of(results).items()},
+        "$defs": {kind: of(data) for module in RESULTS for kind, data in types_of(module).items()},
     }
 
 
