@@ -120,6 +120,7 @@ def test_the_workbench_is_loaded_in_the_kernel_of_an_agent_that_is_called_in(
 def test_the_ladder_is_climbed_rung_by_rung_and_each_is_logged_with_cost_and_gain(
     folder: Path, tmp_path: Path
 ) -> None:
+    """Takes long: a whole run of several agents."""
     worse = [f'cobra.trial("ridge", {{"alpha": {alpha}}})' for alpha in range(1000, 1012)]
     lead = [
         *START,

@@ -15,6 +15,7 @@ from tests.competition.folders import competition, put, rows
 
 
 def test_all_columns_of_a_wide_table_are_features(tmp_path: Path) -> None:
+    """Takes long: the table is wide on purpose."""
     folder = competition(tmp_path)
     random = np.random.default_rng(0)
     for name, count in (("train", 60), ("test", 20)):

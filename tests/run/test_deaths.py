@@ -57,6 +57,7 @@ BEFORE_A_RELEASE = [
 def test_a_harness_or_kernel_that_dies_is_restored(
     victim: str, moment: str, recorded: RecordedRun, tmp_path: Path
 ) -> None:
+    """Takes long the first time: it makes the recorded run that many tests share."""
     kind, _, nth = moment.partition(":")
     seen: list[str] = []
     mortals = Mortals()

@@ -204,6 +204,7 @@ def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, 
 
 
 def test_a_scripted_session_ends_with_a_proven_submission(whole: tuple[Run, FakeGemini]) -> None:
+    """Takes long: a whole run as a command, with processes of its own."""
     run, fake = whole
     assert submitted(run), run.stderr
     assert "Traceback" not in run.stderr
@@ -276,6 +277,7 @@ def with_sites(frame: pd.DataFrame) -> pd.DataFrame:
 def test_a_scripted_session_climbs_every_rung_and_ends_with_a_proven_submission(
     climbed: tuple[Run, FakeGemini],
 ) -> None:
+    """Takes long: a whole run of four agents."""
     run, _ = climbed
     assert submitted(run), run.stderr
     assert run.kind("finish")[-1] == {"agent": "lead", "why": "every rung was climbed"}

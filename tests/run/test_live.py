@@ -210,6 +210,7 @@ async def attached(out: Path) -> attach.Attachment:
 async def test_a_person_takes_over_edits_runs_and_hands_back_and_the_agent_reads_it_first(
     competition: Path, tmp_path: Path
 ) -> None:
+    """Takes long: a run with processes of its own."""
     async with running(competition, tmp_path) as run:
         status = await run.taken_over("y = x + 1")
         assert not status["ticking"]
@@ -460,6 +461,8 @@ async def test_another_programs_changes_are_merged_before_the_next_write(
 async def test_edits_and_runs_of_a_person_survive_the_runners_death(
     competition: Path, tmp_path: Path
 ) -> None:
+    """Takes long: a run of two lives, each with processes of its own."""
+
     async def ran() -> bool:
         return bool(run.records("ran"))
 

@@ -126,6 +126,7 @@ def test_a_recorded_run_has_what_a_replay_is_to_meet(whole: Path) -> None:
 def test_a_recorded_run_replays_to_the_same_notebook_and_submission(
     clock: dict[str, str], folder: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Takes long: a whole run once more."""
     for name, value in clock.items():
         monkeypatch.setenv(name, value)
     out = tmp_path / "again"

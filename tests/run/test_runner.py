@@ -110,6 +110,7 @@ def of(records: list[Record], kind: str) -> list[dict[str, Any]]:
 
 
 def test_a_run_ends_with_a_proven_submission(plain: tuple[Result, list[Record], Path]) -> None:
+    """Takes long: a whole run with processes of its own."""
     result, _, out = plain
     assert result.submission == str(out / "submission.csv")
     assert result.proof.outcome == "identical", result.proof.detail

@@ -198,6 +198,7 @@ async def test_statuses_during_a_restart_of_the_kernel_do_no_harm(
 async def test_after_the_end_of_the_run_an_attached_tab_gets_its_own_kernel(
     ask: Ask, run_folder: Path, jp_serverapp: Any, jp_ws_fetch: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Takes long: two kernels start."""
     monkeypatch.setattr(provisioner, "GRACE", 0.2)
     died: list[str] = []
     async with a_run(run_folder) as (_, kernel):
@@ -258,6 +259,7 @@ async def test_the_session_of_a_finished_agent_is_removed_if_no_tab_is_attached(
 async def test_a_tab_of_a_finished_agent_keeps_its_own_kernel_when_another_agent_starts(
     ask: Ask, run_folder: Path, jp_serverapp: Any, jp_ws_fetch: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Takes long: two kernels start."""
     monkeypatch.setattr(provisioner, "SLOW", 0.2)
     run_folder.mkdir(parents=True)
     works = AsyncExitStack()

@@ -459,6 +459,7 @@ async def test_a_finished_run_is_not_resumed_without_more_time(
 
 
 async def test_an_export_is_written_beside_the_notebook(ask: Ask, root: Path, run_folder: Path) -> None:
+    """Takes long: a process of its own converts the notebook."""
     write_run(run_folder, state="finished")
     found = await ask("POST", f"cobra/runs/{RUN}/export", {"to": "py"})
     assert found.data == {"path": "runs/c-1/agent.py"}

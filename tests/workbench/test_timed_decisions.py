@@ -88,6 +88,7 @@ def session(bench: Bench, wait: bool, gate: Path) -> dict[str, Any]:
 def test_a_job_has_ended_when_it_had_ended_whatever_the_machine(
     benches: Callable[..., Bench], tmp_path: Path
 ) -> None:
+    """Takes long: four sessions, each with a job in the background."""
     gate = tmp_path / "gate"
     for early in (False, True):
         first = benches(task="regression", settings={"slots": 3})

@@ -379,6 +379,7 @@ def proven(
     "recipes", [pytest.param(TEXT[:1], id="one"), pytest.param(TEXT, id="all", marks=pytest.mark.full)]
 )
 def test_recipes_and_their_blend_are_proven_in_plain_code(recipes, benches, tmp_path):
+    """Takes long: each recipe is fitted in the run and again in plain code."""
     assert proven(benches, tmp_path, recipes, len(recipes) > 1, run_in_fork) == "identical"
 
 

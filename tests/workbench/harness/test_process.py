@@ -360,6 +360,7 @@ def test_whose_a_name_is_survives_the_harness(agents: tuple[Runner, Cobra, Cobra
 def test_a_cell_whose_harness_went_is_told_to_run_again_and_then_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Takes long: two harnesses start, each a process with its own warm server."""
     runner = Runner(tmp_path)
     cobra = Cobra(show=lambda *args, **options: None)
     cobra._peer = Peer.connect(runner.path)
@@ -400,6 +401,7 @@ def test_a_harness_that_does_not_start_says_why(tmp_path: Path) -> None:
 
 
 def test_nothing_stays_when_the_harness_is_killed(tmp_path: Path) -> None:
+    """Takes long: a harness is a process with its own warm server."""
     runner = Runner(tmp_path)
     cobra = runner.cobra()
     cobra.open()
