@@ -30,6 +30,8 @@ class RoomMaker:
         self._folder, self._scopes, self._decisions, self._emit = folder, scopes, decisions, emit
         self._sizes = storage.Sizes()
         self._comparing = 0
+        self._counted: set[str] = set()  # ids of trials in the two sums
+        self._disk = self._memory = 0  # bytes at most: what trials share counts for each
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
@@ -44,7 +46,7 @@ class RoomMaker:
         """Drop what exceeds the room. A replay drops what the original run dropped at this call."""
         deciding = self._decisions.of(call)
         if not self._decisions.recorded:
-            found = storage.Plan() if self._comparing else self._plan()
+            found = self._plan() if self._exceeds() and not self._comparing else storage.Plan()
         else:
             found = self._repeated(deciding.known("room"), call)
         if found:
@@ -52,6 +54,16 @@ class RoomMaker:
             dropped = {**asdict(found), "protocols": {id: protocols[id] for id in found.ids}}
             deciding.note("room", dropped)
             self._drop(found)
+
+    def _exceeds(self) -> bool:
+        """Whether the room may be exceeded: looked up before every trial, so it looks at new trials alone."""
+        for trial in self._trials():
+            if trial.id not in self._counted:
+                self._counted.add(trial.id)
+                self._disk += self._sizes.total(trial.fits)
+                self._memory += storage.in_memory(trial)
+        room = storage.Room.on(self._folder, self._disk)
+        return self._disk > room.disk or self._memory > room.memory
 
     def _repeated(self, known: Mapping[str, Any] | None, call: Call) -> storage.Plan:
         """What the original run dropped at this call, as soon as its trials have ended here too."""
@@ -89,6 +101,7 @@ class RoomMaker:
             ids = {trial.id for trial in scope.trials.finished()} & set(plan.predictions)
             scope.trials.drop(ids, gone.fits, gone.models)
         self._sizes.forget(gone)
+        self._counted, self._disk, self._memory = set(), 0, 0
 
     def _trials(self) -> list[Trial]:
         return [trial for scope in self._scopes.values() for trial in scope.trials.finished()]

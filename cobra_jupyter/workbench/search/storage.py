@@ -19,8 +19,9 @@ that another fit would not give, so its model goes with its predictions."""
 from __future__ import annotations
 
 import bisect
+import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +75,7 @@ class Sizes:
     def of(self, folder: str) -> dict[str, int]:
         """Bytes of a fit's files by name."""
         if folder not in self._known:
-            paths = [path for path in Path(folder).rglob("*") if path.is_file()]
-            self._known[folder] = {str(path.relative_to(folder)): path.stat().st_size for path in paths}
+            self._known[folder] = dict(_files_below(folder))
         return self._known[folder]
 
     def size(self, folder: str, name: str | None = None) -> int:
@@ -88,6 +88,14 @@ class Sizes:
     def forget(self, gone: Files) -> None:
         for folder in (*gone.fits, *gone.models):
             self._known.pop(folder, None)
+
+
+def _files_below(folder: str) -> Iterator[tuple[str, int]]:
+    """Names, relative to a folder, and bytes of all files in it; this runs for each fit."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = f"{parent}/{name}"
+            yield os.path.relpath(path, folder), os.lstat(path).st_size
 
 
 def in_memory(trial: Trial) -> int:
