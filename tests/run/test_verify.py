@@ -93,6 +93,7 @@ def test_an_untouched_run_verifies_and_trains_to_the_same_again(
 ) -> None:
     monkeypatch.setattr(verify, "verify", partial(verify.verify, machinery=MACHINERY))
     code, checks = commanded(run, capsys, "--rerun")
+    assert broken(checks) == set(), checks
     assert code == cli.OK
     assert {name for name, check in checks.items() if check["holds"]} == {
         "record",
