@@ -232,9 +232,10 @@ def _recomputed(check: dict[str, Any]) -> Check:
     name, meaning = TITLES[check["what"]]
     if check["problems"]:
         return Check(name, False, _some(check["problems"]))
-    if not check["count"]:
-        return Check(name, None, "none yet")
-    return Check(name, True, f"{check['count']}: {meaning}")
+    said = [f"{check['count']}: {meaning}"] if check["count"] else []
+    if check["skipped"]:
+        said.append(f"{check['skipped']} not computed again: predictions were dropped to make room")
+    return Check(name, True if check["count"] else None, "; ".join(said) or "none yet")
 
 
 def _proof(records: list[Record]) -> Check:

@@ -142,9 +142,8 @@ class Peer:
             self._waiting.pop(number, None)
 
     def begin(self, name: str, args: Mapping[str, Json] | None = None) -> Future[Json]:
-        """Call the other end without waiting. Returns what will hold the result, CallError or ConnectionLost.
-
-        A thread that waits for each call would cost a quarter of a small cell's overhead."""
+        """Call the other end without waiting, so that no thread waits. Returns what will hold the result,
+        CallError or ConnectionLost."""
         number, reply = next(self._numbers), _LaterReply()
         self._waiting[number] = reply
         reply.future.add_done_callback(lambda _: self._waiting.pop(number, None))

@@ -38,6 +38,8 @@ def test_a_run_that_made_room_holds_and_replays(tmp_path: Path, monkeypatch: pyt
     assert [data["predictions"] for data in of(out, "discard")] == [["t001"], ["t002"]]
     checks = asyncio.run(verify.verify(out, False, MACHINERY))
     assert [check for check in checks if check.holds is False] == []
+    (trials,) = [check for check in checks if check.name == "trials"]
+    assert trials.detail.endswith("2 not computed again: predictions were dropped to make room")
     assert of(out, "proof")[-1]["outcome"] == "identical"
 
     monkeypatch.setattr(storage, "MOST_BYTES", 2**40)  # a replay's disk does not matter

@@ -13,7 +13,6 @@ from cobra_jupyter.brains.playbook.recipes import RECIPES, Recipe
 from cobra_jupyter.workbench import results
 
 Json = Mapping[str, Any]
-MOST_NAMED = 200  # columns that the record of a shared artefact names
 LARGE = 4_000_000  # cells of the train table's features
 
 
@@ -89,7 +88,7 @@ class View:
         """The factors of a recipe that can make a difference on this data."""
         shared = self.context.all(results.SHARED)
         features = {name for record in shared for name in record["columns"]}
-        known = bool(shared) and all(len(record["columns"]) < MOST_NAMED for record in shared)
+        known = bool(shared) and all(len(record["columns"]) < results.MOST_NAMED for record in shared)
         return recipe.factors_with(self.made, self.card["task"], features if known else None)
 
     def ablation(self, recipe: Recipe) -> results.Ablation | None:

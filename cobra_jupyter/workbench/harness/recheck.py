@@ -24,11 +24,13 @@ SAME = 1e-9  # relative tolerance: the order of sums may differ
 
 @dataclass
 class Check:
-    """`count` items were compared; `problems` lists the differences."""
+    """`count` items were compared; `problems` lists the differences; `skipped` items need predictions that
+    were dropped to make room."""
 
     what: str
     count: int = 0
     problems: list[str] | None = None
+    skipped: int = 0
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
@@ -103,6 +105,8 @@ class _Verifying(Restoring):
         if trial.oof is not None:
             self.checks["trials"].count += 1
             self._compare_score("trials", data["id"], data, trials.scorer.score(trial.oof))
+        elif trial.dropped:
+            self.checks["trials"].skipped += 1
 
     @takes(results.BLEND)
     def take_blend(self, data: results.Blend, line: Line) -> None:
@@ -132,12 +136,13 @@ class _Verifying(Restoring):
     @takes(results.SELECTION)
     def take_selection(self, data: results.Selection, line: Line) -> None:
         finalists = self.harness.scopes[data["protocol"]].finalists
-        gone = self._discarded.trials & {entry["id"] for entry in data["table"]}
-        if not gone:  # else its alternatives are no longer stored
+        if self._discarded.trials.isdisjoint(entry["id"] for entry in data["table"]):
             made = finalists.select(finalists.trials(), self.call.cancelled)
             self.checks["selection"].count += 1
-        if not gone and (made.chosen, made.vetoed) != (data["chosen"], data["vetoed"]):
-            self.miss("selection", f"by the rule it is {made.chosen}, {data['chosen']} was recorded")
+            if (made.chosen, made.vetoed) != (data["chosen"], data["vetoed"]):
+                self.miss("selection", f"by the rule it is {made.chosen}, {data['chosen']} was recorded")
+        else:  # its alternatives are no longer stored
+            self.checks["selection"].skipped += 1
         super().take_selection(data, line)
 
     @takes(results.SUBMISSION)

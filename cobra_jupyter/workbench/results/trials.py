@@ -28,8 +28,11 @@ class Candidate(SavedCandidate):
     new: bool
 
 
+MOST_NAMED = 200  # columns that the record of an artefact names
+
+
 class Artefact(TypedDict):
-    """The files of an artefact without labels."""
+    """The files of an artefact without labels; `columns` holds the first `MOST_NAMED`."""
 
     name: str
     digest: Digest

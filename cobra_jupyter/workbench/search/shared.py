@@ -102,7 +102,7 @@ class Artefacts:
                     why = f"{done.failure.kind}: {done.failure.message} {done.failure.place or ''}"
                     raise SharedError(f"{name} ({side} rows): {why.strip()}")
                 took += done.seconds
-                (out / "columns.json").write_text(json.dumps(done.answer["columns"][:200]))
+                (out / "columns.json").write_text(json.dumps(done.answer["columns"][: results.MOST_NAMED]))
             made.append(out / "made.frame")
         self._paths[name] = made
         self._seconds[name] = max(took, self._seconds.get(name, 0.0))
