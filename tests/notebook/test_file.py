@@ -17,19 +17,12 @@ from cobra_jupyter.agent.workspace import read
 from cobra_jupyter.notebook.document import Document
 from cobra_jupyter.notebook.file import NotebookFile, NotebookWriteError
 from cobra_jupyter.notebook.merge import base_of, merge
-from tests.patience import PATIENCE
+from tests.patience import until
 
 
 def big(document: Document, characters: int) -> None:
     cell_id = document.insert("code").cell_id
     document.output(cell_id, {"output_type": "stream", "name": "stdout", "text": "x" * characters})
-
-
-async def until(look: Callable[[], bool]) -> None:
-    """Wait until the condition holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not look():
-            await asyncio.sleep(0.01)
 
 
 def test_file_follows_the_document_and_rests_when_nothing_changes(tmp_path: Path) -> None:

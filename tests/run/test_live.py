@@ -29,7 +29,7 @@ from tests.conftest import make_competition
 from tests.fakes import live
 from tests.inprocess import UNPROVEN
 from tests.inprocess.kernel import InProcessKernel
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 
 FIRST = live.cell("%load_ext cobra_jupyter\nimport time\nx = 1", "Begin")
 SLOW = live.cell("for i in range(300):\n    print('line', i, flush=True)\n    time.sleep(0.1)", "Slow")
@@ -122,15 +122,6 @@ class Run:
 
     def records(self, kind: str) -> list[Record]:
         return [record for record in read(self.out / "ledger.jsonl") if record.kind == kind]
-
-
-async def until(look: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if found := await look():
-            return found
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"never: {what}")
 
 
 @asynccontextmanager

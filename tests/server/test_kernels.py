@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from cobra_jupyter.kernel.session import KernelSession
 from cobra_jupyter.server import provisioner
 from cobra_jupyter.server.kernels import kernel_id, session_id
 from tests.fakes.runner import FakeRunner, write_run
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 from tests.server.conftest import RUN, Ask
 
 Json = dict[str, Any]
@@ -76,13 +76,6 @@ async def printed(tab: Any, code: str) -> str:
         message = json.loads(await asyncio.wait_for(tab.read_message(), PATIENCE))
         if message["msg_type"] == "stream" and message["parent_header"].get("msg_id") == "m":
             return str(message["content"]["text"]).strip()
-
-
-async def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> None:
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not holds():
-        assert asyncio.get_running_loop().time() < deadline, "the condition never held"
-        await asyncio.sleep(0.05)
 
 
 async def test_a_tab_finds_the_session_and_shares_variables_with_the_run(

@@ -7,8 +7,8 @@ from typing import Any
 
 from cobra_jupyter.server.lifecycle import SCHEMA
 from tests.fakes.runner import FakeRunner
+from tests.patience import until
 from tests.server.conftest import RUN, Ask
-from tests.server.test_kernels import until
 
 
 async def test_changes_of_a_runs_state_are_emitted_once(

@@ -18,7 +18,7 @@ from cobra_jupyter.run import attach, registry
 from cobra_jupyter.server import launcher
 from tests.conftest import make_competition
 from tests.fakes.runner import FakeRunner, write_run
-from tests.patience import PATIENCE
+from tests.patience import until
 from tests.server.conftest import RUN, Ask
 
 ACTIONS = (
@@ -287,7 +287,7 @@ async def test_a_started_run_survives_the_end_of_the_server(
     await extension.stop()
     assert registry.find(root / found.data["run"]) is not None
     attach.ask(entry, "stop")
-    await _until(lambda: not registry.entries())
+    await until(lambda: not registry.entries())
 
 
 async def test_a_run_is_started_in_the_renamed_runs_folder_and_not_through_the_link(
@@ -302,7 +302,7 @@ async def test_a_run_is_started_in_the_renamed_runs_folder_and_not_through_the_l
         assert entry.run.parent == root / "old"  # the link disappears with the other run
         assert found["run"] == f"old/{entry.run.name}"
         assert (await ask("POST", f"cobra/runs/{found['id']}/stop")).code == 200
-        await _until(lambda: [entry.id for entry in registry.entries()] == [RUN])
+        await until(lambda: [entry.id for entry in registry.entries()] == [RUN])
 
 
 async def test_a_competition_may_have_the_longest_possible_name(ask: Ask, root: Path, command: None) -> None:
@@ -311,7 +311,7 @@ async def test_a_competition_may_have_the_longest_possible_name(ask: Ask, root: 
     found = await ask("POST", "cobra/runs", {"folder": f"{'é' * 127}/public"})
     assert (found.code, found.data["state"]) == (201, "running")
     assert (await ask("POST", f"cobra/runs/{found.data['id']}/stop")).code == 200
-    await _until(lambda: not registry.entries())
+    await until(lambda: not registry.entries())
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ async def test_a_dead_run_is_resumed_once(ask: Ask, root: Path, run_folder: Path
     assert (await ask("POST", f"cobra/runs/{RUN}/resume", {"budget": "1h"})).code == 409  # it lives
     assert (await ask("POST", f"cobra/runs/{RUN}/resume")).data["state"] == "running"  # to the runner
     assert (await ask("POST", f"cobra/runs/{RUN}/stop")).code == 200
-    await _until(lambda: not registry.entries())
+    await until(lambda: not registry.entries())
 
 
 async def test_a_slow_start_is_answered_with_the_current_state(
@@ -362,7 +362,7 @@ async def test_a_slow_start_is_answered_with_the_current_state(
     assert (found.code, found.data["state"]) == (201, "starting")
     (entry,) = registry.entries()
     os.kill(entry.pid, signal.SIGKILL)
-    await _until(lambda: not registry.entries())
+    await until(lambda: not registry.entries())
 
 
 async def test_a_run_that_had_started_keeps_its_folder_when_it_fails(
@@ -438,7 +438,7 @@ async def test_a_resumed_run_gets_the_requested_budget(
     assert (await ask("POST", f"cobra/runs/{RUN}/resume", body)).code == 200
     assert passed == (["--budget", budget] if budget else [])
     assert (await ask("POST", f"cobra/runs/{RUN}/stop")).code == 200
-    await _until(lambda: not registry.entries())
+    await until(lambda: not registry.entries())
 
 
 def _make_older(run: Path, seconds: float) -> None:
@@ -464,10 +464,3 @@ async def test_an_export_is_written_beside_the_notebook(ask: Ask, root: Path, ru
     found = await ask("POST", f"cobra/runs/{RUN}/export", {"to": "py"})
     assert found.data == {"path": "runs/c-1/agent.py"}
     assert "x = 1" in (root / "runs/c-1/agent.py").read_text()
-
-
-async def _until(holds: Any, seconds: float = PATIENCE) -> None:
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not holds():
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.05)

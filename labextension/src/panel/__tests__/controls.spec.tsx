@@ -1,15 +1,13 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
-import { createRoot, Root } from 'react-dom/client';
 import { Simulate } from 'react-dom/test-utils';
 
 import { Api, IStatus } from '../../api';
 import { addControls } from '../../commands';
 import { IRuns, Run } from '../../runs';
 import { Controls, Links } from '../controls';
-
-(globalThis as any).IS_REACT_ACT_ENVIRONMENT = true;
+import { Place } from './rendered';
 
 const { act } = React;
 const trans = nullTranslator.load('cobra_jupyter');
@@ -17,14 +15,7 @@ const agents = [
   { name: 'lead', role: 'lead', notebook: 'runs/c-1/agent.ipynb', busy: false }
 ];
 
-let root: Root;
-let node: HTMLElement;
-
-beforeEach(() => {
-  node = document.createElement('div');
-  root = createRoot(node);
-});
-afterEach(() => act(() => root.unmount()));
+const place = new Place();
 
 /** The panel's part about a run. → what the server was asked */
 function show(part: typeof Controls, status: Partial<IStatus>): jest.Mock {
@@ -37,10 +28,8 @@ function show(part: typeof Controls, status: Partial<IStatus>): jest.Mock {
   const commands = new CommandRegistry();
   addControls({ commands, runs, trans });
   const Part = part as React.FunctionComponent<any>;
-  act(() =>
-    root.render(
-      <Part {...{ run, runs, commands, trans }} reveal={() => undefined} />
-    )
+  place.show(
+    <Part {...{ run, runs, commands, trans }} reveal={() => undefined} />
   );
   return asked;
 }
@@ -58,25 +47,25 @@ describe('Resume of a run that is gone', () => {
     ['', {}]
   ])('with %p in its field asks for %p', (text, body) => {
     const asked = show(Controls, gone);
-    const field = node.querySelector('input')!;
+    const field = place.node.querySelector('input')!;
     act(() => {
       field.value = text;
       Simulate.change(field);
     });
-    act(() => Simulate.submit(node.querySelector('form')!));
+    act(() => Simulate.submit(place.node.querySelector('form')!));
     expect(asked).toHaveBeenCalledWith('abc', 'resume', body);
   });
 
   it('is asked for more time, not for the whole of it', () => {
     show(Controls, gone);
-    expect(node.querySelector('input')!.placeholder).toBe(
+    expect(place.node.querySelector('input')!.placeholder).toBe(
       'More time, e.g. 10m; empty: what was left'
     );
   });
 });
 
 describe('Open notebook', () => {
-  const button = () => node.querySelector('button')!;
+  const button = () => place.node.querySelector('button')!;
 
   it('waits while the run starts, and says why', () => {
     show(Links, { state: 'starting' });

@@ -1,15 +1,12 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import * as React from 'react';
-import { createRoot, Root } from 'react-dom/client';
 
 import { Api, ILogEntry, IStatus } from '../../api';
 import { Run } from '../../runs';
 import { Figures } from '../figures';
 import { Log } from '../log';
+import { Place } from './rendered';
 
-(globalThis as any).IS_REACT_ACT_ENVIRONMENT = true;
-
-const { act } = React;
 const trans = nullTranslator.load('cobra_jupyter');
 const WRITTEN_BY =
   'playbook (2 turns). gemini, which was asked to lead, wrote none: no answer';
@@ -25,25 +22,18 @@ const LOG: ILogEntry[] = [
   { line: 5, at: 2, kind: 'score', agent: 'lead', text: 'ridge 0.5' }
 ];
 
-let root: Root;
-let node: HTMLElement;
-
-beforeEach(() => {
-  node = document.createElement('div');
-  root = createRoot(node);
-});
-afterEach(() => act(() => root.unmount()));
+const place = new Place();
 
 function show(part: typeof Log, status: Partial<IStatus>): void {
   const run = new Run({} as Api, { agents: [], ...status } as any as IStatus);
   run.log = LOG;
   const Part = part as React.FunctionComponent<any>;
-  act(() => root.render(<Part {...{ run, trans }} />));
+  place.show(<Part {...{ run, trans }} />);
 }
 
 it('The log says which brain wrote each step, and of nothing else', () => {
   show(Log, {});
-  const entries = [...node.querySelectorAll('.jp-cobra-log-text')];
+  const entries = [...place.node.querySelectorAll('.jp-cobra-log-text')];
   expect(entries.map(({ textContent }) => textContent)).toEqual([
     'ridge 0.5',
     'Look by gemini'
@@ -60,5 +50,5 @@ it('The figures say who wrote the run, in whole', () => {
     brain: 'gemini',
     written_by: WRITTEN_BY
   });
-  expect(node.textContent).toContain(`Written by${WRITTEN_BY}`);
+  expect(place.node.textContent).toContain(`Written by${WRITTEN_BY}`);
 });
